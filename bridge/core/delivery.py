@@ -1,0 +1,158 @@
+"""What is published: the vocabulary of `sms.delivery` and the event itself.
+
+Statuses, reasons, ranks and outcomes live here as tables. How an attempt moves between them is `lifecycle.py`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha1
+from typing import Any, NamedTuple
+from uuid import UUID
+
+NAMESPACE = UUID("8f0c1e52-6d0b-5c1e-9f43-7a2f6f1d2b90")
+"""The UUIDv5 namespace of every event id."""
+
+
+class Status(StrEnum):
+    """What became of an attempt, in our words. May grow; consumers read an unknown one by its outcome."""
+
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """What simple consumers need. Closed forever."""
+
+    IN_PROGRESS = "in_progress"
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not_delivered"
+    UNKNOWN = "unknown"
+
+
+class Reason(StrEnum):
+    """Why it wasn't delivered. May grow."""
+
+    NONE = "none"
+    ABSENT_SUBSCRIBER = "absent_subscriber"
+    INVALID_NUMBER = "invalid_number"
+    BLOCKED_BY_RECIPIENT = "blocked_by_recipient"
+    SENDER_REJECTED = "sender_rejected"
+    INSUFFICIENT_CREDIT = "insufficient_credit"
+    NETWORK = "network"
+    VALIDITY_EXPIRED = "validity_expired"
+    NO_REPORT = "no_report"
+    NO_FINAL_REPORT = "no_final_report"
+    UNSPECIFIED = "unspecified"
+
+
+class Source(StrEnum):
+    """How the bridge learnt it."""
+
+    CALLBACK = "callback"
+    POLL = "poll"
+    DEADLINE = "deadline"
+
+
+FINAL_RANK = 4
+
+RANKS: Mapping[Status, int] = {
+    Status.SCHEDULED: 1,
+    Status.PENDING: 2,
+    Status.SENT: 3,
+    Status.DELIVERED: FINAL_RANK,
+    Status.UNDELIVERED: FINAL_RANK,
+    Status.EXPIRED: FINAL_RANK,
+    Status.REJECTED: FINAL_RANK,
+    Status.FAILED: FINAL_RANK,
+    Status.UNKNOWN: FINAL_RANK,
+}
+"""An attempt only ever moves to a higher rank; the highest is final."""
+
+OUTCOMES: Mapping[Status, Outcome] = {
+    Status.SCHEDULED: Outcome.IN_PROGRESS,
+    Status.PENDING: Outcome.IN_PROGRESS,
+    Status.SENT: Outcome.IN_PROGRESS,
+    Status.DELIVERED: Outcome.DELIVERED,
+    Status.UNDELIVERED: Outcome.NOT_DELIVERED,
+    Status.EXPIRED: Outcome.NOT_DELIVERED,
+    Status.REJECTED: Outcome.NOT_DELIVERED,
+    Status.FAILED: Outcome.NOT_DELIVERED,
+    Status.UNKNOWN: Outcome.UNKNOWN,
+}
+
+
+class Verdict(NamedTuple):
+    """What a provider's word means: decided at the edge, written into the journal, never decided again."""
+
+    status: Status
+    reason: Reason = Reason.NONE
+    permanent: bool | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing but a correction follows."""
+        return RANKS[self.status] == FINAL_RANK
+
+
+class Delivery(NamedTuple):
+    """One event of `sms.delivery`, member for member as `schemas/sms.delivery.v1.json` has it."""
+
+    event_id: str
+    message_id: str
+    provider: str
+    account: str
+    provider_message_id: str
+    recipient: str | None
+    sender: str | None
+    outcome: Outcome
+    status: Status
+    final: bool
+    permanent: bool | None
+    reason: Reason
+    provider_status: str | None
+    provider_code: str | None
+    provider_details: Mapping[str, str]
+    previous_status: Status | None
+    sequence: int
+    corrects: str | None
+    source: Source
+    sent_at: str
+    observed_at: str
+    occurred_at: str
+    occurred_at_source: str
+    latency_seconds: float | None
+    metadata: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as a JSON document; every member is there."""
+        return dict(zip(self._fields, self, strict=True))
+
+
+def event_id(message_id: str, key: str, sequence: int) -> str:
+    """The UUIDv5 (RFC 9562) of an event: the same after any replay.
+
+    Args:
+        message_id: The sender's id.
+        key: The attempt's key, `provider:account:provider_message_id`.
+        sequence: The event's number within the attempt, from 1.
+    """
+    # uuid.uuid5 without its detour over an object with six fields: this runs once per event.
+    digest = bytearray(sha1(NAMESPACE.bytes + f"{message_id}:{key}:{sequence}".encode(), usedforsecurity=False).digest())
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest[:16].hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Milliseconds since the epoch as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"

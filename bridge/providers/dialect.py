@@ -1,0 +1,78 @@
+"""What every provider's dialect can do. Here live the values that cross the edge; how they travel is not known here."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from bridge.core.entries import Report
+
+
+class Callback(NamedTuple):
+    """An HTTP request to one account's callback URL, its secret already checked."""
+
+    method: str
+    query: str
+    """Raw, without the question mark."""
+    content_type: str
+    signature: str | None
+    """The value of the dialect's `signature_header`, where it has one and the request carried it."""
+    body: bytes
+
+    @property
+    def original(self) -> bytes:
+        """What the provider said, byte for byte: the body, or a GET's query."""
+        return self.query.encode() if self.method == "GET" else self.body
+
+
+class PollRequest(NamedTuple):
+    """One question to a provider's API."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+class PollAnswer(NamedTuple):
+    """What came back, whatever the status code."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class Dialect(Protocol):
+    """One account at one provider. Pure: every method may be called any number of times, in any order."""
+
+    provider: str
+    account: str
+    signature_header: str | None
+    """Lower-case name of the header that carries a callback's signature, or None."""
+    recipient_members: frozenset[str]
+    """Members of callbacks and answers that hold a phone number, lower-case."""
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """What a callback says, or None when it is authentic but about something else (count it as ignored).
+
+        Args:
+            callback: The request.
+            observed_at: When it came, in milliseconds since the epoch.
+
+        Raises:
+            Unauthentic: It isn't signed as the settings demand.
+            Poison: It can't be read (`unreadable`).
+        """
+        ...
+
+    def poll_request(self, provider_message_id: str) -> PollRequest:
+        """How to ask for one message's status."""
+        ...
+
+    def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        """What an answer says, or None when there is no report yet.
+
+        Raises:
+            RateLimited: 429.
+            Refused: The credentials aren't accepted.
+            LookupFailed: Anything else that is no answer about this message.
+        """
+        ...
