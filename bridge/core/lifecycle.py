@@ -1,0 +1,322 @@
+"""The rules of an attempt's life: what an entry or a timer changes, and what is published for it.
+
+Everything that decides about an attempt is in this file, and it is pure. It knows neither Kafka nor the providers: what a
+report means was written into its entry. All times are milliseconds since the epoch. The rules, in words:
+
+    what is known      what comes                                 what happens
+    ---------------    ---------------------------------------    ------------------------------------------------
+    nothing            sent                                       follow it (its end has passed: dead letter, too_old)
+    nothing, parked    report                                     park it: the first of each status, never an unmapped one
+    parked             sent                                       follow it, apply the parked reports in order
+    parked             its time is up                             dead letter, unmatched
+    followed           the same sent again                        ignore
+    followed           a sent with another message id             dead letter, conflict
+    followed           report                                     see MOVES
+    followed           its end                                    publish unknown, final
+    final              its end and the time to remember are over  as nothing
+    any                report with an unmapped status             ignore, but count
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from bridge.core.delivery import (
+    FINAL_RANK,
+    OUTCOMES,
+    RANKS,
+    Delivery,
+    Reason,
+    Source,
+    Status,
+    Verdict,
+    event_id,
+    rfc3339,
+)
+from bridge.core.entries import Entry, Report, Sent
+from bridge.core.errors import DeadLetterReason
+
+IMPLAUSIBLE_AFTER = 5 * 60_000
+"""A provider's time is believed from this long before `sent_at` to this long after the bridge got the report."""
+
+
+class Policy(NamedTuple):
+    """The settings that the rules depend on; durations in milliseconds."""
+
+    max_follow: int = 7 * 86_400_000
+    park_for: int = 6 * 3_600_000
+    remember_for: int = 24 * 3_600_000
+    dead_letter_unmatched: bool = True
+    emit_interim: bool = True
+
+
+class ParkedReport(NamedTuple):
+    """A report that came before its sent: what it said, and where in the journal its words are."""
+
+    offset: int
+    report: Report
+
+
+class Parked(NamedTuple):
+    """Reports of an attempt that nobody has sent yet."""
+
+    until: int
+    reports: tuple[ParkedReport, ...]
+
+
+class Followed(NamedTuple):
+    """An attempt that was sent; final or not, until it is forgotten."""
+
+    message_id: str
+    sent_at: int
+    starts_at: int
+    ends_at: int
+    recipient: str | None
+    sender: str | None
+    metadata: Mapping[str, str]
+    traceparent: str | None
+    status: Status | None = None
+    sequence: int = 0
+    final_at: int | None = None
+    """When it became final, or its final was last corrected."""
+
+
+State = Parked | Followed | None
+
+
+class Outcome(StrEnum):
+    """What became of an entry: a label of the metrics."""
+
+    FOLLOWED = "followed"
+    PUBLISHED = "published"
+    WITHHELD = "withheld"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    LATE = "late"
+    PARKED = "parked"
+    UNMAPPED = "unmapped"
+    UNMATCHED = "unmatched"
+    CONFLICT = "conflict"
+    TOO_OLD = "too_old"
+    FORGOTTEN = "forgotten"
+
+
+class Letter(NamedTuple):
+    """Something for the dead letter topic: the words are in the journal, at this offset."""
+
+    reason: DeadLetterReason
+    error: str
+    offset: int
+
+
+class Position(NamedTuple):
+    """Where in the journal an entry stands, and when the broker took it."""
+
+    offset: int
+    journaled_at: int
+
+
+class Folded(NamedTuple):
+    """The whole effect of one entry or one timer."""
+
+    state: State
+    outcome: Outcome
+    deliveries: tuple[Delivery, ...] = ()
+    letters: tuple[Letter, ...] = ()
+
+
+def fold(key: str, state: State, entry: Entry, at: Position, policy: Policy) -> Folded:
+    """What an entry changes.
+
+    Args:
+        key: The attempt's key.
+        state: What is known of the attempt.
+        entry: What was learnt.
+        at: The entry's place and time; the only clock there is, so folding again gives the same.
+        policy: The settings.
+    """
+    if isinstance(state, Followed) and state.final_at is not None and forgotten_at(state, policy) <= at.journaled_at:
+        state = None
+    return _RULES[type(state), type(entry)](key, state, entry, at, policy)
+
+
+def due_at(state: Parked | Followed, policy: Policy) -> int:
+    """When the attempt's timer runs out."""
+    if isinstance(state, Parked):
+        return state.until
+    return state.ends_at if state.final_at is None else forgotten_at(state, policy)
+
+
+def forgotten_at(state: Followed, policy: Policy) -> int:
+    """From when a final attempt counts as never heard of."""
+    return max(state.ends_at, (state.final_at or 0) + policy.remember_for)
+
+
+def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> Folded:
+    """What happens when the attempt's timer runs out."""
+    if isinstance(state, Parked):
+        return discard(state, DeadLetterReason.UNMATCHED, "no sent came for it in time", policy)
+    if state.final_at is not None:
+        return Folded(None, Outcome.FORGOTTEN)
+    reason = Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT
+    return _publish(key, state, _deadline_report(key, now, reason), now, policy)
+
+
+def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy) -> Folded:
+    """Give parked reports up."""
+    if reason is DeadLetterReason.UNMATCHED and not policy.dead_letter_unmatched:
+        return Folded(None, Outcome.UNMATCHED)
+    return Folded(None, Outcome.UNMATCHED, (), tuple(Letter(reason, error, parked.offset) for parked in state.reports))
+
+
+# --- what a sent does -------------------------------------------------------------------------------------------------
+
+
+def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: Policy) -> Folded:
+    # A sent that is read again long after (a rewind) must not start a second life: its own times tell, not the journal's.
+    if min(entry.gives_up_at, max(entry.sent_at, entry.starts_at) + policy.max_follow) <= at.journaled_at:
+        letter = Letter(DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset)
+        return Folded(state, Outcome.TOO_OLD, (), (letter,))
+    followed = Followed(
+        message_id=entry.message_id,
+        sent_at=entry.sent_at,
+        starts_at=entry.starts_at,
+        ends_at=min(entry.gives_up_at, at.journaled_at + policy.max_follow),
+        recipient=entry.recipient,
+        sender=entry.sender,
+        metadata=entry.metadata,
+        traceparent=entry.traceparent,
+    )
+    return _pick_up(key, followed, state, at, policy) if state else Folded(followed, Outcome.FOLLOWED)
+
+
+def _pick_up(key: str, followed: Followed, parked: Parked, at: Position, policy: Policy) -> Folded:
+    state: State = followed
+    deliveries: list[Delivery] = []
+    for _, report in parked.reports:
+        folded = _hear(key, state, report, at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
+        state = folded.state
+        deliveries += folded.deliveries
+    return Folded(state, Outcome.FOLLOWED, tuple(deliveries))
+
+
+def _sent_again(_key: str, state: Followed, entry: Sent, at: Position, _policy: Policy) -> Folded:
+    if entry.message_id == state.message_id:
+        return Folded(state, Outcome.DUPLICATE)
+    error = f"the attempt already belongs to message {state.message_id!r}"
+    return Folded(state, Outcome.CONFLICT, (), (Letter(DeadLetterReason.CONFLICT, error, at.offset),))
+
+
+# --- what a report does -----------------------------------------------------------------------------------------------
+
+
+def _park(_key: str, state: Parked | None, entry: Report, at: Position, policy: Policy) -> Folded:
+    if entry.verdict is None:
+        return Folded(state, Outcome.UNMAPPED)
+    parked = state or Parked(at.journaled_at + policy.park_for, ())
+    if any(known.report.verdict.status is entry.verdict.status for known in parked.reports if known.report.verdict):
+        return Folded(parked, Outcome.DUPLICATE)
+    kept = ParkedReport(at.offset, entry._replace(raw=""))
+    return Folded(parked._replace(reports=(*parked.reports, kept)), Outcome.PARKED)
+
+
+class Move(StrEnum):
+    """What a mapped report does to a followed attempt."""
+
+    PUBLISH = "publish"
+    CORRECT = "correct"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    LATE = "late"
+
+
+def _move(known: Status | None, reported: Status) -> Move:
+    if known is None:
+        return Move.PUBLISH
+    if known is reported:
+        return Move.DUPLICATE
+    if RANKS[known] < FINAL_RANK:
+        return Move.PUBLISH if RANKS[reported] > RANKS[known] else Move.STALE
+    final_overrules_unknown = known is Status.UNKNOWN and RANKS[reported] == FINAL_RANK
+    return Move.CORRECT if reported is Status.DELIVERED or final_overrules_unknown else Move.LATE
+
+
+MOVES: Mapping[tuple[Status | None, Status], Move] = {
+    (known, reported): _move(known, reported) for known in (None, *Status) for reported in Status
+}
+"""Every pair of what is known and what is reported. Never by the provider's clock, never back."""
+
+
+def _hear(key: str, state: Followed, entry: Report, at: Position, policy: Policy) -> Folded:
+    if entry.verdict is None:
+        return Folded(state, Outcome.UNMAPPED)
+    move = MOVES[state.status, entry.verdict.status]
+    if move is Move.PUBLISH or move is Move.CORRECT:
+        return _publish(key, state, entry, at.journaled_at, policy)
+    return Folded(state, Outcome(move.value))
+
+
+_RULES: Mapping[tuple[type, type], Callable[..., Folded]] = {
+    (type(None), Sent): _follow,
+    (type(None), Report): _park,
+    (Parked, Sent): _follow,
+    (Parked, Report): _park,
+    (Followed, Sent): _sent_again,
+    (Followed, Report): _hear,
+}
+
+
+# --- what is published ------------------------------------------------------------------------------------------------
+
+
+def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> Folded:
+    verdict = report.verdict or Verdict(Status.UNKNOWN)
+    changed = state._replace(status=verdict.status, final_at=now if verdict.final else None)
+    if not verdict.final and not policy.emit_interim:
+        return Folded(changed, Outcome.WITHHELD)
+    changed = changed._replace(sequence=state.sequence + 1)
+    return Folded(changed, Outcome.PUBLISHED, (_delivery(key, state, report, verdict),))
+
+
+def _delivery(key: str, state: Followed, report: Report, verdict: Verdict) -> Delivery:
+    believed = report.provider_time
+    if believed is not None and not (
+        state.sent_at - IMPLAUSIBLE_AFTER <= believed <= report.observed_at + IMPLAUSIBLE_AFTER
+    ):
+        believed = None
+    occurred_at = report.observed_at if believed is None else believed
+    timed = believed is not None or report.source is Source.CALLBACK
+    sequence = state.sequence + 1
+    return Delivery(
+        event_id=event_id(state.message_id, key, sequence),
+        message_id=state.message_id,
+        provider=report.provider,
+        account=report.account,
+        provider_message_id=report.provider_message_id,
+        recipient=state.recipient,
+        sender=state.sender,
+        outcome=OUTCOMES[verdict.status],
+        status=verdict.status,
+        final=verdict.final,
+        permanent=verdict.permanent,
+        reason=verdict.reason,
+        provider_status=report.provider_status,
+        provider_code=report.provider_code,
+        provider_details=report.provider_details,
+        previous_status=state.status,
+        sequence=sequence,
+        corrects=None if state.final_at is None else event_id(state.message_id, key, state.sequence),
+        source=report.source,
+        sent_at=rfc3339(state.sent_at),
+        observed_at=rfc3339(report.observed_at),
+        occurred_at=rfc3339(occurred_at),
+        occurred_at_source="observed" if believed is None else "provider",
+        latency_seconds=max(0, occurred_at - state.sent_at) / 1000 if timed else None,
+        metadata=state.metadata,
+    )
+
+
+def _deadline_report(key: str, now: int, reason: Reason) -> Report:
+    provider, account, provider_message_id = key.split(":", 2)
+    verdict = Verdict(Status.UNKNOWN, reason)
+    return Report(provider, account, provider_message_id, verdict, None, None, {}, None, Source.DEADLINE, now, "")
