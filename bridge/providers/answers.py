@@ -1,0 +1,42 @@
+"""What the HTTP status of an answer says before anybody reads its body: the same for every provider.
+
+Status codes and headers live here; bodies and the codes inside them are read by the dialects.
+"""
+
+import re
+from http import HTTPStatus
+
+from bridge.core.errors import LookupFailed, RateLimited, Refused
+from bridge.providers.dialect import PollAnswer
+
+_SECONDS = re.compile(r"\s*([0-9]{1,9})\s*")
+
+
+def check_status(answer: PollAnswer) -> None:
+    """Let an answer pass whose body is worth reading: 2xx, and 4xx for what it may say about the message.
+
+    Raises:
+        RateLimited: 429.
+        Refused: 401 or 403.
+        LookupFailed: Any other status outside 2xx and 4xx.
+    """
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimited(retry_after(answer.retry_after))
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise Refused(f"HTTP {answer.status}")
+    if not succeeded(answer) and not HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise LookupFailed(f"HTTP {answer.status}")
+
+
+def succeeded(answer: PollAnswer) -> bool:
+    """Whether the status is 2xx."""
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def retry_after(header: str | None) -> float | None:
+    """The seconds that a `Retry-After` header (RFC 9110, 10.2.3) asks for.
+
+    None without one, and for its date form too: a date means nothing without a clock, and there is none here.
+    """
+    seconds = _SECONDS.fullmatch(header or "")
+    return float(seconds[1]) if seconds else None

@@ -1,0 +1,233 @@
+"""Dexatel's dialect: its words, its callbacks, its look-up. Two generations of its interface are spoken.
+
+`legacy` is the classic interface: unsigned GET callbacks, the header `token`. `v1` is the one of the developer pages:
+signed JSON webhooks, the header `X-Dexatel-Key`. Callbacks of both are read whichever is chosen for polling.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from http import HTTPStatus
+from typing import Any, Literal, NamedTuple
+from urllib.parse import quote
+
+from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.entries import Report
+from bridge.core.errors import LookupFailed, Poison, Unauthentic
+from bridge.providers.answers import check_status, succeeded
+from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from bridge.providers.reading import (
+    Members,
+    details_of,
+    document_of,
+    first,
+    form_of,
+    id_of,
+    is_json,
+    members_of,
+    optional_word,
+    original_text,
+    text_of,
+    time_of,
+    unwrapped,
+    word_of,
+)
+
+STATUSES: Mapping[str, Verdict] = {
+    "scheduled": Verdict(Status.SCHEDULED),
+    "pending": Verdict(Status.PENDING),
+    "enroute": Verdict(Status.PENDING),
+    "sent": Verdict(Status.SENT),  # at times the last word; then the attempt's end settles it
+    "delivered": Verdict(Status.DELIVERED),
+    "seen": Verdict(Status.DELIVERED),
+    "failed": Verdict(Status.FAILED, Reason.UNSPECIFIED),
+    "rejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "expired": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
+    # "received" is left out on purpose: most likely it is a message that came in.
+}
+"""The vendor's words, compared without case and surrounding blanks."""
+
+DETAILS: Mapping[str, tuple[str, ...]] = {
+    name: (name,) for name in ("mccmnc", "segments", "price", "network_id", "tat")
+}
+"""What is passed on verbatim, and the vendor's members that hold it."""
+
+EXPECTED = {"event": "delivery", "channel": "sms"}
+"""Members of a webhook that must say this, where they are there, or it is about something else."""
+
+NOT_FOUND = "1501"
+"""The code of an error that says: no such message. Its neighbour 1502 says that the id itself is wrong."""
+
+
+class CallbackNames(NamedTuple):
+    """Under which names a callback holds what; the first one that isn't empty counts. Any case."""
+
+    id: tuple[str, ...] = ("message_uuid", "uuid", "sms_unique_id", "message_id", "id")
+    status: tuple[str, ...] = ("status", "stat")
+    error: tuple[str, ...] = ("err", "error", "error_code")
+    time: tuple[str, ...] = ("timestamp", "date", "time")
+
+
+WEBHOOK_NAMES = CallbackNames()
+"""The webhook's names are documented, so no setting changes them."""
+
+ANSWER_NAMES = CallbackNames(time=("update_date", *WEBHOOK_NAMES.time))
+
+
+class _Api(NamedTuple):
+    path: str
+    token_header: str
+
+
+class Dexatel:
+    """One account at Dexatel. Implements `Dialect`.
+
+    Args:
+        account: The account's name in settings.
+        api: Which interface is polled.
+        base_url: Where that interface is.
+        token: What opens it.
+        poll_path: Where the classic interface tells one message's status; `{id}` stands for the message.
+        webhook_secret: What JSON webhooks are signed with; None: they aren't checked.
+        callback_names: Under which names a GET or form callback holds what.
+        statuses: Words added to the built-in table, or overruling it.
+        timezone: Where Dexatel's clock hangs, for times that don't say.
+    """
+
+    provider: str = "dexatel"
+    signature_header: str | None = "x-dexatel-signature"
+    recipient_members: frozenset[str] = frozenset(
+        {"to", "recipient", "phone", "phone_number", "number", "msisdn", "mobile", "destination"}
+    )
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        api: Literal["legacy", "v1"] = "legacy",
+        base_url: str = "",
+        token: str = "",
+        poll_path: str = "",
+        webhook_secret: str | None = None,
+        callback_names: CallbackNames = WEBHOOK_NAMES,
+        statuses: Mapping[str, Verdict] = {},
+        timezone: tzinfo = UTC,
+    ) -> None:
+        self.account = account
+        apis = {"legacy": _Api(poll_path, "token"), "v1": _Api("/v1/messages/{id}", "X-Dexatel-Key")}
+        self._api = apis[api]
+        self._base_url = base_url.rstrip("/")
+        self._token = token
+        self._webhook_secret = webhook_secret
+        self._callback_names = CallbackNames(*(tuple(name.lower() for name in names) for names in callback_names))
+        self._verdicts = {normalised(word): verdict for word, verdict in (*STATUSES.items(), *statuses.items())}
+        self._timezone = timezone
+
+    def __repr__(self) -> str:
+        return f"Dexatel(account={self.account!r})"
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """What a GET, a form or a JSON webhook says; None for a webhook that isn't about an SMS's delivery.
+
+        Only the webhook is signed: the classic interface knows no signature.
+
+        Raises:
+            Unauthentic: The webhook's signature is wrong or missing, though there is a secret.
+            Poison: It can't be read.
+        """
+        if not is_json(callback):
+            raw = original_text(callback)
+            members, names = form_of(raw), self._callback_names
+        else:
+            self._check_signature(callback)
+            raw = original_text(callback)
+            members, names = members_of(unwrapped(document_of(raw))), WEBHOOK_NAMES
+            if not _is_expected(members):
+                return None
+        message_id = id_of(first(members, names.id))
+        return self._report(message_id, members, names, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+
+    def poll_request(self, provider_message_id: str) -> PollRequest:
+        """How to ask for one message's status: a GET, the token in a header."""
+        path = self._api.path.lstrip("/").replace("{id}", quote(provider_message_id, safe="", errors="replace"))
+        headers = {self._api.token_header: self._token, "Accept": "application/json"}
+        return PollRequest("GET", f"{self._base_url}/{path}", headers, None)
+
+    def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        """What an answer says; None for HTTP 404, code 1501 and a message without a status: no report yet.
+
+        Raises:
+            RateLimited: 429.
+            Refused: 401 or 403.
+            LookupFailed: Anything else that is no answer about this message.
+        """
+        check_status(answer)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            return self._read_answer(answer, provider_message_id, observed_at)
+        except Poison as poison:
+            raise LookupFailed(poison.error) from poison
+
+    def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        raw = text_of(answer.body)
+        document = document_of(raw)
+        if _says_not_found(document):
+            return None
+        if not succeeded(answer):
+            raise LookupFailed(f"HTTP {answer.status}")
+        members = members_of(unwrapped(document))
+        answered = first(members, ANSWER_NAMES.id)
+        if answered is not None and id_of(answered) != provider_message_id:
+            raise LookupFailed("the answer is about another message")
+        if first(members, ANSWER_NAMES.status) is None and not members.keys().isdisjoint(ANSWER_NAMES.status):
+            return None
+        return self._report(
+            provider_message_id, members, ANSWER_NAMES, raw=raw, source=Source.POLL, observed_at=observed_at
+        )
+
+    def _report(
+        self, message_id: str, members: Members, names: CallbackNames, *, raw: str, source: Source, observed_at: int
+    ) -> Report:
+        word = word_of(first(members, names.status))
+        return Report(
+            provider=self.provider,
+            account=self.account,
+            provider_message_id=message_id,
+            verdict=self._verdicts.get(normalised(word)),
+            provider_status=word,
+            provider_code=optional_word(first(members, names.error)),
+            provider_details=details_of(members, DETAILS),
+            provider_time=time_of(first(members, names.time), self._timezone),
+            source=source,
+            observed_at=observed_at,
+            raw=raw,
+        )
+
+    def _check_signature(self, callback: Callback) -> None:
+        """HMAC-SHA256 of the raw body, as base64 or as hex: the vendor's samples disagree."""
+        if self._webhook_secret is None:
+            return
+        given = (callback.signature or "").strip().encode(errors="replace")
+        digest = hmac.digest(self._webhook_secret.encode(errors="replace"), callback.body, "sha256")
+        as_base64 = hmac.compare_digest(given, b64encode(digest))
+        as_hex = hmac.compare_digest(given.lower(), digest.hex().encode())
+        if not (as_base64 or as_hex):
+            raise Unauthentic("the webhook's signature is wrong or missing")
+
+
+def normalised(word: str) -> str:
+    """A status as it is compared."""
+    return word.strip().casefold()
+
+
+def _is_expected(members: Members) -> bool:
+    said = {name: first(members, (name,)) for name in EXPECTED}
+    return all(value is None or normalised(str(value)) == EXPECTED[name] for name, value in said.items())
+
+
+def _says_not_found(document: Any) -> bool:
+    errors = document.get("errors") if isinstance(document, dict) else None
+    places = [document, *(errors if isinstance(errors, list) else [errors])]
+    return any(isinstance(place, dict) and str(place.get("code")).strip() == NOT_FOUND for place in places)

@@ -1,0 +1,210 @@
+"""Speedocom's dialect: its words, its callbacks, its look-up.
+
+A verdict is read from the description alone. The number beside it doesn't classify (one and the same was seen for a
+delivered and for a scheduled message), and the success that an answer starts with is the look-up's, not the message's.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from typing import NamedTuple
+
+from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.entries import Report
+from bridge.core.errors import LookupFailed, Poison, Refused
+from bridge.providers.answers import check_status, succeeded
+from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from bridge.providers.reading import (
+    Members,
+    details_of,
+    document_of,
+    first,
+    form_of,
+    id_of,
+    is_json,
+    members_of,
+    optional_word,
+    original_text,
+    text_of,
+    time_of,
+    word_of,
+)
+
+STATUSES: Mapping[str, Verdict] = {
+    "Scheduled": Verdict(Status.SCHEDULED),
+    "Queued": Verdict(Status.PENDING),
+    "MessageWaiting": Verdict(Status.PENDING),
+    "SentToNetwork": Verdict(Status.SENT),
+    "ForwardedToNetwork": Verdict(Status.SENT),
+    "DeliveredToNetwork": Verdict(Status.SENT),
+    "DeliveryUncertain": Verdict(Status.SENT),
+    "DeliveredToTerminal": Verdict(Status.DELIVERED),
+    "DelivredToTerminal": Verdict(Status.DELIVERED),  # the vendor's own misspelling
+    "AbsentSubscriber": Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER),
+    "DeliveryImpossible": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED),
+    "UserNotExist": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "InvalidMsisdn": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "InvalidMobile": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "SenderName Blacklisted": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+    "UserInBlacklist": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+    "Invalid Source Address": Verdict(Status.REJECTED, Reason.SENDER_REJECTED, permanent=True),
+    "Insufficient_Balance": Verdict(Status.REJECTED, Reason.INSUFFICIENT_CREDIT, permanent=False),
+    "Expired": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
+    "MessagePurged": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
+    "Rejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "REJECTD": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "MessageRejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "Unknown": Verdict(Status.UNKNOWN, Reason.UNSPECIFIED),
+}
+"""The vendor's words, compared in lower case and by their letters alone."""
+
+DETAILS: Mapping[str, tuple[str, ...]] = {
+    "tat": ("delivery-tat", "timetaken"),
+    "network_id": ("delivery-networkid",),
+}
+"""What is passed on verbatim, and the vendor's members that hold it."""
+
+
+class _Names(NamedTuple):
+    id: tuple[str, ...]
+    status: tuple[str, ...]
+    error: tuple[str, ...]
+    time: tuple[str, ...]
+
+
+NAMES = _Names(
+    id=("messageid", "message-id"),
+    status=("delivery-description", "description"),
+    error=("delivery-status",),
+    time=("delivery-time", "timestamp"),
+)
+"""Where callbacks and answers hold what. They name things differently, but never one name for two things."""
+
+CODE_NAMES = ("response-code", "respose-code")  # the second is the vendor's own misspelling
+FOUND = "200"
+NO_REPORT = "1008"
+NO_REPORT_OR_BAD_TYPE = "1009"  # which of the two, its description tells
+REFUSALS = {
+    "1006": "invalid credentials",
+    "4091": "no partner id",
+    "4092": "no API key",
+}
+"""The codes that speak of our credentials."""
+
+
+class Speedocom:
+    """One account at Speedocom. Implements `Dialect`.
+
+    Args:
+        account: The account's name in settings.
+        base_url: Where its interface is.
+        api_key: What opens it; travels in a body, for a URL ends up in logs.
+        partner_id: Whose it is.
+        statuses: Words added to the built-in table, or overruling it.
+        timezone: Where Speedocom's clock hangs: its times don't say.
+    """
+
+    provider: str = "speedocom"
+    signature_header: str | None = None
+    recipient_members: frozenset[str] = frozenset(
+        {"mobile", "msisdn", "phone", "number", "recipient", "to", "destination"}
+    )
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        base_url: str = "",
+        api_key: str = "",
+        partner_id: str = "",
+        statuses: Mapping[str, Verdict] = {},
+        timezone: tzinfo = UTC,
+    ) -> None:
+        self.account = account
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._partner_id = partner_id
+        self._verdicts = {normalised(word): verdict for word, verdict in (*STATUSES.items(), *statuses.items())}
+        self._timezone = timezone
+
+    def __repr__(self) -> str:
+        return f"Speedocom(account={self.account!r})"
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """What a JSON or form callback says. Speedocom signs nothing and calls about nothing else.
+
+        Raises:
+            Poison: It can't be read.
+        """
+        raw = original_text(callback)
+        members = members_of(document_of(raw)) if is_json(callback) else form_of(raw)
+        return self._report(
+            id_of(first(members, NAMES.id)), members, raw=raw, source=Source.CALLBACK, observed_at=observed_at
+        )
+
+    def poll_request(self, provider_message_id: str) -> PollRequest:
+        """How to ask for one message's status: a POST, everything in its body."""
+        question = {"apikey": self._api_key, "partnerID": self._partner_id, "messageID": provider_message_id}
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        return PollRequest("POST", f"{self._base_url}/api/services/getdlr", headers, json.dumps(question).encode())
+
+    def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        """What an answer says; None for codes 1008 and 1009 "no dlr" and a message without a verdict: no report yet.
+
+        Those codes may come with HTTP 404.
+
+        Raises:
+            RateLimited: 429.
+            Refused: 401, 403, or a code that speaks of our credentials.
+            LookupFailed: Anything else that is no answer about this message.
+        """
+        check_status(answer)
+        try:
+            return self._read_answer(answer, provider_message_id, observed_at)
+        except Poison as poison:
+            raise LookupFailed(poison.error) from poison
+
+    def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        raw = text_of(answer.body)
+        members = members_of(document_of(raw))
+        code = (optional_word(first(members, CODE_NAMES)) or "").strip()
+        if code in REFUSALS:
+            raise Refused(f"response code {code}: {REFUSALS[code]}")
+        if code == NO_REPORT or (code == NO_REPORT_OR_BAD_TYPE and _says_no_report(members)):
+            return None
+        if code != FOUND or not succeeded(answer):
+            raise LookupFailed(f"HTTP {answer.status}, response code {code or 'missing'}")
+        answered = first(members, NAMES.id)
+        if answered is not None and id_of(answered) != provider_message_id:
+            raise LookupFailed("the answer is about another message")
+        if first(members, NAMES.status) is None and not members.keys().isdisjoint(NAMES.status):
+            return None
+        return self._report(provider_message_id, members, raw=raw, source=Source.POLL, observed_at=observed_at)
+
+    def _report(self, message_id: str, members: Members, *, raw: str, source: Source, observed_at: int) -> Report:
+        word = word_of(first(members, NAMES.status))
+        return Report(
+            provider=self.provider,
+            account=self.account,
+            provider_message_id=message_id,
+            verdict=self._verdicts.get(normalised(word)),
+            provider_status=word,
+            provider_code=optional_word(first(members, NAMES.error)),
+            provider_details=details_of(members, DETAILS),
+            provider_time=time_of(first(members, NAMES.time), self._timezone),
+            source=source,
+            observed_at=observed_at,
+            raw=raw,
+        )
+
+
+def normalised(word: str) -> str:
+    """A status as it is compared; one without any letter, as a number is, by all that it has."""
+    lowered = word.strip().lower()
+    return "".join(filter(str.isalpha, lowered)) or lowered
+
+
+def _says_no_report(members: Members) -> bool:
+    description = str(first(members, ("response-description",)))
+    return "no dlr" in re.sub(r"\s+", " ", description.lower())
