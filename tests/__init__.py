@@ -1,0 +1,1 @@
+"""The suite: what a user would miss if it broke."""

@@ -1,0 +1,1 @@
+"""The sandbox itself: if it lies or leaks, every other test does."""
