@@ -1,0 +1,1 @@
+"""What is read from the providers, and what they are asked."""

@@ -1,0 +1,93 @@
+"""Callbacks and answers as the providers write them, each with what has to be read from it: `corpus.json`."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.entries import Report
+from bridge.core.errors import BridgeError, LookupFailed, Poison, RateLimited, Refused
+from bridge.providers.dexatel import CallbackNames, Dexatel
+from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.speedocom import Speedocom
+
+CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("corpus.json").read_text(encoding="utf-8"))
+ERRORS: Mapping[str, type[BridgeError]] = {kind.__name__: kind for kind in (Poison, LookupFailed, RateLimited, Refused)}
+OBSERVED_AT = 1_741_100_000_000
+
+
+def dialect_of(case: Mapping[str, Any]) -> Dialect:
+    """The account that a case is about."""
+    settings = dict(case.get("settings", {}))
+    if "timezone" in settings:
+        settings["timezone"] = ZoneInfo(settings["timezone"])
+    if "callback_names" in settings:
+        settings["callback_names"] = CallbackNames(*map(tuple, settings["callback_names"]))
+    if case["provider"] == "dexatel":
+        return Dexatel("main", **settings)
+    return Speedocom("main", **settings)
+
+
+def read(case: Mapping[str, Any]) -> Report | None:
+    """What the account's dialect reads from a case."""
+    dialect = dialect_of(case)
+    if "callback" in case:
+        said = case["callback"]
+        callback = Callback(said["method"], said["query"], said["content_type"], None, said["body"].encode())
+        return dialect.read_callback(callback, OBSERVED_AT)
+    said = case["poll"]
+    answer = PollAnswer(said["status"], said["retry_after"], said["body"].encode())
+    return dialect.read_answer(answer, said["id"], OBSERVED_AT)
+
+
+def expected_report(case: Mapping[str, Any]) -> Report:
+    """The report that a case has to give."""
+    wanted = case["expect"]["report"]
+    verdict, time = wanted["verdict"], wanted["provider_time"]
+    said = case.get("callback") or case["poll"]
+    return Report(
+        provider=case["provider"],
+        account="main",
+        provider_message_id=wanted["provider_message_id"],
+        verdict=Verdict(Status(verdict[0]), Reason(verdict[1]), verdict[2]) if verdict else None,
+        provider_status=wanted["provider_status"],
+        provider_code=wanted["provider_code"],
+        provider_details=wanted["provider_details"],
+        provider_time=round(datetime.fromisoformat(time).timestamp() * 1000) if time else None,
+        source=Source.CALLBACK if "callback" in case else Source.POLL,
+        observed_at=OBSERVED_AT,
+        raw=said["query"] if said.get("method") == "GET" else said["body"],
+    )
+
+
+def cases(outcome: str) -> pytest.MarkDecorator:
+    """A test over the cases with one outcome."""
+    chosen = [case for case in CASES if outcome in case["expect"]]
+    return pytest.mark.parametrize("case", chosen, ids=lambda case: f"{case['provider']}: {case['name']}")
+
+
+@cases("report")
+def test_a_report_is_read_member_for_member(case: Mapping[str, Any]) -> None:
+    """What the provider said arrives whole: id, verdict, its own words, its time, the original text."""
+    assert read(case) == expected_report(case)
+
+
+@cases("nothing")
+def test_what_is_no_report_is_not_taken_for_one(case: Mapping[str, Any]) -> None:
+    """A callback about something else, and an answer that has nothing yet, change nothing."""
+    assert read(case) is None
+
+
+@cases("error")
+def test_what_cannot_be_read_raises_the_error_that_carries_its_policy(case: Mapping[str, Any]) -> None:
+    """The dead letter, a retry, patience or an alarm: each kind of failure asks for its own."""
+    with pytest.raises(BridgeError) as raised:
+        read(case)
+    assert type(raised.value) is ERRORS[case["expect"]["error"]]
+    if isinstance(raised.value, RateLimited):
+        assert raised.value.retry_after == case["expect"]["retry_after"]

@@ -1,0 +1,127 @@
+"""Speedocom: its words, and what it is asked."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from bridge.core.delivery import Reason, Status, Verdict
+from bridge.core.entries import Report
+from bridge.core.errors import LookupFailed, Poison, Refused
+from bridge.providers.dialect import Callback, PollAnswer
+from bridge.providers.speedocom import STATUSES, Speedocom
+
+WORDS: Mapping[str, Verdict] = {
+    "DeliveredToTerminal": Verdict(Status.DELIVERED, Reason.NONE, None),
+    "DelivredToTerminal": Verdict(Status.DELIVERED, Reason.NONE, None),
+    "DeliveredToNetwork": Verdict(Status.SENT, Reason.NONE, None),
+    "SentToNetwork": Verdict(Status.SENT, Reason.NONE, None),
+    "ForwardedToNetwork": Verdict(Status.SENT, Reason.NONE, None),
+    "DeliveryUncertain": Verdict(Status.SENT, Reason.NONE, None),
+    "Scheduled": Verdict(Status.SCHEDULED, Reason.NONE, None),
+    "MessageWaiting": Verdict(Status.PENDING, Reason.NONE, None),
+    "Queued": Verdict(Status.PENDING, Reason.NONE, None),
+    "AbsentSubscriber": Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER, None),
+    "DeliveryImpossible": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED, None),
+    "UserNotExist": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "InvalidMsisdn": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "InvalidMobile": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
+    "SenderName Blacklisted": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+    "UserInBlacklist": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+    "Invalid Source Address": Verdict(Status.REJECTED, Reason.SENDER_REJECTED, permanent=True),
+    "Insufficient_Balance": Verdict(Status.REJECTED, Reason.INSUFFICIENT_CREDIT, permanent=False),
+    "Expired": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
+    "MessagePurged": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
+    "Rejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
+    "REJECTD": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
+    "MessageRejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
+    "Unknown": Verdict(Status.UNKNOWN, Reason.UNSPECIFIED, None),
+}
+KEY = "an-api-key"
+WRITINGS: list[Callable[[str], str]] = [
+    str,
+    str.upper,
+    str.lower,
+    lambda word: word.replace(" ", "_"),
+    lambda word: f" {word}.",
+    "-".join,
+]
+
+
+def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
+    """What is read from a callback with this description."""
+    body = json.dumps({"messageid": "40717", "description": description}).encode()
+    report = Speedocom("main", statuses=statuses).read_callback(Callback("POST", "", "application/json", None, body), 1)
+    assert report is not None
+    return report
+
+
+def test_every_word_has_the_verdict_that_was_agreed() -> None:
+    """The table holds exactly the words of the mapping, so none is lost or added unnoticed."""
+    assert STATUSES == WORDS
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_is_known_by_its_letters_and_keeps_its_writing(word: str) -> None:
+    """Blanks, signs and case differ between the platform's brands; support still sees what the provider wrote."""
+    for written in WRITINGS:
+        report = call(written(word))
+        assert report.verdict == WORDS[word]
+        assert report.provider_status == written(word)
+
+
+def test_settings_overrule_a_word_and_add_one() -> None:
+    """A new or different word needs a setting, not a release."""
+    words = {"unknown": Verdict(Status.SENT), "Number Ported!": Verdict(Status.FAILED, Reason.NETWORK)}
+    assert call("Unknown", words).verdict == Verdict(Status.SENT)
+    assert call("NumberPorted", words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
+    assert call("Expired", words).verdict == WORDS["Expired"]
+
+
+def test_a_word_without_letters_matches_itself_only() -> None:
+    """A number mapped by settings doesn't swallow every other number."""
+    words = {"32": Verdict(Status.DELIVERED)}
+    assert call("32", words).verdict == Verdict(Status.DELIVERED)
+    assert call("33", words).verdict is None
+
+
+def test_credentials_travel_in_the_body_only() -> None:
+    """A key in a URL ends up in the logs of every proxy on its way."""
+    dialect = Speedocom("main", base_url="https://sms.example/", api_key=KEY, partner_id="9")
+    request = dialect.poll_request("00ü/7")
+    assert (request.method, request.url) == ("POST", "https://sms.example/api/services/getdlr")
+    assert request.headers["Content-Type"] == "application/json"
+    assert KEY not in str(request.headers)
+    assert json.loads(request.body or b"") == {"apikey": KEY, "partnerID": "9", "messageID": "00ü/7"}
+
+
+def test_secrets_do_not_show() -> None:
+    """A dialect in a log line, and an error that quotes the provider, give nothing away."""
+    dialect = Speedocom("main", api_key=KEY, partner_id="9")
+    assert repr(dialect) == str(dialect) == "Speedocom(account='main')"
+    body = json.dumps({"response-code": 1006, "response-description": f"bad key {KEY}"}).encode()
+    with pytest.raises(Refused) as raised:
+        dialect.read_answer(PollAnswer(200, None, body), "7", 1)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b"\xff", b'{"messageid":"7","description":"\xff"}', b"", b"null", b"7", b'"x"'])
+def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
+    """What isn't UTF-8, or no object, ends in the dead letter topic."""
+    with pytest.raises(Poison):
+        Speedocom("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
+    with pytest.raises(LookupFailed):
+        Speedocom("main").read_answer(PollAnswer(200, None, body), "7", 1)
+
+
+def test_a_query_beside_the_body_is_not_read() -> None:
+    """What the callback's URL carries is its owner's, not the provider's word."""
+    callback = Callback("POST", "messageid=1&description=Unknown", "", None, b"messageid=7&description=Expired")
+    report = Speedocom("main").read_callback(callback, 1)
+    assert report is not None
+    assert (report.provider_message_id, report.provider_status) == ("7", "Expired")
+
+
+def test_no_signature_is_asked_for() -> None:
+    """Speedocom doesn't sign, so no header is read."""
+    assert Speedocom.signature_header is None
