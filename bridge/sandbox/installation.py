@@ -89,7 +89,7 @@ async def installed() -> Installation:
 
 async def _fetch(folder: Path) -> None:
     """Fetch into a folder beside the final one, which so is either complete or not there."""
-    partial = folder.with_suffix(".partial")
+    partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     cancelled = threading.Event()
     try:

@@ -1,0 +1,239 @@
+"""Over real HTTP: what the simulators tell agrees with their truth, and the bridge's dialects can read all of it."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+
+from bridge.core.delivery import Status
+from bridge.core.entries import Report
+from bridge.core.errors import LookupFailed, RateLimited, Refused
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.speedocom import Speedocom
+from bridge.sandbox.misbehaviour import CALM, HOSTILE, Flaw, Trouble
+from bridge.sandbox.simulators import PARTNER_ID, TOKEN, Simulator, run_simulator
+from bridge.sandbox.truth import WORDS, fate
+
+SECRET = "webhook-secret"
+SETTLED = time.time() - 3600
+"""A message submitted then has its whole life behind it."""
+NO_TROUBLE = replace(HOSTILE, troubles={})
+
+
+class Inbox:
+    """Takes callbacks, with whatever answers it is told to give."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.callbacks: list[Callback] = []
+        self.answers: Iterator[int] = iter(())
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Keep it as the bridge's receiver would hand it on."""
+        signature = request.headers.get("X-Dexatel-Signature")
+        content_type = request.headers.get("Content-Type", "")
+        body = await request.read()
+        self.callbacks.append(Callback(request.method, request.rel_url.raw_query_string, content_type, signature, body))
+        return web.Response(status=next(self.answers, 200))
+
+
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
+    """A server for callbacks."""
+    made = Inbox()
+    app = web.Application()
+    app.router.add_route("*", "/dlr", made.take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/dlr"
+    yield made
+    await runner.cleanup()
+
+
+def dialect_of(simulator: Simulator, api: str = "legacy") -> Dialect:
+    """The bridge's side of an account there."""
+    if simulator.provider == "speedocom":
+        return Speedocom("default", base_url=simulator.url, api_key=TOKEN, partner_id=PARTNER_ID)
+    return Dexatel(
+        "default",
+        api="v1" if api == "v1" else "legacy",
+        base_url=simulator.url,
+        token=TOKEN,
+        poll_path="/dlr/{id}",
+        webhook_secret=SECRET,
+    )
+
+
+async def ask(client: httpx.AsyncClient, dialect: Dialect, provider_message_id: str) -> Report | None:
+    """One poll, read."""
+    question = dialect.poll_request(provider_message_id)
+    response = await client.request(
+        question.method, question.url, headers=dict(question.headers), content=question.body
+    )
+    answer = PollAnswer(response.status_code, response.headers.get("Retry-After"), response.content)
+    return dialect.read_answer(answer, provider_message_id, 0)
+
+
+@asynccontextmanager
+async def simulated(provider: str, callback_url: str = "", **options: Any) -> AsyncIterator[Simulator]:
+    """A quick simulator that misbehaves without making polls a game of chance."""
+    settings = {"profile": NO_TROUBLE, "speed": 50.0, "webhook_secret": SECRET, **options}
+    async with Simulator(provider, callback_url, **settings) as simulator:
+        yield simulator
+
+
+KINDS = [("dexatel", "legacy"), ("dexatel", "v1"), ("speedocom", "")]
+
+
+@pytest.mark.parametrize(("provider", "api"), KINDS)
+async def test_what_is_called_back_is_what_the_truth_says(inbox: Inbox, provider: str, api: str) -> None:
+    """Every callback is readable, there are as many of each word as settled, and final words mean what is expected."""
+    async with simulated(provider, inbox.url, api=api) as simulator:
+        fates = [simulator.submit(str(1000 + number), SETTLED) for number in range(150)]
+        await simulator.drained()
+        dialect = dialect_of(simulator, api)
+    reports = [dialect.read_callback(callback, 0) for callback in inbox.callbacks]
+    assert None not in reports
+    told = Counter((r.provider_message_id, str(r.provider_status).lower()) for r in reports if r is not None)
+    assert told == Counter((f.provider_message_id, call.step.word.lower()) for f in fates for call in f.calls)
+    for report in reports:
+        assert report is not None
+        settled = simulator.truth[report.provider_message_id]
+        if str(report.provider_status).lower() == str(settled.final_word).lower():
+            assert report.verdict is not None
+            assert report.verdict.status is settled.expected
+        if report.provider_status == WORDS[provider].unmapped:
+            assert report.verdict is None
+    assert simulator.counters["callback_acknowledged"] == simulator.counters["callback_sent"] == len(reports)
+    assert simulator.counters["callback_lost"] == sum(Flaw.LOST in settled.flaws for settled in fates)
+
+
+@pytest.mark.parametrize(("provider", "api"), KINDS)
+async def test_a_poll_tells_the_truth_lost_callbacks_included(provider: str, api: str) -> None:
+    """Whoever asks after the end learns the last word, or that there is none."""
+    async with simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
+        dialect = dialect_of(simulator, api)
+        for number in range(60):
+            settled = simulator.submit(f"m-{number}", SETTLED)
+            report = await ask(client, dialect, settled.provider_message_id)
+            if settled.final_word is None:
+                assert report is None or report.verdict is None or not report.verdict.final
+                assert settled.expected is Status.UNKNOWN
+            else:
+                assert report is not None
+                assert report.verdict is not None
+                assert (report.provider_status, report.verdict.status) == (settled.final_word, settled.expected)
+
+
+@pytest.mark.parametrize(("provider", "api"), KINDS)
+async def test_before_the_first_word_there_is_no_report(provider: str, api: str) -> None:
+    """The same for a message that nobody knows; whatever shape the answer takes."""
+    async with simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
+        dialect = dialect_of(simulator, api)
+        for number in range(20):
+            simulator.submit(f"m-{number}", time.time() + 3600)
+            assert await ask(client, dialect, f"m-{number}") is None
+            assert await ask(client, dialect, f"nobody-{number}") is None
+    assert simulator.counters["poll_no_report"] == 40
+
+
+@pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
+async def test_wrong_credentials_are_refused(provider: str) -> None:
+    """Dexatel by its status, Speedocom by its code."""
+    async with simulated(provider, token="x" * 32) as simulator, httpx.AsyncClient() as client:
+        with pytest.raises(Refused):
+            await ask(client, dialect_of(simulator), "m-1")
+        if provider == "dexatel":
+            assert (await client.get(f"{simulator.url}/dlr/m-1", headers={"token": "wrong"})).status_code == 401
+    assert simulator.counters["poll_refused"] >= 1
+
+
+async def test_speedocom_answers_get_as_well() -> None:
+    """As documented, though the bridge doesn't use it."""
+    async with simulated("speedocom", profile=CALM) as simulator, httpx.AsyncClient() as client:
+        settled = simulator.submit("1889191", SETTLED)
+        question = {"apikey": TOKEN, "partnerID": PARTNER_ID, "messageID": "1889191"}
+        answer = (await client.get(f"{simulator.url}/api/services/getdlr", params=question)).json()
+    assert (answer["response-code"], answer["delivery-description"]) == (200, settled.final_word)
+
+
+async def test_dexatel_tries_a_callback_again_five_times(inbox: Inbox) -> None:
+    """A server that stays down isn't asked for ever; one that comes back gets it."""
+    one_call = next(n for n in range(1000) if len(fate(1, "dexatel", f"m-{n}", CALM).calls) == 1)
+    inbox.answers = iter([503] * 6)
+    async with simulated("dexatel", inbox.url, profile=CALM) as simulator:
+        simulator.submit(f"m-{one_call}", SETTLED)
+        await simulator.drained()
+    assert len(inbox.callbacks) == 6
+    assert (simulator.counters["callback_retried"], simulator.counters["callback_given_up"]) == (5, 1)
+    inbox.answers = iter([500, 503, 200])
+    async with simulated("dexatel", inbox.url, profile=CALM) as simulator:
+        simulator.submit(f"m-{one_call}", SETTLED)
+        await simulator.drained()
+    assert (simulator.counters["callback_retried"], simulator.counters["callback_acknowledged"]) == (2, 1)
+
+
+async def test_a_refused_callback_is_not_tried_again(inbox: Inbox) -> None:
+    """A 404 stays a 404."""
+    inbox.answers = iter([404] * 100)
+    async with simulated("speedocom", inbox.url, profile=CALM) as simulator:
+        settled = simulator.submit("1", SETTLED)
+        await simulator.drained()
+    assert simulator.counters["callback_refused"] == len(settled.calls) == len(inbox.callbacks)
+
+
+async def test_a_server_that_is_not_there_costs_retries_only() -> None:
+    """Nobody listens on the callback's port; the simulator lives on."""
+    async with simulated("speedocom", "http://127.0.0.1:9/dlr", profile=CALM) as simulator:
+        settled = simulator.submit("1", SETTLED)
+        await simulator.drained()
+    assert simulator.counters["callback_given_up"] == len(settled.calls)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (Trouble.RATE_LIMITED, RateLimited),
+        (Trouble.ERROR, LookupFailed),
+        (Trouble.UNAVAILABLE, LookupFailed),
+        (Trouble.GARBAGE, LookupFailed),
+        (Trouble.HANG, httpx.ReadTimeout),
+    ],
+)
+@pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
+async def test_trouble_comes_in_place_of_an_answer(provider: str, trouble: Trouble, error: type[Exception]) -> None:
+    """Each kind is what the bridge takes it for."""
+    profile = replace(CALM, troubles={trouble: 1.0})
+    async with simulated(provider, profile=profile) as simulator, httpx.AsyncClient(timeout=0.3) as client:
+        simulator.submit("1", SETTLED)
+        with pytest.raises(error):
+            await ask(client, dialect_of(simulator), "1")
+    assert simulator.counters[f"poll_{trouble}"] == 1
+
+
+async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
+    """Messages are submitted and the truth is told over HTTP; the same message twice is one."""
+    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    simulator = Simulator("dexatel", inbox.url, profile=CALM, speed=50.0)
+    running = asyncio.create_task(run_simulator(simulator, listening.set_result))
+    url = await listening
+    async with httpx.AsyncClient(base_url=url) as client:
+        settled = (await client.post("/submit", json={"id": "m-1", "at": SETTLED})).json()
+        assert (await client.post("/submit", json={"id": "m-1"})).json() == settled
+        assert (await client.post("/submit", json={"id": 1})).status_code == 400
+        assert (await client.get("/truth")).json() == {"m-1": settled}
+        await simulator.drained()
+        assert (await client.get("/counters")).json()["callback_acknowledged"] == len(settled["calls"])
+    assert settled["expected"] == fate(1, "dexatel", "m-1", CALM).expected
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
