@@ -119,7 +119,7 @@ class Dexatel:
         self._api = apis[api]
         self._base_url = base_url.rstrip("/")
         self._token = token
-        self._webhook_secret = webhook_secret
+        self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
         self._callback_names = CallbackNames(*(tuple(name.lower() for name in names) for names in callback_names))
         self._verdicts = {normalised(word): verdict for word, verdict in (*STATUSES.items(), *statuses.items())}
         self._timezone = timezone
@@ -207,10 +207,10 @@ class Dexatel:
 
     def _check_signature(self, callback: Callback) -> None:
         """HMAC-SHA256 of the raw body, as base64 or as hex: the vendor's samples disagree."""
-        if self._webhook_secret is None:
+        if self._webhook_key is None:
             return
         given = (callback.signature or "").strip().encode(errors="replace")
-        digest = hmac.digest(self._webhook_secret.encode(errors="replace"), callback.body, "sha256")
+        digest = hmac.digest(self._webhook_key, callback.body, "sha256")
         as_base64 = hmac.compare_digest(given, b64encode(digest))
         as_hex = hmac.compare_digest(given.lower(), digest.hex().encode())
         if not (as_base64 or as_hex):
@@ -230,4 +230,4 @@ def _is_expected(members: Members) -> bool:
 def _says_not_found(document: Any) -> bool:
     errors = document.get("errors") if isinstance(document, dict) else None
     places = [document, *(errors if isinstance(errors, list) else [errors])]
-    return any(isinstance(place, dict) and str(place.get("code")).strip() == NOT_FOUND for place in places)
+    return any(isinstance(place, dict) and place.get("code") == NOT_FOUND for place in places)

@@ -235,7 +235,7 @@ def _written(value: Any) -> str | None:
     """A text or number as it was written, unless it is empty, a template that nobody filled in, or no UTF-8."""
     if not isinstance(value, str) or _is_empty(value) or not _can_be_written(value):
         return None
-    return None if _TEMPLATE.fullmatch(value.strip()) else str(value)
+    return None if _TEMPLATE.fullmatch(value) else str(value)
 
 
 def _can_be_written(text: str) -> bool:

@@ -168,13 +168,13 @@ class Speedocom:
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
         raw = text_of(answer.body)
         members = members_of(document_of(raw))
-        code = (optional_word(first(members, CODE_NAMES)) or "").strip()
+        code = optional_word(first(members, CODE_NAMES)) or "missing"
         if code in REFUSALS:
             raise Refused(f"response code {code}: {REFUSALS[code]}")
         if code == NO_REPORT or (code == NO_REPORT_OR_BAD_TYPE and _says_no_report(members)):
             return None
         if code != FOUND or not succeeded(answer):
-            raise LookupFailed(f"HTTP {answer.status}, response code {code or 'missing'}")
+            raise LookupFailed(f"HTTP {answer.status}, response code {code}")
         answered = first(members, NAMES.id)
         if answered is not None and id_of(answered) != provider_message_id:
             raise LookupFailed("the answer is about another message")
