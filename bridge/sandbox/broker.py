@@ -38,6 +38,7 @@ HEAP = {1: "-Xmx512m", 3: "-Xmx384m"}
 
 JVM = (
     "-XX:+UseSerialGC",  # the smallest and, on few cores, the quickest to be up
+    "-XX:TieredStopAtLevel=1",  # a broker that lives for minutes never earns back what optimising it costs
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",  # or each leaves a file in /tmp when killed
     "-Xlog:disable",  # the JVM's own remarks; errors still come

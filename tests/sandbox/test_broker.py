@@ -128,3 +128,14 @@ async def test_a_broker_that_does_not_come_up_says_why() -> None:
     with pytest.raises(SandboxFailed, match=r"Kafka broker 1 .*(?s:.*)nonsense"):
         async with Sandbox(config={"log.cleanup.policy": "nonsense"}):
             pass
+
+
+async def test_jars_that_cannot_be_fetched_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line says what could not be had; nothing half fetched is taken for whole."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(SandboxFailed, match=r"^can't fetch Apache Kafka [^\n]*$"):
+            async with Sandbox():
+                pass
