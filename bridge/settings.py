@@ -6,7 +6,7 @@ Read from `SMS_BRIDGE_...` variables, `__` between group and member; secrets als
 
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict

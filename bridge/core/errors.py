@@ -1,14 +1,14 @@
 """Every error the bridge raises on purpose. An error's type carries its policy; nobody compares messages.
 
-    BridgeError
-    ├── Poison          this input will never be read: to the dead letter, with a reason, and on
-    ├── Unauthentic     a callback whose signature is wrong: 401, nothing kept
-    ├── Transient       try again later, with backoff
-    │   ├── Unavailable     Kafka did not take it in time
-    │   ├── LookupFailed    the provider did not give a usable answer
-    │   └── RateLimited     the provider asks for patience
-    ├── Refused         the provider does not accept our credentials: stop asking, raise the alarm
-    └── Misconfigured   the service must not start or go on: one line that names the remedy
+BridgeError
+├── Poison          this input will never be read: to the dead letter, with a reason, and on
+├── Unauthentic     a callback whose signature is wrong: 401, nothing kept
+├── Transient       try again later, with backoff
+│   ├── Unavailable     Kafka did not take it in time
+│   ├── LookupFailed    the provider did not give a usable answer
+│   └── RateLimited     the provider asks for patience
+├── Refused         the provider does not accept our credentials: stop asking, raise the alarm
+└── Misconfigured   the service must not start or go on: one line that names the remedy
 """
 
 from enum import StrEnum

@@ -116,12 +116,21 @@ class Position(NamedTuple):
     journaled_at: int
 
 
+class Publication(NamedTuple):
+    """An event, and what travels beside it."""
+
+    delivery: Delivery
+    observed_at: int
+    """The Kafka timestamp of the event's record."""
+    traceparent: str | None
+
+
 class Folded(NamedTuple):
     """The whole effect of one entry or one timer."""
 
     state: State
     outcome: Outcome
-    deliveries: tuple[Delivery, ...] = ()
+    publications: tuple[Publication, ...] = ()
     letters: tuple[Letter, ...] = ()
 
 
@@ -175,7 +184,9 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
 def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: Policy) -> Folded:
     # A sent that is read again long after (a rewind) must not start a second life: its own times tell, not the journal's.
     if min(entry.gives_up_at, max(entry.sent_at, entry.starts_at) + policy.max_follow) <= at.journaled_at:
-        letter = Letter(DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset)
+        letter = Letter(
+            DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset
+        )
         return Folded(state, Outcome.TOO_OLD, (), (letter,))
     followed = Followed(
         message_id=entry.message_id,
@@ -192,12 +203,12 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: P
 
 def _pick_up(key: str, followed: Followed, parked: Parked, at: Position, policy: Policy) -> Folded:
     state: State = followed
-    deliveries: list[Delivery] = []
+    publications: list[Publication] = []
     for _, report in parked.reports:
         folded = _hear(key, state, report, at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
         state = folded.state
-        deliveries += folded.deliveries
-    return Folded(state, Outcome.FOLLOWED, tuple(deliveries))
+        publications += folded.publications
+    return Folded(state, Outcome.FOLLOWED, tuple(publications))
 
 
 def _sent_again(_key: str, state: Followed, entry: Sent, at: Position, _policy: Policy) -> Folded:
@@ -275,7 +286,8 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
     if not verdict.final and not policy.emit_interim:
         return Folded(changed, Outcome.WITHHELD)
     changed = changed._replace(sequence=state.sequence + 1)
-    return Folded(changed, Outcome.PUBLISHED, (_delivery(key, state, report, verdict),))
+    publication = Publication(_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
+    return Folded(changed, Outcome.PUBLISHED, (publication,))
 
 
 def _delivery(key: str, state: Followed, report: Report, verdict: Verdict) -> Delivery:

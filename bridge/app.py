@@ -1,0 +1,237 @@
+"""The only place where parts are wired together: what runs for which role, in which order it starts and stops."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
+from functools import partial
+
+import httpx
+import structlog
+from httpx_aiohttp import AiohttpTransport
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+from bridge import __version__
+from bridge.accounts import Accounts, build_accounts
+from bridge.admin import Admin
+from bridge.core.entries import Entry
+from bridge.http import Listener
+from bridge.intake import Intake
+from bridge.journal import Appender, journal_record
+from bridge.kafka import Kafka, Record, stopped
+from bridge.letters import DeadLetters
+from bridge.metrics import Metrics
+from bridge.partition import Duties
+from bridge.poller import Poller
+from bridge.privacy import Privacy
+from bridge.receiver import Receiver
+from bridge.sent import SentReader
+from bridge.settings import PREFIX, Settings
+from bridge.store import Store, Timetable
+from bridge.topics import Partitions, open_journal, prepare
+from bridge.tracker import Tracker
+
+DRAIN_WITHIN = 8.0
+"""Seconds for what was accepted to reach Kafka when the process is told to end."""
+
+log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a process does. Polls need the state, so that they are asked where it is tracked."""
+
+    INTAKE = "intake"
+    RECEIVE = "receive"
+    TRACK = "track"
+    POLL = "poll"
+
+
+class App:
+    """One process of the service."""
+
+    def __init__(self, settings: Settings, roles: frozenset[Role]) -> None:
+        self._settings, self._roles = settings, roles
+        self._accounts: Accounts = build_accounts(settings)
+        self._kafka = Kafka(settings.kafka)
+        self._metrics = Metrics(_registry())
+        self._privacy = Privacy(settings.privacy)
+        self._started = False
+        self._health: dict[str, Callable[[], bool]] = {"started": lambda: self._started}
+        self._details: dict[str, Callable[[], object]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Raises:
+            Misconfigured: It can't start as it is set up.
+            Exception: A part failed for good.
+        """
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._started = True
+            log.info("started", version=__version__, roles=sorted(self._roles))
+            waiting = asyncio.create_task(ended.wait())
+            done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+            waiting.cancel()
+        for task in done - {waiting}:
+            task.result()
+        log.info("stopped")
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Start the parts. They stop in the opposite order, so that what takes things in stops first."""
+        settings = self._settings
+        partitions = await prepare(self._kafka, settings)
+        if Role.TRACK in self._roles:
+            await open_journal(self._kafka, settings, partitions.journal)
+        letters = DeadLetters(settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes)
+        journal = partial(self._journal_record, settings.topics.journal, partitions.journal)
+        admin = Admin(self._metrics.registry, self._is_ready, self._told)
+        at = settings.admin
+        await stack.enter_async_context(
+            Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
+        )
+        await stack.enter_async_context(self._task(self._measure_delay()))
+        appender = Appender(self._kafka)
+        await appender.start()
+        stack.push_async_callback(appender.stop, DRAIN_WITHIN)
+        if Role.TRACK in self._roles:
+            await self._track(stack, partitions, letters, appender, journal)
+        if Role.INTAKE in self._roles:
+            await self._take_in(stack, letters, appender, journal)
+        if Role.RECEIVE in self._roles:
+            await self._receive(stack, letters, appender, journal)
+
+    @staticmethod
+    def _journal_record(topic: str, partitions: int, entry: Entry) -> Record:
+        return journal_record(topic, partitions, entry)
+
+    async def _track(
+        self,
+        stack: AsyncExitStack,
+        partitions: Partitions,
+        letters: DeadLetters,
+        appender: Appender,
+        journal: Callable[[Entry], Record],
+    ) -> None:
+        settings = self._settings
+        store = Store(settings.state.directory)
+        stack.callback(store.close)
+        admin = await self._kafka.admin()
+        stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
+        polled = Role.POLL in self._roles
+        ages = {f"{a.provider}:{a.name}": a.poll_ages for a in self._accounts.values() if polled}
+        client = await stack.enter_async_context(_http_client())
+        poller = Poller(
+            self._accounts if polled else {},
+            lambda: tuple(tracker.workers.values()),
+            partitions.journal,
+            client,
+            appender.append,
+            journal,
+            self._privacy,
+            self._metrics,
+        )
+        duties = Duties(
+            kafka=self._kafka,
+            admin=admin,
+            group=f"{settings.kafka.group_id}.tracker",
+            topics=settings.topics,
+            partitions=partitions,
+            timetable=Timetable(settings.follow.policy(), ages),
+            park_max=settings.follow.park_max,
+            source=settings.event_source,
+            letters=letters,
+            metrics=self._metrics,
+            owed=poller.owed,
+        )
+        tracker = Tracker(duties, store)
+        await stack.enter_async_context(self._task(tracker.run()))
+        await stack.enter_async_context(self._task(poller.run()))
+        self._health["tracker"] = lambda: tracker.joined
+        self._details["restoring"] = lambda: sorted(w.number for w in tracker.workers.values() if not w.restored)
+
+    async def _take_in(
+        self, stack: AsyncExitStack, letters: DeadLetters, appender: Appender, journal: Callable[[Entry], Record]
+    ) -> None:
+        settings = self._settings
+        reader = SentReader(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
+        intake = Intake(
+            self._kafka,
+            f"{settings.kafka.group_id}.intake",
+            settings.topics.sent,
+            reader,
+            appender.append,
+            journal,
+            letters,
+            self._intake_start,
+            self._metrics,
+        )
+        await stack.enter_async_context(self._task(intake.run()))
+        self._health["intake"] = lambda: intake.ready
+
+    def _intake_start(self) -> str | int:
+        start = self._settings.sent.start
+        if start != "horizon":
+            return start
+        return int(time.time() * 1000) - max(account.give_up_after for account in self._accounts.values())
+
+    async def _receive(
+        self, stack: AsyncExitStack, letters: DeadLetters, appender: Appender, journal: Callable[[Entry], Record]
+    ) -> None:
+        http = self._settings.http
+        receiver = Receiver(self._accounts, http, appender.append, journal, letters, self._privacy, self._metrics)
+        self._health["receiver"] = lambda: appender.ready
+        listener = Listener(
+            receiver.handle,
+            http.host,
+            http.port,
+            setting=f"{PREFIX}HTTP__PORT {http.port}",
+            tls_cert=http.tls_cert,
+            tls_key=http.tls_key,
+        )
+        await stack.enter_async_context(listener)
+
+    @asynccontextmanager
+    async def _task(self, work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+        """Run something beside the rest; when it ends by itself, the process ends."""
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def _is_ready(self) -> Mapping[str, bool]:
+        return {name: check() for name, check in self._health.items()}
+
+    def _told(self) -> Mapping[str, object]:
+        return {name: tell() for name, tell in self._details.items()}
+
+    async def _measure_delay(self) -> None:
+        while True:
+            started = time.monotonic()
+            await asyncio.sleep(1)
+            self._metrics.event_loop_delay.set(max(0, time.monotonic() - started - 1))
+
+
+def _registry() -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _http_client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(retries=0),
+        headers={"user-agent": f"sms-bridge/{__version__}"},
+        follow_redirects=False,
+    )

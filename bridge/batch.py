@@ -1,0 +1,138 @@
+"""Entries and timers folded in memory: what one transaction will hold. Reads the cache, writes nothing."""
+
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from bridge.codec import decode_entry, encode_state
+from bridge.core.entries import Entry, Report, Sent
+from bridge.core.errors import DeadLetterReason, Poison
+from bridge.core.lifecycle import (
+    Folded,
+    Followed,
+    Letter,
+    Outcome,
+    Parked,
+    Policy,
+    Position,
+    Publication,
+    State,
+    discard,
+    expire,
+    fold,
+)
+from bridge.store import Attempts, Change, Known
+
+log = structlog.get_logger(__name__)
+
+
+class Batch:
+    """What a transaction will hold. Made anew for each; thrown away when it fails."""
+
+    def __init__(self, attempts: Attempts, policy: Policy) -> None:
+        self._attempts, self._policy = attempts, policy
+        self._known: dict[str, Known | None] = {}
+        self._changed: dict[str, State] = {}
+        self.publications: list[Publication] = []
+        self.letters: list[Letter] = []
+        self.words: dict[int, bytes | None] = {}
+        """The bytes to be kept in a dead letter, by journal offset, where they are at hand."""
+        self.outcomes: Counter[tuple[str, str, str]] = Counter()
+        """By provider, source (`sent` for a sent) and outcome."""
+        self.next_offset: int | None = None
+        """Of the journal; None when no entry was folded."""
+
+    @property
+    def changes(self) -> list[Change]:
+        """What becomes of each attempt that changed."""
+        return [
+            Change(key, self._known[key], state, b"" if state is None else encode_state(state))
+            for key, state in self._changed.items()
+        ]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write but, perhaps, the journal's offset."""
+        return not (self._changed or self.publications or self.letters)
+
+    def fold(self, records: Sequence[Any]) -> None:
+        """Fold records of the journal, in their order."""
+        entries = [self._entry(record) for record in records]
+        self._load(record.key.decode() for record, entry in zip(records, entries, strict=True) if entry)
+        for record, entry in zip(records, entries, strict=True):
+            if entry:
+                self._fold(record, entry)
+        if records:
+            self.next_offset = records[-1].offset + 1
+
+    def expire(self, keys: Iterable[str], now: int) -> None:
+        """Let timers run out; attempts that changed in this batch wait for the next."""
+        for key, known in self._loaded(keys):
+            state = known.state
+            self._take(key, state, expire(key, state, now, self._policy))
+            if isinstance(state, Followed) and state.final_at is None:
+                self.outcomes[key.split(":", 1)[0], "deadline", Outcome.PUBLISHED.value] += 1
+            elif isinstance(state, Parked):
+                self.outcomes[key.split(":", 1)[0], "callback", Outcome.UNMATCHED.value] += 1
+
+    def overflow(self, keys: Iterable[str]) -> None:
+        """Give parked reports up for which there is no room."""
+        for key, known in self._loaded(keys):
+            if isinstance(known.state, Parked):
+                reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
+                self._take(key, known.state, discard(known.state, reason, error, self._policy))
+
+    def _load(self, keys: Iterable[str]) -> None:
+        missing = [key for key in dict.fromkeys(keys) if key not in self._known]
+        self._known.update(zip(missing, self._attempts.get(missing), strict=True))
+
+    def _loaded(self, keys: Iterable[str]) -> list[tuple[str, Known]]:
+        untouched = [key for key in keys if key not in self._changed]
+        self._load(untouched)
+        return [(key, known) for key in untouched if (known := self._known[key])]
+
+    def _entry(self, record: Any) -> Entry | None:
+        try:
+            return decode_entry(record.value)
+        except Poison as poison:
+            self.words[record.offset] = record.value
+            self.letters.append(Letter(poison.reason, poison.error, record.offset))
+            return None
+
+    def _fold(self, record: Any, entry: Entry) -> None:
+        key = record.key.decode()
+        known = self._known[key]
+        state = self._changed[key] if key in self._changed else known.state if known else None
+        try:
+            folded = fold(key, state, entry, Position(record.offset, record.timestamp), self._policy)
+        except Exception:
+            # A fault of ours stops this entry, not the partition.
+            log.exception("an entry can't be folded; it goes to the dead letters", key=key, offset=record.offset)
+            letter = Letter(DeadLetterReason.INTERNAL, traceback.format_exc(limit=-3), record.offset)
+            folded = Folded(state, Outcome.STALE, (), (letter,))
+        if folded.letters:
+            self.words[record.offset] = record.value if isinstance(entry, Sent) else entry.raw.encode()
+        self._take(key, state, folded)
+        self._count(entry, folded)
+
+    def _take(self, key: str, before: State, folded: Folded) -> None:
+        if folded.state is not before:
+            self._changed[key] = folded.state
+        self.publications += folded.publications
+        self.letters += folded.letters
+
+    def _count(self, entry: Entry, folded: Folded) -> None:
+        source = entry.source.value if isinstance(entry, Report) else "sent"
+        self.outcomes[entry.provider, source, folded.outcome.value] += 1
+        if folded.outcome is Outcome.UNMAPPED and isinstance(entry, Report):
+            log.warning(
+                "nobody mapped this status; add it to STATUSES",
+                provider=entry.provider,
+                account=entry.account,
+                provider_message_id=entry.provider_message_id,
+                provider_status=entry.provider_status,
+                raw=entry.raw,
+            )

@@ -1,0 +1,160 @@
+"""The HTTP server at the edge: requests and responses as plain values for handlers that know no server. No routes here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, Self
+
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from bridge.core.errors import Misconfigured
+
+LARGEST_BODY = 64 * 1024
+HEADERS_WITHIN = 10_000
+"""Milliseconds that a client has for its headers."""
+BODY_WITHIN = 10.0
+"""Seconds that a client has for its body."""
+STOP_WITHIN = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class TooLarge(Exception):  # noqa: N818 - it is an answer, not an error of ours
+    """The body is larger than `LARGEST_BODY`."""
+
+
+class TooSlow(Exception):  # noqa: N818
+    """The body didn't come in time."""
+
+
+class Headers(Protocol):
+    """Request headers; names are lower-case."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The first value of a header."""
+        ...
+
+
+class Request(NamedTuple):
+    """One request; its body is read only by who wants it."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    client: str
+    """The address of the peer, without its port."""
+    body: Callable[[], Awaitable[bytes]]
+    """Reads the body; raises `TooLarge` or `TooSlow`."""
+
+
+class Response(NamedTuple):
+    """One answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Listener:
+    """One port and its handler; listens within its context.
+
+    Args:
+        handler: Answers requests.
+        host: The address to listen on.
+        port: The port.
+        setting: The name of the setting that says so, for errors.
+        tls_cert: A certificate chain; with it, only TLS is spoken.
+        tls_key: Its key.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        host: str,
+        port: int,
+        *,
+        setting: str,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+    ) -> None:
+        self._handler = handler
+        self._setting = setting
+        self._server = Server(
+            self._serve,
+            address=host,
+            port=port,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, keep_alive=True),
+            websockets=False,
+            log_enabled=False,
+            backlog=1024,
+            ssl_cert=tls_cert,
+            ssl_key=tls_key,
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen.
+
+        Raises:
+            Misconfigured: The address can't be listened on.
+        """
+        self._serving = asyncio.create_task(self._server.serve())
+        # The first step of serving binds the port; it either failed by the next one, or listens.
+        await asyncio.wait([self._serving], timeout=0.05)
+        if self._serving.done():
+            error = self._serving.exception()
+            raise Misconfigured(f"{self._setting} can't be listened on: {error}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Take no new connections; requests that are being answered get their answers."""
+        if self._serving is None:
+            return
+        self._server.stop()
+        done, _ = await asyncio.wait([self._serving], timeout=STOP_WITHIN)
+        if not done:
+            self._serving.cancel()
+
+    async def _serve(self, scope: Any, protocol: Any) -> None:
+        request = Request(
+            scope.method,
+            scope.path,
+            scope.query_string,
+            scope.headers,
+            scope.client.rpartition(":")[0].strip("[]"),
+            lambda: _body(scope, protocol),
+        )
+        try:
+            response = await self._handler(request)
+        except Exception:
+            log.exception("a request failed", route=scope.path.split("/")[1:3])
+            response = Response(500)
+        protocol.response_bytes(response.status, list(response.headers.items()), response.body)
+
+
+async def _body(scope: Any, protocol: Any) -> bytes:
+    length = scope.headers.get("content-length")
+    if length is not None and (not length.isdigit() or int(length) > LARGEST_BODY):
+        raise TooLarge
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            if length is not None:
+                body: bytes = await protocol()
+                return body
+            chunks = bytearray()
+            async for chunk in protocol:
+                chunks += chunk
+                if len(chunks) > LARGEST_BODY:
+                    raise TooLarge
+            return bytes(chunks)
+    except TimeoutError:
+        raise TooSlow from None

@@ -1,0 +1,195 @@
+"""`sms.sent` into the journal: consume, read, append, and only then commit. At least once; the tracker drops repeats."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+
+from bridge.core.entries import Sent
+from bridge.core.errors import DeadLetterReason, Poison, Unavailable
+from bridge.journal import Append
+from bridge.kafka import LARGEST_ENTRY, Kafka, Record, stopped
+from bridge.letters import DeadLetters
+from bridge.metrics import Metrics
+from bridge.sent import SentReader, Skip
+
+BATCH = 2_000
+"""Records that are read at a time."""
+
+WAIT = 500
+"""Milliseconds to wait for records."""
+
+PAUSE = 1.0
+"""Seconds before trying again what Kafka didn't take."""
+
+log = structlog.get_logger(__name__)
+
+Start = Callable[[], str | int]
+"""Where to begin without a committed offset: `earliest`, `latest`, or a time in milliseconds since the epoch."""
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """One member of the intake's consumer group."""
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        group: str,
+        topics: Iterable[str],
+        reader: SentReader,
+        append: Append,
+        journal: Callable[[Sent], Record],
+        letters: DeadLetters,
+        start: Start,
+        metrics: Metrics,
+    ) -> None:
+        self._kafka, self._group, self._topics = kafka, group, tuple(topics)
+        self._reader, self._append, self._journal = reader, append, journal
+        self._letters, self._start, self._metrics = letters, start, metrics
+        self._joined = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has joined its group."""
+        return self._joined
+
+    async def run(self) -> None:
+        """Consume until cancelled; whatever Kafka can't do now is tried again."""
+        while True:
+            try:
+                await self._member()
+            except (KafkaError, OSError) as error:
+                log.warning("intake begins again", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(PAUSE)
+
+    async def _member(self) -> None:
+        consumer = await self._kafka.member(self._group)
+        try:
+            consumer.subscribe(self._topics, listener=self)
+            await self._consume(consumer)
+        finally:
+            self._joined = False
+            await stopped(consumer.stop(), "consumer")
+
+    def on_partitions_revoked(self, _revoked: Any) -> None:
+        """A rebalance began. Nothing is kept a partition, so there is nothing to hand over."""
+        self._joined = False
+
+    def on_partitions_assigned(self, _assigned: Any) -> None:
+        """The rebalance is over; there may be nothing for this member, which is as well."""
+        self._joined = True
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                batches = await consumer.getmany(timeout_ms=WAIT, max_records=BATCH)
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                await self._begin(consumer, error.args[0])
+                continue
+            if batches:
+                await self._take(batches)
+                await self._commit(consumer, batches)
+
+    async def _take(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
+        """Append a batch, again and again until Kafka has it."""
+        counts: Counter[tuple[str, str]] = Counter()
+        records = [out for batch in batches.values() for one in batch if (out := self._read(one, counts))]
+        while True:
+            try:
+                await self._append(records)
+                break
+            except Unavailable as error:
+                log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
+                await asyncio.sleep(PAUSE)
+        counters = {
+            "accepted": self._metrics.sent_accepted,
+            "skipped": self._metrics.sent_skipped,
+            "dead": self._metrics.dead_letters_written,
+        }
+        for (kind, label), count in counts.items():
+            counters[kind].labels(label).inc(count)
+
+    def _read(self, record: Any, counts: Counter[tuple[str, str]]) -> Record | None:
+        try:
+            entry = self._reader.read(record.value, record.headers)
+            if isinstance(entry, Skip):
+                counts["skipped", entry.value] += 1
+                return None
+            out = self._journal(entry)
+            if out.size > LARGEST_ENTRY:
+                raise Poison(DeadLetterReason.TOO_LARGE, f"{out.size} bytes; the journal takes {LARGEST_ENTRY}")
+            counts["accepted", entry.provider] += 1
+        except Poison as poison:
+            counts["dead", poison.reason.value] += 1
+            return self._letter(record, poison)
+        return out
+
+    def _letter(self, record: Any, poison: Poison) -> Record:
+        log.warning(
+            "sent event goes to the dead letters",
+            reason=poison.reason.value,
+            error=poison.error,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        )
+        return self._letters.record(
+            poison.reason,
+            poison.error,
+            key=record.key,
+            value=record.value,
+            origin={
+                "source_topic": record.topic,
+                "source_partition": record.partition,
+                "source_offset": record.offset,
+            },
+            received_at=time.time_ns() // 1_000_000,
+        )
+
+    async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Any]]) -> None:
+        offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
+        try:
+            await consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partitions went to another member, which reads these again; the tracker drops repeats.
+            log.info("offsets not committed; another member has the partitions", error=type(error).__name__)
+
+    async def _begin(self, consumer: AIOKafkaConsumer, places: Any) -> None:
+        """Choose where to begin reading partitions that have no offset, or one that retention has overtaken."""
+        if isinstance(places, Mapping):
+            log.error(
+                "sent events were deleted before they were read",
+                places={f"{t}/{n}": at for (t, n), at in places.items()},
+            )
+            offsets = await consumer.beginning_offsets(list(places))
+        else:
+            offsets = await self._starts(consumer)
+            log.info("no committed offsets; intake begins", offsets={f"{t}/{n}": at for (t, n), at in offsets.items()})
+        for tp, offset in offsets.items():
+            consumer.seek(tp, offset)
+        if offsets:
+            await consumer.commit(offsets)
+
+    async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        tps = [tp for tp in consumer.assignment() if await consumer.committed(tp) is None]
+        if not tps:
+            return {}
+        start = self._start()
+        if start == "earliest":
+            return dict(await consumer.beginning_offsets(tps))
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
+        if isinstance(start, str):
+            return ends
+        found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
+        return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in tps}

@@ -1,0 +1,229 @@
+"""How this service talks to Kafka: clients made one way, with one set of limits. No topic is known by name here."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+
+from bridge.core.errors import Misconfigured
+from bridge.settings import PREFIX, KafkaSettings
+
+BATCH_BYTES = 512 * 1024
+"""How full a batch gets before it is sent, uncompressed."""
+
+LARGEST_RECORD = 900 * 1024
+"""Bytes of key, value and headers: what a broker with its default of 1 MiB takes for sure."""
+
+LARGEST_ENTRY = 512 * 1024
+"""Bytes of a journal entry: what is derived from it (an event, a state) then stays below the largest record."""
+
+STOP_WITHIN = 5.0
+"""Seconds that a client may take to stop."""
+
+Header = tuple[str, bytes]
+
+log = structlog.get_logger(__name__)
+
+
+class Record(NamedTuple):
+    """Something to be written, its partition already chosen. The timestamp is milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] = ()
+    timestamp: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
+
+class Kafka:
+    """Makes clients of one cluster."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._options = _options(settings)
+
+    async def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        """A started idempotent producer; with a transactional id, its predecessor's transaction is settled by then.
+
+        Raises:
+            KafkaError: It could not start.
+        """
+        compression = self._settings.compression
+        producer = AIOKafkaProducer(
+            **self._options,
+            enable_idempotence=True,
+            transactional_id=transactional_id,
+            # A broker ends the transaction of a process that died, so that readers don't wait for long.
+            **({"transaction_timeout_ms": 15_000} if transactional_id else {}),
+            max_batch_size=BATCH_BYTES,
+            compression_type=None if compression == "none" else compression,
+            request_timeout_ms=15_000,
+        )
+        return await self._started(producer)
+
+    async def member(self, group: str, *, sticky: bool = False) -> AIOKafkaConsumer:
+        """A started member of a consumer group, without a subscription yet; offsets are committed by the caller.
+
+        Args:
+            group: The group's id.
+            sticky: Keep most partitions over a rebalance. For one consumer of a process only: the assignor holds
+                what it knows at its class.
+        """
+        consumer = AIOKafkaConsumer(
+            **self._options,
+            group_id=group,
+            group_instance_id=self._settings.group_instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
+            # No fetch goes to a broker while another waits there, so a quiet partition must not wait for long.
+            fetch_max_wait_ms=30,
+        )
+        return await self._started(consumer)
+
+    async def reader(self, *, committed: bool) -> AIOKafkaConsumer:
+        """A started consumer that belongs to no group: `assign` it, `seek` it, read."""
+        consumer = AIOKafkaConsumer(
+            **self._options,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed" if committed else "read_uncommitted",
+            fetch_max_wait_ms=30,
+        )
+        return await self._started(consumer)
+
+    async def admin(self) -> AIOKafkaAdminClient:
+        """A started admin client.
+
+        Raises:
+            Misconfigured: There is no Kafka at the bootstrap servers.
+        """
+        admin = AIOKafkaAdminClient(**self._options)
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            await stopped(admin.close(), "admin client")
+            servers = ", ".join(self._settings.bootstrap_servers)
+            raise Misconfigured(
+                f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {servers} ({type(error).__name__}: {error})"
+            ) from error
+        return admin
+
+    @staticmethod
+    async def _started(client: Any) -> Any:
+        try:
+            await client.start()
+        except BaseException:
+            await stopped(client.stop(), type(client).__name__)
+            raise
+        return client
+
+
+async def stopped(stopping: Awaitable[Any], what: str) -> None:
+    """Wait for a client's stop, but not for long and whatever it raises: what it held is settled by its successor."""
+    try:
+        await asyncio.wait_for(stopping, STOP_WITHIN)
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("client did not stop cleanly", client=what, error=f"{type(error).__name__}: {error}")
+
+
+async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[tuple[asyncio.Future[Any], int]]:
+    """Hand records to a producer, a batch at a time.
+
+    Returns:
+        For each batch the future of its metadata, and how many records it has. A failed one poisons the producer for
+        good: its sequence number is spent.
+    """
+    by_partition: dict[tuple[str, int], list[Record]] = {}
+    for record in records:
+        by_partition.setdefault((record.topic, record.partition), []).append(record)
+    lanes = [_send_lane(producer, topic, number, lane) for (topic, number), lane in by_partition.items()]
+    return [sent for lane in await asyncio.gather(*lanes) for sent in lane]
+
+
+async def _send_lane(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
+) -> list[tuple[asyncio.Future[Any], int]]:
+    sent: list[tuple[asyncio.Future[Any], int]] = []
+    builder = producer.create_batch()
+    for record in records:
+        args = {
+            "timestamp": record.timestamp,
+            "key": record.key,
+            "value": record.value,
+            "headers": list(record.headers),
+        }
+        if builder.append(**args) is None:
+            future = await producer.send_batch(builder, topic, partition=partition)
+            sent.append((future, builder.record_count()))
+            builder = producer.create_batch()
+            builder.append(**args)
+    future = await producer.send_batch(builder, topic, partition=partition)
+    sent.append((future, builder.record_count()))
+    return sent
+
+
+class _StaticToken(AbstractTokenProvider):
+    """The SASL password as an OAuth bearer token, for a token that something else renews."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+
+def _options(settings: KafkaSettings) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "client_id": settings.group_id,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        options |= _sasl(settings)
+    return options
+
+
+def _sasl(settings: KafkaSettings) -> dict[str, Any]:
+    password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    if settings.sasl_mechanism == "GSSAPI":
+        return {"sasl_mechanism": "GSSAPI"}
+    if password is None:
+        raise Misconfigured(f"{PREFIX}KAFKA__SASL_PASSWORD is missing; {settings.sasl_mechanism} needs it")
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _StaticToken(password)}
+    return {
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": password,
+    }
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+        context.check_hostname = settings.ssl_check_hostname
+        if settings.ssl_certfile:
+            secret = settings.ssl_key_password
+            password = secret.get_secret_value() if secret else None
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+    except OSError as error:
+        raise Misconfigured(f"{PREFIX}KAFKA__SSL_...: the files can't be read ({error})") from error
+    return context

@@ -1,0 +1,52 @@
+"""How the service logs: structured, on stderr; JSON for machines, readable on a terminal. No secrets, by construction:
+settings keep them as SecretStr, and request lines are never logged.
+"""
+
+import logging
+import sys
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+
+def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
+    """Set up logging for the process; libraries' records go the same way."""
+    readable = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # As text: structured ones show local variables, and those may hold what must not be logged.
+                *([] if readable else [structlog.processors.format_exc_info]),
+                structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+                if readable
+                else structlog.processors.JSONRenderer(_json),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # aiokafka reports every reconnection attempt as an error; what matters of it, this service says itself.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL if level != "debug" else logging.DEBUG)
+    for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+
+
+def _json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,260 @@
+"""One journal partition and its owner: recover, then fold, commit, remember; again and again.
+
+There is one way back from anything that went wrong, and it is the way in: a new producer, whose start settles what its
+predecessor left; the cache brought up to the state topic's end; the committed offset; on from there. Never a guess.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+
+from bridge.batch import Batch
+from bridge.core.errors import DeadLetterReason, Misconfigured
+from bridge.core.lifecycle import Letter
+from bridge.journal import read_words
+from bridge.kafka import Kafka, Record, stopped
+from bridge.letters import DeadLetters
+from bridge.metrics import Metrics
+from bridge.restore import restore
+from bridge.settings import TopicSettings
+from bridge.store import Attempts, Known, Timetable
+from bridge.topics import Committed, Partitions, committed
+from bridge.transaction import commit, event_records, state_records
+
+ENTRIES = 1_000
+"""The most that one transaction folds: some tens of milliseconds of work."""
+
+SLICE = 200
+"""Entries that are folded before others in the event loop get their turn."""
+
+TIMERS = 500
+PATIENCE = 1_000
+"""Milliseconds to wait for entries when no timer runs out before."""
+
+COMMIT_EVERY = 1.0
+"""Seconds between commits of offsets alone, which take a tenth of one each."""
+
+FENCED_PAUSE = 6.0
+"""Seconds, two heartbeats: whoever is fenced and still owner by then begins again; else two would take turns."""
+
+LONGEST_PAUSE = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Duties(NamedTuple):
+    """What every partition's owner needs."""
+
+    kafka: Kafka
+    admin: Any
+    group: str
+    topics: TopicSettings
+    partitions: Partitions
+    timetable: Timetable
+    park_max: int
+    source: str
+    letters: DeadLetters
+    metrics: Metrics
+    owed: Callable[[str, Known, int], bool]
+    """Whether a poll about an attempt is still to come before its end."""
+
+
+class Worker:
+    """Owns one journal partition while it runs."""
+
+    def __init__(self, duties: Duties, consumer: AIOKafkaConsumer, number: int, attempts: Attempts) -> None:
+        self._duties, self._consumer, self.attempts = duties, consumer, attempts
+        self._journal = TopicPartition(duties.topics.journal, number)
+        self._state = TopicPartition(duties.topics.state, number)
+        self._transactional_id = f"{duties.group}.{duties.topics.journal}.{number}"
+        self._place = Committed(0, 0, "")
+        self._committed_at = 0.0
+        self._interruptible = True
+        self._stopping = False
+        self.number = number
+        self.caught_up = False
+        self.restored = False
+        self.beat = time.monotonic()
+        for gauge in (duties.metrics.journal_lag_entries, duties.metrics.journal_lag_seconds):
+            gauge.labels(str(number)).set(0)
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, within: float) -> None:
+        """End; a transaction under way may take this many seconds to finish, then it is left to its successor."""
+        self._stopping = True
+        if not self._interruptible:
+            await asyncio.wait([self._task], timeout=within)
+        # Waiting for a flag to be seen would be a deadlock: getmany may wait for the very rebalance that waits for us.
+        self._task.cancel()
+        await asyncio.wait([self._task], timeout=within)
+
+    def restart(self) -> None:
+        """Give up on whatever hangs, and begin again."""
+        self._task.cancel()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        pause = 0.5
+        while not self._stopping:
+            self.beat = time.monotonic()
+            began = self.beat
+            try:
+                await self._own()
+            except (ProducerFenced, InvalidProducerEpoch):
+                await self._again("fenced", FENCED_PAUSE)
+            except (KafkaError, OSError) as error:
+                await self._again("kafka", pause, f"{type(error).__name__}: {error}")
+            except Misconfigured as error:
+                await self._again("misconfigured", LONGEST_PAUSE, str(error))
+            except Exception:
+                log.exception("a partition's worker failed", partition=self.number)
+                await self._again("internal", pause)
+            pause = 0.5 if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+
+    async def _again(self, cause: str, pause: float, error: str = "") -> None:
+        self.caught_up = self.restored = False
+        self._interruptible = True
+        self._duties.metrics.workers_restarted.labels(cause).inc()
+        log.warning("a partition's worker begins again", partition=self.number, cause=cause, error=error, pause=pause)
+        await asyncio.sleep(pause)
+
+    async def _own(self) -> None:
+        # Step 1. A new producer: its start fences any predecessor and settles what that left open.
+        producer = await self._duties.kafka.producer(self._transactional_id)
+        try:
+            await self._recover()
+            await self._work(producer)
+        finally:
+            self.caught_up = self.restored = False
+            await stopped(producer.stop(), "producer")
+
+    async def _recover(self) -> None:
+        duties = self._duties
+        place = await self._committed()
+        # Step 2. The cache stands where the state topic ends.
+        end = (await self._consumer.end_offsets([self._state]))[self._state]
+        live = duties.partitions.tombstones_live
+        await restore(duties.kafka, self._state, end, self.attempts, place.incarnation, live, duties.metrics)
+        # Step 3. The journal goes on where the last transaction left it.
+        self._place = await self._committed()
+        self._consumer.seek(self._journal, self._place.offset)
+        self._consumer.resume(self._journal)
+        self.restored = True
+
+    async def _committed(self) -> Committed:
+        place = await committed(self._duties.admin, self._duties.group, self._journal)
+        if place is None:
+            raise Misconfigured(f"the group {self._duties.group} has lost its offsets; see `sms-bridge topics --adopt`")
+        return place._replace(partitions=self._duties.partitions.journal)
+
+    async def _work(self, producer: AIOKafkaProducer) -> None:
+        offset = self._place.offset
+        while not self._stopping:
+            self.beat = time.monotonic()
+            records = await self._entries()
+            self._interruptible = False
+            batch = Batch(self.attempts, self._duties.timetable.policy)
+            for start in range(0, len(records), SLICE):
+                batch.fold(records[start : start + SLICE])
+                await asyncio.sleep(0)
+            offset = batch.next_offset or offset
+            self._observe_lag(records, offset)
+            if self.caught_up:
+                self._run_timers(batch)
+            await self._conclude(producer, batch, offset)
+            self._interruptible = True
+
+    async def _entries(self) -> list[Any]:
+        now, due = time.time_ns() // 1_000_000, self.attempts.next_due() if self.caught_up else None
+        patience = PATIENCE if due is None else min(PATIENCE, max(10, due - now))
+        found = await self._consumer.getmany(self._journal, timeout_ms=patience, max_records=ENTRIES)
+        records: list[Any] = found.get(self._journal, [])
+        return records
+
+    def _observe_lag(self, records: list[Any], offset: int) -> None:
+        end = self._consumer.highwater(self._journal)
+        lag = 0 if end is None else max(0, end - offset)
+        self.caught_up = end is not None and lag == 0
+        behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0
+        self._duties.metrics.journal_lag_entries.labels(str(self.number)).set(lag)
+        self._duties.metrics.journal_lag_seconds.labels(str(self.number)).set(max(0, behind))
+
+    def _run_timers(self, batch: Batch) -> None:
+        now = time.time_ns() // 1_000_000
+        keys = self.attempts.due(now, TIMERS)
+        if keys:
+            known = zip(keys, self.attempts.get(keys), strict=True)
+            batch.expire([key for key, one in known if one and not self._duties.owed(key, one, now)], now)
+        excess = self.attempts.parked - self._duties.park_max
+        if excess > 0:
+            batch.overflow(self.attempts.oldest_parked(min(excess, TIMERS)))
+
+    async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
+        if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):
+            return
+        place = self._place._replace(offset=offset)
+        changes = batch.changes
+        topics, partitions = self._duties.topics, self._duties.partitions
+        records = [
+            *event_records(batch.publications, topics.delivery, partitions.delivery, self._duties.source),
+            *state_records(changes, topics.state, self.number),
+            *await self._dead_letters(batch),
+        ]
+        with self._duties.metrics.transaction_duration.time():
+            try:
+                end = await commit(producer, records, topics.state, self._journal, place, self._duties.group)
+            except BaseException:
+                self._duties.metrics.transactions_completed.labels("failed").inc()
+                raise
+        self._duties.metrics.transactions_completed.labels("committed").inc()
+        self._place, self._committed_at = place, time.monotonic()
+        if end is not None:
+            self.attempts.apply(changes, place.incarnation, end)
+        self._count(batch)
+
+    async def _dead_letters(self, batch: Batch) -> list[Record]:
+        words = dict(batch.words)
+        if missing := [letter.offset for letter in batch.letters if letter.offset not in words]:
+            found = await read_words(self._duties.kafka, self._journal, missing)
+            words.update({offset: report.raw.encode() for offset, report in found.items()})
+        return [self._dead_letter(letter, words.get(letter.offset)) for letter in batch.letters]
+
+    def _dead_letter(self, letter: Letter, value: bytes | None) -> Record:
+        error = letter.error
+        if value is None and letter.reason in {DeadLetterReason.UNMATCHED, DeadLetterReason.PARKED_OVERFLOW}:
+            error += "; its words are no longer in the journal"
+        return self._duties.letters.record(
+            letter.reason,
+            error,
+            key=None,
+            value=value,
+            origin={
+                "source_topic": self._journal.topic,
+                "source_partition": self._journal.partition,
+                "source_offset": letter.offset,
+            },
+            received_at=time.time_ns() // 1_000_000,
+        )
+
+    def _count(self, batch: Batch) -> None:
+        metrics, now = self._duties.metrics, time.time()
+        for (provider, source, outcome), count in batch.outcomes.items():
+            if source != "sent":
+                metrics.reports_folded.labels(provider, source, outcome).inc(count)
+            elif outcome == "duplicate":
+                metrics.sent_skipped.labels("duplicate").inc(count)
+        for letter in batch.letters:
+            metrics.dead_letters_written.labels(letter.reason.value).inc()
+        for delivery, observed_at, _ in batch.publications:
+            status = delivery.status.value
+            metrics.deliveries_published.labels(delivery.provider, status, delivery.source.value).inc()
+            metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
+            if delivery.corrects:
+                metrics.corrections_published.labels(delivery.provider).inc()
+            if delivery.final and delivery.latency_seconds is not None:
+                metrics.delivery_latency.labels(delivery.provider, status).observe(delivery.latency_seconds)

@@ -1,0 +1,248 @@
+"""Due attempts are asked about at their provider; what is new goes into the journal. Asks only for the partitions that
+this process owns, and remembers nothing: when to ask is in the cache, and what an answer means is decided by the fold.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import httpx
+import structlog
+
+from bridge.accounts import Accounts, ProviderAccount
+from bridge.core.entries import Report
+from bridge.core.errors import LookupFailed, RateLimited, Refused, Unavailable
+from bridge.core.lifecycle import MOVES, Followed, Move
+from bridge.journal import Append
+from bridge.kafka import Record
+from bridge.metrics import Metrics
+from bridge.pace import Pace, backoff
+from bridge.partition import Worker
+from bridge.privacy import Privacy
+from bridge.providers.dialect import PollAnswer
+from bridge.store import Attempts, Known
+
+LOOK_EVERY = 0.2
+"""Seconds between looks at what is due."""
+
+LARGEST_ANSWER = 256 * 1024
+
+WAIT_FOR_LAST = 15 * 60_000
+"""Milliseconds that an attempt's end waits for a last poll that an outage of ours has delayed."""
+
+SETTLE = 1.0
+"""Seconds that the tracker may take to fold what a poll has just put into the journal."""
+
+log = structlog.get_logger(__name__)
+
+
+class Question(NamedTuple):
+    """A due poll."""
+
+    ends_at: int
+    due: int
+    key: str
+    attempts: Attempts
+
+
+class Poller:
+    """Asks about the attempts of every account that is polled.
+
+    Args:
+        accounts: All accounts.
+        workers: The partitions that this process owns now.
+        partitions: How many there are in all: a process's share of an account's rate is the share that it owns.
+        client: The HTTP client.
+        append: Puts records into the journal.
+        journal: Makes one of a report.
+        privacy: What may be kept of phone numbers.
+        metrics: Told about every poll.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        workers: Callable[[], Iterable[Worker]],
+        partitions: int,
+        client: httpx.AsyncClient,
+        append: Append,
+        journal: Callable[[Report], Record],
+        privacy: Privacy,
+        metrics: Metrics,
+    ) -> None:
+        self._started_at = time.time_ns() // 1_000_000
+        self._askers = {
+            f"{account.provider}:{account.name}": Asker(
+                account, workers, partitions, client, append, journal, privacy, metrics
+            )
+            for account in accounts.values()
+            if account.poll_ages
+        }
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for asker in self._askers.values():
+                group.create_task(asker.run())
+            await asyncio.Event().wait()
+
+    def owed(self, key: str, known: Known, now: int) -> bool:
+        """Whether a poll is still to come before this attempt may end: one that an outage of ours has delayed."""
+        asker = self._askers.get(":".join(key.split(":", 2)[:2]))
+        if asker is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
+            return False
+        patience = max(known.state.ends_at, self._started_at) + WAIT_FOR_LAST
+        return now < patience and asker.owes(key, known)
+
+
+class Asker:
+    """Asks about one account's attempts."""
+
+    def __init__(
+        self,
+        account: ProviderAccount,
+        workers: Callable[[], Iterable[Worker]],
+        partitions: int,
+        client: httpx.AsyncClient,
+        append: Append,
+        journal: Callable[[Report], Record],
+        privacy: Privacy,
+        metrics: Metrics,
+    ) -> None:
+        self._account, self._workers, self._partitions = account, workers, partitions
+        self._client, self._append, self._journal = client, append, journal
+        self._privacy, self._metrics = privacy, metrics
+        self._name = f"{account.provider}:{account.name}"
+        self._chance = random.Random()  # noqa: S311 - it spreads load
+        self._pace = Pace(account.rate_per_second, self._chance)
+        self._slots = asyncio.Semaphore(account.poll_concurrency)
+        self._asking: set[str] = set()
+        self._failures: Counter[str] = Counter()
+        self._labels = (account.provider, account.name)
+        metrics.circuit_open.labels(*self._labels).set(0)
+        metrics.credentials_refused.labels(*self._labels).set(0)
+
+    def owes(self, key: str, known: Known) -> bool:
+        """Whether a poll about an attempt is due or under way, and the provider is being asked at all."""
+        return key in self._asking or (known.poll != 0 and not self._pace.open(time.monotonic()))
+
+    async def run(self) -> None:
+        """Ask about whatever is due, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                is_open = self._pace.open(time.monotonic())
+                self._metrics.circuit_open.labels(*self._labels).set(is_open)
+                questions = [] if is_open else self._due()
+                if not questions:
+                    await asyncio.sleep(LOOK_EVERY)
+                for question in questions:
+                    await self._start(question, group)
+
+    def _due(self) -> list[Question]:
+        """Some of what is due, nearest end first."""
+        now, limit = time.time_ns() // 1_000_000, 1 if self._pace.probing else 2 * self._account.poll_concurrency
+        found: list[Question] = []
+        waiting = 0
+        for worker in self._workers():
+            if worker.caught_up:
+                due = [one for one in worker.attempts.due_polls(self._name, now, 500) if one[1] not in self._asking]
+                known = worker.attempts.get([key for _, key in due])
+                waiting += len(due)
+                found += [
+                    Question(one.state.ends_at, at, key, worker.attempts)
+                    for (at, key), one in zip(due, known, strict=True)
+                    if one and isinstance(one.state, Followed)
+                ]
+        self._metrics.polls_due.labels(self._account.provider).set(waiting)
+        return sorted(found, key=lambda question: question.ends_at)[:limit]
+
+    async def _start(self, question: Question, group: asyncio.TaskGroup) -> None:
+        slot = self._pace.slot(time.monotonic(), self._share())
+        await asyncio.sleep(max(0, slot - time.monotonic()))
+        await self._slots.acquire()
+        now = time.time_ns() // 1_000_000
+        if self._pace.open(time.monotonic()) or question.attempts.ask(question.key, now) is None:
+            self._slots.release()
+            return
+        self._metrics.poll_lateness.labels(self._account.provider).observe(max(0, now - question.due) / 1000)
+        self._asking.add(question.key)
+        group.create_task(self._ask(question))
+
+    def _share(self) -> float:
+        return max(1, sum(1 for _ in self._workers())) / self._partitions
+
+    async def _ask(self, question: Question) -> None:
+        settle = 0.0
+        outcome = "failed"
+        try:
+            with self._metrics.poll_duration.labels(self._account.provider).time():
+                report = await self._look_up(question.key.split(":", 2)[2])
+            self._pace.answered()
+            self._failures.pop(question.key, None)
+            self._metrics.credentials_refused.labels(*self._labels).set(0)
+            outcome = "no_report" if report is None else "report"
+            if report and self._is_news(question, report):
+                kept = report._replace(raw=self._privacy.words(report.raw, self._account.dialect.recipient_members))
+                await self._append([self._journal(kept)])
+                settle = SETTLE
+        except RateLimited as error:
+            outcome = "rate_limited"
+            self._pace.limited(time.monotonic(), error.retry_after)
+            self._ask_again(question)
+        except Refused:
+            outcome = "refused"
+            log.error("the provider refuses our credentials", provider=self._labels[0], account=self._labels[1])
+            self._metrics.credentials_refused.labels(*self._labels).set(1)
+            self._pace.refused(time.monotonic())
+            self._ask_again(question)
+        except LookupFailed as error:
+            log.warning("a poll failed", provider=self._labels[0], account=self._labels[1], error=str(error))
+            self._pace.failed(time.monotonic())
+            self._ask_again(question)
+        except Unavailable as error:
+            log.warning("the journal didn't take a poll's answer", error=str(error))
+            self._ask_again(question)
+        finally:
+            self._slots.release()
+            self._metrics.polls_completed.labels(self._account.provider, outcome).inc()
+            # Until its report is folded, an attempt must not end as unknown.
+            asyncio.get_running_loop().call_later(settle, self._asking.discard, question.key)
+
+    def _ask_again(self, question: Question) -> None:
+        self._failures[question.key] += 1
+        delay = backoff(self._failures[question.key] - 1, self._chance)
+        question.attempts.ask_again(question.key, time.time_ns() // 1_000_000 + int(delay * 1000))
+
+    def _is_news(self, question: Question, report: Report) -> bool:
+        """Whether a report would change anything; one that wouldn't isn't written."""
+        known = question.attempts.get([question.key])[0]
+        if report.verdict is None or known is None or not isinstance(known.state, Followed):
+            return True
+        return MOVES[known.state.status, report.verdict.status] in {Move.PUBLISH, Move.CORRECT}
+
+    async def _look_up(self, provider_message_id: str) -> Report | None:
+        dialect = self._account.dialect
+        question = dialect.poll_request(provider_message_id)
+        timeout = self._account.poll_timeout / 1000
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._client.stream(
+                    question.method, question.url, headers=question.headers, content=question.body, timeout=timeout
+                ) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > LARGEST_ANSWER:
+                        raise LookupFailed(f"an answer larger than {LARGEST_ANSWER} bytes")
+        except LookupFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the HTTP libraries raise, it was no answer
+            # The text of some of these holds the URL, and a URL may hold what is nobody's business.
+            raise LookupFailed(type(error).__name__) from None
+        answer = PollAnswer(response.status_code, response.headers.get("retry-after"), bytes(body))
+        return dialect.read_answer(answer, provider_message_id, time.time_ns() // 1_000_000)

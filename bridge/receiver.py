@@ -1,0 +1,211 @@
+"""Callbacks into the journal. 200 only when the journal has it. Knows routes and answers, and no HTTP server."""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import NamedTuple
+
+import structlog
+
+from bridge.accounts import Accounts, ProviderAccount
+from bridge.core.entries import Report
+from bridge.core.errors import Poison, Unauthentic, Unavailable
+from bridge.http import Request, Response, TooLarge, TooSlow
+from bridge.journal import Append
+from bridge.kafka import Record
+from bridge.letters import DeadLetters
+from bridge.metrics import Metrics
+from bridge.privacy import Privacy
+from bridge.providers.dialect import Callback
+from bridge.settings import HttpSettings
+
+METHODS: Mapping[str, frozenset[str]] = {
+    "dexatel": frozenset({"GET", "POST"}),
+    "speedocom": frozenset({"POST"}),
+}
+
+RETRY_AFTER = "5"
+"""Seconds after which a provider may try again."""
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a callback: a label of the metrics."""
+
+    JOURNALED = "journaled"
+    DEAD_LETTERED = "dead_lettered"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+    UNAVAILABLE = "unavailable"
+
+
+class Answer(NamedTuple):
+    """An outcome and how it is told."""
+
+    outcome: Outcome
+    response: Response
+
+
+_ACCEPTED = Response(200, b"OK")
+_UNAVAILABLE = Answer(Outcome.UNAVAILABLE, Response(503, b"try again later", {"retry-after": RETRY_AFTER}))
+
+
+def _rejected(status: int, text: bytes, headers: Mapping[str, str] = {}) -> Answer:
+    return Answer(Outcome.REJECTED, Response(status, text, headers))
+
+
+_NOT_FOUND = _rejected(404, b"not found")
+
+
+class Receiver:
+    """Handles the requests of the public listener."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        settings: HttpSettings,
+        append: Append,
+        journal: Callable[[Report], Record],
+        letters: DeadLetters,
+        privacy: Privacy,
+        metrics: Metrics,
+    ) -> None:
+        self._secrets: dict[str, list[tuple[bytes, ProviderAccount]]] = {}
+        for account in accounts.values():
+            for secret in account.secrets:
+                entry = (secret.get_secret_value().encode(), account)
+                self._secrets.setdefault(account.provider, []).append(entry)
+        self._proxies = settings.trusted_proxies
+        self._ack_timeout = settings.ack_timeout / 1000
+        self._max_waiting = settings.max_waiting
+        self._append, self._journal, self._letters = append, journal, letters
+        self._privacy, self._metrics = privacy, metrics
+        self._waiting = 0
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        started = time.perf_counter()
+        provider = self._provider(request.path)
+        if provider is None:
+            return _NOT_FOUND.response
+        answer = await self._answer(provider, request)
+        self._metrics.callbacks_received.labels(provider, answer.outcome.value).inc()
+        self._metrics.callback_duration.labels(provider).observe(time.perf_counter() - started)
+        return answer.response
+
+    def _provider(self, path: str) -> str | None:
+        """The provider of a path `/dlr/{provider}/{secret}`, where one of its accounts has a secret."""
+        match path.split("/"):
+            case ["", "dlr", provider, _] if provider in self._secrets:
+                return provider
+        return None
+
+    async def _answer(self, provider: str, request: Request) -> Answer:
+        account = self._account(provider, request.path.rsplit("/", 1)[1].encode())
+        if account is None:
+            return _NOT_FOUND
+        if request.method not in METHODS[provider]:
+            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(METHODS[provider]))})
+        if not self._allowed(account, request):
+            return _rejected(403, b"forbidden")
+        if self._waiting >= self._max_waiting:
+            return _UNAVAILABLE
+        try:
+            body = await request.body() if request.method == "POST" else b""
+        except TooLarge:
+            return _rejected(413, b"too large")
+        except TooSlow:
+            return _rejected(408, b"too slow")
+        return await self._take(account, request, body)
+
+    def _account(self, provider: str, secret: bytes) -> ProviderAccount | None:
+        """Whose secret it is. Compares with every one of them, so that time tells nothing."""
+        found: ProviderAccount | None = None
+        for candidate, account in self._secrets[provider]:
+            if hmac.compare_digest(candidate, secret):
+                found = account
+        return found
+
+    def _allowed(self, account: ProviderAccount, request: Request) -> bool:
+        if not account.allowed_networks:
+            return True
+        try:
+            address = ip_address(self._client(request))
+        except ValueError:
+            return False
+        return any(address in network for network in account.allowed_networks)
+
+    def _client(self, request: Request) -> str:
+        """The client's address; what a proxy says of it counts only where the proxy is trusted."""
+        hops = [hop.strip() for hop in (request.headers.get("x-forwarded-for") or "").split(",") if hop.strip()]
+        client = request.client
+        while hops and self._trusts(client):
+            client = hops.pop()
+        return client
+
+    def _trusts(self, client: str) -> bool:
+        try:
+            return any(ip_address(client) in network for network in self._proxies)
+        except ValueError:
+            return False
+
+    async def _take(self, account: ProviderAccount, request: Request, body: bytes) -> Answer:
+        dialect = account.dialect
+        signature = request.headers.get(dialect.signature_header) if dialect.signature_header else None
+        content_type = request.headers.get("content-type") or ""
+        callback = Callback(request.method, request.query, content_type, signature, body)
+        now = time.time_ns() // 1_000_000
+        try:
+            report = dialect.read_callback(callback, now)
+        except Unauthentic:
+            return _rejected(401, b"bad signature")
+        except Poison as poison:
+            return await self._store([self._letter(account, callback, poison, now)], Outcome.DEAD_LETTERED)
+        if report is None:
+            return Answer(Outcome.IGNORED, _ACCEPTED)
+        if report.provider_time is not None:
+            skew = (report.provider_time - now) / 1000
+            self._metrics.provider_clock_skew.labels(account.provider).set(skew)
+        kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
+        return await self._store([self._journal(kept)], Outcome.JOURNALED)
+
+    def _letter(self, account: ProviderAccount, callback: Callback, poison: Poison, now: int) -> Record:
+        log.warning(
+            "callback goes to the dead letters", provider=account.provider, account=account.name, error=poison.error
+        )
+        self._metrics.dead_letters_written.labels(poison.reason.value).inc()
+        return self._letters.record(
+            poison.reason,
+            poison.error,
+            key=None,
+            value=callback.original,
+            origin={
+                "http_method": callback.method,
+                "http_route": f"/dlr/{account.provider}/{{secret}}",
+                "content_type": callback.content_type or None,
+                "provider": account.provider,
+                "account": account.name,
+            },
+            received_at=now,
+        )
+
+    async def _store(self, records: Iterable[Record], outcome: Outcome) -> Answer:
+        future = self._append(records)
+        # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds its place.
+        self._waiting += 1
+        future.add_done_callback(self._done)
+        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout)
+        if not done:
+            return _UNAVAILABLE
+        try:
+            future.result()
+        except Unavailable:
+            return _UNAVAILABLE
+        return Answer(outcome, _ACCEPTED)
+
+    def _done(self, _future: object) -> None:
+        self._waiting -= 1

@@ -1,0 +1,109 @@
+"""The tracker's consumer group: partitions come and go, each with its worker, and no worker may hang unseen."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from bridge.kafka import stopped
+from bridge.partition import Duties, Worker
+from bridge.store import Store
+
+STOP_WITHIN = 5.0
+"""Seconds that a transaction under way gets when its partition is taken away."""
+
+STUCK_AFTER = 60.0
+"""Seconds without a sign of life after which a worker is begun again."""
+
+LOOK_EVERY = 1.0
+PAUSE = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """One member of the tracker's consumer group.
+
+    Args:
+        duties: What every worker needs.
+        store: The cache of all partitions.
+    """
+
+    def __init__(self, duties: Duties, store: Store) -> None:
+        self._duties, self._store = duties, store
+        self._consumer: AIOKafkaConsumer | None = None
+        self._providers: set[str] = set()
+        self.workers: dict[int, Worker] = {}
+        self.joined = False
+
+    async def run(self) -> None:
+        """Take part until cancelled."""
+        while True:
+            try:
+                await self._member()
+            except (KafkaError, OSError) as error:
+                log.warning("the tracker joins again", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(PAUSE)
+
+    async def _member(self) -> None:
+        self._consumer = await self._duties.kafka.member(self._duties.group, sticky=True)
+        try:
+            self._consumer.subscribe([self._duties.topics.journal], listener=self)
+            while True:
+                await asyncio.sleep(LOOK_EVERY)
+                self._watch()
+        finally:
+            self.joined = False
+            await self._stop_workers(list(self.workers))
+            await stopped(self._consumer.stop(), "consumer")
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """A rebalance began: hand everything over."""
+        self.joined = False
+        await self._stop_workers([tp.partition for tp in revoked])
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """The rebalance is over. Only starts things: no heartbeat runs meanwhile."""
+        assert self._consumer is not None  # noqa: S101 - it calls this
+        self._consumer.pause(*assigned)
+        for tp in assigned:
+            attempts = self._store.partition(tp.partition, self._duties.timetable)
+            self.workers[tp.partition] = Worker(self._duties, self._consumer, tp.partition, attempts)
+        self.joined = True
+        self._duties.metrics.partitions_assigned.set(len(self.workers))
+        log.info("partitions assigned", partitions=sorted(self.workers))
+
+    async def _stop_workers(self, numbers: Iterable[int]) -> None:
+        workers = [self.workers.pop(number) for number in numbers if number in self.workers]
+        await asyncio.gather(*(worker.stop(STOP_WITHIN) for worker in workers))
+        for worker in workers:
+            self._duties.metrics.journal_lag_entries.remove(str(worker.number))
+            self._duties.metrics.journal_lag_seconds.remove(str(worker.number))
+        self._duties.metrics.partitions_assigned.set(len(self.workers))
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        for worker in self.workers.values():
+            if worker.restored and now - worker.beat > STUCK_AFTER:
+                log.error("a partition's worker hangs; begun again", partition=worker.number)
+                self._duties.metrics.workers_restarted.labels("stuck").inc()
+                worker.restart()
+        self._measure()
+
+    def _measure(self) -> None:
+        metrics, followed, oldest = self._duties.metrics, Counter[str](), dict[str, int]()
+        for worker in self.workers.values():
+            followed.update(worker.attempts.followed)
+            for provider, started in worker.attempts.oldest().items():
+                oldest[provider] = min(started, oldest.get(provider, started))
+        self._providers |= set(followed)
+        now = time.time()
+        for provider in self._providers:
+            metrics.attempts_followed.labels(provider).set(followed[provider])
+            age = now - oldest[provider] / 1000 if provider in oldest else 0
+            metrics.oldest_followed_age.labels(provider).set(max(0, age))
+        metrics.parked_reports.set(sum(worker.attempts.parked for worker in self.workers.values()))
