@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
-from functools import partial
 
 import httpx
 import structlog
@@ -16,20 +15,21 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from bridge import __version__
 from bridge.accounts import Accounts, build_accounts
 from bridge.admin import Admin
-from bridge.core.entries import Entry
+from bridge.appender import Appender
 from bridge.http import Listener
 from bridge.intake import Intake
-from bridge.journal import Appender, journal_record
-from bridge.kafka import Kafka, Record, stopped
+from bridge.journal import Journal
+from bridge.kafka import Kafka, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.partition import Duties
-from bridge.poller import Poller
+from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
 from bridge.receiver import Receiver
 from bridge.sent import SentReader
 from bridge.settings import PREFIX, Settings
-from bridge.store import Store, Timetable
+from bridge.store import Store
+from bridge.timetable import Timetable
 from bridge.topics import Partitions, open_journal, prepare
 from bridge.tracker import Tracker
 
@@ -91,7 +91,6 @@ class App:
         if Role.TRACK in self._roles:
             await open_journal(self._kafka, settings, partitions.journal)
         letters = DeadLetters(settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes)
-        journal = partial(self._journal_record, settings.topics.journal, partitions.journal)
         admin = Admin(self._metrics.registry, self._is_ready, self._told)
         at = settings.admin
         await stack.enter_async_context(
@@ -101,24 +100,16 @@ class App:
         appender = Appender(self._kafka)
         await appender.start()
         stack.push_async_callback(appender.stop, DRAIN_WITHIN)
+        journal = Journal(appender, settings.topics.journal, partitions.journal)
         if Role.TRACK in self._roles:
-            await self._track(stack, partitions, letters, appender, journal)
+            await self._track(stack, partitions, letters, journal)
         if Role.INTAKE in self._roles:
-            await self._take_in(stack, letters, appender, journal)
+            await self._take_in(stack, letters, journal)
         if Role.RECEIVE in self._roles:
-            await self._receive(stack, letters, appender, journal)
-
-    @staticmethod
-    def _journal_record(topic: str, partitions: int, entry: Entry) -> Record:
-        return journal_record(topic, partitions, entry)
+            await self._receive(stack, letters, journal)
 
     async def _track(
-        self,
-        stack: AsyncExitStack,
-        partitions: Partitions,
-        letters: DeadLetters,
-        appender: Appender,
-        journal: Callable[[Entry], Record],
+        self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal
     ) -> None:
         settings = self._settings
         store = Store(settings.state.directory)
@@ -130,13 +121,14 @@ class App:
         client = await stack.enter_async_context(_http_client())
         poller = Poller(
             self._accounts if polled else {},
-            lambda: tuple(tracker.workers.values()),
-            partitions.journal,
-            client,
-            appender.append,
-            journal,
-            self._privacy,
-            self._metrics,
+            Means(
+                workers=lambda: tuple(tracker.workers.values()),
+                partitions=partitions.journal,
+                client=client,
+                journal=journal,
+                privacy=self._privacy,
+                metrics=self._metrics,
+            ),
         )
         duties = Duties(
             kafka=self._kafka,
@@ -157,21 +149,18 @@ class App:
         self._health["tracker"] = lambda: tracker.joined
         self._details["restoring"] = lambda: sorted(w.number for w in tracker.workers.values() if not w.restored)
 
-    async def _take_in(
-        self, stack: AsyncExitStack, letters: DeadLetters, appender: Appender, journal: Callable[[Entry], Record]
-    ) -> None:
+    async def _take_in(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
         settings = self._settings
         reader = SentReader(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
         intake = Intake(
             self._kafka,
-            f"{settings.kafka.group_id}.intake",
-            settings.topics.sent,
-            reader,
-            appender.append,
-            journal,
-            letters,
-            self._intake_start,
-            self._metrics,
+            group=f"{settings.kafka.group_id}.intake",
+            topics=settings.topics.sent,
+            reader=reader,
+            journal=journal,
+            letters=letters,
+            start=self._intake_start,
+            metrics=self._metrics,
         )
         await stack.enter_async_context(self._task(intake.run()))
         self._health["intake"] = lambda: intake.ready
@@ -182,12 +171,12 @@ class App:
             return start
         return int(time.time() * 1000) - max(account.give_up_after for account in self._accounts.values())
 
-    async def _receive(
-        self, stack: AsyncExitStack, letters: DeadLetters, appender: Appender, journal: Callable[[Entry], Record]
-    ) -> None:
+    async def _receive(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
         http = self._settings.http
-        receiver = Receiver(self._accounts, http, appender.append, journal, letters, self._privacy, self._metrics)
-        self._health["receiver"] = lambda: appender.ready
+        receiver = Receiver(
+            self._accounts, http, journal=journal, letters=letters, privacy=self._privacy, metrics=self._metrics
+        )
+        self._health["receiver"] = lambda: journal.ready
         listener = Listener(
             receiver.handle,
             http.host,

@@ -1,5 +1,6 @@
 """Entries and timers folded in memory: what one transaction will hold. Reads the cache, writes nothing."""
 
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from bridge.attempts import Attempts, Change, Known
 from bridge.codec import decode_entry, encode_state
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, Poison
@@ -24,7 +26,7 @@ from bridge.core.lifecycle import (
     expire,
     fold,
 )
-from bridge.store import Attempts, Change, Known
+from bridge.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +107,7 @@ class Batch:
     def _fold(self, record: Any, entry: Entry) -> None:
         key = record.key.decode()
         known = self._known[key]
-        state = self._changed[key] if key in self._changed else known.state if known else None
+        state = self._changed.get(key, known.state if known else None)
         try:
             folded = fold(key, state, entry, Position(record.offset, record.timestamp), self._policy)
         except Exception:
@@ -136,3 +138,23 @@ class Batch:
                 provider_status=entry.provider_status,
                 raw=entry.raw,
             )
+
+
+def count(batch: Batch, metrics: Metrics) -> None:
+    """Tell the metrics of a committed batch."""
+    now = time.time()
+    for (provider, source, outcome), count in batch.outcomes.items():
+        if source != "sent":
+            metrics.reports_folded.labels(provider, source, outcome).inc(count)
+        elif outcome == "duplicate":
+            metrics.sent_skipped.labels("duplicate").inc(count)
+    for letter in batch.letters:
+        metrics.dead_letters_written.labels(letter.reason.value).inc()
+    for delivery, observed_at, _ in batch.publications:
+        status = delivery.status.value
+        metrics.deliveries_published.labels(delivery.provider, status, delivery.source.value).inc()
+        metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
+        if delivery.corrects:
+            metrics.corrections_published.labels(delivery.provider).inc()
+        if delivery.final and delivery.latency_seconds is not None:
+            metrics.delivery_latency.labels(delivery.provider, status).observe(delivery.latency_seconds)

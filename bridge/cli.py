@@ -53,6 +53,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
 
 @cli.callback()
 def _options(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,

@@ -1,8 +1,9 @@
-"""Bytes to entries, states and events, and back. The only place that knows how Kafka's and RocksDB's values are written.
+"""Bytes to entries, states and events, and back. The only place that knows how the values are written.
 
 The journal is read by people, so its entries are JSON objects; states are read by nobody else, so they are JSON arrays.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ def encode_entry(entry: Entry) -> bytes:
     """An entry as the journal holds it (`schemas/journal.v1.json`)."""
     if isinstance(entry, Sent):
         return orjson.dumps({"v": JOURNAL_VERSION, "type": "sent", **entry._asdict()})
-    document = {"v": JOURNAL_VERSION, "type": "report", **entry._asdict()}
+    document: dict[str, Any] = {"v": JOURNAL_VERSION, "type": "report", **entry._asdict()}
     status, reason, permanent = document.pop("verdict") or (None, None, None)
     return orjson.dumps({**document, "status": status, "reason": reason, "permanent": permanent})
 
@@ -77,7 +78,7 @@ def _report(document: dict[str, Any]) -> Report:
     )
 
 
-_DECODERS = {"sent": _sent, "report": _report}
+_DECODERS: Mapping[str, Callable[[dict[str, Any]], Entry]] = {"sent": _sent, "report": _report}
 
 
 def encode_state(state: Parked | Followed) -> bytes:
@@ -111,7 +112,8 @@ def _flat(report: Report) -> tuple[Any, ...]:
 def _parked(offset: int, *members: Any) -> ParkedReport:
     status, reason, permanent = members[3]
     verdict = Verdict(_STATUS[status], _REASON[reason], permanent)
-    return ParkedReport(offset, Report(*members[:3], verdict, *members[4:8], _SOURCE[members[8]], members[9], ""))
+    words = (*members[:3], verdict, *members[4:8], _SOURCE[members[8]], members[9], "")
+    return ParkedReport(offset, Report._make(words))
 
 
 def encode_delivery(delivery: Delivery) -> bytes:

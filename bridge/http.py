@@ -1,4 +1,4 @@
-"""The HTTP server at the edge: requests and responses as plain values for handlers that know no server. No routes here."""
+"""The HTTP server at the edge: plain values for handlers that know no server. No routes here."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -119,9 +119,9 @@ class Listener:
         """Take no new connections; requests that are being answered get their answers."""
         if self._serving is None:
             return
-        self._server.stop()
-        done, _ = await asyncio.wait([self._serving], timeout=STOP_WITHIN)
-        if not done:
+        self._server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait([self._serving], timeout=STOP_WITHIN)
+        if not self._serving.done():
             self._serving.cancel()
 
     async def _serve(self, scope: Any, protocol: Any) -> None:

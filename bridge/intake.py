@@ -1,4 +1,4 @@
-"""`sms.sent` into the journal: consume, read, append, and only then commit. At least once; the tracker drops repeats."""
+"""`sms.sent` into the journal: consume, read, append, only then commit. At least once; the tracker drops repeats."""
 
 import asyncio
 import time
@@ -16,9 +16,8 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
-from bridge.journal import Append
+from bridge.journal import Journal
 from bridge.kafka import LARGEST_ENTRY, Kafka, Record, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
@@ -45,17 +44,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     def __init__(
         self,
         kafka: Kafka,
+        *,
         group: str,
         topics: Iterable[str],
         reader: SentReader,
-        append: Append,
-        journal: Callable[[Sent], Record],
+        journal: Journal,
         letters: DeadLetters,
         start: Start,
         metrics: Metrics,
     ) -> None:
         self._kafka, self._group, self._topics = kafka, group, tuple(topics)
-        self._reader, self._append, self._journal = reader, append, journal
+        self._reader, self._journal = reader, journal
         self._letters, self._start, self._metrics = letters, start, metrics
         self._joined = False
 
@@ -107,7 +106,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         records = [out for batch in batches.values() for one in batch if (out := self._read(one, counts))]
         while True:
             try:
-                await self._append(records)
+                await self._journal.append(records)
                 break
             except Unavailable as error:
                 log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
@@ -126,16 +125,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if isinstance(entry, Skip):
                 counts["skipped", entry.value] += 1
                 return None
-            out = self._journal(entry)
-            if out.size > LARGEST_ENTRY:
-                raise Poison(DeadLetterReason.TOO_LARGE, f"{out.size} bytes; the journal takes {LARGEST_ENTRY}")
-            counts["accepted", entry.provider] += 1
         except Poison as poison:
-            counts["dead", poison.reason.value] += 1
-            return self._letter(record, poison)
+            return self._letter(record, poison, counts)
+        out = self._journal.record(entry)
+        if out.size > LARGEST_ENTRY:
+            error = f"{out.size} bytes; the journal takes {LARGEST_ENTRY}"
+            return self._letter(record, Poison(DeadLetterReason.TOO_LARGE, error), counts)
+        counts["accepted", entry.provider] += 1
         return out
 
-    def _letter(self, record: Any, poison: Poison) -> Record:
+    def _letter(self, record: Any, poison: Poison, counts: Counter[tuple[str, str]]) -> Record:
+        counts["dead", poison.reason.value] += 1
         log.warning(
             "sent event goes to the dead letters",
             reason=poison.reason.value,

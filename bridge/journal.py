@@ -1,182 +1,51 @@
-"""Append to topics and know when Kafka has it; read the journal's words again by offset. At least once, in batches.
+"""The journal: everything learnt about attempts, in the order in which it was learnt. Append to it; read it again.
 
-The receiver, the intake and the poller append. Records that come within a couple of milliseconds share a batch.
+The intake, the receiver and the poller append; what it holds is decided in `core/entries.py`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
+from bridge.appender import Appender
 from bridge.codec import decode_entry, encode_entry
 from bridge.core.entries import Entry, Report, attempt_key
-from bridge.core.errors import Poison, Unavailable
-from bridge.kafka import Kafka, Record, send_batches, stopped
+from bridge.core.errors import Poison
+from bridge.kafka import Kafka, Record, stopped
 from bridge.partitioner import partition_for
-
-LINGER = 0.002
-"""Seconds that a batch waits for company."""
-
-RETRY_AFTER = 0.5
-"""Seconds between attempts to get a new producer."""
 
 log = structlog.get_logger(__name__)
 
 
-def journal_record(topic: str, partitions: int, entry: Entry) -> Record:
-    """An entry as a record of the journal."""
-    key = attempt_key(entry.provider, entry.account, entry.provider_message_id).encode()
-    return Record(topic, partition_for(key, partitions), key, encode_entry(entry))
+class Journal:
+    """The journal as its writers see it.
 
+    Args:
+        appender: Takes the records to Kafka.
+        topic: The journal's name.
+        partitions: How many it has.
+    """
 
-class _Ticket:
-    """One call of `append`: how many of its records Kafka doesn't have yet."""
-
-    __slots__ = ("future", "remaining")
-
-    def __init__(self, future: asyncio.Future[None], remaining: int) -> None:
-        self.future = future
-        self.remaining = remaining
-
-    def acknowledge(self, count: int) -> None:
-        self.remaining -= count
-        if self.remaining == 0 and not self.future.done():
-            self.future.set_result(None)
-
-    def fail(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(Unavailable(f"{type(error).__name__}: {error}"))
-            self.future.exception()  # seen: whoever gave up waiting must not be told by the event loop
-
-
-class _Waiting(NamedTuple):
-    record: Record
-    ticket: _Ticket
-
-
-class Appender:
-    """Appends records, in batches a partition. A failed batch costs the producer: everything on its way fails with it."""
-
-    def __init__(self, kafka: Kafka) -> None:
-        self._kafka = kafka
-        self._producer: AIOKafkaProducer | None = None
-        self._making = asyncio.Lock()
-        self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
-        self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._on_their_way: set[asyncio.Task[None]] = set()
+    def __init__(self, appender: Appender, topic: str, partitions: int) -> None:
+        self._appender, self._topic, self._partitions = appender, topic, partitions
 
     @property
     def ready(self) -> bool:
-        """Whether there is a producer."""
-        return self._producer is not None
+        """Whether it can be written to."""
+        return self._appender.ready
 
-    async def start(self) -> None:
-        """Get the first producer."""
-        self._producer = await self._kafka.producer()
+    def record(self, entry: Entry) -> Record:
+        """An entry as a record, keyed by its attempt."""
+        key = attempt_key(entry.provider, entry.account, entry.provider_message_id).encode()
+        return Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
 
     def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
-        """Append records.
-
-        Returns:
-            Done once the broker has all of them (acks=all); `Unavailable` when it is not known to have them. Giving up
-            on the future doesn't take the records back.
-        """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ticket = _Ticket(future, 0)
-        for record in records:
-            ticket.remaining += 1
-            lane = (record.topic, record.partition)
-            self._waiting.setdefault(lane, []).append(_Waiting(record, ticket))
-            if lane not in self._lanes:
-                self._lanes[lane] = asyncio.create_task(self._drive(lane))
-        if ticket.remaining == 0:
-            future.set_result(None)
-        return future
-
-    async def stop(self, within: float) -> None:
-        """Wait until nothing is on its way any more, but at most `within` seconds; then let the producer go."""
-        pending = [*self._lanes.values(), *self._on_their_way]
-        while pending:
-            started = asyncio.get_running_loop().time()
-            await asyncio.wait(pending, timeout=within)
-            within -= asyncio.get_running_loop().time() - started
-            pending = [*self._lanes.values(), *self._on_their_way] if within > 0 else []
-        for task in (*self._lanes.values(), *self._on_their_way):
-            task.cancel()
-        producer, self._producer = self._producer, None
-        if producer:
-            await stopped(producer.stop(), "producer")
-
-    async def _drive(self, lane: tuple[str, int]) -> None:
-        """Send what waits for one partition, batch after batch, until nothing does."""
-        try:
-            await asyncio.sleep(LINGER)
-            while waiting := self._waiting.pop(lane, None):
-                await self._send(waiting)
-        finally:
-            del self._lanes[lane]
-            _fail(self._waiting.pop(lane, ()), Unavailable("stopped"))
-
-    async def _send(self, waiting: Sequence[_Waiting]) -> None:
-        producer: AIOKafkaProducer | None = None
-        try:
-            producer = await self._usable_producer()
-            # Returns when the batch before it is on the wire, so what comes meanwhile fills the next one.
-            sent = await send_batches(producer, [record for record, _ in waiting])
-        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must know
-            self._drop(producer, error)
-            _fail(waiting, error)
-            return
-        except asyncio.CancelledError as error:
-            _fail(waiting, error)
-            raise
-        task = asyncio.create_task(self._settle(producer, sent, waiting))
-        self._on_their_way.add(task)
-        task.add_done_callback(self._on_their_way.discard)
-
-    async def _settle(
-        self, producer: AIOKafkaProducer, sent: Iterable[tuple[asyncio.Future[Any], int]], waiting: Sequence[_Waiting]
-    ) -> None:
-        settled = 0
-        try:
-            for future, count in sent:
-                await future
-                for _, ticket in waiting[settled : settled + count]:
-                    ticket.acknowledge(1)
-                settled += count
-        except Exception as error:  # noqa: BLE001 - the same
-            self._drop(producer, error)
-            _fail(waiting[settled:], error)
-        except asyncio.CancelledError as error:
-            _fail(waiting[settled:], error)
-            raise
-
-    async def _usable_producer(self) -> AIOKafkaProducer:
-        async with self._making:
-            while self._producer is None:
-                try:
-                    self._producer = await self._kafka.producer()
-                except (KafkaError, OSError) as error:
-                    log.warning("no producer; trying again", error=f"{type(error).__name__}: {error}")
-                    await asyncio.sleep(RETRY_AFTER)
-            return self._producer
-
-    def _drop(self, producer: AIOKafkaProducer | None, error: BaseException) -> None:
-        if producer is None or producer is not self._producer:
-            return
-        log.warning("a batch failed; its producer is replaced", error=f"{type(error).__name__}: {error}")
-        self._producer = None
-        task = asyncio.create_task(stopped(producer.stop(), "producer"))
-        self._on_their_way.add(task)
-        task.add_done_callback(self._on_their_way.discard)
-
-
-def _fail(waiting: Iterable[_Waiting], error: BaseException) -> None:
-    for _, ticket in waiting:
-        ticket.fail(error)
+        """Append entries, and dead letters in their place; see `Appender.append`."""
+        return self._appender.append(records)
 
 
 async def read_words(kafka: Kafka, tp: TopicPartition, offsets: Sequence[int]) -> dict[int, Report]:
@@ -206,7 +75,3 @@ async def read_words(kafka: Kafka, tp: TopicPartition, offsets: Sequence[int]) -
 async def _one(reader: Any, tp: TopicPartition, offset: int) -> Any:
     records = (await reader.getmany(tp, timeout_ms=5_000, max_records=1)).get(tp, ())
     return next((record for record in records if record.offset == offset), None)
-
-
-Append = Callable[[Iterable[Record]], asyncio.Future[None]]
-"""How parts that append see the appender."""

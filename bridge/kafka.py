@@ -178,7 +178,7 @@ async def _send_lane(
     return sent
 
 
-class _StaticToken(AbstractTokenProvider):
+class _StaticToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
     """The SASL password as an OAuth bearer token, for a token that something else renews."""
 
     def __init__(self, token: str) -> None:

@@ -1,5 +1,6 @@
-"""How the service logs: structured, on stderr; JSON for machines, readable on a terminal. No secrets, by construction:
-settings keep them as SecretStr, and request lines are never logged.
+"""How the service logs: structured, on stderr; JSON for machines, readable on a terminal.
+
+No secrets, by construction: settings keep them as SecretStr, and request lines are never logged.
 """
 
 import logging

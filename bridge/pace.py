@@ -1,4 +1,4 @@
-"""How fast, and whether at all, one account may be asked: a rate, a pause, a circuit. Pure: the clock is an argument."""
+"""How fast, and whether at all, one account may be asked: a rate, a pause, a circuit. The clock is an argument."""
 
 import random
 

@@ -13,16 +13,17 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
-from bridge.batch import Batch
+from bridge.attempts import Attempts, Known
+from bridge.batch import Batch, count
 from bridge.core.errors import DeadLetterReason, Misconfigured
 from bridge.core.lifecycle import Letter
 from bridge.journal import read_words
 from bridge.kafka import Kafka, Record, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
-from bridge.restore import restore
+from bridge.restore import Restore
 from bridge.settings import TopicSettings
-from bridge.store import Attempts, Known, Timetable
+from bridge.timetable import Timetable
 from bridge.topics import Committed, Partitions, committed
 from bridge.transaction import commit, event_records, state_records
 
@@ -138,8 +139,14 @@ class Worker:
         place = await self._committed()
         # Step 2. The cache stands where the state topic ends.
         end = (await self._consumer.end_offsets([self._state]))[self._state]
-        live = duties.partitions.tombstones_live
-        await restore(duties.kafka, self._state, end, self.attempts, place.incarnation, live, duties.metrics)
+        await Restore(
+            kafka=duties.kafka,
+            tp=self._state,
+            attempts=self.attempts,
+            incarnation=place.incarnation,
+            tombstones_live=duties.partitions.tombstones_live,
+            metrics=duties.metrics,
+        ).run(end)
         # Step 3. The journal goes on where the last transaction left it.
         self._place = await self._committed()
         self._consumer.seek(self._journal, self._place.offset)
@@ -207,7 +214,9 @@ class Worker:
         ]
         with self._duties.metrics.transaction_duration.time():
             try:
-                end = await commit(producer, records, topics.state, self._journal, place, self._duties.group)
+                end = await commit(
+                    producer, records, state_topic=topics.state, tp=self._journal, place=place, group=self._duties.group
+                )
             except BaseException:
                 self._duties.metrics.transactions_completed.labels("failed").inc()
                 raise
@@ -215,7 +224,7 @@ class Worker:
         self._place, self._committed_at = place, time.monotonic()
         if end is not None:
             self.attempts.apply(changes, place.incarnation, end)
-        self._count(batch)
+        count(batch, self._duties.metrics)
 
     async def _dead_letters(self, batch: Batch) -> list[Record]:
         words = dict(batch.words)
@@ -240,21 +249,3 @@ class Worker:
             },
             received_at=time.time_ns() // 1_000_000,
         )
-
-    def _count(self, batch: Batch) -> None:
-        metrics, now = self._duties.metrics, time.time()
-        for (provider, source, outcome), count in batch.outcomes.items():
-            if source != "sent":
-                metrics.reports_folded.labels(provider, source, outcome).inc(count)
-            elif outcome == "duplicate":
-                metrics.sent_skipped.labels("duplicate").inc(count)
-        for letter in batch.letters:
-            metrics.dead_letters_written.labels(letter.reason.value).inc()
-        for delivery, observed_at, _ in batch.publications:
-            status = delivery.status.value
-            metrics.deliveries_published.labels(delivery.provider, status, delivery.source.value).inc()
-            metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
-            if delivery.corrects:
-                metrics.corrections_published.labels(delivery.provider).inc()
-            if delivery.final and delivery.latency_seconds is not None:
-                metrics.delivery_latency.labels(delivery.provider, status).observe(delivery.latency_seconds)

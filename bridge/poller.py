@@ -1,5 +1,7 @@
-"""Due attempts are asked about at their provider; what is new goes into the journal. Asks only for the partitions that
-this process owns, and remembers nothing: when to ask is in the cache, and what an answer means is decided by the fold.
+"""Due attempts are asked about at their provider; what is new goes into the journal.
+
+Only for the partitions that this process owns. Nothing is remembered here: when to ask is in the cache, and what an
+answer changes is decided by the fold.
 """
 
 import asyncio
@@ -13,17 +15,16 @@ import httpx
 import structlog
 
 from bridge.accounts import Accounts, ProviderAccount
-from bridge.core.entries import Report
+from bridge.attempts import Attempts, Known
+from bridge.core.entries import Report, account_of
 from bridge.core.errors import LookupFailed, RateLimited, Refused, Unavailable
 from bridge.core.lifecycle import MOVES, Followed, Move
-from bridge.journal import Append
-from bridge.kafka import Record
+from bridge.journal import Journal
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff
 from bridge.partition import Worker
 from bridge.privacy import Privacy
 from bridge.providers.dialect import PollAnswer
-from bridge.store import Attempts, Known
 
 LOOK_EVERY = 0.2
 """Seconds between looks at what is due."""
@@ -48,36 +49,26 @@ class Question(NamedTuple):
     attempts: Attempts
 
 
+class Means(NamedTuple):
+    """What asking takes."""
+
+    workers: Callable[[], Iterable[Worker]]
+    """The partitions that this process owns now."""
+    partitions: int
+    """How many there are in all: a process's share of an account's rate is its share of these."""
+    client: httpx.AsyncClient
+    journal: Journal
+    privacy: Privacy
+    metrics: Metrics
+
+
 class Poller:
-    """Asks about the attempts of every account that is polled.
+    """Asks about the attempts of every account that is polled."""
 
-    Args:
-        accounts: All accounts.
-        workers: The partitions that this process owns now.
-        partitions: How many there are in all: a process's share of an account's rate is the share that it owns.
-        client: The HTTP client.
-        append: Puts records into the journal.
-        journal: Makes one of a report.
-        privacy: What may be kept of phone numbers.
-        metrics: Told about every poll.
-    """
-
-    def __init__(
-        self,
-        accounts: Accounts,
-        workers: Callable[[], Iterable[Worker]],
-        partitions: int,
-        client: httpx.AsyncClient,
-        append: Append,
-        journal: Callable[[Report], Record],
-        privacy: Privacy,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, accounts: Accounts, means: Means) -> None:
         self._started_at = time.time_ns() // 1_000_000
         self._askers = {
-            f"{account.provider}:{account.name}": Asker(
-                account, workers, partitions, client, append, journal, privacy, metrics
-            )
+            f"{account.provider}:{account.name}": Asker(account, means)
             for account in accounts.values()
             if account.poll_ages
         }
@@ -91,7 +82,7 @@ class Poller:
 
     def owed(self, key: str, known: Known, now: int) -> bool:
         """Whether a poll is still to come before this attempt may end: one that an outage of ours has delayed."""
-        asker = self._askers.get(":".join(key.split(":", 2)[:2]))
+        asker = self._askers.get(account_of(key))
         if asker is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
             return False
         patience = max(known.state.ends_at, self._started_at) + WAIT_FOR_LAST
@@ -101,20 +92,10 @@ class Poller:
 class Asker:
     """Asks about one account's attempts."""
 
-    def __init__(
-        self,
-        account: ProviderAccount,
-        workers: Callable[[], Iterable[Worker]],
-        partitions: int,
-        client: httpx.AsyncClient,
-        append: Append,
-        journal: Callable[[Report], Record],
-        privacy: Privacy,
-        metrics: Metrics,
-    ) -> None:
-        self._account, self._workers, self._partitions = account, workers, partitions
-        self._client, self._append, self._journal = client, append, journal
-        self._privacy, self._metrics = privacy, metrics
+    def __init__(self, account: ProviderAccount, means: Means) -> None:
+        self._account = account
+        self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics = means
+        metrics = self._metrics
         self._name = f"{account.provider}:{account.name}"
         self._chance = random.Random()  # noqa: S311 - it spreads load
         self._pace = Pace(account.rate_per_second, self._chance)
@@ -186,7 +167,7 @@ class Asker:
             outcome = "no_report" if report is None else "report"
             if report and self._is_news(question, report):
                 kept = report._replace(raw=self._privacy.words(report.raw, self._account.dialect.recipient_members))
-                await self._append([self._journal(kept)])
+                await self._journal.append([self._journal.record(kept)])
                 settle = SETTLE
         except RateLimited as error:
             outcome = "rate_limited"
@@ -194,7 +175,7 @@ class Asker:
             self._ask_again(question)
         except Refused:
             outcome = "refused"
-            log.error("the provider refuses our credentials", provider=self._labels[0], account=self._labels[1])
+            log.warning("the provider refuses our credentials", provider=self._labels[0], account=self._labels[1])
             self._metrics.credentials_refused.labels(*self._labels).set(1)
             self._pace.refused(time.monotonic())
             self._ask_again(question)
@@ -234,15 +215,18 @@ class Asker:
                     question.method, question.url, headers=question.headers, content=question.body, timeout=timeout
                 ) as response,
             ):
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > LARGEST_ANSWER:
-                        raise LookupFailed(f"an answer larger than {LARGEST_ANSWER} bytes")
-        except LookupFailed:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever the HTTP libraries raise, it was no answer
-            # The text of some of these holds the URL, and a URL may hold what is nobody's business.
+                body = await _bounded(response)
+        except Exception as error:  # noqa: BLE001
+            # Whatever the HTTP libraries raise, it was no answer. The text of some of it holds the URL: left out.
             raise LookupFailed(type(error).__name__) from None
-        answer = PollAnswer(response.status_code, response.headers.get("retry-after"), bytes(body))
+        answer = PollAnswer(response.status_code, response.headers.get("retry-after"), body)
         return dialect.read_answer(answer, provider_message_id, time.time_ns() // 1_000_000)
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            raise LookupFailed(f"an answer larger than {LARGEST_ANSWER} bytes")
+    return bytes(body)

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -11,10 +11,9 @@ from typing import NamedTuple
 import structlog
 
 from bridge.accounts import Accounts, ProviderAccount
-from bridge.core.entries import Report
 from bridge.core.errors import Poison, Unauthentic, Unavailable
 from bridge.http import Request, Response, TooLarge, TooSlow
-from bridge.journal import Append
+from bridge.journal import Journal
 from bridge.kafka import Record
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
@@ -68,8 +67,8 @@ class Receiver:
         self,
         accounts: Accounts,
         settings: HttpSettings,
-        append: Append,
-        journal: Callable[[Report], Record],
+        *,
+        journal: Journal,
         letters: DeadLetters,
         privacy: Privacy,
         metrics: Metrics,
@@ -82,7 +81,7 @@ class Receiver:
         self._proxies = settings.trusted_proxies
         self._ack_timeout = settings.ack_timeout / 1000
         self._max_waiting = settings.max_waiting
-        self._append, self._journal, self._letters = append, journal, letters
+        self._journal, self._letters = journal, letters
         self._privacy, self._metrics = privacy, metrics
         self._waiting = 0
 
@@ -106,14 +105,9 @@ class Receiver:
 
     async def _answer(self, provider: str, request: Request) -> Answer:
         account = self._account(provider, request.path.rsplit("/", 1)[1].encode())
-        if account is None:
-            return _NOT_FOUND
-        if request.method not in METHODS[provider]:
-            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(METHODS[provider]))})
-        if not self._allowed(account, request):
-            return _rejected(403, b"forbidden")
-        if self._waiting >= self._max_waiting:
-            return _UNAVAILABLE
+        refusal = self._refusal(provider, account, request)
+        if refusal or account is None:
+            return refusal or _NOT_FOUND
         try:
             body = await request.body() if request.method == "POST" else b""
         except TooLarge:
@@ -121,6 +115,16 @@ class Receiver:
         except TooSlow:
             return _rejected(408, b"too slow")
         return await self._take(account, request, body)
+
+    def _refusal(self, provider: str, account: ProviderAccount | None, request: Request) -> Answer | None:
+        """What can be said before the body is read, or None."""
+        if account is None:
+            return _NOT_FOUND
+        if request.method not in METHODS[provider]:
+            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(METHODS[provider]))})
+        if not self._allowed(account, request):
+            return _rejected(403, b"forbidden")
+        return _UNAVAILABLE if self._waiting >= self._max_waiting else None
 
     def _account(self, provider: str, secret: bytes) -> ProviderAccount | None:
         """Whose secret it is. Compares with every one of them, so that time tells nothing."""
@@ -171,7 +175,7 @@ class Receiver:
             skew = (report.provider_time - now) / 1000
             self._metrics.provider_clock_skew.labels(account.provider).set(skew)
         kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
-        return await self._store([self._journal(kept)], Outcome.JOURNALED)
+        return await self._store([self._journal.record(kept)], Outcome.JOURNALED)
 
     def _letter(self, account: ProviderAccount, callback: Callback, poison: Poison, now: int) -> Record:
         log.warning(
@@ -194,7 +198,7 @@ class Receiver:
         )
 
     async def _store(self, records: Iterable[Record], outcome: Outcome) -> Answer:
-        future = self._append(records)
+        future = self._journal.append(records)
         # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds its place.
         self._waiting += 1
         future.add_done_callback(self._done)

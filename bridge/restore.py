@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
 
+from bridge.attempts import Attempts, Change
 from bridge.codec import decode_state
 from bridge.kafka import Kafka, stopped
 from bridge.metrics import Metrics
-from bridge.store import Attempts, Change
 
 SLICE = 500
 """States that are written at a time; the event loop runs in between."""
@@ -22,90 +22,80 @@ STALLED_AFTER = 30
 log = structlog.get_logger(__name__)
 
 
-async def restore(
-    kafka: Kafka,
-    tp: TopicPartition,
-    end: int,
-    attempts: Attempts,
-    incarnation: str,
-    tombstones_live: int,
-    metrics: Metrics,
-) -> None:
-    """Bring a cache up to date.
+class Restore(NamedTuple):
+    """What bringing a cache up to date takes."""
 
-    Args:
-        kafka: Makes the reader.
-        tp: The partition of the state topic.
-        end: Its end offset; nobody else writes to it any more.
-        attempts: The cache.
-        incarnation: The journal's; a cache of another one is dropped.
-        tombstones_live: Milliseconds that the state topic keeps tombstones; an older cache may have missed some.
-        metrics: Told how much remains.
+    kafka: Kafka
+    tp: TopicPartition
+    """The partition of the state topic. Nobody else writes to it any more."""
+    attempts: Attempts
+    """The cache."""
+    incarnation: str
+    """The journal's; a cache of another one is dropped."""
+    tombstones_live: int
+    """Milliseconds that the state topic keeps tombstones; an older cache may have missed some."""
+    metrics: Metrics
 
-    Raises:
-        KafkaError: The state topic can't be read.
-        TimeoutError: The reading makes no progress.
-    """
-    offset = _usable_offset(attempts, end, incarnation, tombstones_live)
-    if offset is None:
-        attempts.clear()
-        offset = 0
-    if offset >= end:
-        return
-    with metrics.restore_duration.time():
-        await _read(kafka, tp, offset, end, attempts, incarnation, metrics)
-    attempts.flush()
+    async def run(self, end: int) -> None:
+        """Bring the cache to this offset.
 
+        Raises:
+            KafkaError: The state topic can't be read.
+            TimeoutError: The reading makes no progress.
+        """
+        offset = self._usable_offset(end)
+        if offset is None:
+            self.attempts.clear()
+            offset = 0
+        if offset < end:
+            with self.metrics.restore_duration.time():
+                await self._read(offset, end)
+            self.attempts.flush()
 
-def _usable_offset(attempts: Attempts, end: int, incarnation: str, tombstones_live: int) -> int | None:
-    position = attempts.position
-    if position is None or position.incarnation != incarnation or position.offset > end:
-        return None
-    age = time.time_ns() // 1_000_000 - position.written_at
-    return None if age > tombstones_live and position.offset < end else position.offset
+    def _usable_offset(self, end: int) -> int | None:
+        position = self.attempts.position
+        if position is None or position.incarnation != self.incarnation or position.offset > end:
+            return None
+        age = time.time_ns() // 1_000_000 - position.written_at
+        return None if age > self.tombstones_live and position.offset < end else position.offset
 
+    async def _read(self, offset: int, end: int) -> None:
+        started, counted = time.monotonic(), end - offset
+        remaining = self.metrics.restore_entries_remaining
+        remaining.inc(counted)
+        reader = await self.kafka.reader(committed=True)
+        try:
+            reader.assign([self.tp])
+            reader.seek(self.tp, max(offset, (await reader.beginning_offsets([self.tp]))[self.tp]))
+            while offset < end:
+                async with asyncio.timeout(STALLED_AFTER):
+                    offset = await self._some(reader, offset)
+                left = max(0, end - offset)
+                remaining.dec(counted - left)
+                counted = left
+        finally:
+            remaining.dec(counted)
+            await stopped(reader.stop(), "consumer")
+        seconds = round(time.monotonic() - started, 3)
+        log.info("cache brought up to date", partition=self.tp.partition, offset=offset, seconds=seconds)
 
-async def _read(
-    kafka: Kafka, tp: TopicPartition, offset: int, end: int, attempts: Attempts, incarnation: str, metrics: Metrics
-) -> None:
-    started, first = time.monotonic(), offset
-    remaining = metrics.restore_entries_remaining
-    counted = end - offset
-    remaining.inc(counted)
-    reader = await kafka.reader(committed=True)
-    try:
-        reader.assign([tp])
-        reader.seek(tp, max(offset, (await reader.beginning_offsets([tp]))[tp]))
-        while offset < end:
-            async with asyncio.timeout(STALLED_AFTER):
-                offset = await _some(reader, tp, offset, attempts, incarnation)
-            remaining.dec(counted - max(0, end - offset))
-            counted = max(0, end - offset)
-    finally:
-        remaining.dec(counted)
-        await stopped(reader.stop(), "consumer")
-    seconds = time.monotonic() - started
-    log.info("cache brought up to date", partition=tp.partition, states=end - first, seconds=round(seconds, 3))
+    async def _some(self, reader: Any, offset: int) -> int:
+        """Read until there is progress. Transaction markers take offsets: the reader's position counts, not records."""
+        while True:
+            records = (await reader.getmany(self.tp, timeout_ms=200)).get(self.tp, [])
+            for start in range(0, len(records), SLICE):
+                part = records[start : start + SLICE]
+                self.attempts.apply(self._changes(part), self.incarnation, part[-1].offset + 1)
+                await asyncio.sleep(0)
+            position: int = await reader.position(self.tp)
+            if position > offset:
+                self.attempts.apply((), self.incarnation, position)
+                return position
 
-
-async def _some(reader: Any, tp: TopicPartition, offset: int, attempts: Attempts, incarnation: str) -> int:
-    """Read until there is progress; transaction markers take offsets, so the reader's position counts, not records."""
-    while True:
-        records = (await reader.getmany(tp, timeout_ms=200)).get(tp, [])
-        for start in range(0, len(records), SLICE):
-            part = records[start : start + SLICE]
-            attempts.apply(_changes(attempts, part), incarnation, part[-1].offset + 1)
-            await asyncio.sleep(0)
-        position: int = await reader.position(tp)
-        if position > offset:
-            attempts.apply((), incarnation, position)
-            return position
-
-
-def _changes(attempts: Attempts, records: Sequence[Any]) -> list[Change]:
-    last = {record.key.decode(): record.value for record in records}
-    before = attempts.get(list(last))
-    return [
-        Change(key, known, None if value is None else decode_state(value), value or b"")
-        for (key, value), known in zip(last.items(), before, strict=True)
-    ]
+    def _changes(self, records: Sequence[Any]) -> list[Change]:
+        last = {record.key.decode(): record.value for record in records}
+        before = self.attempts.get(list(last))
+        return [
+            Change(key, known, None if value is None else decode_state(value), value or b"")
+            for (key, value), known in zip(last.items(), before, strict=True)
+        ]

@@ -1,90 +1,21 @@
-"""What is known of every attempt, on disk: a cache of the state topic, with its timers and polls in order of time.
+"""The database of attempts: RocksDB in a folder, a cache that may be lost. One column family a journal partition.
 
-It may lag Kafka, never lead it: it is written after a transaction's commit, together with the offset in the state topic
-that it stands for, in one write batch. Losing it loses nothing. One database, one column family a journal partition.
+What a partition's family holds is `attempts.py`.
 """
 
 import shutil
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from struct import Struct
-from typing import Any, NamedTuple, cast
-from zlib import crc32
 
-import orjson
 import structlog
-from rocksdict import Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions
+from rocksdict import Cache, Options, Rdict, WriteBufferManager
 
-from bridge.codec import decode_state
-from bridge.core.lifecycle import Followed, Parked, Policy, State, due_at
-from bridge.core.schedule import next_poll_at
+from bridge.attempts import Attempts
+from bridge.timetable import Timetable
 
-FORMAT = 1
 MEMORY_BYTES = 64 * 1024 * 1024
 """For blocks and write buffers of all partitions together."""
 
-NEAREST = 50
-"""How many attempts are looked at to find each provider's oldest."""
-
-_DUES = Struct(">QQ")
-_DUE = Struct(">Q")
-_STATE, _POLL, _META = b"s", b"p", b"m"
-_END, _FORGET, _PARK = b"e", b"f", b"q"
-"""Timers by what they end: following, remembering, parking."""
-
 log = structlog.get_logger(__name__)
-
-
-class Timetable(NamedTuple):
-    """When an attempt's timer runs out and its polls are due, as settings say."""
-
-    policy: Policy
-    poll_ages: Mapping[str, tuple[int, ...]]
-    """By `provider:account`; in milliseconds."""
-
-    def next_poll(self, key: str, state: Followed, after: int) -> int:
-        """The first poll after a time, or 0 when there is none."""
-        ages = self.poll_ages.get(_account(key), ())
-        return next_poll_at(ages, key, state.starts_at, state.ends_at, after) or 0
-
-    @property
-    def fingerprint(self) -> int:
-        """Another one means that the order of time in a cache is another."""
-        return crc32(repr((self.policy, sorted(self.poll_ages.items()))).encode())
-
-
-class Known(NamedTuple):
-    """An attempt as the cache has it; times in milliseconds since the epoch."""
-
-    state: Parked | Followed
-    timer: int
-    poll: int
-    """When to ask about it next, or 0."""
-
-
-class Change(NamedTuple):
-    """What a committed transaction made of an attempt; `encoded` is the new state as the state topic has it."""
-
-    key: str
-    before: Known | None
-    after: State
-    encoded: bytes
-
-
-class Meta(NamedTuple):
-    """What a cached partition stands for, and what it holds."""
-
-    format: int
-    fingerprint: int
-    incarnation: str
-    offset: int
-    """The next offset of the state topic to be read."""
-    written_at: int
-    followed: Mapping[str, int]
-    """Attempts without a final status, by provider."""
-    parked: int
 
 
 class Store:
@@ -128,214 +59,12 @@ class Store:
 
 def _options() -> Options:
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    cache = Cache(MEMORY_BYTES)
-    options.set_write_buffer_manager(
-        WriteBufferManager.new_write_buffer_manager_with_cache(MEMORY_BYTES // 2, False, cache)
+    options.create_if_missing(create_if_missing=True)
+    options.create_missing_column_families(create_missing_cfs=True)
+    buffers = WriteBufferManager.new_write_buffer_manager_with_cache(
+        MEMORY_BYTES // 2, allow_stall=False, cache=Cache(MEMORY_BYTES)
     )
+    options.set_write_buffer_manager(buffers)
     options.set_max_open_files(256)
     options.set_keep_log_file_num(2)
     return options
-
-
-class Attempts:
-    """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
-
-    def __init__(self, db: Rdict, family: Rdict, handle: Any, timetable: Timetable) -> None:
-        self._db, self._family, self._handle, self._timetable = db, family, handle, timetable
-        self._unlogged = WriteOptions()
-        # The state topic is the log; whatever a crash takes from memory is read from there again.
-        self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stub is wrong: a property
-        self._floors: dict[bytes, int] = {}
-        self._moved: dict[str, int] = {}
-        """Polls that were taken while a transaction was under way, which knows only the one before."""
-        meta = self._read_meta()
-        self.position: Meta | None = meta
-        self.followed: Counter[str] = Counter(meta.followed if meta else {})
-        self.parked = meta.parked if meta else 0
-
-    # --- reading ------------------------------------------------------------------------------------------------------
-
-    def get(self, keys: Sequence[str]) -> list[Known | None]:
-        """What is known of each of these attempts."""
-        found = self._family.get([_STATE + key.encode() for key in keys]) if keys else []
-        return [_known(value) for value in found]
-
-    def due(self, now: int, limit: int) -> list[str]:
-        """Keys of attempts whose timer has run out, parked ones first."""
-        keys: list[str] = []
-        for kind in (_PARK, _END, _FORGET):
-            keys += [key for _, key in self._until(kind, now, limit - len(keys))]
-        return keys
-
-    def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
-        """When and about which attempts of `provider:account` to ask, the longest due first."""
-        return self._until(_polls(account), now, limit)
-
-    def oldest_parked(self, limit: int) -> list[str]:
-        """Keys of the parked attempts that leave first."""
-        return [key for _, key in self._until(_PARK, 2**63, limit)]
-
-    def oldest(self) -> dict[str, int]:
-        """By provider, from when the attempt counts whose end is nearest: the oldest, as a rule."""
-        keys = [key for _, key in self._until(_END, 2**63, NEAREST)]
-        found: dict[str, int] = {}
-        for key, known in zip(keys, self.get(keys), strict=True):
-            if known and isinstance(known.state, Followed):
-                found.setdefault(key.split(":", 1)[0], known.state.starts_at)
-        return found
-
-    def next_due(self) -> int | None:
-        """When the next timer runs out."""
-        firsts = (self._until(kind, 2**63, 1) for kind in (_PARK, _END, _FORGET))
-        return min((due for first in firsts for due, _ in first), default=None)
-
-    def _until(self, kind: bytes, now: int, limit: int) -> list[tuple[int, str]]:
-        """The first entries of an index up to a time. Starts where nothing is deleted yet: deleted ones cost time."""
-        found: list[tuple[int, str]] = []
-        if limit <= 0:
-            return found
-        bound = ReadOptions()
-        bound.set_iterate_upper_bound(kind + _DUE.pack(now + 1))
-        start = kind + _DUE.pack(self._floors.get(kind, 0))
-        for entry in cast("Iterator[bytes]", self._family.keys(from_key=start, read_opt=bound)):
-            due = _DUE.unpack_from(entry, len(kind))[0]
-            found.append((due, entry[len(kind) + _DUE.size :].decode()))
-            if len(found) == limit:
-                break
-        if found:
-            self._floors[kind] = found[0][0]
-        return found
-
-    # --- writing ------------------------------------------------------------------------------------------------------
-
-    def apply(self, changes: Iterable[Change], incarnation: str, offset: int) -> None:
-        """Write what a transaction committed, and the state topic's offset that this stands for."""
-        batch = self._batch()
-        for change in changes:
-            self._change(batch, change)
-        meta = Meta(
-            FORMAT,
-            self._timetable.fingerprint,
-            incarnation,
-            offset,
-            time.time_ns() // 1_000_000,
-            {provider: count for provider, count in self.followed.items() if count},
-            self.parked,
-        )
-        batch[_META] = orjson.dumps(meta._asdict())
-        self._db.write(batch, self._unlogged)
-        self._moved.clear()
-        self.position = meta
-
-    def ask(self, key: str, now: int) -> Known | None:
-        """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
-        raw = key.encode()
-        value = self._family.get(_STATE + raw)
-        known = _known(value)
-        if known is None or not known.poll or not isinstance(known.state, Followed):
-            return None
-        self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
-        return known
-
-    def ask_again(self, key: str, at: int) -> None:
-        """A poll gave no answer: ask again at this time, unless it is to be asked before, or its end comes first."""
-        value = self._family.get(_STATE + key.encode())
-        known = _known(value)
-        if known and isinstance(known.state, Followed) and known.state.final_at is None and at < known.state.ends_at:
-            self._move_poll(key, known, value, min(at, known.poll or at))
-
-    def _move_poll(self, key: str, known: Known, value: bytes, poll: int) -> None:
-        raw, kind, batch = key.encode(), _polls(_account(key)), self._batch()
-        if known.poll:
-            del batch[kind + _DUE.pack(known.poll) + raw]
-        batch[_STATE + raw] = _DUES.pack(known.timer, poll) + value[_DUES.size :]
-        if poll:
-            self._index(batch, kind, poll, raw)
-        self._db.write(batch, self._unlogged)
-        self._moved[key] = poll
-
-    def clear(self) -> None:
-        """Forget everything, to be built anew."""
-        batch = self._batch()
-        batch.delete_range(b"\x00", b"\xff", self._handle)
-        self._db.write(batch, self._unlogged)
-        self.position, self.followed, self.parked = None, Counter(), 0
-        self._floors.clear()
-
-    def flush(self) -> None:
-        """Write out what is only in memory, so that little has to be read again next time."""
-        self._family.flush()
-
-    def _batch(self) -> WriteBatch:
-        batch = WriteBatch(raw_mode=True)
-        batch.set_default_column_family(self._handle)
-        return batch
-
-    def _change(self, batch: WriteBatch, change: Change) -> None:
-        raw, before, after = change.key.encode(), change.before, change.after
-        if before and change.key in self._moved:
-            before = before._replace(poll=self._moved[change.key])
-        if before:
-            del batch[_kind(before.state) + _DUE.pack(before.timer) + raw]
-            if before.poll:
-                del batch[_polls(_account(change.key)) + _DUE.pack(before.poll) + raw]
-            self._count(change.key, before.state, -1)
-        if after is None:
-            del batch[_STATE + raw]
-            return
-        self._count(change.key, after, 1)
-        timer, poll = due_at(after, self._timetable.policy), self._poll(change.key, before, after)
-        batch[_STATE + raw] = _DUES.pack(timer, poll) + change.encoded
-        self._index(batch, _kind(after), timer, raw)
-        if poll:
-            self._index(batch, _polls(_account(change.key)), poll, raw)
-
-    def _poll(self, key: str, before: Known | None, after: Parked | Followed) -> int:
-        if isinstance(after, Parked) or after.final_at is not None:
-            return 0
-        if before and isinstance(before.state, Followed):
-            return before.poll
-        # One that was due while nobody asked is due now.
-        return self._timetable.next_poll(key, after, after.starts_at - 1)
-
-    def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
-        batch[kind + _DUE.pack(due) + raw] = b""
-        if due < self._floors.get(kind, 0):
-            self._floors[kind] = due
-
-    def _count(self, key: str, state: Parked | Followed, change: int) -> None:
-        if isinstance(state, Parked):
-            self.parked += change
-        elif state.final_at is None:
-            self.followed[key.split(":", 1)[0]] += change
-
-    def _read_meta(self) -> Meta | None:
-        value = self._family.get(_META)
-        meta = orjson.loads(value) if value else {}
-        known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
-        return Meta(**meta) if known else None
-
-
-def _kind(state: Parked | Followed) -> bytes:
-    if isinstance(state, Parked):
-        return _PARK
-    return _END if state.final_at is None else _FORGET
-
-
-def _account(key: str) -> str:
-    provider, account, _ = key.split(":", 2)
-    return f"{provider}:{account}"
-
-
-def _polls(account: str) -> bytes:
-    """The index of one account's polls; a comma sorts before whatever follows, and is in no account's name."""
-    return _POLL + account.encode() + b","
-
-
-def _known(value: bytes | None) -> Known | None:
-    if value is None:
-        return None
-    timer, poll = _DUES.unpack_from(value)
-    return Known(decode_state(value[_DUES.size :]), timer, poll)

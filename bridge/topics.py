@@ -1,4 +1,4 @@
-"""What the bridge's topics must look like, whether they do, and how missing ones are made. The only place that knows."""
+"""What the bridge's topics must look like, whether they do, and how missing ones are made."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

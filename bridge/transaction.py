@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from bridge.attempts import Change
 from bridge.codec import encode_delivery
 from bridge.core.lifecycle import Publication
 from bridge.kafka import Header, Record, send_batches
 from bridge.partitioner import partition_for
-from bridge.store import Change
 from bridge.topics import Committed
 
 EVENT_TYPE = "sms.delivery.v1"
@@ -24,6 +24,7 @@ COMMIT_WITHIN = 12.0
 async def commit(
     producer: AIOKafkaProducer,
     records: Sequence[Record],
+    *,
     state_topic: str,
     tp: TopicPartition,
     place: Committed,

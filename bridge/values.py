@@ -1,4 +1,4 @@
-"""The kinds of value that settings have beyond text and numbers: durations, lists, tables, secrets. Only reading, no I/O."""
+"""The kinds of value that settings have beyond text and numbers: durations, lists, tables, secrets. No I/O."""
 
 import re
 from collections.abc import Mapping

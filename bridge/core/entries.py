@@ -18,6 +18,12 @@ def attempt_key(provider: str, account: str, provider_message_id: str) -> str:
     return f"{provider}:{account}:{provider_message_id}"
 
 
+def account_of(key: str) -> str:
+    """The `provider:account` of an attempt's key."""
+    provider, account, _ = key.split(":", 2)
+    return f"{provider}:{account}"
+
+
 class Sent(NamedTuple):
     """A message was handed to a provider's account. Times in milliseconds since the epoch."""
 

@@ -1,12 +1,12 @@
 """The rules of an attempt's life: what an entry or a timer changes, and what is published for it.
 
-Everything that decides about an attempt is in this file, and it is pure. It knows neither Kafka nor the providers: what a
-report means was written into its entry. All times are milliseconds since the epoch. The rules, in words:
+Everything that decides about an attempt is in this file, and it is pure. It knows neither Kafka nor the providers: what
+a report means was written into its entry. All times are milliseconds since the epoch. The rules, in words:
 
     what is known      what comes                                 what happens
     ---------------    ---------------------------------------    ------------------------------------------------
     nothing            sent                                       follow it (its end has passed: dead letter, too_old)
-    nothing, parked    report                                     park it: the first of each status, never an unmapped one
+    nothing, parked    report                                     park it: the first of each status
     parked             sent                                       follow it, apply the parked reports in order
     parked             its time is up                             dead letter, unmatched
     followed           the same sent again                        ignore
@@ -14,7 +14,7 @@ report means was written into its entry. All times are milliseconds since the ep
     followed           report                                     see MOVES
     followed           its end                                    publish unknown, final
     final              its end and the time to remember are over  as nothing
-    any                report with an unmapped status             ignore, but count
+    any                report with an unmapped status             ignore, but count; never parked
 """
 
 from collections.abc import Callable, Mapping
@@ -182,7 +182,7 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
 
 
 def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: Policy) -> Folded:
-    # A sent that is read again long after (a rewind) must not start a second life: its own times tell, not the journal's.
+    # A sent that is read again long after (a rewind) must not start a second life: its own times tell.
     if min(entry.gives_up_at, max(entry.sent_at, entry.starts_at) + policy.max_follow) <= at.journaled_at:
         letter = Letter(
             DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset

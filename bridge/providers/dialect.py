@@ -20,7 +20,7 @@ class Callback(NamedTuple):
     @property
     def original(self) -> bytes:
         """What the provider said, byte for byte: the body, or a GET's query."""
-        return self.query.encode() if self.method == "GET" else self.body
+        return self.query.encode("utf-8", "surrogateescape") if self.method == "GET" else self.body
 
 
 class PollRequest(NamedTuple):
@@ -30,6 +30,10 @@ class PollRequest(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes | None
+
+    def __repr__(self) -> str:
+        # Headers and body hold credentials.
+        return f"PollRequest({self.method} {self.url})"
 
 
 class PollAnswer(NamedTuple):

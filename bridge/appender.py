@@ -1,0 +1,167 @@
+"""Append to topics and know when Kafka has it. At least once, in batches: what comes within milliseconds shares one."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from bridge.core.errors import Unavailable
+from bridge.kafka import Kafka, Record, send_batches, stopped
+
+LINGER = 0.002
+"""Seconds that a batch waits for company."""
+
+RETRY_AFTER = 0.5
+"""Seconds between attempts to get a new producer."""
+
+log = structlog.get_logger(__name__)
+
+
+class _Ticket:
+    """One call of `append`: how many of its records Kafka doesn't have yet."""
+
+    __slots__ = ("future", "remaining")
+
+    def __init__(self, future: asyncio.Future[None], remaining: int) -> None:
+        self.future = future
+        self.remaining = remaining
+
+    def acknowledge(self, count: int) -> None:
+        self.remaining -= count
+        if self.remaining == 0 and not self.future.done():
+            self.future.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(Unavailable(f"{type(error).__name__}: {error}"))
+            self.future.exception()  # seen: whoever gave up waiting must not be told by the event loop
+
+
+class _Waiting(NamedTuple):
+    record: Record
+    ticket: _Ticket
+
+
+class Appender:
+    """Appends records, in batches a partition. A failed batch costs the producer, and all that is on its way."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._producer: AIOKafkaProducer | None = None
+        self._making = asyncio.Lock()
+        self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
+        self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._on_their_way: set[asyncio.Task[None]] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a producer."""
+        return self._producer is not None
+
+    async def start(self) -> None:
+        """Get the first producer."""
+        self._producer = await self._kafka.producer()
+
+    def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
+        """Append records.
+
+        Returns:
+            Done once the broker has all of them (acks=all); `Unavailable` when it is not known to have them. Giving up
+            on the future doesn't take the records back.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        ticket = _Ticket(future, 0)
+        for record in records:
+            ticket.remaining += 1
+            lane = (record.topic, record.partition)
+            self._waiting.setdefault(lane, []).append(_Waiting(record, ticket))
+            if lane not in self._lanes:
+                self._lanes[lane] = asyncio.create_task(self._drive(lane))
+        if ticket.remaining == 0:
+            future.set_result(None)
+        return future
+
+    async def stop(self, within: float) -> None:
+        """Wait until nothing is on its way any more, but at most `within` seconds; then let the producer go."""
+        pending = [*self._lanes.values(), *self._on_their_way]
+        while pending:
+            started = asyncio.get_running_loop().time()
+            await asyncio.wait(pending, timeout=within)
+            within -= asyncio.get_running_loop().time() - started
+            pending = [*self._lanes.values(), *self._on_their_way] if within > 0 else []
+        for task in (*self._lanes.values(), *self._on_their_way):
+            task.cancel()
+        producer, self._producer = self._producer, None
+        if producer:
+            await stopped(producer.stop(), "producer")
+
+    async def _drive(self, lane: tuple[str, int]) -> None:
+        """Send what waits for one partition, batch after batch, until nothing does."""
+        try:
+            await asyncio.sleep(LINGER)
+            while waiting := self._waiting.pop(lane, None):
+                await self._send(waiting)
+        finally:
+            del self._lanes[lane]
+            _fail(self._waiting.pop(lane, ()), Unavailable("stopped"))
+
+    async def _send(self, waiting: Sequence[_Waiting]) -> None:
+        producer: AIOKafkaProducer | None = None
+        try:
+            producer = await self._usable_producer()
+            # Returns when the batch before it is on the wire, so what comes meanwhile fills the next one.
+            sent = await send_batches(producer, [record for record, _ in waiting])
+        except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must know
+            self._drop(producer, error)
+            _fail(waiting, error)
+            return
+        except asyncio.CancelledError as error:
+            _fail(waiting, error)
+            raise
+        self._beside(self._settle(producer, sent, waiting))
+
+    async def _settle(
+        self, producer: AIOKafkaProducer, sent: Iterable[tuple[asyncio.Future[Any], int]], waiting: Sequence[_Waiting]
+    ) -> None:
+        settled = 0
+        try:
+            for future, count in sent:
+                await future
+                for _, ticket in waiting[settled : settled + count]:
+                    ticket.acknowledge(1)
+                settled += count
+        except Exception as error:  # noqa: BLE001 - the same
+            self._drop(producer, error)
+            _fail(waiting[settled:], error)
+        except asyncio.CancelledError as error:
+            _fail(waiting[settled:], error)
+            raise
+
+    async def _usable_producer(self) -> AIOKafkaProducer:
+        async with self._making:
+            while self._producer is None:
+                try:
+                    self._producer = await self._kafka.producer()
+                except (KafkaError, OSError) as error:
+                    log.warning("no producer; trying again", error=f"{type(error).__name__}: {error}")
+                    await asyncio.sleep(RETRY_AFTER)
+            return self._producer
+
+    def _drop(self, producer: AIOKafkaProducer | None, error: BaseException) -> None:
+        if producer is not None and producer is self._producer:
+            log.warning("a batch failed; its producer is replaced", error=f"{type(error).__name__}: {error}")
+            self._producer = None
+            self._beside(stopped(producer.stop(), "producer"))
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._on_their_way.add(task)
+        task.add_done_callback(self._on_their_way.discard)
+
+
+def _fail(waiting: Iterable[_Waiting], error: BaseException) -> None:
+    for _, ticket in waiting:
+        ticket.fail(error)
