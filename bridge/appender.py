@@ -50,7 +50,7 @@ class Appender:
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._producer: AIOKafkaProducer | None = None
+        self._producer: Any = None  # aiokafka has no types; an AIOKafkaProducer, once there is one
         self._making = asyncio.Lock()
         self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -151,7 +151,7 @@ class Appender:
             return self._producer
 
     def _drop(self, producer: AIOKafkaProducer | None, error: BaseException) -> None:
-        if producer is not None and producer is self._producer:
+        if producer is not None and self._producer is producer:
             log.warning("a batch failed; its producer is replaced", error=f"{type(error).__name__}: {error}")
             self._producer = None
             self._beside(stopped(producer.stop(), "producer"))

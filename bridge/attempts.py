@@ -14,8 +14,8 @@ import orjson
 from rocksdict import Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from bridge.codec import decode_state
+from bridge.core.attempt import Followed, Parked, State, due_at
 from bridge.core.entries import account_of
-from bridge.core.lifecycle import Followed, Parked, State, due_at
 from bridge.timetable import Timetable
 
 FORMAT = 1

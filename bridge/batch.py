@@ -10,22 +10,11 @@ import structlog
 
 from bridge.attempts import Attempts, Change, Known
 from bridge.codec import decode_entry, encode_state
+from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, Poison
-from bridge.core.lifecycle import (
-    Folded,
-    Followed,
-    Letter,
-    Outcome,
-    Parked,
-    Policy,
-    Position,
-    Publication,
-    State,
-    discard,
-    expire,
-    fold,
-)
+from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
+from bridge.core.publication import Publication
 from bridge.metrics import Metrics
 
 log = structlog.get_logger(__name__)

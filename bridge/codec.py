@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
+from bridge.core.attempt import Followed, Parked, ParkedReport
 from bridge.core.delivery import Delivery, Reason, Source, Status, Verdict
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, Poison
-from bridge.core.lifecycle import Followed, Parked, ParkedReport
 
 JOURNAL_VERSION = 1
 STATE_VERSION = 1

@@ -43,7 +43,8 @@ COMMIT_EVERY = 1.0
 FENCED_PAUSE = 6.0
 """Seconds, two heartbeats: whoever is fenced and still owner by then begins again; else two would take turns."""
 
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
+"""Seconds between attempts to begin again."""
 
 log = structlog.get_logger(__name__)
 

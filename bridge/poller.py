@@ -16,9 +16,10 @@ import structlog
 
 from bridge.accounts import Accounts, ProviderAccount
 from bridge.attempts import Attempts, Known
+from bridge.core.attempt import Followed
 from bridge.core.entries import Report, account_of
 from bridge.core.errors import LookupFailed, RateLimited, Refused, Unavailable
-from bridge.core.lifecycle import MOVES, Followed, Move
+from bridge.core.lifecycle import MOVES, Move
 from bridge.journal import Journal
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bridge.core.lifecycle import Policy
+from bridge.core.attempt import Policy
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
 from bridge.values import Duration, Networks, Schedule, Secrets, Start, Statuses, Table, Texts, Where, Zone
 

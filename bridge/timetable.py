@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from zlib import crc32
 
+from bridge.core.attempt import Followed, Policy
 from bridge.core.entries import account_of
-from bridge.core.lifecycle import Followed, Policy
 from bridge.core.schedule import next_poll_at
 
 

@@ -8,7 +8,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bridge.attempts import Change
 from bridge.codec import encode_delivery
-from bridge.core.lifecycle import Publication
+from bridge.core.publication import Publication
 from bridge.kafka import Header, Record, send_batches
 from bridge.partitioner import partition_for
 from bridge.topics import Committed

@@ -21,67 +21,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from bridge.core.delivery import (
-    FINAL_RANK,
-    OUTCOMES,
-    RANKS,
-    Delivery,
-    Reason,
-    Source,
-    Status,
-    Verdict,
-    event_id,
-    rfc3339,
-)
+from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forgotten_at
+from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, rfc3339
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
-
-IMPLAUSIBLE_AFTER = 5 * 60_000
-"""A provider's time is believed from this long before `sent_at` to this long after the bridge got the report."""
-
-
-class Policy(NamedTuple):
-    """The settings that the rules depend on; durations in milliseconds."""
-
-    max_follow: int = 7 * 86_400_000
-    park_for: int = 6 * 3_600_000
-    remember_for: int = 24 * 3_600_000
-    dead_letter_unmatched: bool = True
-    emit_interim: bool = True
-
-
-class ParkedReport(NamedTuple):
-    """A report that came before its sent: what it said, and where in the journal its words are."""
-
-    offset: int
-    report: Report
-
-
-class Parked(NamedTuple):
-    """Reports of an attempt that nobody has sent yet."""
-
-    until: int
-    reports: tuple[ParkedReport, ...]
-
-
-class Followed(NamedTuple):
-    """An attempt that was sent; final or not, until it is forgotten."""
-
-    message_id: str
-    sent_at: int
-    starts_at: int
-    ends_at: int
-    recipient: str | None
-    sender: str | None
-    metadata: Mapping[str, str]
-    traceparent: str | None
-    status: Status | None = None
-    sequence: int = 0
-    final_at: int | None = None
-    """When it became final, or its final was last corrected."""
-
-
-State = Parked | Followed | None
+from bridge.core.publication import Publication, make_delivery
 
 
 class Outcome(StrEnum):
@@ -116,15 +60,6 @@ class Position(NamedTuple):
     journaled_at: int
 
 
-class Publication(NamedTuple):
-    """An event, and what travels beside it."""
-
-    delivery: Delivery
-    observed_at: int
-    """The Kafka timestamp of the event's record."""
-    traceparent: str | None
-
-
 class Folded(NamedTuple):
     """The whole effect of one entry or one timer."""
 
@@ -147,18 +82,6 @@ def fold(key: str, state: State, entry: Entry, at: Position, policy: Policy) -> 
     if isinstance(state, Followed) and state.final_at is not None and forgotten_at(state, policy) <= at.journaled_at:
         state = None
     return _RULES[type(state), type(entry)](key, state, entry, at, policy)
-
-
-def due_at(state: Parked | Followed, policy: Policy) -> int:
-    """When the attempt's timer runs out."""
-    if isinstance(state, Parked):
-        return state.until
-    return state.ends_at if state.final_at is None else forgotten_at(state, policy)
-
-
-def forgotten_at(state: Followed, policy: Policy) -> int:
-    """From when a final attempt counts as never heard of."""
-    return max(state.ends_at, (state.final_at or 0) + policy.remember_for)
 
 
 def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> Folded:
@@ -286,46 +209,8 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
     if not verdict.final and not policy.emit_interim:
         return Folded(changed, Outcome.WITHHELD)
     changed = changed._replace(sequence=state.sequence + 1)
-    publication = Publication(_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
+    publication = Publication(make_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
     return Folded(changed, Outcome.PUBLISHED, (publication,))
-
-
-def _delivery(key: str, state: Followed, report: Report, verdict: Verdict) -> Delivery:
-    believed = report.provider_time
-    if believed is not None and not (
-        state.sent_at - IMPLAUSIBLE_AFTER <= believed <= report.observed_at + IMPLAUSIBLE_AFTER
-    ):
-        believed = None
-    occurred_at = report.observed_at if believed is None else believed
-    timed = believed is not None or report.source is Source.CALLBACK
-    sequence = state.sequence + 1
-    return Delivery(
-        event_id=event_id(state.message_id, key, sequence),
-        message_id=state.message_id,
-        provider=report.provider,
-        account=report.account,
-        provider_message_id=report.provider_message_id,
-        recipient=state.recipient,
-        sender=state.sender,
-        outcome=OUTCOMES[verdict.status],
-        status=verdict.status,
-        final=verdict.final,
-        permanent=verdict.permanent,
-        reason=verdict.reason,
-        provider_status=report.provider_status,
-        provider_code=report.provider_code,
-        provider_details=report.provider_details,
-        previous_status=state.status,
-        sequence=sequence,
-        corrects=None if state.final_at is None else event_id(state.message_id, key, state.sequence),
-        source=report.source,
-        sent_at=rfc3339(state.sent_at),
-        observed_at=rfc3339(report.observed_at),
-        occurred_at=rfc3339(occurred_at),
-        occurred_at_source="observed" if believed is None else "provider",
-        latency_seconds=max(0, occurred_at - state.sent_at) / 1000 if timed else None,
-        metadata=state.metadata,
-    )
 
 
 def _deadline_report(key: str, now: int, reason: Reason) -> Report:

@@ -1,0 +1,186 @@
+"""The cache of one partition's attempts, on a real disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.attempts import Attempts, Change
+from bridge.codec import encode_state
+from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
+from bridge.core.delivery import Status
+from bridge.store import Store
+from bridge.timetable import Timetable
+from tests.core.story import SENT_AT, report
+
+ACCOUNT = "dexatel:default"
+TIMETABLE = Timetable(Policy(), {ACCOUNT: (1_000, 2_000, 4_000)})
+FOLLOWED = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 100_000, None, None, {}, None)
+PARKED = Parked(SENT_AT + 50_000, (ParkedReport(1, report(Status.SENT)._replace(raw="")),))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty database."""
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def attempts(store: Store) -> Attempts:
+    """An empty partition."""
+    return store.partition(3, TIMETABLE)
+
+
+def key(number: int) -> str:
+    """An attempt's key."""
+    return f"{ACCOUNT}:{number:04}"
+
+
+def put(attempts: Attempts, states: dict[str, State], offset: int = 1) -> None:
+    """Write states as a committed transaction would."""
+    known = attempts.get(list(states))
+    changes = [
+        Change(name, before, state, encode_state(state) if state else b"")
+        for (name, state), before in zip(states.items(), known, strict=True)
+    ]
+    attempts.apply(changes, "incarnation", offset)
+
+
+def test_what_is_written_is_found(attempts: Attempts) -> None:
+    """A state is found with its timer and its first poll; an unknown one isn't."""
+    put(attempts, {key(1): FOLLOWED})
+    known, unknown = attempts.get([key(1), key(2)])
+    assert known is not None
+    assert (known.state, known.timer) == (FOLLOWED, SENT_AT + 100_000)
+    assert SENT_AT + 1_000 <= known.poll <= SENT_AT + 1_100
+    assert unknown is None
+
+
+def test_timers_run_out_in_order(attempts: Attempts) -> None:
+    """Due attempts come parked ones first, each kind by time; what isn't due doesn't come."""
+    put(attempts, {key(n): FOLLOWED._replace(ends_at=SENT_AT + n * 1000) for n in (3, 1, 2)} | {key(9): PARKED})
+    assert attempts.due(SENT_AT + 2000, 10) == [key(1), key(2)]
+    assert attempts.due(SENT_AT + 60_000, 3) == [key(9), key(1), key(2)]
+    assert attempts.due(SENT_AT, 10) == []
+    assert attempts.next_due() == SENT_AT + 1000
+
+
+def test_a_timer_moves_with_its_state(attempts: Attempts) -> None:
+    """When a state changes, its old timer is gone."""
+    put(attempts, {key(1): FOLLOWED})
+    final = FOLLOWED._replace(status=Status.DELIVERED, sequence=1, final_at=SENT_AT + 500)
+    put(attempts, {key(1): final})
+    assert attempts.due(SENT_AT + 100_000, 10) == []
+    assert attempts.due(due_at(final, TIMETABLE.policy), 10) == [key(1)]
+    put(attempts, {key(1): None})
+    assert attempts.due(2**62, 10) == []
+    assert attempts.get([key(1)]) == [None]
+
+
+def test_a_later_entry_with_an_earlier_time_is_found(attempts: Attempts) -> None:
+    """Where reading began last time doesn't hide what is due before it."""
+    put(attempts, {key(1): FOLLOWED})
+    assert attempts.due(SENT_AT + 100_000, 10) == [key(1)]
+    put(attempts, {key(2): FOLLOWED._replace(ends_at=SENT_AT + 5)})
+    assert attempts.due(SENT_AT + 100_000, 10) == [key(2), key(1)]
+
+
+def test_a_poll_is_due_once_and_then_on_schedule(attempts: Attempts) -> None:
+    """Taking a poll moves it to the next age; a final state has none."""
+    put(attempts, {key(1): FOLLOWED})
+    assert [name for _, name in attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10)] == [key(1)]
+    assert attempts.ask(key(1), SENT_AT + 1_200) is not None
+    assert attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10) == []
+    ((due, _),) = attempts.due_polls(ACCOUNT, SENT_AT + 2_300, 10)
+    assert SENT_AT + 2_000 <= due <= SENT_AT + 2_200
+    put(attempts, {key(1): FOLLOWED._replace(status=Status.DELIVERED, final_at=SENT_AT)})
+    assert attempts.due_polls(ACCOUNT, 2**62, 10) == []
+    assert attempts.ask(key(1), SENT_AT + 3_000) is None
+
+
+def test_polls_are_told_apart_by_account(attempts: Attempts) -> None:
+    """One account's backlog doesn't hide another's."""
+    put(attempts, {key(1): FOLLOWED})
+    assert attempts.due_polls("dexatel:def", 2**62, 10) == []
+    assert attempts.due_polls("speedocom:default", 2**62, 10) == []
+
+
+def test_a_poll_taken_during_a_transaction_stays_taken(attempts: Attempts) -> None:
+    """A transaction that began before a poll was taken doesn't bring the poll back when it is applied."""
+    put(attempts, {key(1): FOLLOWED})
+    (before,) = attempts.get([key(1)])
+    attempts.ask(key(1), SENT_AT + 1_200)
+    after = FOLLOWED._replace(status=Status.SENT, sequence=1)
+    attempts.apply([Change(key(1), before, after, encode_state(after))], "incarnation", 2)
+    assert attempts.due_polls(ACCOUNT, SENT_AT + 1_500, 10) == []
+    assert len(attempts.due_polls(ACCOUNT, SENT_AT + 90_000, 10)) == 1
+
+
+def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: Attempts) -> None:
+    """Asking again comes at the given time, but never after the next age or the end."""
+    put(attempts, {key(1): FOLLOWED})
+    attempts.ask(key(1), SENT_AT + 1_200)
+    attempts.ask_again(key(1), SENT_AT + 1_300)
+    assert attempts.due_polls(ACCOUNT, SENT_AT + 1_300, 10) == [(SENT_AT + 1_300, key(1))]
+    attempts.ask(key(1), SENT_AT + 1_300)
+    attempts.ask_again(key(1), SENT_AT + 99_000)
+    ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
+    assert due <= SENT_AT + 2_200
+
+
+def test_counts_follow_the_states(attempts: Attempts) -> None:
+    """What is followed and what is parked is counted, a provider at a time."""
+    put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED, key(3): PARKED})
+    assert (attempts.followed["dexatel"], attempts.parked) == (2, 1)
+    put(attempts, {key(1): FOLLOWED._replace(status=Status.FAILED, final_at=1), key(3): FOLLOWED})
+    assert (attempts.followed["dexatel"], attempts.parked) == (2, 0)
+    put(attempts, {key(2): None})
+    assert attempts.followed["dexatel"] == 1
+    assert attempts.oldest() == {"dexatel": SENT_AT}
+
+
+def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
+    """After a clean end, position, states and counts are there again."""
+    store = Store(tmp_path)
+    attempts = store.partition(3, TIMETABLE)
+    put(attempts, {key(1): FOLLOWED}, offset=77)
+    attempts.flush()
+    del attempts
+    store.close()
+    del store
+    again = Store(tmp_path).partition(3, TIMETABLE)
+    assert again.position is not None
+    assert (again.position.offset, again.position.incarnation) == (77, "incarnation")
+    assert again.followed["dexatel"] == 1
+    assert again.get([key(1)])[0] is not None
+
+
+def test_a_cache_of_other_settings_is_not_used(store: Store, attempts: Attempts) -> None:
+    """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
+    put(attempts, {key(1): FOLLOWED})
+    assert store.partition(3, TIMETABLE).position is not None
+    assert store.partition(3, Timetable(Policy(), {ACCOUNT: (5_000,)})).position is None
+
+
+def test_partitions_are_apart(store: Store, attempts: Attempts) -> None:
+    """Clearing one partition leaves the others."""
+    other = store.partition(4, TIMETABLE)
+    put(attempts, {key(1): FOLLOWED})
+    put(other, {key(2): FOLLOWED})
+    attempts.clear()
+    assert attempts.get([key(1)]) == [None]
+    assert attempts.due(2**62, 10) == []
+    assert attempts.position is None
+    assert other.get([key(2)])[0] is not None
+
+
+def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
+    """A database that can't be opened is kept for whoever wants to look, and a new one begun."""
+    folder = tmp_path / "attempts"
+    folder.mkdir()
+    (folder / "CURRENT").write_text("nonsense")
+    attempts = Store(tmp_path).partition(0, TIMETABLE)
+    assert attempts.position is None
+    assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"

@@ -1,0 +1,21 @@
+"""The partition of a key is the one that Java's clients choose."""
+
+from aiokafka.partitioner import murmur2 as reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.partitioner import murmur2, partition_for
+
+
+@given(st.binary(max_size=200))
+def test_hash_equals_the_client_library_s(data: bytes) -> None:
+    """The quick hash gives what the slow one gives."""
+    assert murmur2(data) == reference(data) & 0xFFFFFFFF
+
+
+def test_partitions_are_those_of_java() -> None:
+    """Hashes from Apache Kafka's own test of its Java client, and the partition that follows."""
+    known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536, b"abc": 479470107}
+    for key, expected in known.items():
+        assert murmur2(key) == expected & 0xFFFFFFFF
+        assert partition_for(key, 12) == (expected & 0x7FFFFFFF) % 12

@@ -1,0 +1,189 @@
+"""Settings: what is read, and that whatever is wrong is named in one line."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from bridge.accounts import build_accounts
+from bridge.core.delivery import Reason, Status, Verdict
+from bridge.core.errors import Misconfigured
+from bridge.core.schedule import ALWAYS, FALLBACK
+from bridge.loading import load_settings
+
+SECRET = "a-secret-of-16-or-more"
+BASE = {
+    "SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "one:9092, two:9092",
+    "SMS_BRIDGE_DEXATEL__CALLBACK_SECRETS": SECRET,
+    "SMS_BRIDGE_DEXATEL__POLL": "never",
+}
+
+
+def given(**changes: str) -> dict[str, str]:
+    """The base with more variables; names without their prefix."""
+    return BASE | {f"SMS_BRIDGE_{name}": value for name, value in changes.items()}
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    """With nothing but the necessary, everything else has its default."""
+    settings = load_settings(BASE)
+    assert settings.kafka.bootstrap_servers == ("one:9092", "two:9092")
+    assert settings.kafka.group_id == "sms-bridge"
+    assert settings.topics.sent == ("sms.sent",)
+    assert (settings.topics.journal_partitions, settings.topics.delivery_partitions) == (24, 12)
+    assert (settings.http.port, settings.admin.port) == (8080, 9090)
+    assert (settings.http.ack_timeout, settings.http.max_waiting) == (5_000, 1000)
+    assert settings.follow.policy().max_follow == 7 * 86_400_000
+    assert settings.dexatel.give_up_after == 47 * 3_600_000
+    assert settings.speedocom.give_up_after == 48 * 3_600_000
+    assert settings.dexatel.timezone is UTC
+    assert settings.event_source == "/sms-bridge/sms-bridge"
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("500ms", 500), ("90s", 90_000), ("15m", 900_000), ("47h", 169_200_000), ("1.5d", 129_600_000)],
+)
+def test_durations_have_units(text: str, milliseconds: int) -> None:
+    """A duration is a number and its unit."""
+    assert load_settings(given(FOLLOW__PARK_FOR=text)).follow.park_for == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "ages"),
+    [
+        ("fallback", FALLBACK),
+        ("always", ALWAYS),
+        ("never", ()),
+        ("4s,1s,2s", (1_000, 2_000, 4_000)),
+        ('["1m"]', (60_000,)),
+    ],
+)
+def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) -> None:
+    """A schedule is named, or listed with commas or as JSON."""
+    assert load_settings(given(DEXATEL__POLL=text)).dexatel.poll == ages
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KAFKA__BOOTSTRAP", "x", "SMS_BRIDGE_KAFKA__BOOTSTRAP is no setting; is it misspelt?"),
+        ("KAFK__GROUP_ID", "x", "SMS_BRIDGE_KAFK__GROUP_ID is no setting; is it misspelt?"),
+        ("HTTP__PORT", "eighty", "SMS_BRIDGE_HTTP__PORT should be a whole number"),
+        ("HTTP__PORT", "80808", "SMS_BRIDGE_HTTP__PORT should be less than or equal to 65535"),
+        (
+            "FOLLOW__PARK_FOR",
+            "6",
+            "SMS_BRIDGE_FOLLOW__PARK_FOR should be a duration such as 500ms, 90s, 15m, 47h or 2d",
+        ),
+        ("FOLLOW__EMIT", "some", "SMS_BRIDGE_FOLLOW__EMIT should be 'all' or 'final'"),
+        ("KAFKA__CREATE_TOPICS", "perhaps", "SMS_BRIDGE_KAFKA__CREATE_TOPICS should be true or false"),
+        ("DEXATEL__POLL", "often", "should be fallback, always, never, or a list of ages such as 1m,10m,1h"),
+        ("DEXATEL__TIMEZONE", "Nowhere/Land", "SMS_BRIDGE_DEXATEL__TIMEZONE should be a time zone"),
+        ("DEXATEL__CALLBACK_SECRETS", "short", "SMS_BRIDGE_DEXATEL__CALLBACK_SECRETS each should have at least 16"),
+        ("DEXATEL__CALLBACK_SECRETS", "with/slash-and-long-enough", "SMS_BRIDGE_DEXATEL__CALLBACK_SECRETS each should"),
+        ("DEXATEL__STATUSES", '{"x":"lost"}', "'x' should map to one of scheduled, pending"),
+        ("DEXATEL__STATUSES", '{"x":{"status":"sent","final":true}}', "'x' should map to one of"),
+        ("DEXATEL__ALLOWED_NETWORKS", "home", "SMS_BRIDGE_DEXATEL__ALLOWED_NETWORKS should be a list of networks"),
+        ("DEXATEL__ACCOUNTS__PROMO__TOKN", "x", "SMS_BRIDGE_DEXATEL__ACCOUNTS__PROMO__TOKN is no setting"),
+        ("SENT__FIELDS", "message_id", "SMS_BRIDGE_SENT__FIELDS should be a JSON object"),
+        ("SENT__START", "yesterday", "SMS_BRIDGE_SENT__START should be horizon, earliest, latest, or a time"),
+        ("PRIVACY__RECIPIENT", "hash", "PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, said: str) -> None:
+    """One line names the variable and what it should be, and never repeats what it was."""
+    with pytest.raises(Misconfigured) as refusal:
+        load_settings(given(**{name: value}))
+    (line,) = str(refusal.value).splitlines()
+    assert said in line
+    if "SECRET" in name:
+        assert value not in line
+
+
+def test_what_is_missing_is_named() -> None:
+    """Without Kafka there is nothing to do."""
+    with pytest.raises(Misconfigured, match="SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS is missing"):
+        load_settings({})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"DEXATEL__POLL": "fallback"}, "SMS_BRIDGE_DEXATEL__BASE_URL is missing: polls need it"),
+        (
+            {"DEXATEL__POLL": "1s", "DEXATEL__BASE_URL": "http://x", "DEXATEL__TOKEN": "t"},
+            "SMS_BRIDGE_DEXATEL__POLL_PATH",
+        ),
+        ({"SPEEDOCOM__BASE_URL": "http://x"}, "SMS_BRIDGE_SPEEDOCOM__API_KEY is missing"),
+        ({"SPEEDOCOM__POLL": "never"}, "SMS_BRIDGE_SPEEDOCOM__CALLBACK_SECRETS is missing"),
+        ({"DEXATEL__ENABLED": "false"}, "set up at least one provider"),
+        ({"DEXATEL__ACCOUNTS__PROMO__CALLBACK_SECRETS": SECRET}, "the accounts default and promo share a secret"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changes: dict[str, str], said: str) -> None:
+    """Polls without what they need, a provider nobody hears, a secret for two: none of them starts."""
+    with pytest.raises(Misconfigured) as refusal:
+        build_accounts(load_settings(given(**changes)))
+    assert said in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+
+
+def test_an_account_inherits_all_but_its_secrets() -> None:
+    """A named account has the flat settings in place of what it doesn't set; a secret tells one from another."""
+    settings = load_settings(
+        given(
+            DEXATEL__BASE_URL="http://dexatel.example/",
+            DEXATEL__POLL_PATH="/dlr/{id}",
+            DEXATEL__TOKEN="flat-token",
+            DEXATEL__RATE_PER_SECOND="7",
+            DEXATEL__POLL="1m",
+            DEXATEL__ACCOUNTS__PROMO__TOKEN="0042",
+        )
+    )
+    accounts = build_accounts(settings)
+    assert set(accounts) == {("dexatel", "default"), ("dexatel", "promo")}
+    promo = accounts["dexatel", "promo"]
+    assert promo.rate_per_second == 7
+    assert promo.secrets == ()
+    assert promo.dialect.poll_request("1").headers["token"] == "0042"
+    assert accounts["dexatel", "default"].dialect.poll_request("1").headers["token"] == "flat-token"
+
+
+def test_status_tables_become_verdicts() -> None:
+    """A provider's new word is mapped without a release; whether it is final follows from the status."""
+    barred = '{"status":"rejected","reason":"blocked_by_recipient","permanent":true}'
+    table = f'{{"OnHold":"pending","Barred":{barred},"Gone":"expired"}}'
+    assert load_settings(given(DEXATEL__STATUSES=table)).dexatel.statuses == {
+        "OnHold": Verdict(Status.PENDING),
+        "Barred": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+        "Gone": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED),
+    }
+
+
+def test_secrets_come_from_files_too(tmp_path: Path) -> None:
+    """A mounted secret's files are variables; the environment's own win."""
+    (tmp_path / "SMS_BRIDGE_DEXATEL__TOKEN").write_text("from-a-file\n")
+    (tmp_path / "SMS_BRIDGE_KAFKA__GROUP_ID").write_text("from-a-file\n")
+    (tmp_path / "..data").mkdir()
+    settings = load_settings(given(SECRETS_DIR=str(tmp_path), KAFKA__GROUP_ID="from-the-environment"))
+    assert settings.dexatel.token is not None
+    assert settings.dexatel.token.get_secret_value() == "from-a-file"
+    assert settings.kafka.group_id == "from-the-environment"
+
+
+def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
+    """Settings come from a file only by --env-file."""
+    (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
+    assert load_settings(BASE, tmp_path / ".env").kafka.group_id == "from-a-file"
+    with pytest.raises(Misconfigured, match="can't be read"):
+        load_settings(BASE, tmp_path / "missing")
+
+
+def test_no_secret_shows_in_a_representation() -> None:
+    """However settings are printed, secrets stay hidden."""
+    settings = load_settings(given(DEXATEL__TOKEN="token-token-token", KAFKA__SASL_PASSWORD="password-password"))
+    for text in (repr(settings), str(settings), repr(build_accounts(settings)), str(settings.model_dump())):
+        assert SECRET not in text
+        assert "token-token-token" not in text
+        assert "password-password" not in text
