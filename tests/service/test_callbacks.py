@@ -1,0 +1,285 @@
+"""Callbacks become events: read in every shape a provider has, once, in order."""
+
+import json
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.service.conftest import WEBHOOK_SECRET
+from tests.service.harness.bridge import Bridge, message, signature, webhook
+
+
+def provider_clock(ago: timedelta = timedelta()) -> tuple[str, str]:
+    """A time as providers write it, and as events do."""
+    moment = (datetime.now(UTC) - ago).replace(microsecond=0)
+    return f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridge: Bridge) -> None:
+    """Every member of the event is what the sender and the provider said."""
+    written, expected = provider_clock()
+    one = message(age=timedelta(seconds=90))
+    await bridge.followed(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
+    assert await bridge.report(one, "delivered", err="000", timestamp=written) == 200
+    [event] = await bridge.events(one)
+    found = event.document
+    assert found.pop("latency_seconds") == pytest.approx(90, abs=2)
+    observed = found.pop("observed_at")
+    assert abs(datetime.fromisoformat(observed) - datetime.now(UTC)) < timedelta(seconds=30)
+    del found["event_id"]
+    assert found == {
+        **one._asdict(),
+        "sent_at": one.sent_at.replace("+00:00", "Z"),
+        "recipient": "+374 10 000000",
+        "sender": "Shop",
+        "outcome": "delivered",
+        "status": "delivered",
+        "final": True,
+        "permanent": None,
+        "reason": "none",
+        "provider_status": "delivered",
+        "provider_code": "000",
+        "provider_details": {},
+        "previous_status": None,
+        "sequence": 1,
+        "corrects": None,
+        "source": "callback",
+        "occurred_at": expected,
+        "occurred_at_source": "provider",
+        "metadata": {"order": "17"},
+    }
+
+
+async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
+    """The classic callback may come as a form, too."""
+    one = await bridge.followed()
+    form = {"uuid": one.provider_message_id, "stat": "Failed", "error_code": "011"}
+    response = await bridge.client.post(bridge.url("dexatel"), data=form)
+    assert response.status_code == 200
+    [event] = await bridge.events(one)
+    assert (event["status"], event["reason"], event["permanent"]) == ("failed", "unspecified", None)
+    assert (event["provider_status"], event["provider_code"]) == ("Failed", "011")
+    assert event["occurred_at_source"] == "observed"
+
+
+@pytest.mark.parametrize("form", ["hex", "base64"])
+async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
+    """A signature over the raw body opens the door, in either notation; extras are passed on verbatim."""
+    one = await bridge.followed(message(account="signed"))
+    body = webhook(one, "EXPIRED", mccmnc="28301", price=0.0125, segments=2)
+    digest = signature(WEBHOOK_SECRET, body)
+    headers = {
+        "content-type": "application/json",
+        "x-dexatel-signature": digest.hex() if form == "hex" else b64encode(digest).decode(),
+    }
+    response = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
+    assert response.status_code == 200
+    [event] = await bridge.events(one)
+    assert (event["status"], event["reason"], event["permanent"]) == ("expired", "validity_expired", False)
+    assert event["provider_details"] == {"mccmnc": "28301", "price": "0.0125", "segments": "2"}
+
+
+async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) -> None:
+    """Without the right signature the answer is 401, and nothing of it is kept."""
+    one = await bridge.followed(message(account="signed"))
+    body = webhook(one)
+    for wrong in ("", "0" * 64, signature("another secret", body).hex(), signature(WEBHOOK_SECRET, body + b" ").hex()):
+        headers = {"content-type": "application/json", "x-dexatel-signature": wrong}
+        response = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
+        assert response.status_code == 401
+    await bridge.topics.settled()
+    assert not bridge.story(one)
+    assert sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries) == 1
+
+
+@pytest.mark.parametrize("shape", ["json", "form"])
+async def test_a_speedocom_callback_becomes_one_event(bridge: Bridge, shape: str) -> None:
+    """JSON and form say the same; how long it took is passed on."""
+    written, expected = provider_clock()
+    one = await bridge.followed(message("speedocom"))
+    members = {
+        "description": "DeliveredToTerminal",
+        "messageid": one.provider_message_id,
+        "timeTaken": "22s",
+        "timestamp": written,
+    }
+    options = {"json": {"json": members}, "form": {"data": members}}[shape]
+    response = await bridge.client.post(bridge.url("speedocom"), **options)  # type: ignore[arg-type]
+    assert response.status_code == 200
+    [event] = await bridge.events(one)
+    assert (event["status"], event["outcome"], event["source"]) == ("delivered", "delivered", "callback")
+    assert (event["provider_status"], event["provider_details"]) == ("DeliveredToTerminal", {"tat": "22s"})
+    assert (event["occurred_at"], event["occurred_at_source"]) == (expected, "provider")
+
+
+MAPPING = [
+    ("dexatel", "scheduled", "scheduled", None, "none"),
+    ("dexatel", "pending", "pending", None, "none"),
+    ("dexatel", "enroute", "pending", None, "none"),
+    ("dexatel", "sent", "sent", None, "none"),
+    ("dexatel", "delivered", "delivered", None, "none"),
+    ("dexatel", "SEEN", "delivered", None, "none"),
+    ("dexatel", "failed", "failed", None, "unspecified"),
+    ("dexatel", "rejected", "rejected", None, "unspecified"),
+    ("dexatel", "expired", "expired", False, "validity_expired"),
+    ("speedocom", "DeliveredToTerminal", "delivered", None, "none"),
+    ("speedocom", "DelivredToTerminal", "delivered", None, "none"),
+    ("speedocom", "DeliveredToNetwork", "sent", None, "none"),
+    ("speedocom", "SentToNetwork", "sent", None, "none"),
+    ("speedocom", "ForwardedToNetwork", "sent", None, "none"),
+    ("speedocom", "Scheduled", "scheduled", None, "none"),
+    ("speedocom", "MessageWaiting", "pending", None, "none"),
+    ("speedocom", "Queued", "pending", None, "none"),
+    ("speedocom", "DeliveryUncertain", "sent", None, "none"),
+    ("speedocom", "AbsentSubscriber", "undelivered", None, "absent_subscriber"),
+    ("speedocom", "Delivery Impossible", "undelivered", None, "unspecified"),
+    ("speedocom", "UserNotExist", "rejected", True, "invalid_number"),
+    ("speedocom", "InvalidMsisdn", "rejected", True, "invalid_number"),
+    ("speedocom", "InvalidMobile", "rejected", True, "invalid_number"),
+    ("speedocom", "SenderName Blacklisted", "rejected", True, "blocked_by_recipient"),
+    ("speedocom", "UserInBlacklist", "rejected", True, "blocked_by_recipient"),
+    ("speedocom", "Invalid Source Address", "rejected", True, "sender_rejected"),
+    ("speedocom", "Insufficient_Balance", "rejected", False, "insufficient_credit"),
+    ("speedocom", "Expired", "expired", False, "validity_expired"),
+    ("speedocom", "MessagePurged", "expired", False, "validity_expired"),
+    ("speedocom", "REJECTD", "rejected", None, "unspecified"),
+    ("speedocom", "MessageRejected", "rejected", None, "unspecified"),
+    ("speedocom", "Unknown", "unknown", None, "unspecified"),
+]
+
+
+async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Bridge) -> None:
+    """Status, permanence and reason of each word that is known; the word itself is passed on as it came."""
+    messages = [message(provider) for provider, *_ in MAPPING]
+    await bridge.topics.publish_all([one.sent() for one in messages])
+    for one, (_, word, *_) in zip(messages, MAPPING, strict=True):
+        await bridge.tell(one, word)
+    for one, (provider, word, status, permanent, reason) in zip(messages, MAPPING, strict=True):
+        [event] = await bridge.events(one)
+        found = (provider, event["provider_status"], event["status"], event["permanent"], event["reason"])
+        assert found == (provider, word, status, permanent, reason)
+
+
+@pytest.mark.parametrize(("provider", "word"), [("dexatel", "received"), ("speedocom", "Teleported")])
+async def test_a_word_that_nobody_mapped_publishes_nothing_and_stays_in_the_journal(
+    bridge: Bridge, provider: str, word: str
+) -> None:
+    """It is no status: the attempt goes on, and whoever looks finds the word in the log and in the journal."""
+    one = await bridge.followed(message(provider))
+    await bridge.tell(one, word)
+    await bridge.tell(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
+    [event] = await bridge.events(one)
+    assert event["status"] == "delivered"
+    said = [e for e in bridge.topics.entries if e["type"] == "report" and e["provider_status"] == word]
+    assert [e["status"] for e in said if e["provider_message_id"] == one.provider_message_id] == [None]
+    assert word in bridge.service.log
+
+
+async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
+    """A provider that repeats itself doesn't repeat our event."""
+    one = await bridge.followed()
+    await bridge.tell(one, *["delivered"] * 5)
+    await bridge.topics.settled()
+    [event] = await bridge.events(one)
+    assert event["status"] == "delivered"
+    reports = [e for e in bridge.topics.entries if e["provider_message_id"] == one.provider_message_id]
+    assert len(reports) == 1 + 5
+
+
+async def test_a_story_told_out_of_order_is_published_in_order_and_corrected_at_its_end(bridge: Bridge) -> None:
+    """Nothing moves back; what is final is overruled only by a delivery, which says whom it corrects."""
+    one = await bridge.followed()
+    await bridge.tell(one, "pending", "sent", "pending", "failed", "sent", "delivered")
+    await bridge.topics.settled()
+    events = await bridge.events(one, 4)
+    assert [event["status"] for event in events] == ["pending", "sent", "failed", "delivered"]
+    assert [event["sequence"] for event in events] == [1, 2, 3, 4]
+    assert [event["previous_status"] for event in events] == [None, "pending", "sent", "failed"]
+    assert [event["corrects"] for event in events] == [None, None, None, events[2]["event_id"]]
+
+
+async def test_callbacks_that_came_before_their_sent_are_joined_with_it(bridge: Bridge) -> None:
+    """Reports wait for the sent event, and are then applied in the order in which they came."""
+    one = message()
+    await bridge.tell(one, "pending", "delivered", "delivered")
+    await bridge.topics.settled()
+    assert not bridge.story(one)
+    await bridge.send(one, metadata={"late": "yes"})
+    events = await bridge.events(one, 2)
+    assert [event["status"] for event in events] == ["pending", "delivered"]
+    assert all(event["metadata"] == {"late": "yes"} for event in events)
+    assert not [x for x in bridge.topics.letters if one.provider_message_id.encode() in (x.value or b"")]
+
+
+async def test_a_report_that_nobody_sent_goes_to_the_dead_letters_in_its_own_words(bridge: Bridge) -> None:
+    """After the time to wait is over, somebody can look at what the provider said, and where it is in the journal."""
+    one = message("speedocom", "second")
+    words = json.dumps({"messageid": one.provider_message_id, "description": "DeliveredToTerminal", "timeTaken": "1s"})
+    headers = {"content-type": "application/json"}
+    response = await bridge.client.post(bridge.url("speedocom", "second"), content=words, headers=headers)
+    assert response.status_code == 200
+    letter = await bridge.letter_of(words.encode())
+    assert letter.headers["reason"] == "unmatched"
+    assert (letter.headers["provider"], letter.headers["account"]) == ("speedocom", "second")
+    [entry] = [e for e in bridge.topics.entries if e["provider_message_id"] == one.provider_message_id]
+    place = (entry.topic, str(entry.partition), str(entry.offset))
+    assert tuple(letter.headers[f"source_{part}"] for part in ("topic", "partition", "offset")) == place
+    assert not bridge.story(one)
+
+
+async def test_a_get_that_nobody_sent_is_a_dead_letter_of_its_raw_query(bridge: Bridge) -> None:
+    """What is kept of a GET is its query, byte for byte."""
+    one = message()
+    query = urlencode({"message_uuid": one.provider_message_id, "status": "delivered", "note": "a b+c/ü"})
+    assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
+    letter = await bridge.letter_of(query.encode())
+    assert letter.headers["reason"] == "unmatched"
+
+
+async def test_leading_zeros_of_an_id_are_never_lost(bridge: Bridge) -> None:
+    """`007` and `7` are different messages, to both providers and in every shape."""
+    with_zeros, without = message("speedocom"), message("speedocom")
+    short = without.provider_message_id
+    with_zeros = with_zeros._replace(provider_message_id=f"00{short}")
+    await bridge.followed(with_zeros)
+    await bridge.followed(without)
+    await bridge.tell(with_zeros, "AbsentSubscriber")
+    await bridge.tell(without, "DeliveredToTerminal")
+    assert [e["status"] for e in await bridge.events(with_zeros)] == ["undelivered"]
+    assert [e["status"] for e in await bridge.events(without)] == ["delivered"]
+
+
+async def test_an_id_as_a_json_number_is_the_same_id(bridge: Bridge) -> None:
+    """A sender or a provider that writes the id as a number means the number's digits."""
+    one = message("speedocom", provider_message_id=f"9{message().provider_message_id}")
+    await bridge.followed(one, provider_message_id=int(one.provider_message_id))
+    assert await bridge.report(one, "Queued", messageid=int(one.provider_message_id)) == 200
+    await bridge.tell(one, "DeliveredToTerminal")
+    assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
+
+
+async def test_accounts_of_one_provider_with_the_same_id_stay_apart(bridge: Bridge) -> None:
+    """The secret in the URL tells the account; the other account's message is another message."""
+    one = message()
+    other = message(account="second", provider_message_id=one.provider_message_id)
+    await bridge.followed(one)
+    await bridge.followed(other)
+    await bridge.tell(one, "delivered")
+    await bridge.tell(other, "pending", "failed")
+    assert [e["status"] for e in await bridge.events(one)] == ["delivered"]
+    assert [e["status"] for e in await bridge.events(other, 2)] == ["pending", "failed"]
+
+
+async def test_a_message_tried_at_both_providers_has_two_stories(bridge: Bridge) -> None:
+    """Each attempt has its own sequence, under the one message id."""
+    first = message()
+    second = message("speedocom", message_id=first.message_id, provider_message_id=first.provider_message_id)
+    await bridge.followed(first)
+    await bridge.followed(second)
+    await bridge.tell(first, "sent", "failed")
+    await bridge.tell(second, "Queued", "DeliveredToTerminal")
+    assert [e["sequence"] for e in await bridge.events(first, 2)] == [1, 2]
+    assert [e["sequence"] for e in await bridge.events(second, 2)] == [1, 2]
+    assert len({e["event_id"] for e in (*bridge.story(first), *bridge.story(second))}) == 4
