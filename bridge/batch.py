@@ -4,20 +4,32 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
 from bridge.attempts import Attempts, Change, Known
 from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
-from bridge.core.entries import Entry, Report, Sent
+from bridge.core.entries import Entry, Report, account_of, attempt_key
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
 from bridge.metrics import Metrics
 
 log = structlog.get_logger(__name__)
+
+
+class Complaint(NamedTuple):
+    """A dead letter to be, and what is at hand for it."""
+
+    letter: Letter
+    account: str
+    """The attempt's `provider:account`; empty where even that isn't known."""
+    value: bytes | None = None
+    """The bytes to be kept; None where they have to be read again."""
+    origin: tuple[str, int, int] | None = None
+    """Topic, partition and offset of the sent event that it is about."""
 
 
 class Batch:
@@ -28,9 +40,7 @@ class Batch:
         self._known: dict[str, Known | None] = {}
         self._changed: dict[str, State] = {}
         self.publications: list[Publication] = []
-        self.letters: list[Letter] = []
-        self.words: dict[int, bytes | None] = {}
-        """The bytes to be kept in a dead letter, by journal offset, where they are at hand."""
+        self.complaints: list[Complaint] = []
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """By provider, source (`sent` for a sent) and outcome."""
         self.next_offset: int | None = None
@@ -47,12 +57,12 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write but, perhaps, the journal's offset."""
-        return not (self._changed or self.publications or self.letters)
+        return not (self._changed or self.publications or self.complaints)
 
     def fold(self, records: Sequence[Any]) -> None:
         """Fold records of the journal, in their order."""
         entries = [self._entry(record) for record in records]
-        self._load(record.key.decode() for record, entry in zip(records, entries, strict=True) if entry)
+        self._load(_key(entry) for entry in entries if entry)
         for record, entry in zip(records, entries, strict=True):
             if entry:
                 self._fold(record, entry)
@@ -89,12 +99,12 @@ class Batch:
         try:
             return decode_entry(record.value)
         except Poison as poison:
-            self.words[record.offset] = record.value
-            self.letters.append(Letter(poison.reason, poison.error, record.offset))
+            letter = Letter(poison.reason, poison.error, record.offset)
+            self.complaints.append(Complaint(letter, "", record.value))
             return None
 
     def _fold(self, record: Any, entry: Entry) -> None:
-        key = record.key.decode()
+        key = _key(entry)
         known = self._known[key]
         state = self._changed.get(key, known.state if known else None)
         try:
@@ -104,16 +114,23 @@ class Batch:
             log.exception("an entry can't be folded; it goes to the dead letters", key=key, offset=record.offset)
             letter = Letter(DeadLetterReason.INTERNAL, traceback.format_exc(limit=-3), record.offset)
             folded = Folded(state, Outcome.STALE, (), (letter,))
-        if folded.letters:
-            self.words[record.offset] = record.value if isinstance(entry, Sent) else entry.raw.encode()
-        self._take(key, state, folded)
+        value, origin = (entry.raw.encode(), None) if isinstance(entry, Report) else (None, entry.origin)
+        self._take(key, state, folded, value, origin)
         self._count(entry, folded)
 
-    def _take(self, key: str, before: State, folded: Folded) -> None:
+    def _take(
+        self,
+        key: str,
+        before: State,
+        folded: Folded,
+        value: bytes | None = None,
+        origin: tuple[str, int, int] | None = None,
+    ) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
-        self.letters += folded.letters
+        if folded.letters:
+            self.complaints += [Complaint(letter, account_of(key), value, origin) for letter in folded.letters]
 
     def _count(self, entry: Entry, folded: Folded) -> None:
         source = entry.source.value if isinstance(entry, Report) else "sent"
@@ -129,6 +146,10 @@ class Batch:
             )
 
 
+def _key(entry: Entry) -> str:
+    return attempt_key(entry.provider, entry.account, entry.provider_message_id)
+
+
 def count(batch: Batch, metrics: Metrics) -> None:
     """Tell the metrics of a committed batch."""
     now = time.time()
@@ -137,8 +158,8 @@ def count(batch: Batch, metrics: Metrics) -> None:
             metrics.reports_folded.labels(provider, source, outcome).inc(count)
         elif outcome == "duplicate":
             metrics.sent_skipped.labels("duplicate").inc(count)
-    for letter in batch.letters:
-        metrics.dead_letters_written.labels(letter.reason.value).inc()
+    for complaint in batch.complaints:
+        metrics.dead_letters_written.labels(complaint.letter.reason.value).inc()
     for delivery, observed_at, _ in batch.publications:
         status = delivery.status.value
         metrics.deliveries_published.labels(delivery.provider, status, delivery.source.value).inc()

@@ -58,6 +58,7 @@ def _sent(document: dict[str, Any]) -> Sent:
         document["sender"],
         document["metadata"],
         document["traceparent"],
+        tuple(document["origin"]) if document["origin"] else None,
     )
 
 

@@ -121,7 +121,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     def _read(self, record: Any, counts: Counter[tuple[str, str]]) -> Record | None:
         try:
-            entry = self._reader.read(record.value, record.headers)
+            entry = self._reader.read(record.value, record.headers, (record.topic, record.partition, record.offset))
             if isinstance(entry, Skip):
                 counts["skipped", entry.value] += 1
                 return None

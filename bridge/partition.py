@@ -15,12 +15,11 @@ from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
 from bridge.attempts import Attempts, Known
 from bridge.batch import Batch, count
-from bridge.core.errors import DeadLetterReason, Misconfigured
-from bridge.core.lifecycle import Letter
-from bridge.journal import read_words
-from bridge.kafka import Kafka, Record, stopped
+from bridge.core.errors import Misconfigured
+from bridge.kafka import Kafka, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
+from bridge.originals import dead_letters
 from bridge.restore import Restore
 from bridge.settings import TopicSettings
 from bridge.timetable import Timetable
@@ -211,7 +210,7 @@ class Worker:
         records = [
             *event_records(batch.publications, topics.delivery, partitions.delivery, self._duties.source),
             *state_records(changes, topics.state, self.number),
-            *await self._dead_letters(batch),
+            *await dead_letters(self._duties.kafka, self._journal, batch.complaints, self._duties.letters),
         ]
         with self._duties.metrics.transaction_duration.time():
             try:
@@ -226,27 +225,3 @@ class Worker:
         if end is not None:
             self.attempts.apply(changes, place.incarnation, end)
         count(batch, self._duties.metrics)
-
-    async def _dead_letters(self, batch: Batch) -> list[Record]:
-        words = dict(batch.words)
-        if missing := [letter.offset for letter in batch.letters if letter.offset not in words]:
-            found = await read_words(self._duties.kafka, self._journal, missing)
-            words.update({offset: report.raw.encode() for offset, report in found.items()})
-        return [self._dead_letter(letter, words.get(letter.offset)) for letter in batch.letters]
-
-    def _dead_letter(self, letter: Letter, value: bytes | None) -> Record:
-        error = letter.error
-        if value is None and letter.reason in {DeadLetterReason.UNMATCHED, DeadLetterReason.PARKED_OVERFLOW}:
-            error += "; its words are no longer in the journal"
-        return self._duties.letters.record(
-            letter.reason,
-            error,
-            key=None,
-            value=value,
-            origin={
-                "source_topic": self._journal.topic,
-                "source_partition": self._journal.partition,
-                "source_offset": letter.offset,
-            },
-            received_at=time.time_ns() // 1_000_000,
-        )

@@ -184,6 +184,10 @@ class Asker:
             log.warning("a poll failed", provider=self._labels[0], account=self._labels[1], error=str(error))
             self._pace.failed(time.monotonic())
             self._ask_again(question)
+        except asyncio.CancelledError:
+            # This process ends, or lost the partition: whoever is next asks.
+            question.attempts.ask_again(question.key, time.time_ns() // 1_000_000)
+            raise
         except Unavailable as error:
             log.warning("the journal didn't take a poll's answer", error=str(error))
             self._ask_again(question)

@@ -44,8 +44,18 @@ class SentReader:
         self._max_follow = max_follow
         self._schema = validator("sms.sent.v1")
 
-    def read(self, value: bytes | None, headers: Iterable[tuple[str, bytes]] = ()) -> Sent | Skip:
+    def read(
+        self,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes]] = (),
+        origin: tuple[str, int, int] | None = None,
+    ) -> Sent | Skip:
         """What a record says.
+
+        Args:
+            value: The record's value.
+            headers: Its headers.
+            origin: Its topic, partition and offset.
 
         Raises:
             Poison: It isn't JSON, isn't valid, or names a provider or account that isn't set up.
@@ -59,7 +69,7 @@ class SentReader:
         if (error := next(self._schema.iter_errors(event), None)) is not None:
             where = "/".join(map(str, error.instance_path))
             raise Poison(DeadLetterReason.INVALID, f"{where or 'event'}: {error.message[:200]}")
-        return self._entry(event, headers)
+        return self._entry(event, headers, origin)
 
     def _mapped(self, document: dict[str, Any]) -> dict[str, Any]:
         """Their shape in our names; null counts as absent, and an id that is a number counts as its digits."""
@@ -74,7 +84,9 @@ class SentReader:
             event["provider"] = self._providers.get(event["provider"], event["provider"])
         return event
 
-    def _entry(self, event: Mapping[str, Any], headers: Iterable[tuple[str, bytes]]) -> Sent:
+    def _entry(
+        self, event: Mapping[str, Any], headers: Iterable[tuple[str, bytes]], origin: tuple[str, int, int] | None
+    ) -> Sent:
         provider, account = event["provider"], event.get("account", "default")
         if provider not in self._known:
             raise Poison(DeadLetterReason.UNKNOWN_PROVIDER, f"provider {provider!r} isn't set up")
@@ -100,6 +112,7 @@ class SentReader:
             traceparent=next(
                 (text.decode("ascii", "replace") for name, text in headers if name == "traceparent"), None
             ),
+            origin=origin,
         )
 
 

@@ -30,6 +30,7 @@ sents = st.builds(
     st.none() | texts,
     st.dictionaries(texts, texts, max_size=3),
     st.none() | texts,
+    st.none() | st.tuples(texts, st.integers(0, 99), st.integers(0, 2**62)),
 )
 sources = st.sampled_from([Source.CALLBACK, Source.POLL])
 

@@ -40,6 +40,8 @@ class Sent(NamedTuple):
     sender: str | None = None
     metadata: Mapping[str, str] = {}
     traceparent: str | None = None
+    origin: tuple[str, int, int] | None = None
+    """Topic, partition and offset of the record that said so."""
 
 
 class Report(NamedTuple):

@@ -1,0 +1,126 @@
+"""Dead letters of the tracker: what was wrong is known, the original bytes are read again where they came from.
+
+The journal holds an attempt's reports as their words, and of a sent event where it stands in its own topic.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from bridge.batch import Complaint
+from bridge.codec import decode_entry
+from bridge.core.entries import Report
+from bridge.core.errors import Poison
+from bridge.kafka import Kafka, Record, stopped
+from bridge.letters import DeadLetters
+
+NEAR = 1_000
+"""Offsets up to which reading on is quicker than seeking."""
+
+READ_WITHIN = 5_000
+"""Milliseconds to wait for a record that should be there."""
+
+GONE = "; its original is no longer in Kafka"
+
+log = structlog.get_logger(__name__)
+
+
+class Original(NamedTuple):
+    """Where something came from, and what it was if it is still there."""
+
+    tp: TopicPartition
+    offset: int
+    key: bytes | None = None
+    value: bytes | None = None
+
+
+async def dead_letters(
+    kafka: Kafka, journal: TopicPartition, complaints: Iterable[Complaint], letters: DeadLetters
+) -> list[Record]:
+    """The records of these dead letters, with their originals.
+
+    Raises:
+        KafkaError: The originals can't be read now.
+    """
+    complaints = tuple(complaints)
+    wanted: dict[TopicPartition, set[int]] = {}
+    for complaint in complaints:
+        if complaint.value is None:
+            tp, offset = _place(journal, complaint)
+            wanted.setdefault(tp, set()).add(offset)
+    found = {tp: await _read_again(kafka, tp, offsets) for tp, offsets in wanted.items()}
+    return [_letter(letters, complaint, _original(journal, complaint, found)) for complaint in complaints]
+
+
+def _place(journal: TopicPartition, complaint: Complaint) -> tuple[TopicPartition, int]:
+    if complaint.origin:
+        topic, partition, offset = complaint.origin
+        return TopicPartition(topic, partition), offset
+    return journal, complaint.letter.offset
+
+
+def _original(
+    journal: TopicPartition, complaint: Complaint, found: Mapping[TopicPartition, Mapping[int, Any]]
+) -> Original:
+    tp, offset = _place(journal, complaint)
+    if complaint.value is not None:
+        return Original(tp, offset, None, complaint.value)
+    record = found[tp].get(offset)
+    if record is None:
+        return Original(tp, offset)
+    return Original(tp, offset, record.key, record.value) if complaint.origin else _words(tp, record)
+
+
+def _words(tp: TopicPartition, record: Any) -> Original:
+    """A report's words, out of its entry."""
+    try:
+        entry = decode_entry(record.value)
+    except Poison:
+        entry = None
+    value = entry.raw.encode() if isinstance(entry, Report) else record.value
+    return Original(tp, record.offset, None, value)
+
+
+def _letter(letters: DeadLetters, complaint: Complaint, original: Original) -> Record:
+    provider, _, account = complaint.account.partition(":")
+    return letters.record(
+        complaint.letter.reason,
+        complaint.letter.error + ("" if original.value is not None else GONE),
+        key=original.key,
+        value=original.value if original.value is not None else b"",
+        origin={
+            "source_topic": original.tp.topic,
+            "source_partition": original.tp.partition,
+            "source_offset": original.offset,
+            "provider": provider or None,
+            "account": account or None,
+        },
+        received_at=time.time_ns() // 1_000_000,
+    )
+
+
+async def _read_again(kafka: Kafka, tp: TopicPartition, offsets: Iterable[int]) -> dict[int, Any]:
+    """The records at these offsets; those that retention removed are missing."""
+    found: dict[int, Any] = {}
+    reader = await kafka.reader(committed=False)
+    try:
+        reader.assign([tp])
+        first = (await reader.beginning_offsets([tp]))[tp]
+        position: int | None = None
+        for offset in sorted(offset for offset in offsets if offset >= first):
+            if position is None or not position <= offset <= position + NEAR:
+                reader.seek(tp, offset)
+                position = offset
+            while position <= offset:
+                records = (await reader.getmany(tp, timeout_ms=READ_WITHIN)).get(tp, [])
+                found.update((record.offset, record) for record in records)
+                position = records[-1].offset + 1 if records else offset + 1
+    except OffsetOutOfRangeError as error:
+        log.warning("originals were deleted before they could be read again", error=str(error))
+    finally:
+        await stopped(reader.stop(), "consumer")
+    return found
