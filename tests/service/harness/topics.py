@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 from tests.service.harness.checks import Checks, Record, read
 from tests.service.harness.patience import until
 
-WITHIN = 25.0
+WITHIN = 15.0
 """Seconds in which whatever is waited for has to come."""
 
 
@@ -120,7 +120,7 @@ class Topics:
         for value in values:
             future: asyncio.Future[Sent] = loop.create_future()
             futures.append(future)
-            data = json.dumps(value).encode() if isinstance(value, Mapping) else value
+            data = json.dumps(value, ensure_ascii=False).encode() if isinstance(value, Mapping) else value
             options: dict[str, Any] = {} if at is None else {"timestamp": at}
             self._producer.produce(
                 topic or self.sent[0],
@@ -143,7 +143,7 @@ class Topics:
         with suppress(AssertionError):
             if condition():
                 return
-        told = lambda: f"{what}: not within {within} s; last events {[e.document for e in self.events[-5:]]}"  # noqa: E731
+        told = lambda: f"{what}: not within {within} s; last event {self.events[-1:]}"  # noqa: E731
         await until(holds, within, told)
 
     async def read(self) -> None:
