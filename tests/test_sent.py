@@ -1,0 +1,133 @@
+"""How somebody else's sent event is read."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from bridge.accounts import build_accounts
+from bridge.core.entries import Sent
+from bridge.core.errors import DeadLetterReason, Poison
+from bridge.loading import load_settings
+from bridge.privacy import Privacy
+from bridge.sent import SentReader, Skip
+
+HOUR = 3_600_000
+EVENT = {
+    "message_id": "m-1",
+    "provider": "dexatel",
+    "provider_message_id": "0042",
+    "sent_at": "2026-01-31T12:00:00+03:00",
+}
+SENT_AT = 1_769_850_000_000
+
+
+def reader(**changes: str) -> SentReader:
+    """A reader with these settings."""
+    variables = {
+        "KAFKA__BOOTSTRAP_SERVERS": "one:9092",
+        "DEXATEL__CALLBACK_SECRETS": "a-secret-of-16-or-more",
+        "DEXATEL__POLL": "never",
+        **changes,
+    }
+    settings = load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
+    return SentReader(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
+
+
+def read(event: Any, using: SentReader | None = None, **members: Any) -> Sent:
+    """Read an event that should be readable."""
+    entry = (using or reader()).read(orjson.dumps(event | members))
+    assert isinstance(entry, Sent)
+    return entry
+
+
+def test_the_necessary_is_enough() -> None:
+    """With only the required members, the rest has its defaults, and times count from when it was sent."""
+    assert read(EVENT) == Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
+
+
+def test_every_member_is_taken() -> None:
+    """Optional members are carried; unknown ones and nulls don't matter."""
+    entry = reader().read(
+        orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
+        [("traceparent", b"00-1-2-01")],
+        ("sms.sent", 3, 7),
+    )
+    assert isinstance(entry, Sent)
+    assert (entry.recipient, entry.sender, entry.metadata) == ("+254", "ACME", {"a": "b"})
+    assert (entry.traceparent, entry.origin) == ("00-1-2-01", ("sms.sent", 3, 7))
+
+
+def test_a_scheduled_message_counts_from_its_schedule() -> None:
+    """Ages and the end count from the scheduled time where that is later."""
+    entry = read(EVENT, scheduled_at="2026-01-31T10:00:00Z")
+    assert (entry.starts_at, entry.gives_up_at) == (SENT_AT + HOUR, SENT_AT + 48 * HOUR)
+    assert read(EVENT, scheduled_at="2026-01-31T08:00:00Z").starts_at == SENT_AT
+
+
+def test_the_sender_may_say_when_to_give_up() -> None:
+    """The sender's end counts, clamped to the longest that is followed."""
+    assert read(EVENT, give_up_at="2026-01-31T09:30:00Z").gives_up_at == SENT_AT + HOUR // 2
+    assert read(EVENT, give_up_at="2027-01-31T09:30:00Z").gives_up_at == SENT_AT + 7 * 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [("007", "007"), (7, "7"), (2**64 - 1, "18446744073709551615"), ("a:b/ c", "a:b/ c")]
+)
+def test_ids_are_opaque(given: Any, taken: str) -> None:
+    """Leading zeros survive, and a whole number is its digits."""
+    assert read(EVENT, provider_message_id=given).provider_message_id == taken
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", DeadLetterReason.MALFORMED),
+        (b"no json", DeadLetterReason.MALFORMED),
+        (b"[1]", DeadLetterReason.MALFORMED),
+        (b"\xff\xfe", DeadLetterReason.MALFORMED),
+        (orjson.dumps({**EVENT, "sent_at": None}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "yesterday"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "2026-01-31T12:00:00"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": 1_769_850_000}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "message_id": ""}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "message_id": True}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider_message_id": 1.5}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider_message_id": "é" * 65}), DeadLetterReason.INVALID),
+        (orjson.dumps(EVENT).replace(b'"0042"', b"18446744073709551616"), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "metadata": {"a": 1}}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider": "Dexatel!"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider": "acme"}), DeadLetterReason.UNKNOWN_PROVIDER),
+        (orjson.dumps({**EVENT, "account": "promo"}), DeadLetterReason.UNKNOWN_ACCOUNT),
+    ],
+)
+def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
+    """Bad input is poison with a reason, and nothing else is ever raised."""
+    with pytest.raises(Poison) as poison:
+        reader().read(value)
+    assert poison.value.reason is reason
+
+
+def test_tombstones_are_skipped() -> None:
+    """A null value says nothing about any message."""
+    assert reader().read(None) is Skip.TOMBSTONE
+
+
+def test_another_shape_is_read_by_settings() -> None:
+    """JSON pointers, constants, names of providers and a filter read a topic that was there before."""
+    using = reader(
+        SENT__FIELDS='{"message_id":"/data/id","provider_message_id":"/data/refs/0","sent_at":"/at","provider":"/via"}',
+        SENT__CONSTANTS='{"sender":"ACME"}',
+        SENT__PROVIDERS='{"DX":"dexatel"}',
+        SENT__WHERE='{"/type":["sms.sent","sms.resent"]}',
+    )
+    theirs = {"type": "sms.sent", "at": "2026-01-31T09:00:00Z", "via": "DX", "data": {"id": 5, "refs": ["0042"]}}
+    entry = read(theirs, using)
+    assert (entry.message_id, entry.provider, entry.provider_message_id) == ("5", "dexatel", "0042")
+    assert (entry.sent_at, entry.sender) == (SENT_AT, "ACME")
+    assert using.read(orjson.dumps(theirs | {"type": "sms.planned"})) is Skip.FILTERED
+
+
+def test_confluent_framing_is_stripped() -> None:
+    """The five bytes that a registry's serialiser puts in front don't matter."""
+    assert isinstance(reader().read(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT)), Sent)
