@@ -22,6 +22,7 @@ from bridge.journal import Journal
 from bridge.kafka import Kafka, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
+from bridge.offsets import open_journal
 from bridge.partition import Duties
 from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
@@ -30,7 +31,7 @@ from bridge.sent import SentReader
 from bridge.settings import PREFIX, Settings
 from bridge.store import Store
 from bridge.timetable import Timetable
-from bridge.topics import Partitions, open_journal, prepare
+from bridge.topics import Partitions, prepare
 from bridge.tracker import Tracker
 
 DRAIN_WITHIN = 8.0

@@ -19,11 +19,12 @@ from bridge.core.errors import Misconfigured
 from bridge.kafka import Kafka, stopped
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
+from bridge.offsets import Committed, committed
 from bridge.originals import dead_letters
 from bridge.restore import Restore
 from bridge.settings import TopicSettings
 from bridge.timetable import Timetable
-from bridge.topics import Committed, Partitions, committed
+from bridge.topics import Partitions
 from bridge.transaction import commit, event_records, state_records
 
 ENTRIES = 1_000

@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import structlog
-from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from aiokafka.structs import OffsetAndMetadata
 
 from bridge.core.errors import Misconfigured
 from bridge.kafka import Kafka, stopped
@@ -63,6 +60,50 @@ def plans(topics: TopicSettings) -> tuple[TopicPlan, ...]:
             topics.dead_letter, DEAD_LETTER_PARTITIONS, {**two_weeks, "max.message.bytes": str(DEAD_LETTER_BYTES)}
         ),
     )
+
+
+class Found(NamedTuple):
+    """A topic as it should be, and as it is."""
+
+    plan: TopicPlan
+    partitions: int
+    """0 when it is missing."""
+    policy: str
+    """Its clean-up policy, or empty when it may not be read."""
+
+
+async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Found]:
+    """What is there and what should be.
+
+    Args:
+        kafka: The cluster.
+        settings: What the topics are called.
+        apply: Make what is missing.
+
+    Raises:
+        Misconfigured: Kafka doesn't let us look, or make.
+    """
+    admin = await kafka.admin()
+    try:
+        there = set(await admin.list_topics())
+        wanted = plans(settings.topics)
+        if apply:
+            await _create(admin, [plan for plan in wanted if plan.name not in there], settings.topics.replication)
+            there |= {plan.name for plan in wanted}
+        described = {t["topic"]: t for t in await _described(admin, [p.name for p in wanted if p.name in there])}
+        configs = await _configs(admin, described)
+    except KafkaError as error:
+        raise Misconfigured(f"Kafka's topics can't be read: {type(error).__name__}: {error}") from error
+    finally:
+        await stopped(admin.close(), "admin client")
+    return [
+        Found(
+            plan,
+            len(described[plan.name]["partitions"]) if plan.name in described else 0,
+            configs.get(plan.name, {}).get("cleanup.policy", ""),
+        )
+        for plan in wanted
+    ]
 
 
 async def prepare(kafka: Kafka, settings: Settings) -> Partitions:
@@ -157,65 +198,11 @@ def _judge(topics: TopicSettings, described: Mapping[str, Any], configs: Mapping
         raise Misconfigured(f"{topics.journal} is compacted, which loses reports; set its cleanup.policy to delete")
     if "compact" not in configs.get(topics.state, {}).get("cleanup.policy", "compact"):
         raise Misconfigured(f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact")
-    for name, topic in described.items():
-        replicas = min(len(partition["replicas"]) for partition in topic["partitions"])
-        in_sync = int(configs.get(name, {}).get("min.insync.replicas", "2"))
-        if replicas < 3 or in_sync < 2:  # noqa: PLR2004 - what it takes to lose a broker and nothing else
-            log.warning("a lost broker could lose data", topic=name, replicas=replicas, min_insync_replicas=in_sync)
+    weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
+    if weak:
+        log.warning("a lost broker could lose data: fewer than 3 replicas or min.insync.replicas below 2", topics=weak)
 
 
-class Committed(NamedTuple):
-    """What the tracker's group remembers of a journal partition."""
-
-    offset: int
-    partitions: int
-    incarnation: str
-    """Drawn when the journal was first committed; a cache of another incarnation is worthless."""
-
-    @property
-    def metadata(self) -> str:
-        """As it stands in the commit."""
-        return f"{self.partitions};{self.incarnation}"
-
-
-async def committed(admin: Any, group: str, tp: TopicPartition) -> Committed | None:
-    """What a group has committed for a partition, or None."""
-    found = (await admin.list_consumer_group_offsets(group, partitions=[tp])).get(tp)
-    if found is None or found.offset < 0:
-        return None
-    partitions, _, incarnation = found.metadata.partition(";")
-    return Committed(found.offset, int(partitions) if partitions.isdigit() else 0, incarnation)
-
-
-async def open_journal(kafka: Kafka, settings: Settings, partitions: int) -> None:
-    """Commit offset 0 for a journal that was never read, and refuse one whose place was lost.
-
-    Raises:
-        Misconfigured: The journal is not empty and its group has no offsets, or its partition count changed.
-    """
-    group, journal = f"{settings.kafka.group_id}.tracker", settings.topics.journal
-    tps = [TopicPartition(journal, number) for number in range(partitions)]
-    admin = await kafka.admin()
-    reader = await kafka.member(group)
-    try:
-        reader.assign(tps)
-        ends = await reader.end_offsets(tps)
-        found = await admin.list_consumer_group_offsets(group, partitions=tps)
-        fresh = {tp for tp in tps if found.get(tp) is None or found[tp].offset < 0}
-        if lost := sorted(tp.partition for tp in fresh if ends[tp] > 0):
-            raise Misconfigured(
-                f"{journal} holds entries, but the group {group} has no offsets for its partitions {lost}: run"
-                " `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read it all again"
-            )
-        for tp in set(tps) - fresh:
-            counted = found[tp].metadata.partition(";")[0]
-            if counted.isdigit() and int(counted) != partitions:
-                raise Misconfigured(
-                    f"{journal} had {counted} partitions and has {partitions} now, which moves keys; restore it"
-                )
-        if fresh:
-            metadata = Committed(0, partitions, uuid4().hex).metadata
-            await reader.commit({tp: OffsetAndMetadata(0, metadata) for tp in fresh})
-    finally:
-        await stopped(reader.stop(), "consumer")
-        await stopped(admin.close(), "admin client")
+def _is_weak(topic: Any, config: Mapping[str, str]) -> bool:
+    replicas = min(len(partition["replicas"]) for partition in topic["partitions"])
+    return replicas < 3 or int(config.get("min.insync.replicas", "2")) < 2  # noqa: PLR2004 - to lose only a broker

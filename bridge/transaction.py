@@ -10,8 +10,8 @@ from bridge.attempts import Change
 from bridge.codec import encode_delivery
 from bridge.core.publication import Publication
 from bridge.kafka import Header, Record, send_batches
+from bridge.offsets import Committed
 from bridge.partitioner import partition_for
-from bridge.topics import Committed
 
 EVENT_TYPE = "sms.delivery.v1"
 DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"
