@@ -54,14 +54,19 @@ class Pace:
 
     def failed(self, now: float) -> None:
         """The provider gave no usable answer; too often in a row opens the circuit."""
+        if self.open(now):
+            return  # asked before it opened: one outage counts once
         self._failures += 1
         if self._failures >= TRIP_AFTER:
             self.pause(now + backoff(self._failures - TRIP_AFTER, self._chance))
 
     def limited(self, now: float, retry_after: float | None) -> None:
         """The provider wants patience."""
-        self._failures += 1
-        self.pause(now + (backoff(self._failures, self._chance) if retry_after is None else retry_after))
+        if retry_after is not None:
+            self.pause(now + retry_after)
+        elif not self.open(now):
+            self._failures += 1
+            self.pause(now + backoff(self._failures - 1, self._chance))
 
     def refused(self, now: float) -> None:
         """The provider doesn't accept the credentials."""

@@ -1,6 +1,7 @@
 """How fast an account is asked, and when it isn't."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -70,3 +71,26 @@ def test_pauses_double_up_to_a_bound() -> None:
     for failures in range(40):
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**failures)
         assert longest / 2 <= backoff(failures, chance) <= longest
+
+
+def test_an_outage_counts_once() -> None:
+    """Questions that were under way when the circuit opened don't make its pause longer."""
+    pace = make()
+    for _ in range(TRIP_AFTER + 20):
+        pace.failed(100)
+    assert not pace.open(100 + FIRST_PAUSE)
+
+
+def test_failed_probes_double_the_pause() -> None:
+    """An outage that lasts is asked about less and less often."""
+    pace, now, pauses = make(), 100.0, []
+    for _ in range(TRIP_AFTER):
+        pace.failed(now)
+    for _ in range(6):
+        began = now
+        while pace.open(now):
+            now += 0.01
+        pauses.append(now - began)
+        pace.failed(now)
+    assert all(later > earlier * 0.9 for earlier, later in pairwise(pauses))
+    assert pauses[-1] > 8 * FIRST_PAUSE
