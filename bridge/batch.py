@@ -153,18 +153,20 @@ def _key(entry: Entry) -> str:
 def count(batch: Batch, metrics: Metrics) -> None:
     """Tell the metrics of a committed batch."""
     now = time.time()
-    for (provider, source, outcome), count in batch.outcomes.items():
+    for (provider, source, outcome), times in batch.outcomes.items():
         if source != "sent":
-            metrics.reports_folded.labels(provider, source, outcome).inc(count)
+            metrics.reports_folded.labels(provider, source, outcome).inc(times)
         elif outcome == "duplicate":
-            metrics.sent_skipped.labels("duplicate").inc(count)
+            metrics.sent_skipped.labels("duplicate").inc(times)
     for complaint in batch.complaints:
         metrics.dead_letters_written.labels(complaint.letter.reason.value).inc()
+    published: Counter[tuple[str, str, str]] = Counter()
     for delivery, observed_at, _ in batch.publications:
-        status = delivery.status.value
-        metrics.deliveries_published.labels(delivery.provider, status, delivery.source.value).inc()
+        published[delivery.provider, delivery.status.value, delivery.source.value] += 1
         metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
         if delivery.corrects:
             metrics.corrections_published.labels(delivery.provider).inc()
         if delivery.final and delivery.latency_seconds is not None:
-            metrics.delivery_latency.labels(delivery.provider, status).observe(delivery.latency_seconds)
+            metrics.delivery_latency.labels(delivery.provider, delivery.status.value).observe(delivery.latency_seconds)
+    for labels, times in published.items():
+        metrics.deliveries_published.labels(*labels).inc(times)

@@ -205,10 +205,12 @@ _RULES: Mapping[tuple[type, type], Callable[..., Folded]] = {
 
 def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> Folded:
     verdict = report.verdict or Verdict(Status.UNKNOWN)
-    changed = state._replace(status=verdict.status, final_at=now if verdict.final else None)
-    if not verdict.final and not policy.emit_interim:
+    final = verdict.final
+    is_told = final or policy.emit_interim
+    # By position, for this is the hot path: what was sent stays, what became of it changes.
+    changed = Followed(*state[:8], verdict.status, state.sequence + is_told, now if final else None)
+    if not is_told:
         return Folded(changed, Outcome.WITHHELD)
-    changed = changed._replace(sequence=state.sequence + 1)
     publication = Publication(make_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
     return Folded(changed, Outcome.PUBLISHED, (publication,))
 
