@@ -35,7 +35,7 @@ class Pace:
             now: The time.
             share: The part of the account's rate that is this process's.
         """
-        slot = max(now, self._next, self._paused_until)
+        slot = max(now, self._next)
         self._next = slot + 1 / (self._per_second * share)
         return slot
 

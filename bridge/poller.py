@@ -121,7 +121,8 @@ class Asker:
                 if not questions:
                     await asyncio.sleep(LOOK_EVERY)
                 for question in questions:
-                    await self._start(question, group)
+                    if not self._pace.open(time.monotonic()):
+                        await self._start(question, group)
 
     def _due(self) -> list[Question]:
         """Some of what is due, nearest end first."""
