@@ -1,0 +1,190 @@
+"""The demo: a real Kafka, both providers simulated, the bridge in a process of its own, and whether all came out right.
+
+Here is only who is started in which order and what is waited for. What is judged: `verdict.py`; what is shown:
+`screen.py` and `lines.py`; what is sent: `sender.py`; how the bridge is run: `service.py`.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+from aiokafka.errors import KafkaError
+
+from bridge.sandbox.broker import free_ports, sandbox
+from bridge.sandbox.installation import KAFKA, SandboxFailed
+from bridge.sandbox.lines import Lines, summary_of
+from bridge.sandbox.misbehaviour import PROFILES
+from bridge.sandbox.properties import HOST
+from bridge.sandbox.screen import Screen
+from bridge.sandbox.sender import PROVIDERS, Message, messages, send
+from bridge.sandbox.service import Addresses, Pace, Service, callback_path, environment, pace
+from bridge.sandbox.simulators import Simulator
+from bridge.sandbox.stream import Names, publisher, read, topics_of
+from bridge.sandbox.tally import Tally
+from bridge.sandbox.verdict import Comparison, compare
+
+GRACE = 15.0
+"""Seconds beyond the bridge's own time to give up, after which what hasn't ended counts as lost."""
+
+QUIET = 1.0
+"""Seconds in which nothing more may come after all has ended."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the bridge's metrics."""
+
+
+class Options(NamedTuple):
+    """How a demo is run."""
+
+    messages: int = 300
+    rate: float = 30.0
+    """Messages a second."""
+    seed: int = 1
+    speed: float = 3.0
+    """What the providers' times are divided by."""
+    profile: str = "rough"
+
+
+class View(Protocol):
+    """Whoever is told how it goes."""
+
+    every: float
+    """Seconds between two calls of `show`."""
+
+    def phase(self, text: str) -> None:
+        """Something begins that takes a while."""
+        ...
+
+    def show(self, tally: Tally) -> None:
+        """How far it is."""
+        ...
+
+    def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
+        """How it ended."""
+        ...
+
+    def close(self) -> None:
+        """No more comes."""
+        ...
+
+
+def run_demo(options: Options, *, headless: bool) -> int:
+    """Run it, and return the exit code: 0 when every message ended as it should, once."""
+    view: View = Lines() if headless or not sys.stdout.isatty() else Screen()
+    try:
+        comparison = asyncio.run(_run(options, view))
+    except (SandboxFailed, KafkaError) as failure:
+        sys.stderr.write(f"sms-bridge demo: {failure}\n")
+        return 1
+    return 0 if comparison.ok else 1
+
+
+async def _run(options: Options, view: View) -> Comparison:
+    """Start everything, let it run, compare; what was started is gone by the end, whatever happens."""
+    names, tally, when = Names.own(), Tally(options.messages), pace(options.speed)
+    async with AsyncExitStack() as stack:
+        view.phase(f"Starting Apache Kafka {KAFKA}")
+        servers = await stack.enter_async_context(sandbox())
+        await stack.enter_async_context(topics_of(servers, names))
+        view.phase("Starting the bridge and both providers")
+        world = await _start(stack, options, names, servers, when)
+        publish = await stack.enter_async_context(publisher(servers, names.sent))
+        stack.callback(view.close)
+
+        async def publish_sent(message: Message, event: bytes) -> None:
+            await publish(message.message_id.encode(), event)
+
+        def take(value: bytes) -> None:
+            tally.take(orjson.loads(value), time.time())
+
+        view.phase(f"Sending {options.messages} messages, {options.rate:g} a second")
+        tally.start()
+        chosen = messages(options.messages, options.seed)
+        await _beside(
+            _finished(send(chosen, options.rate, world.providers, publish_sent, tally.promise), world, tally, when),
+            read(servers, names.delivery, take),
+            _watch(world.service, tally),
+            _show(view, tally),
+        )
+        tally.bridge = await world.service.counts() or tally.bridge
+        comparison = compare(tally.promises, tally.events)
+        view.result(comparison, summary_of(tally, comparison, options._asdict()))
+        return comparison
+
+
+class _World(NamedTuple):
+    providers: Mapping[str, Simulator]
+    service: Service
+
+
+async def _start(stack: AsyncExitStack, options: Options, names: Names, servers: str, when: Pace) -> _World:
+    """Start the providers, then the bridge; they end in the opposite order."""
+    folder = tempfile.TemporaryDirectory(prefix="sms-bridge-demo-", ignore_cleanup_errors=True)
+    path = Path(stack.enter_context(folder))
+    http, admin = free_ports(2)
+    secret = token_urlsafe(24)
+    providers = {
+        name: await stack.enter_async_context(
+            Simulator(
+                name,
+                f"http://{HOST}:{http}{callback_path(name, secret)}",
+                profile=PROFILES[options.profile],
+                seed=options.seed,
+                speed=options.speed,
+            )
+        )
+        for name in PROVIDERS
+    }
+    at = Addresses(servers, {name: provider.url for name, provider in providers.items()}, http, admin)
+    service = Service(environment(names, at, secret, when, path), admin, path)
+    await stack.enter_async_context(service)
+    await service.ready()
+    return _World(providers, service)
+
+
+async def _finished(sending: Coroutine[Any, Any, None], world: _World, tally: Tally, when: Pace) -> None:
+    """Send; return when every message has come to its right end and nothing follows, or the time for that is over."""
+    await sending
+    try:
+        async with asyncio.timeout(when.give_up / 1000 + GRACE):
+            for provider in world.providers.values():
+                await provider.drained()
+            await tally.settled()
+    except TimeoutError:
+        pass  # what is missing by now is what the comparison is there to find
+    tally.stop()
+    await asyncio.sleep(QUIET)
+
+
+async def _watch(service: Service, tally: Tally) -> None:
+    while True:
+        tally.bridge = await service.counts() or tally.bridge
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def _show(view: View, tally: Tally) -> None:
+    while True:
+        await asyncio.sleep(view.every)
+        view.show(tally)
+
+
+async def _beside(main: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Run the others for as long as the first takes; the first failure of any is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(other) for other in others]
+            await main
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failures:
+        first: BaseException = failures
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None

@@ -1,0 +1,87 @@
+"""The demo without a screen: one plain line a second, and a JSON object for whoever reads it by program."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from bridge.sandbox.tally import Tally, percentile
+from bridge.sandbox.verdict import Comparison, Fault
+
+EVERY = 1.0
+"""Seconds between two lines."""
+
+SHARES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+class Lines:
+    """Writes to standard output. Implements `View`."""
+
+    every = EVERY
+
+    def phase(self, text: str) -> None:
+        """Say what begins."""
+        _write(text)
+
+    def show(self, tally: Tally) -> None:
+        """Say how far it is."""
+        sources = " ".join(f"{source} {count}" for source, count in sorted(tally.sources.items()))
+        _write(
+            f"{tally.seconds:5.1f} s  sent {tally.sent}/{tally.messages}  ended {len(tally.ended)}"
+            f"  events {len(tally.events)}  {sources}"
+        )
+
+    def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
+        """Say how it ended; the last line is JSON."""
+        for finding in comparison.findings:
+            _write(f"{finding.fault}: {finding.key}: {finding.what}")
+        _write(orjson.dumps(summary).decode())
+
+    def close(self) -> None:
+        """There is nothing to put away."""
+
+
+def summary_of(tally: Tally, comparison: Comparison, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a run in one object.
+
+    Args:
+        tally: What happened.
+        comparison: Whether it was right.
+        options: How it was run, so that it can be run again.
+    """
+    bridge = tally.bridge
+    return {
+        "ok": comparison.ok,
+        "messages": comparison.messages,
+        "ended": comparison.ended,
+        **{fault.value: comparison.messages_with(fault) for fault in Fault},
+        "events": comparison.events,
+        "corrections": comparison.corrections,
+        "seconds": round(tally.seconds, 1),
+        **options,
+        **{source: tally.sources[source] for source in ("callback", "poll", "deadline")},
+        "callbacks_received": total(bridge, "callbacks"),
+        "polls_completed": total(bridge, "polls"),
+        "suppressed": {name: bridge.get(f"reports.{name}", 0) for name in ("duplicate", "stale", "late", "unmapped")},
+        "parked": bridge.get("reports.parked", 0),
+        "dead_letters": total(bridge, "dead_letters"),
+        "sent_to_final_seconds": percentiles(tally.to_final),
+        "learnt_to_read_seconds": percentiles(tally.to_reader),
+    }
+
+
+def percentiles(values: list[float]) -> dict[str, float | None]:
+    """The usual ones, in seconds, to the millisecond."""
+    found = {name: percentile(values, share) for name, share in SHARES.items()}
+    return {name: None if value is None else round(value, 3) for name, value in found.items()}
+
+
+def total(counts: Mapping[str, int], name: str) -> int:
+    """All that the bridge counted under a name."""
+    return sum(count for counted, count in counts.items() if counted.startswith(f"{name}."))
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
