@@ -112,7 +112,7 @@ class Providers:
         else:
             message_id, default = request.match_info["rest"].rsplit("/", 1)[-1], NOT_FOUND
         now = asyncio.get_running_loop().time()
-        asked = Asked(account, message_id, now, request.method, request.raw_path, dict(request.headers), body)
+        asked = Asked(account, message_id, now, request.method, request.raw_path, request.headers, body)
         self.asked.append(asked)
         script = self._scripts.get(message_id, [default])
         reply = self._gates.get(account) or (script.pop(0) if len(script) > 1 else script[0])

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -140,11 +139,19 @@ class Topics:
             await self.read()
             return condition()
 
-        with suppress(AssertionError):
-            if condition():
-                return
+        if condition():
+            return
         told = lambda: f"{what}: not within {within} s; last event {self.events[-1:]}"  # noqa: E731
         await until(holds, within, told)
+
+    async def until_async(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN) -> None:
+        """Read until a condition holds that has to be asked for."""
+
+        async def holds() -> bool:
+            await self.read()
+            return await condition()
+
+        await until(holds, within, lambda: f"{what}: not within {within} s")
 
     async def read(self) -> None:
         """Take what has come; every record is checked."""

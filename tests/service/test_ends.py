@@ -1,0 +1,110 @@
+"""Every attempt has an end: when nobody says one, the time does, and what is said later corrects it."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.service.harness.bridge import Bridge, message
+from tests.service.harness.checks import moment
+from tests.service.harness.providers import Providers, dexatel_says
+
+
+def ends_in(seconds: float) -> str:
+    """A time to give up at."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def in_milliseconds(text: str) -> int:
+    """An RFC 3339 time."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge) -> None:
+    """`unknown`, because no report came, by the deadline; never before it."""
+    one = await bridge.send(message(account="brief"))
+    event = await bridge.final(one)
+    found = {name: event[name] for name in ("status", "outcome", "reason", "source", "sequence", "previous_status")}
+    assert found == {
+        "status": "unknown",
+        "outcome": "unknown",
+        "reason": "no_report",
+        "source": "deadline",
+        "sequence": 1,
+        "previous_status": None,
+    }
+    assert (event["provider_status"], event["provider_code"], event["permanent"]) == (None, None, None)
+    assert event["latency_seconds"] is None
+    late = moment(event.document["observed_at"]) - in_milliseconds(one.sent_at) - 3_000
+    assert 0 <= late < 2_000
+
+
+async def test_the_senders_time_to_give_up_counts(bridge: Bridge) -> None:
+    """`give_up_at` overrules the account's setting, in both directions."""
+    gives_up_at = ends_in(2)
+    soon = await bridge.send(message("speedocom"), give_up_at=gives_up_at)
+    later = await bridge.send(message(account="brief"), give_up_at=ends_in(600))
+    event = await bridge.final(soon)
+    assert (event["status"], event["reason"], event["source"]) == ("unknown", "no_report", "deadline")
+    assert 0 <= moment(event.document["observed_at"]) - in_milliseconds(gives_up_at) < 2_000
+    brief = await bridge.send(message(account="brief"))
+    await bridge.final(brief)
+    assert not bridge.story(later)
+    await bridge.tell(later, "delivered")
+    await bridge.events(later)
+
+
+async def test_time_counts_from_when_it_was_scheduled(bridge: Bridge) -> None:
+    """What is to be sent later is waited for from then on."""
+    scheduled_at = datetime.now(UTC) + timedelta(seconds=2)
+    one = await bridge.send(message(account="brief"), scheduled_at=scheduled_at.isoformat())
+    plain = await bridge.send(message(account="brief"))
+    await bridge.final(plain)
+    assert not bridge.story(one)
+    event = await bridge.final(one)
+    assert moment(event.document["observed_at"]) >= round(scheduled_at.timestamp() * 1000) + 3_000
+
+
+async def test_with_interim_reports_only_the_end_says_so(bridge: Bridge) -> None:
+    """`no_final_report`, after what was published before."""
+    one = await bridge.send(message("speedocom", "brief"))
+    await bridge.tell(one, "Queued", "SentToNetwork")
+    await bridge.final(one)
+    events = bridge.story(one)
+    assert [event["status"] for event in events] == ["pending", "sent", "unknown"]
+    assert (events[-1]["reason"], events[-1]["source"]) == ("no_final_report", "deadline")
+    assert events[-1]["previous_status"] == "sent"
+
+
+async def test_a_final_report_after_the_end_corrects_it(bridge: Bridge) -> None:
+    """Whatever final a provider says later overrules our `unknown`; interim ones don't."""
+    failed = await bridge.send(message(account="brief"))
+    delivered = await bridge.send(message(account="brief"))
+    for one in (failed, delivered):
+        await bridge.final(one)
+    await bridge.tell(failed, "sent", "failed", "failed", "sent")
+    await bridge.tell(delivered, "delivered", "failed")
+    await bridge.topics.settled()
+    for one, status in ((failed, "failed"), (delivered, "delivered")):
+        unknown, last = await bridge.events(one, 2)
+        assert (last["status"], last["previous_status"]) == (status, "unknown")
+        assert last["corrects"] == unknown["event_id"]
+
+
+async def test_a_providers_own_unknown_is_final_and_may_be_corrected(bridge: Bridge) -> None:
+    """Speedocom's `Unknown` ends an attempt until it knows better; a failure it said is kept unless delivered."""
+    one = await bridge.followed(message("speedocom"))
+    await bridge.tell(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
+    await bridge.topics.settled()
+    events = await bridge.events(one, 3)
+    assert [event["status"] for event in events] == ["unknown", "undelivered", "delivered"]
+    assert [event["corrects"] for event in events] == [None, events[0]["event_id"], events[1]["event_id"]]
+
+
+async def test_an_attempt_is_asked_about_once_more_before_its_end(bridge: Bridge, providers: Providers) -> None:
+    """Five seconds before it gives up the bridge asks a last time, and what it hears is the end."""
+    one = message(account="last")
+    providers.script(one.provider_message_id, [dexatel_says("delivered")])
+    await bridge.send(one)
+    event = await bridge.final(one)
+    assert (event["status"], event["source"]) == ("delivered", "poll")
+    [asked] = providers.polls(one.provider_message_id)
+    assert moment(event.document["observed_at"]) - in_milliseconds(one.sent_at) >= 2_000
+    assert asked.account == "dexatel-last"
