@@ -9,10 +9,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
-from bridge.kafka import Kafka, Record, send_batches, stopped
+from bridge.kafka import Kafka, Record, send_batches, stopped, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
+
+STUCK_AFTER = 4.0
+"""Seconds without an acknowledgement, while some are awaited, after which Kafka counts as away."""
 
 RETRY_AFTER = 0.5
 """Seconds between attempts to get a new producer."""
@@ -36,7 +39,7 @@ class _Ticket:
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done():
-            self.future.set_exception(Unavailable(f"{type(error).__name__}: {error}"))
+            self.future.set_exception(Unavailable(told(error)))
             self.future.exception()  # seen: whoever gave up waiting must not be told by the event loop
 
 
@@ -55,11 +58,17 @@ class Appender:
         self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._on_their_way: set[asyncio.Task[None]] = set()
+        self._moved_at = 0.0
 
     @property
     def ready(self) -> bool:
-        """Whether there is a producer."""
-        return self._producer is not None
+        """Whether there is a producer, and Kafka takes what it is given."""
+        stuck = not self._idle and asyncio.get_running_loop().time() - self._moved_at > STUCK_AFTER
+        return self._producer is not None and not stuck
+
+    @property
+    def _idle(self) -> bool:
+        return not self._lanes and not self._on_their_way
 
     async def start(self) -> None:
         """Get the first producer."""
@@ -72,7 +81,10 @@ class Appender:
             Done once the broker has all of them (acks=all); `Unavailable` when it is not known to have them. Giving up
             on the future doesn't take the records back.
         """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if self._idle:
+            self._moved_at = loop.time()
+        future: asyncio.Future[None] = loop.create_future()
         ticket = _Ticket(future, 0)
         for record in records:
             ticket.remaining += 1
@@ -130,6 +142,7 @@ class Appender:
         try:
             for future, count in sent:
                 await future
+                self._moved_at = asyncio.get_running_loop().time()
                 for _, ticket in waiting[settled : settled + count]:
                     ticket.acknowledge(1)
                 settled += count
@@ -146,13 +159,13 @@ class Appender:
                 try:
                     self._producer = await self._kafka.producer()
                 except (KafkaError, OSError) as error:
-                    log.warning("no producer; trying again", error=f"{type(error).__name__}: {error}")
+                    log.warning("no producer; trying again", error=told(error))
                     await asyncio.sleep(RETRY_AFTER)
             return self._producer
 
     def _drop(self, producer: AIOKafkaProducer | None, error: BaseException) -> None:
         if producer is not None and self._producer is producer:
-            log.warning("a batch failed; its producer is replaced", error=f"{type(error).__name__}: {error}")
+            log.warning("a batch failed; its producer is replaced", error=told(error))
             self._producer = None
             self._beside(stopped(producer.stop(), "producer"))
 

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from bridge import __version__, logs
 from bridge.app import App, Role
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka
+from bridge.kafka import Kafka, told
 from bridge.loading import load_settings
 from bridge.offsets import adopt as adopt_journal
 from bridge.settings import Settings
@@ -164,7 +164,7 @@ def main() -> None:
             sys.stderr.write(f"sms-bridge: {line}\n")
         sys.exit(1)
     except KafkaError as error:
-        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {type(error).__name__}: {error}\n")
+        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {told(error)}\n")
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)

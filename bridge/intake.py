@@ -18,7 +18,7 @@ from aiokafka.errors import (
 
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
-from bridge.kafka import LARGEST_ENTRY, Kafka, Record, stopped
+from bridge.kafka import LARGEST_ENTRY, Kafka, Record, stopped, told
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
@@ -69,7 +69,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             try:
                 await self._member()
             except (KafkaError, OSError) as error:
-                log.warning("intake begins again", error=f"{type(error).__name__}: {error}")
+                log.warning("intake begins again", error=told(error))
                 await asyncio.sleep(PAUSE)
 
     async def _member(self) -> None:

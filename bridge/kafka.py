@@ -120,7 +120,7 @@ class Kafka:
             await stopped(admin.close(), "admin client")
             servers = ", ".join(self._settings.bootstrap_servers)
             raise Misconfigured(
-                f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {servers} ({type(error).__name__}: {error})"
+                f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {servers} ({told(error)})"
             ) from error
         return admin
 
@@ -134,12 +134,18 @@ class Kafka:
         return client
 
 
+def told(error: BaseException) -> str:
+    """What an error says, in one line that names its kind; Kafka's own already do."""
+    text = str(error)
+    return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
+
+
 async def stopped(stopping: Awaitable[Any], what: str) -> None:
     """Wait for a client's stop, but not for long and whatever it raises: what it held is settled by its successor."""
     try:
         await asyncio.wait_for(stopping, STOP_WITHIN)
     except (KafkaError, OSError, TimeoutError) as error:
-        log.debug("client did not stop cleanly", client=what, error=f"{type(error).__name__}: {error}")
+        log.debug("client did not stop cleanly", client=what, error=told(error))
 
 
 async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[tuple[asyncio.Future[Any], int]]:

@@ -31,23 +31,30 @@ class Committed(NamedTuple):
         return f"{self.partitions};{self.incarnation}"
 
 
-async def committed(admin: Any, group: str, tp: TopicPartition) -> Committed | None:
-    """What a group has committed for a partition, or None."""
-    return (await _places(admin, group, [tp])).get(tp)
+async def committed(admin: Any, consumer: AIOKafkaConsumer, group: str, tp: TopicPartition) -> Committed | None:
+    """What a group has committed for a partition, or None; the consumer is a member of the group."""
+    return (await _places(admin, consumer, group, [tp])).get(tp)
 
 
-async def _places(admin: Any, group: str, tps: list[TopicPartition]) -> dict[TopicPartition, Committed]:
+async def _places(
+    admin: Any, consumer: AIOKafkaConsumer, group: str, tps: list[TopicPartition]
+) -> dict[TopicPartition, Committed]:
     """What a group has committed for these partitions; those without anything are missing.
 
-    Kafka makes its own topic for offsets when a group first asks, and has no coordinator until then.
+    Kafka makes its own topic for offsets when a group first asks, and has no coordinator until then. While one is
+    still loading, the admin client takes its refusal for "nothing committed"; the consumer doesn't, but knows no
+    metadata. So nothing counts as nothing only when both say so.
     """
     for _ in range(COORDINATOR_WITHIN):
         try:
             found = await admin.list_consumer_group_offsets(group, partitions=tps)
         except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
             await asyncio.sleep(0.1)
-        else:
-            return {tp: _read(at) for tp, at in found.items() if at.offset >= 0}
+            continue
+        places = {tp: _read(at) for tp, at in found.items() if at.offset >= 0}
+        if not [tp for tp in tps if tp not in places and await consumer.committed(tp) is not None]:
+            return places
+        await asyncio.sleep(0.1)
     raise CoordinatorNotAvailableError(f"the group {group} has no coordinator")
 
 
@@ -120,7 +127,7 @@ class _Journal:
 
     async def places(self) -> dict[TopicPartition, Committed]:
         """What is committed, for the partitions that have something."""
-        return await _places(self.admin, self.group, self.tps)
+        return await _places(self.admin, self.consumer, self.group, self.tps)
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit these offsets, as the beginning of another incarnation."""

@@ -5,6 +5,7 @@ predecessor left; the cache brought up to the state topic's end; the committed o
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 from bridge.attempts import Attempts, Known
 from bridge.batch import Batch, count
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, stopped
+from bridge.kafka import Kafka, stopped, told
 from bridge.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.offsets import Committed, committed
@@ -43,7 +44,7 @@ COMMIT_EVERY = 1.0
 FENCED_PAUSE = 6.0
 """Seconds, two heartbeats: whoever is fenced and still owner by then begins again; else two would take turns."""
 
-LONGEST_PAUSE = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 """Seconds between attempts to begin again."""
 
 log = structlog.get_logger(__name__)
@@ -101,7 +102,7 @@ class Worker:
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        pause = 0.5
+        pause = FIRST_PAUSE
         while not self._stopping:
             self.beat = time.monotonic()
             began = self.beat
@@ -110,19 +111,23 @@ class Worker:
             except (ProducerFenced, InvalidProducerEpoch):
                 await self._again("fenced", FENCED_PAUSE)
             except (KafkaError, OSError) as error:
-                await self._again("kafka", pause, f"{type(error).__name__}: {error}")
+                await self._again("kafka", pause, told(error))
             except Misconfigured as error:
                 await self._again("misconfigured", LONGEST_PAUSE, str(error))
             except Exception:
                 log.exception("a partition's worker failed", partition=self.number)
                 await self._again("internal", pause)
-            pause = 0.5 if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
+            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
 
     async def _again(self, cause: str, pause: float, error: str = "") -> None:
         self.caught_up = self.restored = False
         self._interruptible = True
         self._duties.metrics.workers_restarted.labels(cause).inc()
-        log.warning("a partition's worker begins again", partition=self.number, cause=cause, error=error, pause=pause)
+        # The first time a warning; an outage is one, however often every partition tries again.
+        level = logging.WARNING if pause == FIRST_PAUSE or cause != "kafka" else logging.DEBUG
+        log.log(
+            level, "a partition's worker begins again", partition=self.number, cause=cause, error=error, pause=pause
+        )
         await asyncio.sleep(pause)
 
     async def _own(self) -> None:
@@ -155,7 +160,7 @@ class Worker:
         self.restored = True
 
     async def _committed(self) -> Committed:
-        place = await committed(self._duties.admin, self._duties.group, self._journal)
+        place = await committed(self._duties.admin, self._consumer, self._duties.group, self._journal)
         if place is None:
             raise Misconfigured(f"the group {self._duties.group} has lost its offsets; see `sms-bridge topics --adopt`")
         return place._replace(partitions=self._duties.partitions.journal)

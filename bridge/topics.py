@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, stopped
+from bridge.kafka import Kafka, stopped, told
 from bridge.settings import PREFIX, Settings, TopicSettings
 
 DAY = 86_400_000
@@ -93,7 +93,7 @@ async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Foun
         described = {t["topic"]: t for t in await _described(admin, [p.name for p in wanted if p.name in there])}
         configs = await _configs(admin, described)
     except KafkaError as error:
-        raise Misconfigured(f"Kafka's topics can't be read: {type(error).__name__}: {error}") from error
+        raise Misconfigured(f"Kafka's topics can't be read: {told(error)}") from error
     finally:
         await stopped(admin.close(), "admin client")
     return [
@@ -116,7 +116,7 @@ async def prepare(kafka: Kafka, settings: Settings) -> Partitions:
     try:
         return await _prepare(admin, settings)
     except KafkaError as error:
-        raise Misconfigured(f"Kafka's topics can't be prepared: {type(error).__name__}: {error}") from error
+        raise Misconfigured(f"Kafka's topics can't be prepared: {told(error)}") from error
     finally:
         await stopped(admin.close(), "admin client")
 

@@ -9,7 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bridge.kafka import stopped
+from bridge.kafka import stopped, told
 from bridge.partition import Duties, Worker
 from bridge.store import Store
 
@@ -46,7 +46,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             try:
                 await self._member()
             except (KafkaError, OSError) as error:
-                log.warning("the tracker joins again", error=f"{type(error).__name__}: {error}")
+                log.warning("the tracker joins again", error=told(error))
                 await asyncio.sleep(PAUSE)
 
     async def _member(self) -> None:
