@@ -5,6 +5,7 @@ Here is only who is started in which order and what is waited for. What is judge
 """
 
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -77,6 +78,8 @@ class View(Protocol):
 
 def run_demo(options: Options, *, headless: bool) -> int:
     """Run it, and return the exit code: 0 when every message ended as it should, once."""
+    # It reports every attempt to connect; what matters of it comes as an error, and the screen is ours.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     view: View = Lines() if headless or not sys.stdout.isatty() else Screen()
     try:
         comparison = asyncio.run(_run(options, view))

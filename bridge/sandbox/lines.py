@@ -67,7 +67,7 @@ def summary_of(tally: Tally, comparison: Comparison, options: Mapping[str, Any])
         "parked": bridge.get("reports.parked", 0),
         "dead_letters": total(bridge, "dead_letters"),
         "sent_to_final_seconds": percentiles(tally.to_final),
-        "learnt_to_read_seconds": percentiles(tally.to_reader),
+        "told_to_read_seconds": percentiles(tally.to_reader),
     }
 
 

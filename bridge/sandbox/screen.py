@@ -46,6 +46,8 @@ FAULTS: Mapping[Fault, str] = {
     Fault.UNLINKED: "wrongly linked",
     Fault.STRANGE: "never sent",
 }
+ALWAYS_SAID = frozenset({Fault.LOST, Fault.WRONG, Fault.TWICE})
+"""Also when there is none."""
 
 
 class Screen:
@@ -83,7 +85,7 @@ class Screen:
 def picture(tally: Tally, height: int) -> RenderableType:
     """All of it, for a terminal with so many lines."""
     layout, middle = Layout(), Layout(name="middle", size=MIDDLE)
-    middle.split_row(Layout(_statuses(tally), size=35), Layout(_numbers(tally)))
+    middle.split_row(Layout(_statuses(tally), size=33), Layout(_numbers(tally)))
     lines = max(1, height - HEAD - MIDDLE - BORDER)
     layout.split_column(Layout(_head(tally), size=HEAD), middle, Layout(_events(list(tally.recent)[-lines:])))
     return layout
@@ -106,7 +108,7 @@ def _head(tally: Tally) -> RenderableType:
 
 
 def _statuses(tally: Tally) -> RenderableType:
-    table = Table(box=None, expand=True, padding=(0, 1), header_style="dim")
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("now")
     for provider in PROVIDERS:
         table.add_column(provider, justify="right")
@@ -114,26 +116,25 @@ def _statuses(tally: Tally) -> RenderableType:
         colour = COLOURS[OUTCOMES[status]]
         counts = (tally.statuses.get(provider, Counter())[status] for provider in PROVIDERS)
         table.add_row(Text(status, colour), *(Text(str(count), "" if count else "dim") for count in counts))
-    return Panel(table, title="messages", box=box.ROUNDED, border_style="dim", padding=0)
+    return Panel(table, title="messages", box=box.ROUNDED, border_style="dim", padding=(0, 0, 0, 1))
 
 
 def _numbers(tally: Tally) -> RenderableType:
     bridge = tally.bridge
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", width=13)
+    table.add_column(style="dim", width=10, no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    table.add_row("learnt by", _listed((tally.sources[source], source) for source in Source))
-    table.add_row("asked", _listed([(total(bridge, "polls"), "polls"), (bridge.get("polls.report", 0), "reports")]))
-    table.add_row("called", _listed([(total(bridge, "callbacks"), "callbacks")]))
-    table.add_row(
-        "suppressed", _listed((bridge.get(f"reports.{name}", 0), name) for name in ("duplicate", "stale", "late"))
-    )
-    table.add_row("came early", _listed([(bridge.get("reports.parked", 0), "kept until sent")]))
-    table.add_row("corrections", _listed([(tally.corrections, "")]))
+    suppressed = ((bridge.get(f"reports.{name}", 0), name) for name in ("duplicate", "stale", "late"))
     letters = total(bridge, "dead_letters")
-    table.add_row("dead letters", Text(str(letters), "bold red" if letters else ""))
-    table.add_row("sent → final", _latency(tally.to_final))
-    table.add_row("learnt → read", _latency(tally.to_reader))
+    table.add_row("learnt by", _listed((tally.sources[source], source) for source in Source))
+    table.add_row("called", _listed([(total(bridge, "callbacks"), "callbacks")]))
+    table.add_row("asked", _listed([(total(bridge, "polls"), "polls"), (bridge.get("polls.report", 0), "reports")]))
+    table.add_row("suppressed", _listed(suppressed))
+    table.add_row("early", _listed([(bridge.get("reports.parked", 0), "kept until sent")]))
+    table.add_row("published", _listed([(len(tally.events), "events"), (tally.corrections, "corrections")]))
+    table.add_row("set aside", Text.assemble((str(letters), "bold red" if letters else ""), (" dead letters", "dim")))
+    table.add_row("sent→final", _latency(tally.to_final))
+    table.add_row("told→read", _latency(tally.to_reader))
     return Panel(table, title="bridge", box=box.ROUNDED, border_style="dim", padding=(0, 1))
 
 
@@ -149,7 +150,7 @@ def _latency(values: list[float]) -> Text:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.1f}s"
 
 
 def _events(events: Sequence[Event]) -> RenderableType:
@@ -174,11 +175,13 @@ def _events(events: Sequence[Event]) -> RenderableType:
 def ending(comparison: Comparison, summary: Mapping[str, Any]) -> RenderableType:
     """The last panel."""
     colour = "green" if comparison.ok else "red"
+    counts = {fault: comparison.messages_with(fault) for fault in FAULTS}
     head = Text.assemble(
         (f"{comparison.messages} messages, {comparison.ended} ended", "bold"),
         *(
-            (f", {comparison.messages_with(fault)} {name}", _weight(comparison, fault))
-            for fault, name in FAULTS.items()
+            (f", {count} {FAULTS[fault]}", "bold red" if count else "green")
+            for fault, count in counts.items()
+            if count or fault in ALWAYS_SAID
         ),
     )
     facts = Table.grid(padding=(0, 2))
@@ -191,14 +194,10 @@ def ending(comparison: Comparison, summary: Mapping[str, Any]) -> RenderableType
     facts.add_row("learnt by", ", ".join(f"{summary[source]} {source}" for source in Source))
     facts.add_row("suppressed", suppressed)
     facts.add_row("dead letters", str(summary["dead_letters"]))
-    for name, member in (("sent → final", "sent_to_final_seconds"), ("learnt → read", "learnt_to_read_seconds")):
+    for name, member in (("sent→final", "sent_to_final_seconds"), ("told→read", "told_to_read_seconds")):
         facts.add_row(name, "  ".join(f"{share} {_duration(value)}" for share, value in summary[member].items()))
     found = [Text(f"{finding.fault}: {finding.key}: {finding.what}", "red") for finding in comparison.findings]
     title = "all of sms.delivery agrees with what the providers know" if comparison.ok else "something is wrong"
     return Panel(
         Group(head, "", facts, *found[:FINDINGS]), title=title, box=box.ROUNDED, border_style=colour, padding=(0, 1)
     )
-
-
-def _weight(comparison: Comparison, fault: Fault) -> str:
-    return "bold red" if comparison.messages_with(fault) else "green"

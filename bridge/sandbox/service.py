@@ -15,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
+from rich.text import Text
 
 from bridge.sandbox import keeper
 from bridge.sandbox.installation import SandboxFailed
@@ -30,6 +32,9 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
 """Seconds; the bridge itself drains for eight."""
+
+SIGNALLED = 191
+"""The keeper tells of a signal by an exit code above this: 256 less the signal's number."""
 
 LAST_LINES = 12
 """Of its log, when it fails."""
@@ -101,6 +106,7 @@ def environment(names: Names, at: Addresses, secret: str, when: Pace, folder: Pa
         },
         "HTTP": {"HOST": HOST, "PORT": str(at.http)},
         "ADMIN": {"HOST": HOST, "PORT": str(at.admin)},
+        "LOG": {"FORMAT": "console"},
         "STATE": {"DIRECTORY": str(folder / "state")},
         "DEXATEL": {**account, "BASE_URL": at.providers["dexatel"], "TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}"},
         "SPEEDOCOM": {**account, "BASE_URL": at.providers["speedocom"], "API_KEY": TOKEN, "PARTNER_ID": PARTNER_ID},
@@ -149,14 +155,14 @@ class Service:
             await self._process.wait()
 
     async def ready(self) -> None:
-        """Return when it says that it is ready.
+        """Return when it says that it is ready and has nothing to restore, so that the first message waits no longer.
 
         Raises:
             SandboxFailed: It ended, or didn't become ready in time.
         """
         try:
             async with asyncio.timeout(START_WITHIN):
-                while (await self._get("/readyz"))[0] != HTTPStatus.OK:
+                while not await self._at_work():
                     self._check()
                     await asyncio.sleep(0.05)
         except TimeoutError:
@@ -172,6 +178,10 @@ class Service:
         status, text = await self._get("/metrics")
         return _counts(text) if status == HTTPStatus.OK else {}
 
+    async def _at_work(self) -> bool:
+        status, text = await self._get("/readyz")
+        return status == HTTPStatus.OK and not orjson.loads(text).get("restoring")
+
     async def _get(self, path: str) -> tuple[int, str]:
         """An answer's status and text; 503 where none comes."""
         try:
@@ -181,11 +191,14 @@ class Service:
             return HTTPStatus.SERVICE_UNAVAILABLE, ""
 
     def _check(self) -> None:
-        if self._process.returncode is not None:
-            raise self._failed(f"ended by itself, with exit code {self._process.returncode}")
+        code = self._process.returncode
+        if code is not None:
+            raise self._failed(
+                f"was killed by signal {256 - code}" if code > SIGNALLED else f"ended with exit code {code}"
+            )
 
     def _failed(self, what: str) -> SandboxFailed:
-        last = self._log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        last = Text.from_ansi(self._log.read_text(errors="replace")).plain.splitlines()[-LAST_LINES:]
         return SandboxFailed("\n  ".join([f"the bridge {what}; its log ends with:", *(last or ["(nothing)"])]))
 
 
