@@ -5,7 +5,6 @@ predecessor left; the cache brought up to the state topic's end; the committed o
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -123,11 +122,9 @@ class Worker:
         self.caught_up = self.restored = False
         self._interruptible = True
         self._duties.metrics.workers_restarted.labels(cause).inc()
-        # The first time a warning; an outage is one, however often every partition tries again.
-        level = logging.WARNING if pause == FIRST_PAUSE or cause != "kafka" else logging.DEBUG
-        log.log(
-            level, "a partition's worker begins again", partition=self.number, cause=cause, error=error, pause=pause
-        )
+        # A warning the first time: an outage is one, however often every partition tries again.
+        tell = log.warning if pause == FIRST_PAUSE or cause != "kafka" else log.debug
+        tell("a partition's worker begins again", partition=self.number, cause=cause, error=error, pause=pause)
         await asyncio.sleep(pause)
 
     async def _own(self) -> None:
