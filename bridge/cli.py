@@ -35,9 +35,9 @@ def _roles(text: str) -> frozenset[Role]:
     try:
         roles = frozenset(Role(part.strip()) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"should be some of {', '.join(Role)}") from None
+        raise typer.BadParameter(f"should be some of {', '.join(Role)}", param_hint="--roles") from None
     if Role.POLL in roles and Role.TRACK not in roles:
-        raise typer.BadParameter("poll runs only where track runs: it needs the state")
+        raise typer.BadParameter("poll runs only where track runs: it needs the state", param_hint="--roles")
     return roles
 
 
