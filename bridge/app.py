@@ -13,26 +13,26 @@ from httpx_aiohttp import AiohttpTransport
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
-from bridge.accounts import Accounts, build_accounts
 from bridge.admin import Admin
-from bridge.appender import Appender
 from bridge.http import Listener
 from bridge.intake import Intake
 from bridge.journal import Journal
-from bridge.kafka import Kafka, stopped
-from bridge.letters import DeadLetters
+from bridge.kafka.appender import Appender
+from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.letters import DeadLetters
+from bridge.kafka.offsets import open_journal
+from bridge.kafka.topics import Partitions, prepare
 from bridge.metrics import Metrics
-from bridge.offsets import open_journal
-from bridge.partition import Duties
 from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
 from bridge.receiver import Receiver
 from bridge.sent import SentReader
-from bridge.settings import PREFIX, Settings
-from bridge.store import Store
-from bridge.timetable import Timetable
-from bridge.topics import Partitions, prepare
-from bridge.tracker import Tracker
+from bridge.settings.accounts import Accounts, build_accounts
+from bridge.settings.model import PREFIX, Settings
+from bridge.tracker.assignment import Tracker
+from bridge.tracker.partition import Duties
+from bridge.tracker.store import Store
+from bridge.tracker.timetable import Timetable
 
 DRAIN_WITHIN = 8.0
 """Seconds for what was accepted to reach Kafka when the process is told to end."""

@@ -13,11 +13,11 @@ from aiokafka.errors import KafkaError
 from bridge import __version__, logs
 from bridge.app import App, Role
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, told
-from bridge.loading import load_settings
-from bridge.offsets import adopt as adopt_journal
-from bridge.settings import Settings
-from bridge.topics import inspect
+from bridge.kafka.clients import Kafka, told
+from bridge.kafka.offsets import adopt as adopt_journal
+from bridge.kafka.topics import inspect
+from bridge.settings.loading import load_settings
+from bridge.settings.model import Settings
 
 cli = typer.Typer(
     no_args_is_help=True,

@@ -18,8 +18,8 @@ from aiokafka.errors import (
 
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
-from bridge.kafka import LARGEST_ENTRY, Kafka, Record, stopped, told
-from bridge.letters import DeadLetters
+from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told
+from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
 

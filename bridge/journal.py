@@ -6,11 +6,11 @@ The intake, the receiver and the poller append; what it holds is decided in `cor
 import asyncio
 from collections.abc import Iterable
 
-from bridge.appender import Appender
 from bridge.codec import encode_entry
 from bridge.core.entries import Entry, attempt_key
-from bridge.kafka import Record
-from bridge.partitioner import partition_for
+from bridge.kafka.appender import Appender
+from bridge.kafka.clients import Record
+from bridge.kafka.partitioner import partition_for
 
 
 class Journal:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 import httpx
 import structlog
 
-from bridge.accounts import Accounts, ProviderAccount
-from bridge.attempts import Attempts, Known
 from bridge.core.attempt import Followed
 from bridge.core.entries import Report, account_of
 from bridge.core.errors import LookupFailed, RateLimited, Refused, Unavailable
@@ -23,9 +21,11 @@ from bridge.core.lifecycle import MOVES, Move
 from bridge.journal import Journal
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff
-from bridge.partition import Worker
 from bridge.privacy import Privacy
 from bridge.providers.dialect import PollAnswer
+from bridge.settings.accounts import Accounts, ProviderAccount
+from bridge.tracker.attempts import Attempts, Known
+from bridge.tracker.partition import Worker
 
 LOOK_EVERY = 0.2
 """Seconds between looks at what is due."""

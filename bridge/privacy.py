@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
-from bridge.settings import PrivacySettings
+from bridge.settings.model import PrivacySettings
 
 DROPPED = ""
 

@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import structlog
 
-from bridge.accounts import Accounts, ProviderAccount
 from bridge.core.errors import Poison, Unauthentic, Unavailable
 from bridge.http import Request, Response, TooLarge, TooSlow
 from bridge.journal import Journal
-from bridge.kafka import Record
-from bridge.letters import DeadLetters
+from bridge.kafka.clients import Record
+from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
-from bridge.settings import HttpSettings
+from bridge.settings.accounts import Accounts, ProviderAccount
+from bridge.settings.model import HttpSettings
 
 METHODS: Mapping[str, frozenset[str]] = {
     "dexatel": frozenset({"GET", "POST"}),

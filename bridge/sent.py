@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from bridge.accounts import Accounts
 from bridge.contract import validator
 from bridge.core.entries import LONGEST_ID, Sent
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.privacy import Privacy
-from bridge.settings import SentSettings
+from bridge.settings.accounts import Accounts
+from bridge.settings.model import SentSettings
 
 _IDS = ("message_id", "provider_message_id")
 _CONFLUENT_MAGIC, _CONFLUENT_FRAME = 0, 5

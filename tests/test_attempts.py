@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.attempts import Attempts, Change
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
 from bridge.core.delivery import Status
-from bridge.store import Store
-from bridge.timetable import Timetable
+from bridge.tracker.attempts import Attempts, Change
+from bridge.tracker.store import Store
+from bridge.tracker.timetable import Timetable
 from tests.core.story import SENT_AT, report
 
 ACCOUNT = "dexatel:default"

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from bridge.privacy import Privacy
-from bridge.settings import PrivacySettings
+from bridge.settings.model import PrivacySettings
 
 MEMBERS = frozenset({"to", "msisdn"})
 HASHING = PrivacySettings(recipient="hash", hash_key=SecretStr("a key"))

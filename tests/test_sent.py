@@ -5,12 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
-from bridge.accounts import build_accounts
 from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison
-from bridge.loading import load_settings
 from bridge.privacy import Privacy
 from bridge.sent import SentReader, Skip
+from bridge.settings.accounts import build_accounts
+from bridge.settings.loading import load_settings
 
 HOUR = 3_600_000
 EVENT = {

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bridge.accounts import build_accounts
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.errors import Misconfigured
 from bridge.core.schedule import ALWAYS, FALLBACK
-from bridge.loading import load_settings
-from bridge.settings import Settings
+from bridge.settings.accounts import build_accounts
+from bridge.settings.loading import load_settings
+from bridge.settings.model import Settings
 
 SECRET = "a-secret-of-16-or-more"
 BASE = {

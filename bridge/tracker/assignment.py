@@ -9,9 +9,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bridge.kafka import stopped, told
-from bridge.partition import Duties, Worker
-from bridge.store import Store
+from bridge.kafka.clients import stopped, told
+from bridge.tracker.partition import Duties, Worker
+from bridge.tracker.store import Store
 
 STOP_WITHIN = 5.0
 """Seconds that a transaction under way gets when its partition is taken away."""

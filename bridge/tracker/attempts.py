@@ -16,7 +16,7 @@ from rocksdict import Rdict, ReadOptions, WriteBatch, WriteOptions
 from bridge.codec import decode_state
 from bridge.core.attempt import Followed, Parked, State, due_at
 from bridge.core.entries import account_of
-from bridge.timetable import Timetable
+from bridge.tracker.timetable import Timetable
 
 FORMAT = 1
 NEAREST = 50

@@ -10,8 +10,8 @@ from aiokafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvaila
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, stopped
-from bridge.settings import Settings
+from bridge.kafka.clients import Kafka, stopped
+from bridge.settings.model import Settings
 
 COORDINATOR_WITHIN = 100
 """Tenths of a second that Kafka may take to find a group's coordinator."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.attempts import Change
 from bridge.codec import encode_delivery
 from bridge.core.publication import Publication
-from bridge.kafka import Header, Record, send_batches
-from bridge.offsets import Committed
-from bridge.partitioner import partition_for
+from bridge.kafka.clients import Header, Record, send_batches
+from bridge.kafka.offsets import Committed
+from bridge.kafka.partitioner import partition_for
+from bridge.tracker.attempts import Change
 
 EVENT_TYPE = "sms.delivery.v1"
 DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"

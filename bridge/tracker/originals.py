@@ -11,12 +11,12 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from bridge.batch import Complaint
 from bridge.codec import decode_entry
 from bridge.core.entries import Report
 from bridge.core.errors import Poison
-from bridge.kafka import Kafka, Record, stopped
-from bridge.letters import DeadLetters
+from bridge.kafka.clients import Kafka, Record, stopped
+from bridge.kafka.letters import DeadLetters
+from bridge.tracker.batch import Complaint
 
 NEAR = 1_000
 """Offsets up to which reading on is quicker than seeking."""

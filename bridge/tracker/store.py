@@ -9,8 +9,8 @@ from pathlib import Path
 import structlog
 from rocksdict import Cache, Options, Rdict, WriteBufferManager
 
-from bridge.attempts import Attempts
-from bridge.timetable import Timetable
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.timetable import Timetable
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """For blocks and write buffers of all partitions together."""

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
-from bridge.kafka import Kafka, Record, send_batches, stopped, told
+from bridge.kafka.clients import Kafka, Record, send_batches, stopped, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from bridge.core.delivery import rfc3339
 from bridge.core.errors import DeadLetterReason
-from bridge.kafka import Header, Record
-from bridge.partitioner import partition_for
+from bridge.kafka.clients import Header, Record
+from bridge.kafka.partitioner import partition_for
 
 LONGEST_ERROR = 500
 """Characters of an error that are kept."""

@@ -10,8 +10,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, stopped, told
-from bridge.settings import PREFIX, Settings, TopicSettings
+from bridge.kafka.clients import Kafka, stopped, told
+from bridge.settings.model import PREFIX, Settings, TopicSettings
 
 DAY = 86_400_000
 DEAD_LETTER_PARTITIONS = 3

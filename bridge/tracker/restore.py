@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import TopicPartition
 
-from bridge.attempts import Attempts, Change
 from bridge.codec import decode_state
-from bridge.kafka import Kafka, stopped
+from bridge.kafka.clients import Kafka, stopped
 from bridge.metrics import Metrics
+from bridge.tracker.attempts import Attempts, Change
 
 SLICE = 500
 """States that are written at a time; the event loop runs in between."""

@@ -10,9 +10,9 @@ from bridge.core.errors import Misconfigured
 from bridge.providers.dexatel import CallbackNames, Dexatel
 from bridge.providers.dialect import Dialect
 from bridge.providers.speedocom import Speedocom
-from bridge.settings import PREFIX, Account, DexatelAccount, Settings, SpeedocomAccount
-from bridge.settings import Dexatel as DexatelSettings
-from bridge.settings import Speedocom as SpeedocomSettings
+from bridge.settings.model import PREFIX, Account, DexatelAccount, Settings, SpeedocomAccount
+from bridge.settings.model import Dexatel as DexatelSettings
+from bridge.settings.model import Speedocom as SpeedocomSettings
 
 DEFAULT = "default"
 

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
-from bridge.values import Duration, Networks, Schedule, Secrets, Start, Statuses, Table, Texts, Where, Zone
+from bridge.settings.values import Duration, Networks, Schedule, Secrets, Start, Statuses, Table, Texts, Where, Zone
 
 PREFIX = "SMS_BRIDGE_"
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from bridge.core.errors import Misconfigured
-from bridge.settings import PREFIX, Settings
+from bridge.settings.model import PREFIX, Settings
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 _NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")

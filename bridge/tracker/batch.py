@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from bridge.attempts import Attempts, Change, Known
 from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.entries import Entry, Report, account_of, attempt_key
@@ -16,6 +15,7 @@ from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
 from bridge.metrics import Metrics
+from bridge.tracker.attempts import Attempts, Change, Known
 
 log = structlog.get_logger(__name__)
 

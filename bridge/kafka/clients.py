@@ -14,7 +14,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Misconfigured
-from bridge.settings import PREFIX, KafkaSettings
+from bridge.settings.model import PREFIX, KafkaSettings
 
 BATCH_BYTES = 512 * 1024
 """How full a batch gets before it is sent, uncompressed."""

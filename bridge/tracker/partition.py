@@ -13,19 +13,19 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
-from bridge.attempts import Attempts, Known
-from bridge.batch import Batch, count
 from bridge.core.errors import Misconfigured
-from bridge.kafka import Kafka, stopped, told
-from bridge.letters import DeadLetters
+from bridge.kafka.clients import Kafka, stopped, told
+from bridge.kafka.letters import DeadLetters
+from bridge.kafka.offsets import Committed, committed
+from bridge.kafka.topics import Partitions
 from bridge.metrics import Metrics
-from bridge.offsets import Committed, committed
-from bridge.originals import dead_letters
-from bridge.restore import Restore
-from bridge.settings import TopicSettings
-from bridge.timetable import Timetable
-from bridge.topics import Partitions
-from bridge.transaction import commit, event_records, state_records
+from bridge.settings.model import TopicSettings
+from bridge.tracker.attempts import Attempts, Known
+from bridge.tracker.batch import Batch, count
+from bridge.tracker.originals import dead_letters
+from bridge.tracker.restore import Restore
+from bridge.tracker.timetable import Timetable
+from bridge.tracker.transaction import commit, event_records, state_records
 
 ENTRIES = 1_000
 """The most that one transaction folds: some tens of milliseconds of work."""
