@@ -33,7 +33,12 @@ ENTRIES = 1_000
 SLICE = 200
 """Entries that are folded before others in the event loop get their turn."""
 
-TIMERS = 500
+TIMERS = 2_000
+"""The most timers that are looked at together; some of them may be put off."""
+
+PUT_OFF = 200
+"""Milliseconds until timers that were put off are looked at again."""
+
 PATIENCE = 1_000
 """Milliseconds to wait for entries when no timer runs out before."""
 
@@ -76,6 +81,7 @@ class Worker:
         self._transactional_id = f"{duties.group}.{duties.topics.journal}.{number}"
         self._place = Committed(0, 0, "")
         self._committed_at = 0.0
+        self._timers_at = 0
         self._interruptible = True
         self._stopping = False
         self.number = number
@@ -174,14 +180,14 @@ class Worker:
                 await asyncio.sleep(0)
             offset = batch.next_offset or offset
             self._observe_lag(records, offset)
-            if self.caught_up:
+            if self.caught_up and time.time_ns() // 1_000_000 >= self._timers_at:
                 self._run_timers(batch)
             await self._conclude(producer, batch, offset)
             self._interruptible = True
 
     async def _entries(self) -> list[Any]:
         now, due = time.time_ns() // 1_000_000, self.attempts.next_due() if self.caught_up else None
-        patience = PATIENCE if due is None else min(PATIENCE, max(10, due - now))
+        patience = PATIENCE if due is None else min(PATIENCE, max(10, max(due, self._timers_at) - now))
         found = await self._consumer.getmany(self._journal, timeout_ms=patience, max_records=ENTRIES)
         records: list[Any] = found.get(self._journal, [])
         return records
@@ -197,12 +203,14 @@ class Worker:
     def _run_timers(self, batch: Batch) -> None:
         now = time.time_ns() // 1_000_000
         keys = self.attempts.due(now, TIMERS)
-        if keys:
-            known = zip(keys, self.attempts.get(keys), strict=True)
-            batch.expire([key for key, one in known if one and not self._duties.owed(key, one, now)], now)
+        known = zip(keys, self.attempts.get(keys), strict=True)
+        expired = [key for key, one in known if one and not self._duties.owed(key, one, now)]
+        batch.expire(expired[:ENTRIES], now)
+        # What is only put off (a poll comes first) is not looked at again at once.
+        self._timers_at = now + PUT_OFF if keys and not expired else 0
         excess = self.attempts.parked - self._duties.park_max
         if excess > 0:
-            batch.overflow(self.attempts.oldest_parked(min(excess, TIMERS)))
+            batch.overflow(self.attempts.oldest_parked(min(excess, ENTRIES)))
 
     async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
         if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):
