@@ -6,7 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+)
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
     AdminClient,
@@ -199,7 +206,7 @@ class Topics:
     async def committed(self, group: str) -> dict[tuple[str, int], int]:
         """What one of the bridge's groups has committed: `intake` or `tracker`."""
         asked = ConsumerGroupTopicPartitions(f"{self.group}.{group}")
-        [future] = self.admin.list_consumer_group_offsets([asked], require_stable=True).values()
+        [future] = self.admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=5).values()
         found = await asyncio.wrap_future(future)
         return {(place.topic, place.partition): place.offset for place in found.topic_partitions}
 
@@ -214,7 +221,10 @@ class Topics:
         """Return when all that was sent and reported is folded, and everything that came of it is read."""
 
         async def folded(group: str, *topics: str) -> bool:
-            ends, committed = await self.ends(*topics), await self.committed(group)
+            try:
+                ends, committed = await self.ends(*topics), await self.committed(group)
+            except KafkaException:
+                return False  # the broker is away, or has a transaction to settle first
             return all(committed.get(place, 0) >= end for place, end in ends.items())
 
         async def all_folded() -> bool:
