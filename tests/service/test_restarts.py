@@ -43,6 +43,7 @@ async def test_a_lost_disk_loses_and_repeats_nothing(fleet: Fleet, client: httpx
         await bridge.service.start()
         for one in under_way:
             await bridge.tell(one, "pending")
+        assert await bridge.service.sample("sms_bridge_restore_duration_count") >= 1
         await bridge.tell(over, "failed")
         await topics.settled()
         assert len(topics.events) == 21
