@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +15,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from bridge.core.delivery import RANKS, Status, event_id
-from bridge.sandbox.broker import BOOTSTRAP_SERVERS
+from bridge.sandbox.broker import BOOTSTRAP_SERVERS, SandboxFailed
+from bridge.sandbox.service import Service
 from bridge.sandbox.verdict import Comparison, Fault, Promise, compare
 
 KEY = "dexatel:default:d-1"
@@ -132,7 +134,7 @@ async def topics_of_demos(kafka: str) -> set[str]:
 async def test_every_message_of_a_demo_ends_as_its_provider_knows_it_did_and_nothing_is_left(kafka: str) -> None:
     """Nothing wrong, lost or doubled among sixty messages; the caller's own settings don't reach the bridge."""
     before = await topics_of_demos(kafka)
-    async with demo(kafka, "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "7") as process:
+    async with demo(kafka, "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
         told, complaints = await process.communicate()
     assert process.returncode == 0, (told + complaints).decode()
     assert complaints == b""
@@ -140,8 +142,9 @@ async def test_every_message_of_a_demo_ends_as_its_provider_knows_it_did_and_not
     assert summary["ok"]
     assert (summary["messages"], summary["ended"]) == (60, 60)
     assert {summary[fault] for fault in Fault} == {0}
-    assert summary["callback"]
-    assert summary["poll"]
+    # All that can be wrong with a provider was wrong with some of them.
+    assert all(summary[name] for name in ("callback", "poll", "deadline", "parked", "corrections"))
+    assert all(summary["suppressed"][name] for name in ("duplicate", "unmapped"))
     assert await topics_of_demos(kafka) <= before
 
 
@@ -156,6 +159,15 @@ async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> Non
         _, complaints = await process.communicate()
     assert (process.returncode, complaints) == (130, b"")
     assert await topics_of_demos(kafka) <= before
+
+
+async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:
+    """Its last log lines say why."""
+    async with Service({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
+        with pytest.raises(
+            SandboxFailed, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
+        ):
+            await bridge.ready()
 
 
 async def test_a_demo_without_a_kafka_says_so_in_a_line() -> None:
