@@ -214,6 +214,7 @@ class Worker:
 
     async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
         if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):
+            count(batch, self._duties.metrics)  # what changes nothing is done; its offset goes with a later commit
             return
         place = self._place._replace(offset=offset)
         changes = batch.changes
