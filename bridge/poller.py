@@ -35,6 +35,9 @@ LARGEST_ANSWER = 256 * 1024
 WAIT_FOR_LAST = 15 * 60_000
 """Milliseconds that an attempt's end waits for a last poll that an outage of ours has delayed."""
 
+MOST_FAILURES = 10_000
+"""Attempts whose failed polls are remembered for their backoff."""
+
 SETTLE = 1.0
 """Seconds that the tracker may take to fold what a poll has just put into the journal."""
 
@@ -109,7 +112,7 @@ class Asker:
 
     def owes(self, key: str, known: Known) -> bool:
         """Whether a poll about an attempt is due or under way, and the provider is being asked at all."""
-        return key in self._asking or (known.poll != 0 and not self._pace.open(time.monotonic()))
+        return key in self._asking or (known.poll != 0 and not self._pace.gave_up(time.monotonic()))
 
     async def run(self) -> None:
         """Ask about whatever is due, until cancelled."""
@@ -174,7 +177,7 @@ class Asker:
         except RateLimited as error:
             outcome = "rate_limited"
             self._pace.limited(time.monotonic(), error.retry_after)
-            self._ask_again(question)
+            self._ask_again(question, error.retry_after)
         except Refused:
             outcome = "refused"
             log.warning("the provider refuses our credentials", provider=self._labels[0], account=self._labels[1])
@@ -187,7 +190,8 @@ class Asker:
             self._ask_again(question)
         except asyncio.CancelledError:
             # This process ends, or lost the partition: whoever is next asks.
-            question.attempts.ask_again(question.key, time.time_ns() // 1_000_000)
+            now = time.time_ns() // 1_000_000
+            question.attempts.ask_again(question.key, now, now)
             raise
         except Unavailable as error:
             log.warning("the journal didn't take a poll's answer", error=str(error))
@@ -198,10 +202,15 @@ class Asker:
             # Until its report is folded, an attempt must not end as unknown.
             asyncio.get_running_loop().call_later(settle, self._asking.discard, question.key)
 
-    def _ask_again(self, question: Question) -> None:
-        self._failures[question.key] += 1
-        delay = backoff(self._failures[question.key] - 1, self._chance)
-        question.attempts.ask_again(question.key, time.time_ns() // 1_000_000 + int(delay * 1000))
+    def _ask_again(self, question: Question, delay: float | None = None) -> None:
+        """Put a question off, by so many seconds or by what its own failures come to."""
+        if delay is None:
+            if len(self._failures) > MOST_FAILURES:
+                self._failures.clear()  # most of them have long ended
+            self._failures[question.key] += 1
+            delay = backoff(self._failures[question.key] - 1, self._chance)
+        now = time.time_ns() // 1_000_000
+        question.attempts.ask_again(question.key, now + int(delay * 1000), now)
 
     def _is_news(self, question: Question, report: Report) -> bool:
         """Whether a report would change anything; one that wouldn't isn't written."""

@@ -122,10 +122,10 @@ def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: Attempts) ->
     """Asking again comes at the given time, but never after the next age or the end."""
     put(attempts, {key(1): FOLLOWED})
     attempts.ask(key(1), SENT_AT + 1_200)
-    attempts.ask_again(key(1), SENT_AT + 1_300)
+    attempts.ask_again(key(1), SENT_AT + 1_300, SENT_AT + 1_200)
     assert attempts.due_polls(ACCOUNT, SENT_AT + 1_300, 10) == [(SENT_AT + 1_300, key(1))]
     attempts.ask(key(1), SENT_AT + 1_300)
-    attempts.ask_again(key(1), SENT_AT + 99_000)
+    attempts.ask_again(key(1), SENT_AT + 99_000, SENT_AT + 1_300)
     ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
     assert due <= SENT_AT + 2_200
 
@@ -184,3 +184,15 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     attempts = Store(tmp_path).partition(0, TIMETABLE)
     assert attempts.position is None
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
+
+
+def test_a_failed_last_poll_is_asked_again_at_the_end(attempts: Attempts) -> None:
+    """However long its backoff, an attempt is asked about once more before it ends; and then no more."""
+    put(attempts, {key(1): FOLLOWED})
+    for _ in range(4):
+        attempts.ask(key(1), SENT_AT + 95_000)
+    attempts.ask_again(key(1), SENT_AT + 200_000, SENT_AT + 95_000)
+    assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at - 1, key(1))]
+    attempts.ask(key(1), FOLLOWED.ends_at)
+    attempts.ask_again(key(1), FOLLOWED.ends_at + 1_000, FOLLOWED.ends_at)
+    assert attempts.due_polls(ACCOUNT, 2**62, 10) == []

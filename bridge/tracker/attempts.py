@@ -161,14 +161,15 @@ class Attempts:
         self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
         return known
 
-    def ask_again(self, key: str, at: int) -> None:
-        """A poll gave no answer: ask again at this time, unless it is to be asked before, or its end comes first."""
+    def ask_again(self, key: str, at: int, now: int) -> None:
+        """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first."""
         value = self._family.get(_STATE + key.encode())
         known = _known(value)
         if value is None or known is None or not isinstance(known.state, Followed):
             return
-        if known.state.final_at is None and at < known.state.ends_at:
-            self._move_poll(key, known, value, min(at, known.poll or at))
+        last = known.state.ends_at - 1
+        if known.state.final_at is None and now < last:
+            self._move_poll(key, known, value, min(at, known.poll or at, last))
 
     def _move_poll(self, key: str, known: Known, value: bytes, poll: int) -> None:
         raw, kind, batch = key.encode(), _polls(account_of(key)), self._batch()
