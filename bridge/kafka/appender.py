@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
-from bridge.kafka.clients import Kafka, Record, send_batches, stopped, told
+from bridge.kafka.clients import Kafka, Record, Sent, send_lane, stopped, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
@@ -125,7 +125,7 @@ class Appender:
         try:
             producer = await self._usable_producer()
             # Returns when the batch before it is on the wire, so what comes meanwhile fills the next one.
-            sent = await send_batches(producer, [record for record, _ in waiting])
+            sent = await send_lane(producer, [record for record, _ in waiting])
         except Exception as error:  # noqa: BLE001 - whatever it was, those who wait must know
             self._drop(producer, error)
             _fail(waiting, error)
@@ -135,9 +135,7 @@ class Appender:
             raise
         self._beside(self._settle(producer, sent, waiting))
 
-    async def _settle(
-        self, producer: AIOKafkaProducer, sent: Iterable[tuple[asyncio.Future[Any], int]], waiting: Sequence[_Waiting]
-    ) -> None:
+    async def _settle(self, producer: AIOKafkaProducer, sent: Iterable[Sent], waiting: Sequence[_Waiting]) -> None:
         settled = 0
         try:
             for future, count in sent:

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.core.errors import Misconfigured
 from bridge.settings.model import PREFIX, KafkaSettings
@@ -148,40 +149,37 @@ async def stopped(stopping: Awaitable[Any], what: str) -> None:
         log.debug("client did not stop cleanly", client=what, error=told(error))
 
 
-async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[tuple[asyncio.Future[Any], int]]:
-    """Hand records to a producer, a batch at a time.
+Sent = tuple[asyncio.Future[Any], int]
+"""A batch on its way: the future of its metadata, and how many records it has."""
 
-    Returns:
-        For each batch the future of its metadata, and how many records it has. A failed one poisons the producer for
-        good: its sequence number is spent.
-    """
-    by_partition: dict[tuple[str, int], list[Record]] = {}
+
+async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[Sent]:
+    """Hand records to a producer, in batches. One that fails poisons it for good: its sequence number is spent."""
+    lanes: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        by_partition.setdefault((record.topic, record.partition), []).append(record)
-    lanes = [_send_lane(producer, topic, number, lane) for (topic, number), lane in by_partition.items()]
-    return [sent for lane in await asyncio.gather(*lanes) for sent in lane]
+        lanes.setdefault((record.topic, record.partition), []).append(record)
+    sent = await asyncio.gather(*(send_lane(producer, lane) for lane in lanes.values()))
+    return [batch for lane in sent for batch in lane]
 
 
-async def _send_lane(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
-) -> list[tuple[asyncio.Future[Any], int]]:
-    sent: list[tuple[asyncio.Future[Any], int]] = []
+async def send_lane(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[Sent]:
+    """Hand records of one partition to a producer; returns when the batch before them is on the wire."""
+    topic, partition = records[0].topic, records[0].partition
+    sent: list[Sent] = []
     builder = producer.create_batch()
     for record in records:
-        args = {
-            "timestamp": record.timestamp,
-            "key": record.key,
-            "value": record.value,
-            "headers": list(record.headers),
-        }
-        if builder.append(**args) is None:
-            future = await producer.send_batch(builder, topic, partition=partition)
-            sent.append((future, builder.record_count()))
+        if not _fits(builder, record):
+            sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
             builder = producer.create_batch()
-            builder.append(**args)
-    future = await producer.send_batch(builder, topic, partition=partition)
-    sent.append((future, builder.record_count()))
+            _fits(builder, record)
+    sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
     return sent
+
+
+def _fits(builder: BatchBuilder, record: Record) -> bool:
+    """Add a record; an empty batch takes any."""
+    _topic, _partition, key, value, headers, timestamp = record
+    return builder.append(timestamp=timestamp, key=key, value=value, headers=list(headers)) is not None
 
 
 class _StaticToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
