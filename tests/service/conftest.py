@@ -17,7 +17,7 @@ ROTATED = "the-next-secret-of-dexatel"
 SECRETS = {
     (provider, account): f"secret-{provider}-{account}-0123"
     for provider, accounts in {
-        "dexatel": ("default", "signed", "second", "walled", "brief", "polled", "forgetful"),
+        "dexatel": ("default", "signed", "second", "walled", "brief", "polled"),
         "speedocom": ("default", "second", "brief", "polled"),
     }.items()
     for account in accounts
@@ -97,7 +97,7 @@ def _accounts(url: str) -> dict[str, str]:
         settings |= secrets(provider, account)
     settings["DEXATEL__CALLBACK_SECRETS"] += f",{ROTATED}"
     for provider, names in {
-        "DEXATEL": "SIGNED SECOND WALLED BRIEF FORGETFUL POLLED V1 REFUSED LIMITED FLAKY LAST",
+        "DEXATEL": "SIGNED SECOND WALLED BRIEF POLLED V1 REFUSED LIMITED FLAKY LAST",
         "SPEEDOCOM": "SECOND BRIEF POLLED REFUSED ALWAYS",
     }.items():
         settings[f"{provider}__BASE_URL"] = f"{url}/default"

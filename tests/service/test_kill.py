@@ -88,7 +88,7 @@ async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, tota
 @pytest.mark.parametrize(
     ("count", "kills"),
     [
-        pytest.param(1_500, 2, id="quick"),
+        pytest.param(1_000, 2, id="quick"),
         pytest.param(4_000, 5, id="full", marks=pytest.mark.skipif(FULL not in os.environ, reason=f"set {FULL}=1")),
     ],
 )

@@ -140,7 +140,11 @@ async def test_unmatched_reports_are_only_counted_where_others_share_the_account
     await other.topics.until_async(unmatched, "it is counted")
     await other.topics.settled()
     assert not other.topics.letters
-    assert await other.service.sample("sms_bridge_parked_reports") == 0
+
+    async def none_waits() -> bool:
+        return await other.service.sample("sms_bridge_parked_reports") == 0
+
+    await other.topics.until_async(none_waits, "nothing is parked any more")
 
 
 async def test_a_hashed_number_is_the_same_for_the_same_digits_and_never_in_the_clear(other: Bridge) -> None:

@@ -1,7 +1,6 @@
 """The bridge as a process: started from an environment of its own, killed, stopped, asked, and its log read."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -199,9 +198,3 @@ async def refused(settings: Mapping[str, str], folder: Path, *arguments: str) ->
     lines: list[str] = out.decode().splitlines()
     # What the process logs on its way is its own; what it says to a person begins with its name.
     return process.returncode or 0, [line for line in lines if not line.startswith("{")]
-
-
-def lines_of(log: str, event: str) -> list[dict[str, Any]]:
-    """The lines of a JSON log that tell of an event."""
-    documents = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
-    return [document for document in documents if document.get("event") == event]

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -72,7 +71,6 @@ class Providers:
         self._scripts: dict[str, list[Reply | Hang]] = {}
         self._gates: dict[str, Reply | Hang] = {}
         self._closing = asyncio.Event()
-        self._arrived: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def __aenter__(self) -> Self:
         app = web.Application()

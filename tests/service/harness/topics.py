@@ -224,7 +224,9 @@ class Topics:
             try:
                 ends, committed = await self.ends(*topics), await self.committed(group)
             except KafkaException:
-                return False  # the broker is away, or has a transaction to settle first
+                # The broker is away, or was: this client's connection to a group's coordinator doesn't survive that.
+                self.admin = AdminClient(self._servers)
+                return False
             return all(committed.get(place, 0) >= end for place, end in ends.items())
 
         async def all_folded() -> bool:
