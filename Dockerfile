@@ -1,0 +1,53 @@
+# syntax=docker/dockerfile:1
+# Two images: `service`, the last and so the default, and `sandbox`, which has the simulators and the demo besides.
+
+ARG BASE=python:3.13-slim-bookworm
+
+# Builds what the others copy; nothing of it stays.
+# hadolint ignore=DL3006
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PYTHONDONTWRITEBYTECODE=1
+WORKDIR /build
+# The service's environment has no pip; that of another installs into it.
+RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/sms-bridge
+COPY requirements/service.lock requirements/
+RUN /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --require-hashes -r requirements/service.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY bridge bridge
+COPY schemas schemas
+RUN /pip/bin/pip wheel --quiet --no-deps --wheel-dir /wheel . \
+ && /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps /wheel/*.whl \
+ && python3 -m compileall -q -j 0 /opt/sms-bridge/lib
+
+FROM build AS build-sandbox
+COPY requirements/dev.lock requirements/
+RUN /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps --require-hashes \
+    -r requirements/dev.lock
+
+# What both have in common: who runs it, and where it may write.
+# hadolint ignore=DL3006
+FROM ${BASE} AS bare
+LABEL org.opencontainers.image.title="sms-bridge" \
+      org.opencontainers.image.description="Turns the delivery reports of SMS providers into one clean Kafka stream" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/opt/sms-bridge/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SMS_BRIDGE_STATE__DIRECTORY=/var/lib/sms-bridge
+RUN mkdir -p /var/lib/sms-bridge && chown 10001:10001 /var/lib/sms-bridge
+VOLUME /var/lib/sms-bridge
+WORKDIR /var/lib/sms-bridge
+USER 10001:10001
+EXPOSE 8080 9090
+ENTRYPOINT ["sms-bridge"]
+
+FROM bare AS sandbox
+COPY --from=build-sandbox /opt/sms-bridge /opt/sms-bridge
+CMD ["demo", "--headless"]
+
+FROM bare AS service
+COPY --from=build /opt/sms-bridge /opt/sms-bridge
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+CMD ["run"]
