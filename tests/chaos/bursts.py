@@ -1,0 +1,74 @@
+"""Callbacks in bursts: what a provider already told, again, out of order and ten times as fast, each with a mark."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+
+import aiohttp
+
+from bridge.sandbox.simulators import Simulator
+from tests.chaos.ledger import Ledger
+
+CALLERS = 48
+RECENT = 2_000
+"""From among how many of the latest messages those are drawn that a burst is about."""
+
+
+async def burst(
+    count: int, providers: Mapping[str, Simulator], urls: Mapping[str, str], ledger: Ledger, chance: random.Random
+) -> int:
+    """Repeat callbacks; the ledger is told of each that was accepted.
+
+    Args:
+        count: How many.
+        providers: Who knows what was told.
+        urls: Where each one's callbacks go.
+        ledger: Is told of every 200.
+        chance: Settles which.
+
+    Returns:
+        How many were accepted.
+    """
+    words = _words(count, providers, chance)
+    before = len(ledger.accepted)
+    timeout = aiohttp.ClientTimeout(15)
+    async with aiohttp.ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(_call(client, words, urls, ledger, chance))
+    return len(ledger.accepted) - before
+
+
+def _words(count: int, providers: Mapping[str, Simulator], chance: random.Random) -> list[tuple[str, str, str]]:
+    """Provider, id and a word that the provider tells of it; one that it never calls about must come by a poll."""
+    fates = [fate for simulator in providers.values() for fate in list(simulator.truth.values())[-RECENT:]]
+    told = [(fate.provider, fate.provider_message_id, call.step.word) for fate in fates for call in fate.calls]
+    return [chance.choice(told) for _ in range(count)] if told else []
+
+
+async def _call(
+    client: aiohttp.ClientSession,
+    words: list[tuple[str, str, str]],
+    urls: Mapping[str, str],
+    ledger: Ledger,
+    chance: random.Random,
+) -> None:
+    while words:
+        provider, provider_message_id, word = words.pop()
+        mark = f"mark-{chance.getrandbits(64):016x}"
+        try:
+            if provider == "dexatel":
+                query = {"message_uuid": provider_message_id, "status": word, "mark": mark}
+                answer = await client.get(urls[provider], params=query)
+            else:
+                body = {"messageid": provider_message_id, "description": word, "mark": mark, "timestamp": _now()}
+                answer = await client.post(urls[provider], json=body)
+            answer.release()
+            if answer.status == 200:
+                ledger.accepted.add(mark.encode())
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            continue
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())

@@ -1,0 +1,224 @@
+"""How each kind of fault is done, and healed again. When, and to whom, was settled by the plan."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from bridge.sandbox.broker import Broker
+from tests.chaos import damage
+from tests.chaos.bursts import burst
+from tests.chaos.cluster import Cluster
+from tests.chaos.ledger import Ledger
+from tests.chaos.plan import Fault, Kind
+from tests.chaos.providers import Mood, Providers
+from tests.chaos.replicas import Fleet, Replica
+from tests.chaos.sender import Sender
+from tests.chaos.wires import Wire
+
+READY_WITHIN = 20.0
+"""Seconds that a bridge gets to be ready before the next fault may come; the surroundings may not let it."""
+
+LAG = 0.15
+"""Seconds that a slow wire takes for whatever comes through."""
+
+POISONED = 21
+"""Sent events of one dose."""
+
+
+class World(NamedTuple):
+    """All that can be made to fail."""
+
+    cluster: Cluster
+    fleet: Fleet
+    providers: Providers
+    sender: Sender
+    ledger: Ledger
+    callback_urls: Mapping[str, str]
+    group: str
+    burst_per_second: float
+    say: Callable[[str], None]
+
+
+class Injector:
+    """Does what a plan says."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.done: Counter[str] = Counter()
+        """Faults by kind."""
+        self._began = time.monotonic()
+        moods = {
+            Kind.LIMITED: Mood.LIMITED,
+            Kind.FAILING: Mood.FAILING,
+            Kind.HANGING: Mood.HANGING,
+            Kind.RESETTING: Mood.RESETTING,
+            Kind.BABBLING: Mood.BABBLING,
+            Kind.REFUSING: Mood.REFUSING,
+        }
+        wires: Mapping[Kind, Callable[[Wire], None]] = {
+            Kind.WIRE_CUT: Wire.cut,
+            Kind.WIRE_FROZEN: Wire.freeze,
+            Kind.WIRE_HALF_OPEN: Wire.open_half,
+            Kind.WIRE_SLOW: lambda wire: setattr(wire, "lag", LAG),
+        }
+        damages = {
+            Kind.STATE_DELETED: damage.delete,
+            Kind.STATE_TRUNCATED: damage.truncate,
+            Kind.STATE_OVERWRITTEN: damage.overwrite,
+        }
+        self._how: Mapping[Kind, Callable[[Fault], Awaitable[None]]] = {
+            Kind.KILL: self._kill,
+            Kind.KILL_ALL: self._kill_all,
+            Kind.KILL_AGAIN: self._kill_again,
+            Kind.ZOMBIE: self._zombie,
+            Kind.ROLLING_RESTART: self._rolling_restart,
+            Kind.SCALE: self._scale,
+            Kind.ROLES: self._roles,
+            Kind.BROKER_KILLED: self._broker_killed,
+            Kind.COORDINATOR_KILLED: self._coordinator_killed,
+            Kind.BROKERS_AWAY: self._brokers_away,
+            Kind.BURST: self._burst,
+            Kind.POISON: self._poison,
+            **{kind: self._damage(how) for kind, how in damages.items()},
+            **{kind: self._wire(how) for kind, how in wires.items()},
+            **{kind: self._mood(mood) for kind, mood in moods.items()},
+        }
+
+    async def run(self, lane: Sequence[Fault]) -> None:
+        """Do the faults of a lane, one after the other, none before its time."""
+        for fault in lane:
+            await asyncio.sleep(max(0.0, self._began + fault.at - time.monotonic()))
+            self.done[fault.kind] += 1
+            await self._how[fault.kind](fault)
+
+    def _say(self, fault: Fault, whom: str) -> None:
+        self._world.say(f"fault: {fault.kind} {whom}")
+
+    async def _again(self, replica: Replica) -> None:
+        await replica.start()
+        await replica.until_ready(READY_WITHIN)
+
+    async def _kill(self, fault: Fault) -> None:
+        replica = self._world.fleet.chosen(fault.pick)
+        self._say(fault, f"bridge {replica.number}")
+        async with replica.busy:
+            await replica.kill()
+            await self._again(replica)
+
+    async def _kill_all(self, fault: Fault) -> None:
+        running = self._world.fleet.running
+        self._say(fault, f"bridges {[replica.number for replica in running]}")
+        async with AsyncExitStack() as busy:
+            for replica in running:
+                await busy.enter_async_context(replica.busy)
+            await asyncio.gather(*(replica.kill() for replica in running))
+            await asyncio.gather(*(self._again(replica) for replica in running))
+
+    async def _kill_again(self, fault: Fault) -> None:
+        replica = self._world.fleet.chosen(fault.pick)
+        self._say(fault, f"bridge {replica.number}, and after {fault.seconds} s once more")
+        async with replica.busy:
+            await replica.kill()
+            await replica.start()
+            await asyncio.sleep(fault.seconds)
+            await replica.kill()
+            await self._again(replica)
+
+    async def _zombie(self, fault: Fault) -> None:
+        replica = self._world.fleet.chosen(fault.pick)
+        self._say(fault, f"bridge {replica.number} for {fault.seconds} s")
+        async with replica.busy:
+            replica.freeze()
+            await asyncio.sleep(fault.seconds)
+            replica.thaw()
+
+    async def _rolling_restart(self, fault: Fault) -> None:
+        running = self._world.fleet.running
+        self._say(fault, f"bridges {[replica.number for replica in running]}")
+        for replica in running:
+            async with replica.busy:
+                await self._world.fleet.stop(replica)
+                await self._again(replica)
+
+    async def _scale(self, fault: Fault) -> None:
+        replica = self._world.fleet.replicas[-1]
+        self._say(fault, f"bridge {replica.number} {'goes' if replica.wanted else 'comes'}")
+        async with replica.busy:
+            if replica.wanted:
+                await self._world.fleet.stop(replica)
+            else:
+                await self._again(replica)
+
+    async def _roles(self, fault: Fault) -> None:
+        fleet = self._world.fleet
+        self._say(fault, "joined" if fleet.replicas[0].split else "split")
+        for replica in fleet.replicas:
+            async with replica.busy:
+                if replica.wanted:
+                    await fleet.stop(replica)
+                replica.change()
+                await self._again(replica)
+
+    def _damage(self, how: Callable[[Path, random.Random], str]) -> Callable[[Fault], Awaitable[None]]:
+        async def done(fault: Fault) -> None:
+            replica = self._world.fleet.chosen(fault.pick)
+            async with replica.busy:
+                # By turns after an orderly end and a sudden one.
+                await (self._world.fleet.stop(replica) if fault.at % 0.2 < 0.1 else replica.kill())
+                what = await asyncio.to_thread(how, replica.service.state, random.Random(fault.pick))
+                self._say(fault, f"of bridge {replica.number}: {what}")
+                await self._again(replica)
+
+        return done
+
+    async def _broker_killed(self, fault: Fault) -> None:
+        brokers = self._world.cluster.brokers
+        await self._kill_broker(fault, brokers[int(fault.pick * len(brokers))])
+
+    async def _coordinator_killed(self, fault: Fault) -> None:
+        await self._kill_broker(fault, await self._world.cluster.coordinator(f"{self._world.group}.tracker"))
+
+    async def _kill_broker(self, fault: Fault, broker: Broker) -> None:
+        self._say(fault, f"broker {broker.node} for {fault.seconds} s")
+        await self._world.cluster.kill([broker], fault.seconds)
+
+    async def _brokers_away(self, fault: Fault) -> None:
+        self._say(fault, f"for {fault.seconds} s")
+        await self._world.cluster.kill(self._world.cluster.brokers, fault.seconds)
+
+    def _wire(self, how: Callable[[Wire], None]) -> Callable[[Fault], Awaitable[None]]:
+        async def done(fault: Fault) -> None:
+            replica = self._world.fleet.chosen(fault.pick)
+            self._say(fault, f"between bridge {replica.number} and all brokers for {fault.seconds} s")
+            wires = self._world.cluster.wires[replica.number]
+            for wire in wires:
+                how(wire)
+            await asyncio.sleep(fault.seconds)
+            for wire in wires:
+                wire.mend()
+
+        return done
+
+    def _mood(self, mood: Mood) -> Callable[[Fault], Awaitable[None]]:
+        async def done(fault: Fault) -> None:
+            self._say(fault, f"providers for {fault.seconds} s")
+            with self._world.providers.mood(mood):
+                await asyncio.sleep(fault.seconds)
+
+        return done
+
+    async def _burst(self, fault: Fault) -> None:
+        world, count = self._world, round(fault.seconds * self._world.burst_per_second)
+        self._say(fault, f"of {count} callbacks")
+        chance = random.Random(fault.pick)
+        accepted = await burst(count, world.providers.simulators, world.callback_urls, world.ledger, chance)
+        world.say(f"burst: {accepted} of {count} accepted")
+
+    async def _poison(self, fault: Fault) -> None:
+        self._say(fault, f"{POISONED} sent events")
+        self._world.sender.poison(POISONED, random.Random(fault.pick))

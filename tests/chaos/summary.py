@@ -1,0 +1,110 @@
+"""What a run came to: figures, what was wrong, a table for people and a line of JSON for machines. Nothing is run."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from bridge.sandbox.verdict import Comparison, Fault
+from tests.chaos.ledger import Letters
+
+RESIDENT_BOUND = 400 * 1024 * 1024
+"""Bytes that no process may ever have resident."""
+
+SHOWN = 10
+"""Of each kind of thing that is wrong."""
+
+
+class Outcome(NamedTuple):
+    """All that is known at a run's end."""
+
+    seed: int
+    minutes: float
+    faults: Mapping[str, int]
+    comparison: Comparison
+    letters: Letters
+    accepted: int
+    """Callbacks of bursts that got their 200."""
+    unjournaled: int
+    """Those of them that the journal doesn't have."""
+    entries: int
+    counters: Mapping[str, int]
+    """The providers'."""
+    resident: Mapping[int, float]
+    """The most bytes resident, by bridge."""
+    longest_gap: float
+    exits: Mapping[str, int]
+    complaints: tuple[str, ...]
+    forbidden: tuple[str, ...]
+    seconds: float
+
+    @property
+    def wrong(self) -> list[str]:
+        """Everything that mustn't be, in words; empty when all is right."""
+        found = [f"{one.fault}: {one.key}: {one.what}" for one in self.comparison.findings]
+        if self.letters.missing:
+            found.append(f"{self.letters.missing} sent events that can't be read have no dead letter")
+        found += [f"dead letter: {one}" for one in self.letters.unexpected]
+        if self.unjournaled:
+            found.append(f"{self.unjournaled} callbacks got a 200 and aren't in the journal")
+        if refused := self.counters.get("callback_refused"):
+            found.append(f"{refused} callbacks were refused")
+        found += [
+            f"bridge {n} had {size / 1e6:.0f} MB resident" for n, size in self.resident.items() if size > RESIDENT_BOUND
+        ]
+        found += self.complaints
+        return [*found, *(f"log: {line[:2000]}" for line in self.forbidden)]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For machines."""
+        found = self.comparison
+        return {
+            "ok": not self.wrong,
+            "seed": self.seed,
+            "minutes": self.minutes,
+            "seconds": round(self.seconds, 1),
+            "faults": sum(self.faults.values()),
+            "kinds": len(self.faults),
+            "faults_by_kind": dict(sorted(self.faults.items())),
+            "messages": found.messages,
+            "ended": found.ended,
+            "events": found.events,
+            "corrections": found.corrections,
+            "lost": found.messages_with(Fault.LOST),
+            "doubled": found.messages_with(Fault.TWICE),
+            "wrong": found.messages_with(Fault.WRONG),
+            "moved_back": found.messages_with(Fault.MOVED_BACK),
+            "gaps": found.messages_with(Fault.GAPS),
+            "unlinked": found.messages_with(Fault.UNLINKED),
+            "strange": found.messages_with(Fault.STRANGE),
+            "journal_entries": self.entries,
+            "burst_callbacks_accepted": self.accepted,
+            "accepted_not_journaled": self.unjournaled,
+            "dead_letters_expected": self.letters.expected,
+            "dead_letters_missing": self.letters.missing,
+            "dead_letters_repeated": self.letters.repeated,
+            "dead_letters_unexpected": len(self.letters.unexpected),
+            "callbacks": {n.removeprefix("callback_"): c for n, c in self.counters.items() if n.startswith("callback")},
+            "polls": {n.removeprefix("poll_"): c for n, c in self.counters.items() if n.startswith("poll")},
+            "resident_mb": {f"bridge {n}": round(size / 1e6) for n, size in self.resident.items()},
+            "longest_without_an_event_seconds": round(self.longest_gap, 1),
+            "exits": sum(self.exits.values()),
+            "forbidden_log_lines": len(self.forbidden),
+        }
+
+    def lines(self) -> Iterable[str]:
+        """For people; the last line is for machines."""
+        figures = self.figures
+        yield ""
+        for name, value in figures.items():
+            if isinstance(value, dict):
+                yield f"{name.replace('_', ' ')}:"
+                yield from (f"    {one:<38} {count:>10,}" for one, count in value.items())
+            else:
+                yield f"{name.replace('_', ' '):<42} {value:>10,}" if not isinstance(value, bool) else ""
+        for words, count in self.exits.items():
+            yield f"ended by itself {count} times: {words}"
+        wrong = self.wrong
+        yield from wrong[: 3 * SHOWN]
+        yield f"{len(wrong)} things are wrong" if wrong else "Nothing is wrong."
+        yield json.dumps(figures)
