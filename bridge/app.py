@@ -73,14 +73,20 @@ class App:
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        waiting = asyncio.create_task(ended.wait())
         async with AsyncExitStack() as stack:
-            await self._start(stack)
+            starting = asyncio.create_task(self._start(stack))
+            await asyncio.wait([waiting, starting], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait([starting])
+                return
+            starting.result()
             self._started = True
             log.info("started", version=__version__, roles=sorted(self._roles))
-            waiting = asyncio.create_task(ended.wait())
             done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping")
-            waiting.cancel()
+        waiting.cancel()
         for task in done - {waiting}:
             task.result()
         log.info("stopped")
@@ -113,12 +119,13 @@ class App:
         self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal
     ) -> None:
         settings = self._settings
-        store = Store(settings.state.directory)
-        stack.callback(store.close)
         admin = await self._kafka.admin()
         stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
         polled = Role.POLL in self._roles
         ages = {f"{a.provider}:{a.name}": a.poll_ages for a in self._accounts.values() if polled}
+        timetable = Timetable(settings.follow.policy(), ages)
+        store = Store(settings.state.directory, timetable)
+        stack.callback(store.close)
         client = await stack.enter_async_context(_http_client())
         poller = Poller(
             self._accounts if polled else {},
@@ -137,7 +144,7 @@ class App:
             group=f"{settings.kafka.group_id}.tracker",
             topics=settings.topics,
             partitions=partitions,
-            timetable=Timetable(settings.follow.policy(), ages),
+            timetable=timetable,
             park_max=settings.follow.park_max,
             source=settings.event_source,
             letters=letters,

@@ -37,6 +37,10 @@ class Headers(Protocol):
         """The first value of a header."""
         ...
 
+    def get_all(self, key: str) -> list[str]:
+        """Every line of a header, in order."""
+        ...
+
 
 class Request(NamedTuple):
     """One request; its body is read only by who wants it."""

@@ -120,8 +120,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             counters[kind].labels(label).inc(count)
 
     def _read(self, record: Any, counts: Counter[tuple[str, str]]) -> Record | None:
+        now, origin = time.time_ns() // 1_000_000, (record.topic, record.partition, record.offset)
         try:
-            entry = self._reader.read(record.value, record.headers, (record.topic, record.partition, record.offset))
+            entry = self._reader.read(record.value, now, record.headers, origin)
             if isinstance(entry, Skip):
                 counts["skipped", entry.value] += 1
                 return None

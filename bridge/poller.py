@@ -150,7 +150,7 @@ class Asker:
         await asyncio.sleep(max(0, slot - time.monotonic()))
         await self._slots.acquire()
         now = time.time_ns() // 1_000_000
-        if self._pace.open(time.monotonic()) or question.attempts.ask(question.key, now) is None:
+        if self._pace.open(time.monotonic()) or question.attempts.ask(question.key, question.due, now) is None:
             self._slots.release()
             return
         self._metrics.poll_lateness.labels(self._account.provider).observe(max(0, now - question.due) / 1000)
@@ -189,7 +189,7 @@ class Asker:
             self._pace.failed(time.monotonic())
             self._ask_again(question)
         except asyncio.CancelledError:
-            # This process ends, or lost the partition: whoever is next asks.
+            # This process ends; the next one asks.
             now = time.time_ns() // 1_000_000
             question.attempts.ask_again(question.key, now, now)
             raise

@@ -145,7 +145,9 @@ class Receiver:
 
     def _client(self, request: Request) -> str:
         """The client's address; what a proxy says of it counts only where the proxy is trusted."""
-        hops = [hop.strip() for hop in (request.headers.get("x-forwarded-for") or "").split(",") if hop.strip()]
+        # A proxy may extend the header's line or add one of its own; the last hop of all is the nearest.
+        lines = ",".join(request.headers.get_all("x-forwarded-for"))
+        hops = [hop.strip() for hop in lines.split(",") if hop.strip()]
         client = request.client
         while hops and self._trusts(client):
             client = hops.pop()

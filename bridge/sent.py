@@ -1,4 +1,4 @@
-"""One record of `sms.sent`, anybody's shape, becomes an entry, or a reason why not. Pure; the clock isn't needed."""
+"""One record of `sms.sent`, anybody's shape, becomes an entry, or a reason why not. Pure: the clock is an argument."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,6 +17,12 @@ from bridge.settings.model import SentSettings
 _IDS = ("message_id", "provider_message_id")
 _CONFLUENT_MAGIC, _CONFLUENT_FRAME = 0, 5
 """Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
+
+LAST_TIME = 32_503_679_999_999
+"""The end of the year 2999: some clients write their largest date for "never", and ages are added to these."""
+
+AHEAD = 86_400_000
+"""Milliseconds that `sent_at` may lie in the future; clocks differ, but not by more."""
 
 _WHOLE = range(-(2**63), 2**64)
 """Integers that a JSON reader takes without losing digits."""
@@ -47,6 +53,7 @@ class SentReader:
     def read(
         self,
         value: bytes | None,
+        now: int,
         headers: Iterable[tuple[str, bytes]] = (),
         origin: tuple[str, int, int] | None = None,
     ) -> Sent | Skip:
@@ -54,6 +61,7 @@ class SentReader:
 
         Args:
             value: The record's value.
+            now: The time, in milliseconds since the epoch.
             headers: Its headers.
             origin: Its topic, partition and offset.
 
@@ -69,7 +77,7 @@ class SentReader:
         if (error := next(self._schema.iter_errors(event), None)) is not None:
             where = "/".join(map(str, error.instance_path))
             raise Poison(DeadLetterReason.INVALID, f"{where or 'event'}: {error.message[:200]}")
-        return self._entry(event, headers, origin)
+        return self._entry(event, headers, origin, now)
 
     def _mapped(self, document: dict[str, Any]) -> dict[str, Any]:
         """Their shape in our names; null counts as absent, and an id that is a number counts as its digits."""
@@ -85,7 +93,11 @@ class SentReader:
         return event
 
     def _entry(
-        self, event: Mapping[str, Any], headers: Iterable[tuple[str, bytes]], origin: tuple[str, int, int] | None
+        self,
+        event: Mapping[str, Any],
+        headers: Iterable[tuple[str, bytes]],
+        origin: tuple[str, int, int] | None,
+        now: int,
     ) -> Sent:
         provider, account = event["provider"], event.get("account", "default")
         if provider not in self._known:
@@ -93,6 +105,8 @@ class SentReader:
         if (provider, account) not in self._accounts:
             raise Poison(DeadLetterReason.UNKNOWN_ACCOUNT, f"{provider} has no account {account!r}")
         sent_at = _time(event, "sent_at")
+        if sent_at > now + AHEAD:
+            raise Poison(DeadLetterReason.INVALID, "sent_at: more than a day in the future")
         starts_at = max(sent_at, _time(event, "scheduled_at")) if "scheduled_at" in event else sent_at
         if "give_up_at" in event:
             gives_up_at = min(_time(event, "give_up_at"), sent_at + self._max_follow)
@@ -144,9 +158,12 @@ def _bounded(event: Mapping[str, Any], name: str) -> str:
 def _time(event: Mapping[str, Any], name: str) -> int:
     """An RFC 3339 time in milliseconds since the epoch."""
     try:
-        return round(datetime.fromisoformat(event[name]).timestamp() * 1000)
+        milliseconds = round(datetime.fromisoformat(event[name]).timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise Poison(DeadLetterReason.INVALID, f"{name}: no time of this world") from None
+        milliseconds = -1
+    if not 0 <= milliseconds <= LAST_TIME:
+        raise Poison(DeadLetterReason.INVALID, f"{name}: no time between 1970 and 2999")
+    return milliseconds
 
 
 def _steps(pointer: str) -> tuple[str, ...]:

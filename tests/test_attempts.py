@@ -8,7 +8,7 @@ import pytest
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
 from bridge.core.delivery import Status
-from bridge.tracker.attempts import Attempts, Change
+from bridge.tracker.attempts import Attempts, Change, Known
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
 from tests.core.story import SENT_AT, report
@@ -22,7 +22,7 @@ PARKED = Parked(SENT_AT + 50_000, (ParkedReport(1, report(Status.SENT)._replace(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty database."""
-    store = Store(tmp_path)
+    store = Store(tmp_path, TIMETABLE)
     yield store
     store.close()
 
@@ -30,12 +30,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def attempts(store: Store) -> Attempts:
     """An empty partition."""
-    return store.partition(3, TIMETABLE)
+    return store.partition(3)
 
 
 def key(number: int) -> str:
     """An attempt's key."""
     return f"{ACCOUNT}:{number:04}"
+
+
+def ask(attempts: Attempts, now: int) -> Known | None:
+    """Take the first attempt's poll, whenever it is due."""
+    due = next((due for due, name in attempts.due_polls(ACCOUNT, 2**62, 10) if name == key(1)), 0)
+    return attempts.ask(key(1), due, now)
 
 
 def put(attempts: Attempts, states: dict[str, State], offset: int = 1) -> None:
@@ -62,7 +68,7 @@ def test_timers_run_out_in_order(attempts: Attempts) -> None:
     """Due attempts come parked ones first, each kind by time; what isn't due doesn't come."""
     put(attempts, {key(n): FOLLOWED._replace(ends_at=SENT_AT + n * 1000) for n in (3, 1, 2)} | {key(9): PARKED})
     assert attempts.due(SENT_AT + 2000, 10) == [key(1), key(2)]
-    assert attempts.due(SENT_AT + 60_000, 3) == [key(9), key(1), key(2)]
+    assert attempts.due(SENT_AT + 60_000, 2) == [key(9), key(1), key(2)]
     assert attempts.due(SENT_AT, 10) == []
     assert attempts.next_due() == SENT_AT + 1000
 
@@ -91,13 +97,13 @@ def test_a_poll_is_due_once_and_then_on_schedule(attempts: Attempts) -> None:
     """Taking a poll moves it to the next age; a final state has none."""
     put(attempts, {key(1): FOLLOWED})
     assert [name for _, name in attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10)] == [key(1)]
-    assert attempts.ask(key(1), SENT_AT + 1_200) is not None
+    assert ask(attempts, SENT_AT + 1_200) is not None
     assert attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10) == []
     ((due, _),) = attempts.due_polls(ACCOUNT, SENT_AT + 2_300, 10)
     assert SENT_AT + 2_000 <= due <= SENT_AT + 2_200
     put(attempts, {key(1): FOLLOWED._replace(status=Status.DELIVERED, final_at=SENT_AT)})
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == []
-    assert attempts.ask(key(1), SENT_AT + 3_000) is None
+    assert ask(attempts, SENT_AT + 3_000) is None
 
 
 def test_polls_are_told_apart_by_account(attempts: Attempts) -> None:
@@ -111,7 +117,7 @@ def test_a_poll_taken_during_a_transaction_stays_taken(attempts: Attempts) -> No
     """A transaction that began before a poll was taken doesn't bring the poll back when it is applied."""
     put(attempts, {key(1): FOLLOWED})
     (before,) = attempts.get([key(1)])
-    attempts.ask(key(1), SENT_AT + 1_200)
+    ask(attempts, SENT_AT + 1_200)
     after = FOLLOWED._replace(status=Status.SENT, sequence=1)
     attempts.apply([Change(key(1), before, after, encode_state(after))], "incarnation", 2)
     assert attempts.due_polls(ACCOUNT, SENT_AT + 1_500, 10) == []
@@ -121,10 +127,10 @@ def test_a_poll_taken_during_a_transaction_stays_taken(attempts: Attempts) -> No
 def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: Attempts) -> None:
     """Asking again comes at the given time, but never after the next age or the end."""
     put(attempts, {key(1): FOLLOWED})
-    attempts.ask(key(1), SENT_AT + 1_200)
+    ask(attempts, SENT_AT + 1_200)
     attempts.ask_again(key(1), SENT_AT + 1_300, SENT_AT + 1_200)
     assert attempts.due_polls(ACCOUNT, SENT_AT + 1_300, 10) == [(SENT_AT + 1_300, key(1))]
-    attempts.ask(key(1), SENT_AT + 1_300)
+    ask(attempts, SENT_AT + 1_300)
     attempts.ask_again(key(1), SENT_AT + 99_000, SENT_AT + 1_300)
     ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
     assert due <= SENT_AT + 2_200
@@ -143,30 +149,49 @@ def test_counts_follow_the_states(attempts: Attempts) -> None:
 
 def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
     """After a clean end, position, states and counts are there again."""
-    store = Store(tmp_path)
-    attempts = store.partition(3, TIMETABLE)
+    store = Store(tmp_path, TIMETABLE)
+    attempts = store.partition(3)
     put(attempts, {key(1): FOLLOWED}, offset=77)
     attempts.flush()
     del attempts
     store.close()
     del store
-    again = Store(tmp_path).partition(3, TIMETABLE)
+    again = Store(tmp_path, TIMETABLE).partition(3)
     assert again.position is not None
     assert (again.position.offset, again.position.incarnation) == (77, "incarnation")
     assert again.followed["dexatel"] == 1
     assert again.get([key(1)])[0] is not None
 
 
-def test_a_cache_of_other_settings_is_not_used(store: Store, attempts: Attempts) -> None:
+def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
     """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
+    for ages, usable in (((1_000,), False), ((1_000,), True), ((5_000,), False)):
+        store = Store(tmp_path, Timetable(Policy(), {ACCOUNT: ages}))
+        attempts = store.partition(3)
+        assert (attempts.position is not None) is usable
+        put(attempts, {key(1): FOLLOWED})
+        del attempts
+        store.close()
+        del store
+
+
+def test_a_partition_that_comes_back_is_the_same(store: Store) -> None:
+    """A poll that is still under way when its partition was away shares what it moves with the new owner."""
+    assert store.partition(3) is store.partition(3)
+
+
+def test_an_index_entry_that_is_nobody_s_is_removed(attempts: Attempts) -> None:
+    """A poll that isn't the attempt's own is not asked, and not found again."""
     put(attempts, {key(1): FOLLOWED})
-    assert store.partition(3, TIMETABLE).position is not None
-    assert store.partition(3, Timetable(Policy(), {ACCOUNT: (5_000,)})).position is None
+    ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
+    assert attempts.ask(key(1), due - 1, SENT_AT) is None
+    assert attempts.ask(key(1), due, SENT_AT + 1_500) is not None
+    assert attempts.ask(key(1), due, SENT_AT + 1_500) is None
 
 
 def test_partitions_are_apart(store: Store, attempts: Attempts) -> None:
     """Clearing one partition leaves the others."""
-    other = store.partition(4, TIMETABLE)
+    other = store.partition(4)
     put(attempts, {key(1): FOLLOWED})
     put(other, {key(2): FOLLOWED})
     attempts.clear()
@@ -181,7 +206,7 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     folder = tmp_path / "attempts"
     folder.mkdir()
     (folder / "CURRENT").write_text("nonsense")
-    attempts = Store(tmp_path).partition(0, TIMETABLE)
+    attempts = Store(tmp_path, TIMETABLE).partition(0)
     assert attempts.position is None
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
 
@@ -190,9 +215,9 @@ def test_a_failed_last_poll_is_asked_again_at_the_end(attempts: Attempts) -> Non
     """However long its backoff, an attempt is asked about once more before it ends; and then no more."""
     put(attempts, {key(1): FOLLOWED})
     for _ in range(4):
-        attempts.ask(key(1), SENT_AT + 95_000)
+        ask(attempts, SENT_AT + 95_000)
     attempts.ask_again(key(1), SENT_AT + 200_000, SENT_AT + 95_000)
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at - 1, key(1))]
-    attempts.ask(key(1), FOLLOWED.ends_at)
+    ask(attempts, FOLLOWED.ends_at)
     attempts.ask_again(key(1), FOLLOWED.ends_at + 1_000, FOLLOWED.ends_at)
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == []

@@ -20,6 +20,7 @@ EVENT = {
     "sent_at": "2026-01-31T12:00:00+03:00",
 }
 SENT_AT = 1_769_850_000_000
+NOW = SENT_AT + 1_000
 
 
 def reader(**changes: str) -> SentReader:
@@ -36,7 +37,7 @@ def reader(**changes: str) -> SentReader:
 
 def read(event: Any, using: SentReader | None = None, **members: Any) -> Sent:
     """Read an event that should be readable."""
-    entry = (using or reader()).read(orjson.dumps(event | members))
+    entry = (using or reader()).read(orjson.dumps(event | members), NOW)
     assert isinstance(entry, Sent)
     return entry
 
@@ -50,6 +51,7 @@ def test_every_member_is_taken() -> None:
     """Optional members are carried; unknown ones and nulls don't matter."""
     entry = reader().read(
         orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
+        NOW,
         [("traceparent", b"00-1-2-01")],
         ("sms.sent", 3, 7),
     )
@@ -90,6 +92,10 @@ def test_ids_are_opaque(given: Any, taken: str) -> None:
         (orjson.dumps({**EVENT, "sent_at": "yesterday"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "2026-01-31T12:00:00"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": 1_769_850_000}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "9999-12-31T23:59:59.9999999Z"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "0001-01-01T00:00:00Z"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "2026-02-02T12:00:00+03:00"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "scheduled_at": "9999-12-31T23:59:59-12:00"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "message_id": ""}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "message_id": True}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "provider_message_id": 1.5}), DeadLetterReason.INVALID),
@@ -104,13 +110,13 @@ def test_ids_are_opaque(given: Any, taken: str) -> None:
 def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
     """Bad input is poison with a reason, and nothing else is ever raised."""
     with pytest.raises(Poison) as poison:
-        reader().read(value)
+        reader().read(value, NOW)
     assert poison.value.reason is reason
 
 
 def test_tombstones_are_skipped() -> None:
     """A null value says nothing about any message."""
-    assert reader().read(None) is Skip.TOMBSTONE
+    assert reader().read(None, NOW) is Skip.TOMBSTONE
 
 
 def test_another_shape_is_read_by_settings() -> None:
@@ -125,9 +131,9 @@ def test_another_shape_is_read_by_settings() -> None:
     entry = read(theirs, using)
     assert (entry.message_id, entry.provider, entry.provider_message_id) == ("5", "dexatel", "0042")
     assert (entry.sent_at, entry.sender) == (SENT_AT, "ACME")
-    assert using.read(orjson.dumps(theirs | {"type": "sms.planned"})) is Skip.FILTERED
+    assert using.read(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is Skip.FILTERED
 
 
 def test_confluent_framing_is_stripped() -> None:
     """The five bytes that a registry's serialiser puts in front don't matter."""
-    assert isinstance(reader().read(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT)), Sent)
+    assert isinstance(reader().read(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)

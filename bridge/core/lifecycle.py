@@ -43,6 +43,7 @@ class Outcome(StrEnum):
     CONFLICT = "conflict"
     TOO_OLD = "too_old"
     FORGOTTEN = "forgotten"
+    FAILED = "failed"
 
 
 class Letter(NamedTuple):
@@ -106,7 +107,7 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
 
 def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: Policy) -> Folded:
     # A sent that is read again long after (a rewind) must not start a second life: its own times tell.
-    if min(entry.gives_up_at, max(entry.sent_at, entry.starts_at) + policy.max_follow) <= at.journaled_at:
+    if min(entry.gives_up_at, entry.sent_at + policy.max_follow) <= at.journaled_at:
         letter = Letter(
             DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset
         )

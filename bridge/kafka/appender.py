@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
-from bridge.kafka.clients import Kafka, Record, Sent, send_lane, stopped, told
+from bridge.kafka.clients import Kafka, Record, Sent, abandoned, send_lane, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
@@ -108,7 +108,7 @@ class Appender:
             task.cancel()
         producer, self._producer = self._producer, None
         if producer:
-            await stopped(producer.stop(), "producer")
+            await abandoned(producer)
 
     async def _drive(self, lane: tuple[str, int]) -> None:
         """Send what waits for one partition, batch after batch, until nothing does."""
@@ -137,19 +137,20 @@ class Appender:
 
     async def _settle(self, producer: AIOKafkaProducer, sent: Iterable[Sent], waiting: Sequence[_Waiting]) -> None:
         settled = 0
-        try:
-            for future, count in sent:
+        for future, count in sent:
+            batch, settled = waiting[settled : settled + count], settled + count
+            try:
                 await future
+            except Exception as error:  # noqa: BLE001 - the same
+                self._drop(producer, error)
+                _fail(batch, error)
+            except asyncio.CancelledError as error:
+                _fail(waiting[settled - count :], error)
+                raise
+            else:
                 self._moved_at = asyncio.get_running_loop().time()
-                for _, ticket in waiting[settled : settled + count]:
+                for _, ticket in batch:
                     ticket.acknowledge(1)
-                settled += count
-        except Exception as error:  # noqa: BLE001 - the same
-            self._drop(producer, error)
-            _fail(waiting[settled:], error)
-        except asyncio.CancelledError as error:
-            _fail(waiting[settled:], error)
-            raise
 
     async def _usable_producer(self) -> AIOKafkaProducer:
         async with self._making:
@@ -165,7 +166,7 @@ class Appender:
         if producer is not None and self._producer is producer:
             log.warning("a batch failed; its producer is replaced", error=told(error))
             self._producer = None
-            self._beside(stopped(producer.stop(), "producer"))
+            self._beside(abandoned(producer))
 
     def _beside(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

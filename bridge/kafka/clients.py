@@ -11,7 +11,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.core.errors import Misconfigured
@@ -20,11 +20,8 @@ from bridge.settings.model import PREFIX, KafkaSettings
 BATCH_BYTES = 512 * 1024
 """How full a batch gets before it is sent, uncompressed."""
 
-LARGEST_RECORD = 900 * 1024
-"""Bytes of key, value and headers: what a broker with its default of 1 MiB takes for sure."""
-
 LARGEST_ENTRY = 512 * 1024
-"""Bytes of a journal entry: what is derived from it (an event, a state) then stays below the largest record."""
+"""Bytes of a journal entry: what is made of it (an event, a state) then stays below a broker's default of 1 MiB."""
 
 STOP_WITHIN = 5.0
 """Seconds that a client may take to stop."""
@@ -94,6 +91,8 @@ class Kafka:
             partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
             # No fetch goes to a broker while another waits there, so a quiet partition must not wait for long.
             fetch_max_wait_ms=30,
+            # A member without partitions asks for nothing, and would leave its group for good. Workers have a watchdog.
+            max_poll_interval_ms=2**31 - 1,
         )
         return await self._started(consumer)
 
@@ -130,7 +129,10 @@ class Kafka:
         try:
             await client.start()
         except BaseException:
-            await stopped(client.stop(), type(client).__name__)
+            if isinstance(client, AIOKafkaProducer):
+                await abandoned(client)
+            else:
+                await stopped(client.stop(), type(client).__name__)
             raise
         return client
 
@@ -139,6 +141,17 @@ def told(error: BaseException) -> str:
     """What an error says, in one line that names its kind; Kafka's own already do."""
     text = str(error)
     return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
+
+
+async def abandoned(producer: AIOKafkaProducer) -> None:
+    """Let a producer go without waiting for what it holds: nobody will know what became of it; its successor finds out.
+
+    Its own `stop` flushes first, which may never end, and when that is cut off, leaves its tasks and sockets behind.
+    """
+    producer._closed = True  # noqa: SLF001
+    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    await stopped(producer._sender.close(), "producer")  # noqa: SLF001
+    await stopped(producer.client.close(), "producer")
 
 
 async def stopped(stopping: Awaitable[Any], what: str) -> None:
@@ -169,11 +182,18 @@ async def send_lane(producer: AIOKafkaProducer, records: Sequence[Record]) -> li
     builder = producer.create_batch()
     for record in records:
         if not _fits(builder, record):
-            sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
+            sent.append(await _send(producer, builder, topic, partition))
             builder = producer.create_batch()
             _fits(builder, record)
-    sent.append((await producer.send_batch(builder, topic, partition=partition), builder.record_count()))
+    sent.append(await _send(producer, builder, topic, partition))
     return sent
+
+
+async def _send(producer: AIOKafkaProducer, builder: BatchBuilder, topic: str, partition: int) -> Sent:
+    future = await producer.send_batch(builder, topic, partition=partition)
+    # Whoever waits for it may be cut off before it fails; that isn't news for the event loop.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future, builder.record_count()
 
 
 def _fits(builder: BatchBuilder, record: Record) -> bool:

@@ -72,25 +72,26 @@ async def open_journal(kafka: Kafka, settings: Settings, partitions: int) -> Non
     async with _Journal(kafka, settings, partitions) as journal:
         places = await journal.places()
         _refuse_moved_keys(journal.name, places.values(), partitions)
-        fresh = [tp for tp in journal.tps if tp not in places]
-        ends = await journal.consumer.end_offsets(fresh) if fresh else {}
-        if lost := sorted(tp.partition for tp in fresh if ends[tp] > 0):
+        fresh, lost = await journal.fresh_and_lost(places)
+        if lost:
+            numbers = sorted(tp.partition for tp in lost)
             raise Misconfigured(
-                f"{journal.name} holds entries, but the group {journal.group} has no offsets for its partitions {lost}:"
-                " run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read it all again"
+                f"{journal.name} holds entries, but the group {journal.group} has no offsets within its partitions"
+                f" {numbers}: run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read what is"
+                " there again"
             )
         await journal.commit(dict.fromkeys(fresh, 0))
 
 
 async def adopt(kafka: Kafka, settings: Settings, partitions: int, where: Literal["end", "start"]) -> list[int]:
-    """Give the partitions without a committed offset one: the journal's end, or its start.
+    """Give the partitions without a committed offset, or with one outside the journal, another: its end or its start.
 
     Returns:
-        The partitions that had none.
+        Those partitions.
     """
     async with _Journal(kafka, settings, partitions) as journal:
-        places = await journal.places()
-        lost = [tp for tp in journal.tps if tp not in places]
+        fresh, lost = await journal.fresh_and_lost(await journal.places())
+        lost = sorted(fresh + lost)
         if lost:
             consumer = journal.consumer
             look = consumer.end_offsets if where == "end" else consumer.beginning_offsets
@@ -128,6 +129,20 @@ class _Journal:
     async def places(self) -> dict[TopicPartition, Committed]:
         """What is committed, for the partitions that have something."""
         return await _places(self.admin, self.consumer, self.group, self.tps)
+
+    async def fresh_and_lost(
+        self, places: Mapping[TopicPartition, Committed]
+    ) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """Partitions that were never written to and have no offset; and those whose place in the journal is lost."""
+        starts = await self.consumer.beginning_offsets(self.tps)
+        ends = await self.consumer.end_offsets(self.tps)
+        fresh = [tp for tp in self.tps if tp not in places and ends[tp] == 0]
+        lost = [
+            tp
+            for tp in self.tps
+            if tp not in fresh and not (tp in places and starts[tp] <= places[tp].offset <= ends[tp])
+        ]
+        return fresh, lost
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit these offsets, as the beginning of another incarnation."""

@@ -19,6 +19,9 @@ STOP_WITHIN = 5.0
 STUCK_AFTER = 60.0
 """Seconds without a sign of life after which a worker is begun again."""
 
+OUTSIDE_AFTER = 60.0
+"""Seconds outside the group, a rebalance included, after which its member is made anew."""
+
 LOOK_EVERY = 1.0
 PAUSE = 1.0
 
@@ -37,6 +40,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._duties, self._store = duties, store
         self._consumer: AIOKafkaConsumer | None = None
         self._providers: set[str] = set()
+        self._leaving = False
         self.workers: dict[int, Worker] = {}
         self.joined = False
 
@@ -50,14 +54,18 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 await asyncio.sleep(PAUSE)
 
     async def _member(self) -> None:
+        self._leaving = False
         self._consumer = await self._duties.kafka.member(self._duties.group, sticky=True)
         try:
             self._consumer.subscribe([self._duties.topics.journal], listener=self)
-            while True:
+            inside = time.monotonic()
+            while time.monotonic() - inside < OUTSIDE_AFTER:
                 await asyncio.sleep(LOOK_EVERY)
                 self._watch()
+                inside = time.monotonic() if self.joined else inside
+            log.error("the tracker is outside its group for too long; it joins again")
         finally:
-            self.joined = False
+            self._leaving, self.joined = True, False
             await self._stop_workers(list(self.workers))
             await stopped(self._consumer.stop(), "consumer")
 
@@ -68,10 +76,11 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """The rebalance is over. Only starts things: no heartbeat runs meanwhile."""
-        assert self._consumer is not None  # noqa: S101 - it calls this
+        if self._leaving or self._consumer is None:
+            return
         self._consumer.pause(*assigned)
         for tp in assigned:
-            attempts = self._store.partition(tp.partition, self._duties.timetable)
+            attempts = self._store.partition(tp.partition)
             self.workers[tp.partition] = Worker(self._duties, self._consumer, tp.partition, attempts)
         self.joined = True
         self._duties.metrics.partitions_assigned.set(len(self.workers))
@@ -88,7 +97,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     def _watch(self) -> None:
         now = time.monotonic()
         for worker in self.workers.values():
-            if worker.restored and now - worker.beat > STUCK_AFTER:
+            if now - worker.beat > STUCK_AFTER:
                 log.error("a partition's worker hangs; begun again", partition=worker.number)
                 self._duties.metrics.workers_restarted.labels("stuck").inc()
                 worker.restart()

@@ -85,11 +85,14 @@ class Attempts:
         return [_known(value) for value in found]
 
     def due(self, now: int, limit: int) -> list[str]:
-        """Keys of attempts whose timer has run out, parked ones first."""
-        keys: list[str] = []
-        for kind in (_PARK, _END, _FORGET):
-            keys += [key for _, key in self._until(kind, now, limit - len(keys))]
-        return keys
+        """Keys of attempts whose timer has run out: the first of each kind, so that none waits for another.
+
+        Args:
+            now: The time.
+            limit: The most of each kind; of parked ones, whose words have to be read again, a tenth.
+        """
+        limits = {_PARK: max(1, limit // 10), _END: limit, _FORGET: limit}
+        return [key for kind, most in limits.items() for _, key in self._until(kind, now, most)]
 
     def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
         """When and about which attempts of `provider:account` to ask, the longest due first."""
@@ -151,12 +154,14 @@ class Attempts:
         self._moved.clear()
         self.position = meta
 
-    def ask(self, key: str, now: int) -> Known | None:
+    def ask(self, key: str, due: int, now: int) -> Known | None:
         """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
-        raw = key.encode()
-        value = self._family.get(_STATE + raw)
+        value = self._family.get(_STATE + key.encode())
         known = _known(value)
-        if value is None or known is None or not known.poll or not isinstance(known.state, Followed):
+        if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
+            batch = self._batch()
+            del batch[_polls(account_of(key)) + _DUE.pack(due) + key.encode()]
+            self._db.write(batch, self._unlogged)
             return None
         self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
         return known

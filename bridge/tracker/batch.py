@@ -3,7 +3,8 @@
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -73,18 +74,28 @@ class Batch:
         """Let timers run out; attempts that changed in this batch wait for the next."""
         for key, known in self._loaded(keys):
             state = known.state
-            self._take(key, state, expire(key, state, now, self._policy))
-            if isinstance(state, Followed) and state.final_at is None:
+            folded = self._guarded(key, partial(expire, key, state, now, self._policy))
+            self._take(key, state, folded)
+            if isinstance(state, Followed) and folded.outcome is Outcome.PUBLISHED:
                 self.outcomes[key.split(":", 1)[0], "deadline", Outcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
                 self.outcomes[key.split(":", 1)[0], "callback", Outcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
         """Give parked reports up for which there is no room."""
+        reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
         for key, known in self._loaded(keys):
             if isinstance(known.state, Parked):
-                reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
                 self._take(key, known.state, discard(known.state, reason, error, self._policy))
+
+    def _guarded(self, key: str, work: Callable[[], Folded], state: State = None, offset: int = -1) -> Folded:
+        """Do one attempt's work. A fault of ours stops that attempt, not the partition."""
+        try:
+            return work()
+        except Exception:
+            log.exception("an attempt can't be folded; what came goes to the dead letters", key=key, offset=offset)
+            letter = Letter(DeadLetterReason.INTERNAL, traceback.format_exc(limit=-3), offset)
+            return Folded(state, Outcome.FAILED, (), (letter,))
 
     def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
@@ -107,13 +118,8 @@ class Batch:
         key = _key(entry)
         known = self._known[key]
         state = self._changed.get(key, known.state if known else None)
-        try:
-            folded = fold(key, state, entry, Position(record.offset, record.timestamp), self._policy)
-        except Exception:
-            # A fault of ours stops this entry, not the partition.
-            log.exception("an entry can't be folded; it goes to the dead letters", key=key, offset=record.offset)
-            letter = Letter(DeadLetterReason.INTERNAL, traceback.format_exc(limit=-3), record.offset)
-            folded = Folded(state, Outcome.STALE, (), (letter,))
+        at = Position(record.offset, record.timestamp)
+        folded = self._guarded(key, partial(fold, key, state, entry, at, self._policy), state, record.offset)
         value, origin = (entry.raw.encode(), None) if isinstance(entry, Report) else (None, entry.origin)
         self._take(key, state, folded, value, origin)
         self._count(entry, folded)

@@ -3,25 +3,29 @@
 The journal holds an attempt's reports as their words, and of a sent event where it stands in its own topic.
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
 from bridge.codec import decode_entry
 from bridge.core.entries import Report
 from bridge.core.errors import Poison
-from bridge.kafka.clients import Kafka, Record, stopped
+from bridge.kafka.clients import Kafka, Record, stopped, told
 from bridge.kafka.letters import DeadLetters
 from bridge.tracker.batch import Complaint
 
-NEAR = 1_000
+NEAR = 100
 """Offsets up to which reading on is quicker than seeking."""
 
-READ_WITHIN = 5_000
+READ_WITHIN = 10.0
+"""Seconds for all originals of one partition."""
+
+WAIT = 2_000
 """Milliseconds to wait for a record that should be there."""
 
 GONE = "; its original is no longer in Kafka"
@@ -41,11 +45,7 @@ class Original(NamedTuple):
 async def dead_letters(
     kafka: Kafka, journal: TopicPartition, complaints: Iterable[Complaint], letters: DeadLetters
 ) -> list[Record]:
-    """The records of these dead letters, with their originals.
-
-    Raises:
-        KafkaError: The originals can't be read now.
-    """
+    """The records of these dead letters, with their originals where those can be had."""
     complaints = tuple(complaints)
     wanted: dict[TopicPartition, set[int]] = {}
     for complaint in complaints:
@@ -103,24 +103,31 @@ def _letter(letters: DeadLetters, complaint: Complaint, original: Original) -> R
     )
 
 
-async def _read_again(kafka: Kafka, tp: TopicPartition, offsets: Iterable[int]) -> dict[int, Any]:
-    """The records at these offsets; those that retention removed are missing."""
+async def _read_again(kafka: Kafka, tp: TopicPartition, offsets: set[int]) -> dict[int, Any]:
+    """The records at these offsets; those that can't be read any more, or not soon, are missing."""
     found: dict[int, Any] = {}
-    reader = await kafka.reader(committed=False)
     try:
-        reader.assign([tp])
-        first = (await reader.beginning_offsets([tp]))[tp]
-        position: int | None = None
-        for offset in sorted(offset for offset in offsets if offset >= first):
-            if position is None or not position <= offset <= position + NEAR:
-                reader.seek(tp, offset)
-                position = offset
-            while position <= offset:
-                records = (await reader.getmany(tp, timeout_ms=READ_WITHIN)).get(tp, [])
-                found.update((record.offset, record) for record in records)
-                position = records[-1].offset + 1 if records else offset + 1
-    except OffsetOutOfRangeError as error:
-        log.warning("originals were deleted before they could be read again", error=str(error))
-    finally:
-        await stopped(reader.stop(), "consumer")
+        async with asyncio.timeout(READ_WITHIN):
+            reader = await kafka.reader(committed=False)
+            try:
+                await _collect(reader, tp, offsets, found)
+            finally:
+                await stopped(reader.stop(), "consumer")
+    except (KafkaError, OSError) as error:
+        # It may be another team's topic: gone, or not ours to read. A dead letter's original isn't worth a partition.
+        log.warning("originals can't be read again", topic=tp.topic, partition=tp.partition, error=told(error))
     return found
+
+
+async def _collect(reader: Any, tp: TopicPartition, offsets: set[int], found: dict[int, Any]) -> None:
+    reader.assign([tp])
+    first = (await reader.beginning_offsets([tp]))[tp]
+    position: int | None = None
+    for offset in sorted(offset for offset in offsets if offset >= first):
+        if position is None or not position <= offset <= position + NEAR:
+            reader.seek(tp, offset)
+            position = offset
+        while position <= offset:
+            records = (await reader.getmany(tp, timeout_ms=WAIT, max_records=NEAR)).get(tp, [])
+            found.update((record.offset, record) for record in records if record.offset in offsets)
+            position = records[-1].offset + 1 if records else offset + 1

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
 from bridge.core.errors import Misconfigured
-from bridge.kafka.clients import Kafka, stopped, told
+from bridge.kafka.clients import Kafka, abandoned, told
 from bridge.kafka.letters import DeadLetters
 from bridge.kafka.offsets import Committed, committed
 from bridge.kafka.topics import Partitions
@@ -33,11 +33,14 @@ ENTRIES = 1_000
 SLICE = 200
 """Entries that are folded before others in the event loop get their turn."""
 
-TIMERS = 2_000
-"""The most timers that are looked at together; some of them may be put off."""
+TIMERS = 1_000
+"""The most timers of a kind that are looked at together; some of them may be put off."""
 
-PUT_OFF = 200
+PUT_OFF = 1_000
 """Milliseconds until timers that were put off are looked at again."""
+
+FRESH = 2.0
+"""Seconds for which the journal's end, as a fetch was told it, is believed."""
 
 PATIENCE = 1_000
 """Milliseconds to wait for entries when no timer runs out before."""
@@ -80,7 +83,7 @@ class Worker:
         self._state = TopicPartition(duties.topics.state, number)
         self._transactional_id = f"{duties.group}.{duties.topics.journal}.{number}"
         self._place = Committed(0, 0, "")
-        self._committed_at = 0.0
+        self._committed_at = self._sought_at = 0.0
         self._timers_at = 0
         self._interruptible = True
         self._stopping = False
@@ -104,6 +107,7 @@ class Worker:
     def restart(self) -> None:
         """Give up on whatever hangs, and begin again."""
         self._task.cancel()
+        self.beat, self.caught_up, self.restored, self._interruptible = time.monotonic(), False, False, True
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -115,6 +119,11 @@ class Worker:
                 await self._own()
             except (ProducerFenced, InvalidProducerEpoch):
                 await self._again("fenced", FENCED_PAUSE)
+            except OffsetOutOfRangeError:
+                lost = (
+                    f"the journal no longer holds the offset of {self._duties.group}; see `sms-bridge topics --adopt`"
+                )
+                await self._again("misconfigured", LONGEST_PAUSE, lost)
             except (KafkaError, OSError) as error:
                 await self._again("kafka", pause, told(error))
             except Misconfigured as error:
@@ -141,7 +150,7 @@ class Worker:
             await self._work(producer)
         finally:
             self.caught_up = self.restored = False
-            await stopped(producer.stop(), "producer")
+            await abandoned(producer)
 
     async def _recover(self) -> None:
         duties = self._duties
@@ -155,12 +164,17 @@ class Worker:
             incarnation=place.incarnation,
             tombstones_live=duties.partitions.tombstones_live,
             metrics=duties.metrics,
+            progress=self._breathe,
         ).run(end)
         # Step 3. The journal goes on where the last transaction left it.
         self._place = await self._committed()
         self._consumer.seek(self._journal, self._place.offset)
         self._consumer.resume(self._journal)
+        self._sought_at = time.time()
         self.restored = True
+
+    def _breathe(self) -> None:
+        self.beat = time.monotonic()
 
     async def _committed(self) -> Committed:
         place = await committed(self._duties.admin, self._consumer, self._duties.group, self._journal)
@@ -171,7 +185,7 @@ class Worker:
     async def _work(self, producer: AIOKafkaProducer) -> None:
         offset = self._place.offset
         while not self._stopping:
-            self.beat = time.monotonic()
+            self._breathe()
             records = await self._entries()
             self._interruptible = False
             batch = Batch(self.attempts, self._duties.timetable.policy)
@@ -195,7 +209,10 @@ class Worker:
     def _observe_lag(self, records: list[Any], offset: int) -> None:
         end = self._consumer.highwater(self._journal)
         lag = 0 if end is None else max(0, end - offset)
-        self.caught_up = end is not None and lag == 0
+        # The end is what the last fetch was told; an old answer (this process slept, the leader is away) says nothing.
+        told_at = (self._consumer.last_poll_timestamp(self._journal) or 0) / 1000
+        fresh = told_at > self._sought_at and time.time() - told_at < FRESH
+        self.caught_up = end is not None and lag == 0 and fresh
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0
         self._duties.metrics.journal_lag_entries.labels(str(self.number)).set(lag)
         self._duties.metrics.journal_lag_seconds.labels(str(self.number)).set(max(0, behind))
@@ -205,12 +222,12 @@ class Worker:
         keys = self.attempts.due(now, TIMERS)
         known = zip(keys, self.attempts.get(keys), strict=True)
         expired = [key for key, one in known if one and not self._duties.owed(key, one, now)]
-        batch.expire(expired[:ENTRIES], now)
+        batch.expire(expired, now)
         # What is only put off (a poll comes first) is not looked at again at once.
         self._timers_at = now + PUT_OFF if keys and not expired else 0
         excess = self.attempts.parked - self._duties.park_max
         if excess > 0:
-            batch.overflow(self.attempts.oldest_parked(min(excess, ENTRIES)))
+            batch.overflow(self.attempts.oldest_parked(min(excess, TIMERS // 10)))
 
     async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
         if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -35,6 +35,8 @@ class Restore(NamedTuple):
     tombstones_live: int
     """Milliseconds that the state topic keeps tombstones; an older cache may have missed some."""
     metrics: Metrics
+    progress: Callable[[], None]
+    """Called whenever there is some."""
 
     async def run(self, end: int) -> None:
         """Bring the cache to this offset.
@@ -70,6 +72,7 @@ class Restore(NamedTuple):
             while offset < end:
                 async with asyncio.timeout(STALLED_AFTER):
                     offset = await self._some(reader, offset)
+                self.progress()
                 left = max(0, end - offset)
                 remaining.dec(counted - left)
                 counted = left

@@ -21,23 +21,31 @@ log = structlog.get_logger(__name__)
 class Store:
     """The database: a folder that may be deleted whenever nobody runs. Only one process opens it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, timetable: Timetable) -> None:
         self._path = directory / "attempts"
         directory.mkdir(parents=True, exist_ok=True)
+        self._timetable = timetable
+        self._partitions: dict[int, Attempts] = {}
         self._options = _options()
         self._db = self._open()
 
-    def partition(self, number: int, timetable: Timetable) -> "Attempts":
+    def partition(self, number: int) -> "Attempts":
         """The attempts of one journal partition."""
-        name = str(number)
-        try:
-            family = self._db.get_column_family(name)
-        except Exception:  # noqa: BLE001 - rocksdict has none narrower
-            family = self._db.create_column_family(name, self._options)
-        return Attempts(self._db, family, self._db.get_column_family_handle(name), timetable)
+        # Always the same one: a poll that is still under way may hold it when the partition comes back to us.
+        if number not in self._partitions:
+            name = str(number)
+            try:
+                family = self._db.get_column_family(name)
+            except Exception:  # noqa: BLE001 - rocksdict has none narrower
+                family = self._db.create_column_family(name, self._options)
+            self._partitions[number] = Attempts(
+                self._db, family, self._db.get_column_family_handle(name), self._timetable
+            )
+        return self._partitions[number]
 
     def close(self) -> None:
         """Close; what was not flushed is read from the state topic next time."""
+        self._partitions.clear()
         self._db.close()
 
     def _open(self) -> Rdict:

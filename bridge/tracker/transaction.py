@@ -47,11 +47,8 @@ async def commit(
         sent = await send_batches(producer, records)
 
         # Step 3. See every batch acknowledged: a commit would go through without one that failed.
-        state_offset = None
-        for future, count in sent:
-            metadata = await future
-            if metadata.topic == state_topic:
-                state_offset = metadata.offset + count
+        written = await asyncio.gather(*(future for future, _ in sent))
+        ends = [at.offset + count for at, (_, count) in zip(written, sent, strict=True) if at.topic == state_topic]
 
         # Step 4. The journal's offset joins the transaction.
         offset = OffsetAndMetadata(place.offset, place.metadata)
@@ -59,7 +56,7 @@ async def commit(
 
         # Step 5. Commit.
         await producer.commit_transaction()
-    return state_offset
+    return max(ends, default=None)
 
 
 def event_records(publications: Iterable[Publication], topic: str, partitions: int, source: str) -> list[Record]:
