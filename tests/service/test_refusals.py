@@ -2,14 +2,17 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import TopicPartition as Place
 
 from tests.service.harness.bridge import message
 from tests.service.harness.fleet import Fleet
-from tests.service.harness.process import refused
+from tests.service.harness.process import environment, refused
 from tests.service.harness.topics import Topics
 from tests.service.test_restarts import CALLBACKS_ONLY
 
@@ -143,6 +146,39 @@ async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet
         line = await line_of({**settings, "KAFKA__GROUP_ID": f"{topics.group}-b"}, tmp_path)
         assert topics.journal in line
         assert "--adopt" in line
+
+
+@pytest.mark.parametrize("where", ["end", "start"])
+async def test_an_offset_outside_the_journal_is_refused_until_it_is_adopted(
+    fleet: Fleet, tmp_path: Path, where: str
+) -> None:
+    """After an offset that retention overtook, or that Kafka lost, a person chooses where to go on."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **CALLBACKS_ONLY}
+        async with fleet.running(settings):
+            await topics.publish(message().sent())
+            await topics.settled()
+        places = [Place(topics.journal, number, 1_000_000) for number in range(4)]
+        group = ConsumerGroupTopicPartitions(f"{topics.group}.tracker", places)
+        [future] = topics.admin.alter_consumer_group_offsets([group]).values()
+        await asyncio.wrap_future(future)
+        assert "--adopt" in await line_of(settings, tmp_path)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "from bridge.cli import main; main()",
+            "topics",
+            "--adopt",
+            where,
+            env=environment(settings),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0
+        assert b"partitions [0, 1, 2, 3]" in output
+        async with fleet.running(settings):
+            await topics.publish(message().sent())
+            await topics.settled()
 
 
 async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> None:
