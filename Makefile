@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types check lock clean
+.PHONY: help setup demo test chaos lint types check lock clean
+MINUTES ?= 10
+SEED ?= 1
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,6 +28,9 @@ demo: setup ## A real Kafka, both providers simulated, a live view
 
 test: setup ## Run the suite on a real Kafka
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: setup ## Kill, cut, freeze and starve it, and count what was lost (MINUTES=10 SEED=1)
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 lint: setup ## Style and formatting
 	@$(BIN)/ruff check .
