@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> int:
     _say(f"seed {asked.seed}: {len(plan.faults)} faults, how long each lasts, and the pick that settles whom it hits")
     for fault in plan.faults:
         _say(str(fault))
+    # However it is told to end, it ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="sms-bridge-chaos-"))
     options = Options(plan, asked.seed, asked.minutes * 60, asked.messages_per_second)
     outcome = uvloop.run(run(options, folder, _say))

@@ -11,6 +11,9 @@ from bridge.sandbox.simulators import Simulator
 from tests.chaos.ledger import Ledger
 
 CALLERS = 48
+SKEW = 900
+"""Seconds by which the provider's clock may be wrong."""
+
 RECENT = 2_000
 """From among how many of the latest messages those are drawn that a burst is about."""
 
@@ -58,10 +61,15 @@ async def _call(
         mark = f"mark-{chance.getrandbits(64):016x}"
         try:
             if provider == "dexatel":
-                query = {"message_uuid": provider_message_id, "status": word, "mark": mark}
+                query = {"message_uuid": provider_message_id, "status": word, "mark": mark, "timestamp": _clock(chance)}
                 answer = await client.get(urls[provider], params=query)
             else:
-                body = {"messageid": provider_message_id, "description": word, "mark": mark, "timestamp": _now()}
+                body = {
+                    "messageid": provider_message_id,
+                    "description": word,
+                    "mark": mark,
+                    "timestamp": _clock(chance),
+                }
                 answer = await client.post(urls[provider], json=body)
             answer.release()
             if answer.status == 200:
@@ -70,5 +78,6 @@ async def _call(
             continue
 
 
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+def _clock(chance: random.Random) -> str:
+    """The provider's time, by a clock that is minutes wrong, one way or the other."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + chance.uniform(-SKEW, SKEW)))

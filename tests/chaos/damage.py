@@ -38,7 +38,9 @@ def overwrite(folder: Path, chance: random.Random) -> str:
 
 
 def _some(folder: Path, chance: random.Random) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size and path.name != "LOG")
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.stat().st_size and not path.name.startswith("LOG")
+    )
     return chance.sample(files, min(len(files), chance.randint(1, MOST_FILES)))
 
 

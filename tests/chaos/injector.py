@@ -13,6 +13,7 @@ from bridge.sandbox.broker import Broker
 from tests.chaos import damage
 from tests.chaos.bursts import burst
 from tests.chaos.cluster import Cluster
+from tests.chaos.disks import SmallDisk
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.providers import Mood, Providers
@@ -25,6 +26,9 @@ READY_WITHIN = 20.0
 
 LAG = 0.15
 """Seconds that a slow wire takes for whatever comes through."""
+
+ROOM = 600_000
+"""The most bytes that a full disk has left: more than an empty database takes, or less."""
 
 POISONED = 21
 """Sent events of one dose."""
@@ -79,6 +83,7 @@ class Injector:
             Kind.ROLLING_RESTART: self._rolling_restart,
             Kind.SCALE: self._scale,
             Kind.ROLES: self._roles,
+            Kind.DISK_FULL: self._disk_full,
             Kind.BROKER_KILLED: self._broker_killed,
             Kind.COORDINATOR_KILLED: self._coordinator_killed,
             Kind.BROKERS_AWAY: self._brokers_away,
@@ -175,6 +180,30 @@ class Injector:
                 await self._again(replica)
 
         return done
+
+    async def _disk_full(self, fault: Fault) -> None:
+        fleet, replica, leave = self._world.fleet, self._world.fleet.chosen(fault.pick), int(fault.pick * ROOM)
+        disk = SmallDisk(replica.service.state)
+        self._say(fault, f"of bridge {replica.number} for {fault.seconds} s, all but {leave} bytes")
+        async with replica.busy:
+            await fleet.stop(replica)
+            if not await disk.mount():
+                self._world.say("not allowed to mount; left out")
+                self.done[fault.kind] -= 1
+                await self._again(replica)
+                return
+            await asyncio.to_thread(disk.fill, leave)
+            await replica.start()
+        try:
+            await asyncio.sleep(fault.seconds)
+            await asyncio.to_thread(disk.relieve)
+            if not await replica.until_ready(READY_WITHIN):
+                self._world.say(f"bridge {replica.number} isn't ready though its disk has room again")
+        finally:
+            async with replica.busy:
+                await fleet.stop(replica)
+                await disk.unmount()
+                await self._again(replica)
 
     async def _broker_killed(self, fault: Fault) -> None:
         brokers = self._world.cluster.brokers

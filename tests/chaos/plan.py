@@ -27,6 +27,8 @@ class Kind(StrEnum):
     STATE_TRUNCATED = "state_truncated"
     STATE_OVERWRITTEN = "state_overwritten"
     """A bridge stops, something happens to its folder, it starts."""
+    DISK_FULL = "disk_full"
+    """A bridge's disk is small and full, and after a while no longer."""
 
     BROKER_KILLED = "broker_killed"
     """SIGKILL of one broker, started again after some seconds."""
@@ -80,6 +82,7 @@ BRIDGES: Mapping[Kind, Draw] = {
     Kind.STATE_DELETED: Draw((0, 0), 5),
     Kind.STATE_TRUNCATED: Draw((0, 0), 5),
     Kind.STATE_OVERWRITTEN: Draw((0, 0), 5),
+    Kind.DISK_FULL: Draw((4, 10), 10),
 }
 """What is done to the bridges, one after the other."""
 
