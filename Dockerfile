@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # Two images: `service`, the last and so the default, and `sandbox`, which has the simulators and the demo besides.
 
 ARG BASE=python:3.13-slim-bookworm
