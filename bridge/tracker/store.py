@@ -9,6 +9,8 @@ from pathlib import Path
 import structlog
 from rocksdict import Cache, Options, Rdict, WriteBufferManager
 
+from bridge.core.errors import Misconfigured
+from bridge.settings.model import PREFIX
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.timetable import Timetable
 
@@ -23,7 +25,10 @@ class Store:
 
     def __init__(self, directory: Path, timetable: Timetable) -> None:
         self._path = directory / "attempts"
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Misconfigured(f"{PREFIX}STATE__DIRECTORY: {directory} can't be made ({error.strerror})") from error
         self._timetable = timetable
         self._partitions: dict[int, Attempts] = {}
         self._options = _options()
@@ -57,7 +62,11 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
             if self._path.exists():
                 shutil.move(self._path, aside)
+        try:
             return self._opened()
+        except Exception as error:
+            setting = f"{PREFIX}STATE__DIRECTORY"
+            raise Misconfigured(f"{setting}: no database can be made in {self._path.parent} ({error})") from error
 
     def _opened(self) -> Rdict:
         path = str(self._path)
