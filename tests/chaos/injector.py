@@ -94,9 +94,11 @@ class Injector:
             **{kind: self._mood(mood) for kind, mood in moods.items()},
         }
 
-    async def run(self, lane: Sequence[Fault]) -> None:
-        """Do the faults of a lane, one after the other, none before its time."""
+    async def run(self, lane: Sequence[Fault], until: float) -> None:
+        """Do the faults of a lane, one after the other, none before its time, and none after so many seconds."""
         for fault in lane:
+            if time.monotonic() > self._began + until:
+                return
             await asyncio.sleep(max(0.0, self._began + fault.at - time.monotonic()))
             self.done[fault.kind] += 1
             await self._how[fault.kind](fault)
@@ -172,11 +174,12 @@ class Injector:
     def _damage(self, how: Callable[[Path, random.Random], str]) -> Callable[[Fault], Awaitable[None]]:
         async def done(fault: Fault) -> None:
             replica = self._world.fleet.chosen(fault.pick)
+            self._say(fault, f"of bridge {replica.number}")
             async with replica.busy:
                 # By turns after an orderly end and a sudden one.
                 await (self._world.fleet.stop(replica) if fault.at % 0.2 < 0.1 else replica.kill())
                 what = await asyncio.to_thread(how, replica.service.state, random.Random(fault.pick))
-                self._say(fault, f"of bridge {replica.number}: {what}")
+                self._world.say(f"{fault.kind}: {what}")
                 await self._again(replica)
 
         return done

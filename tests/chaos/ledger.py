@@ -52,7 +52,8 @@ class Ledger:
         self.accepted: set[bytes] = set()
         """Marks of callbacks that got their 200."""
         self.longest_gap = 0.0
-        """Seconds without an event while messages waited for one."""
+        """Seconds without an event while messages were sent."""
+        self.sending = True
         self._letters: Counter[tuple[Place | None, str]] = Counter()
         self._strange: list[str] = []
         self._journaled: set[bytes] = set()
@@ -74,7 +75,8 @@ class Ledger:
     def delivery(self, value: bytes) -> None:
         """An event was read."""
         now = time.monotonic()
-        self.longest_gap = max(self.longest_gap, now - self._moved_at)
+        if self.sending:
+            self.longest_gap = max(self.longest_gap, now - self._moved_at)
         self._moved_at = now
         document = orjson.loads(value)
         event = {name: _shared(document[name]) for name in KEPT}

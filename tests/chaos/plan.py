@@ -72,23 +72,23 @@ class Draw(NamedTuple):
 
 
 BRIDGES: Mapping[Kind, Draw] = {
-    Kind.KILL: Draw((0, 0), 4),
-    Kind.KILL_ALL: Draw((0, 0), 6),
-    Kind.KILL_AGAIN: Draw((0.3, 4), 5),
+    Kind.KILL: Draw((0, 0), 8),
+    Kind.KILL_ALL: Draw((0, 0), 10),
+    Kind.KILL_AGAIN: Draw((0.3, 4), 8),
     Kind.ZOMBIE: Draw((11.5, 15), 3),
-    Kind.ROLLING_RESTART: Draw((0, 0), 12),
+    Kind.ROLLING_RESTART: Draw((0, 0), 18),
     Kind.SCALE: Draw((0, 0), 4),
-    Kind.ROLES: Draw((0, 0), 14),
-    Kind.STATE_DELETED: Draw((0, 0), 5),
-    Kind.STATE_TRUNCATED: Draw((0, 0), 5),
-    Kind.STATE_OVERWRITTEN: Draw((0, 0), 5),
-    Kind.DISK_FULL: Draw((4, 10), 10),
+    Kind.ROLES: Draw((0, 0), 18),
+    Kind.STATE_DELETED: Draw((0, 0), 8),
+    Kind.STATE_TRUNCATED: Draw((0, 0), 8),
+    Kind.STATE_OVERWRITTEN: Draw((0, 0), 8),
+    Kind.DISK_FULL: Draw((4, 8), 15),
 }
 """What is done to the bridges, one after the other."""
 
 SURROUNDINGS: Mapping[Kind, Draw] = {
-    Kind.BROKER_KILLED: Draw((1, 6), 12),
-    Kind.COORDINATOR_KILLED: Draw((1, 6), 12),
+    Kind.BROKER_KILLED: Draw((1, 6), 8),
+    Kind.COORDINATOR_KILLED: Draw((1, 6), 8),
     Kind.BROKERS_AWAY: Draw((20, 20), 15),
     Kind.WIRE_CUT: Draw((1, 12), 1),
     Kind.WIRE_FROZEN: Draw((2, 20), 1),

@@ -35,6 +35,8 @@ class Replica:
         self.wanted = False
         self.frozen = False
         self.busy = Lock()
+        self.worked = False
+        """Whether it was ready at some time since its start."""
         self.resident = 0.0
         """The most bytes that were seen resident."""
         self.restarts: Counter[str] = Counter()
@@ -58,12 +60,13 @@ class Replica:
 
     async def start(self) -> None:
         """Start it, and don't wait."""
-        self.wanted = True
+        self.wanted, self.worked = True, False
         await self.service.start(ready=False)
 
     async def ready(self) -> bool:
         """Whether it says that it is ready."""
         status, _ = await self._ask("/readyz")
+        self.worked |= status == 200
         return status == 200
 
     async def until_ready(self, within: float = READY_WITHIN) -> bool:
@@ -103,7 +106,8 @@ class Replica:
         self.service = self._whole if self.split else self._part
 
     async def measure(self) -> None:
-        """Look at its metrics."""
+        """Look at its health and its metrics."""
+        await self.ready()
         status, text = await self._ask("/metrics")
         if status == 200 and (found := RESIDENT.search(text)):
             self.resident = max(self.resident, float(found[1]))
@@ -127,7 +131,7 @@ class Fleet:
     def __init__(self, replicas: Sequence[Replica]) -> None:
         self.replicas = tuple(replicas)
         self.exits: Counter[str] = Counter()
-        """How processes ended that nobody had told to."""
+        """How processes ended that nobody had told to. While Kafka is away, a start ends like that."""
         self.complaints: list[str] = []
 
     @property
@@ -157,7 +161,10 @@ class Fleet:
             await asyncio.sleep(LOOK_EVERY)
             for replica in self.running:
                 if not replica.busy.locked() and not replica.service.running:
-                    self.exits[f"bridge {replica.number}: {_last_words(replica.service)}"] += 1
+                    words = f"bridge {replica.number}: {_last_words(replica.service)}"
+                    self.exits[words] += 1
+                    if replica.worked:
+                        self.complaints.append(f"it ended by itself in the middle of its work: {words}")
                     await replica.start()
 
     async def watch(self) -> None:

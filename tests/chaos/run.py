@@ -32,6 +32,9 @@ TELL_EVERY = 5.0
 GRACE = 90.0
 """Seconds beyond the time to give up, after which what hasn't ended counts as lost."""
 
+LATE = 15.0
+"""Seconds after the last message was sent in which a fault may still begin that others have delayed."""
+
 QUIET = 2.0
 """Seconds in which nothing more may come after all has ended."""
 
@@ -118,9 +121,10 @@ async def _work(options: Options, world: World, injector: Injector, reader: Read
     """Send and make fail; then heal everything, and wait until all has ended."""
     await asyncio.gather(
         world.sender.send(options.rate, options.seconds, world.providers.simulators),
-        injector.run(options.plan.bridges),
-        injector.run(options.plan.surroundings),
+        injector.run(options.plan.bridges, options.seconds + LATE),
+        injector.run(options.plan.surroundings, options.seconds + LATE),
     )
+    world.ledger.sending = False
     world.say(f"no more faults; {world.ledger.open} messages wait for their end")
     for replica in world.fleet.running:
         if not await replica.until_ready():

@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
             f"bridge {n} had {size / 1e6:.0f} MB resident" for n, size in self.resident.items() if size > RESIDENT_BOUND
         ]
         found += self.complaints
-        return [*found, *(f"log: {line[:2000]}" for line in self.forbidden)]
+        return [*found, *(f"log: {line[:500]}" for line in self.forbidden)]
 
     @property
     def figures(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def _tell(text: str) -> None:
 @pytest.mark.timeout(300)
 async def test_whatever_fails_every_message_ends_exactly_once(tmp_path: Path) -> None:
     """Nothing lost, doubled, wrong or moved back; every bad event has its dead letter; no log has a traceback."""
-    options = Options(SHORT, seed=1, seconds=60, rate=25, polls="2s,5s,10s,20s,30s", give_up=50, speed=1.5)
+    options = Options(SHORT, seed=1, seconds=50, rate=25, polls="2s,5s,10s,20s,30s", give_up=45, speed=1.5)
     outcome = await run(options, tmp_path, _tell)
     for line in outcome.lines():
         _tell(line)
