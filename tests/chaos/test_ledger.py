@@ -1,0 +1,97 @@
+"""The verifier itself: a suite that can't find anything proves nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from bridge.core.delivery import Status
+from bridge.sandbox.verdict import Fault, Promise
+from tests.chaos.ledger import Ledger, Place
+
+KEY = "dexatel:default:1"
+
+
+def event(sequence: int, status: str, previous: str | None, **members: Any) -> bytes:
+    """An event of `sms.delivery` about the one message."""
+    final = status not in {"pending", "sent"}
+    document = {
+        "event_id": f"e-{sequence}",
+        "message_id": "m-1",
+        "provider": "dexatel",
+        "account": "default",
+        "provider_message_id": "1",
+        "sequence": sequence,
+        "status": status,
+        "previous_status": previous,
+        "final": final,
+        "corrects": None,
+    }
+    return json.dumps(document | members).encode()
+
+
+SENT, DELIVERED = event(1, "sent", None), event(2, "delivered", "sent")
+
+
+@pytest.mark.parametrize(
+    ("events", "faults"),
+    [
+        pytest.param([SENT, DELIVERED], set(), id="as it should be"),
+        pytest.param([SENT], {Fault.LOST}, id="no end"),
+        pytest.param([SENT, DELIVERED, DELIVERED], {Fault.TWICE}, id="said twice"),
+        pytest.param([DELIVERED], {Fault.GAPS}, id="a number is missing"),
+        pytest.param([SENT, event(2, "failed", "sent")], {Fault.WRONG}, id="another end"),
+        pytest.param([SENT, event(2, "unknown", "sent")], {Fault.WRONG}, id="given up on"),
+        pytest.param(
+            [SENT, event(2, "pending", "sent"), event(3, "delivered", "pending")], {Fault.MOVED_BACK}, id="back"
+        ),
+        pytest.param(
+            [SENT, event(2, "failed", "sent"), event(3, "delivered", "failed")], {Fault.UNLINKED}, id="not linked"
+        ),
+        pytest.param(
+            [SENT, DELIVERED, event(1, "sent", None, event_id="x", provider_message_id="2")],
+            {Fault.STRANGE},
+            id="unasked",
+        ),
+    ],
+)
+def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], faults: set[Fault]) -> None:
+    """And nothing else is said."""
+    ledger = Ledger()
+    ledger.promise(KEY, Promise("m-1", Status.DELIVERED))
+    for value in events:
+        ledger.delivery(value)
+    assert {finding.fault for finding in ledger.compare().findings} == faults
+
+
+def test_a_message_is_open_until_its_true_end() -> None:
+    """So that a run waits for it."""
+    ledger = Ledger()
+    ledger.promise(KEY, Promise("m-1", Status.DELIVERED))
+    for value, still_open in ((SENT, 1), (event(2, "unknown", "sent"), 1), (event(3, "delivered", "unknown"), 0)):
+        ledger.delivery(value)
+        assert ledger.open == still_open
+
+
+def letter(offset: int, reason: str) -> dict[str, str]:
+    """A dead letter's headers."""
+    return {"source_topic": "sent", "source_partition": "0", "source_offset": str(offset), "reason": reason}
+
+
+def test_dead_letters_are_compared_with_what_was_bad() -> None:
+    """Missing ones and unexpected ones are wrong; repeated ones are only counted."""
+    ledger = Ledger()
+    ledger.poison = {Place("sent", 0, 1): "malformed", Place("sent", 0, 2): "invalid", Place("sent", 0, 3): "invalid"}
+    for headers in (letter(1, "malformed"), letter(1, "malformed"), letter(2, "too_large"), letter(9, "invalid")):
+        ledger.letter(headers)
+    ledger.letter({"reason": "unreadable", "error": "a callback"})
+    found = ledger.letters()
+    assert (found.expected, found.missing, found.repeated, len(found.unexpected)) == (3, 2, 1, 3)
+
+
+def test_a_200_without_a_journal_entry_is_found() -> None:
+    """Each burst's callback carries a mark of its own."""
+    ledger = Ledger()
+    ledger.accepted = {b"mark-0123456789abcdef", b"mark-00000000000000ff"}
+    ledger.entry(b'{"raw": "status=sent&mark=mark-0123456789abcdef&timestamp=1"}')
+    assert ledger.unjournaled() == 1
