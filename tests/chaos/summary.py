@@ -1,6 +1,8 @@
 """What a run came to: figures, what was wrong, a table for people and a line of JSON for machines. Nothing is run."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,8 +12,13 @@ from tests.chaos.ledger import Letters
 RESIDENT_BOUND = 400 * 1024 * 1024
 """Bytes that no process may ever have resident."""
 
-SHOWN = 10
-"""Of each kind of thing that is wrong."""
+SHOWN = 30
+"""Of the things that are wrong."""
+
+ALIKE = 150
+"""Characters by which lines of a log count as the same."""
+
+VARYING = re.compile(r"0x[0-9a-f]+|\d+")
 
 
 class Outcome(NamedTuple):
@@ -52,7 +59,7 @@ class Outcome(NamedTuple):
             f"bridge {n} had {size / 1e6:.0f} MB resident" for n, size in self.resident.items() if size > RESIDENT_BOUND
         ]
         found += self.complaints
-        return [*found, *(f"log: {line[:500]}" for line in self.forbidden)]
+        return [*found, *(f"log, {count} times such as: {line[:600]}" for line, count in _alike(self.forbidden))]
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -105,6 +112,17 @@ class Outcome(NamedTuple):
         for words, count in self.exits.items():
             yield f"ended by itself {count} times: {words}"
         wrong = self.wrong
-        yield from wrong[: 3 * SHOWN]
+        yield from wrong[:SHOWN]
         yield f"{len(wrong)} things are wrong" if wrong else "Nothing is wrong."
         yield json.dumps(figures)
+
+
+def _alike(lines: Iterable[str]) -> Iterable[tuple[str, int]]:
+    """One of each kind of line, and how many are like it: they differ in numbers and addresses."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for line in lines:
+        kind = VARYING.sub("", line)[:ALIKE]
+        counts[kind] += 1
+        first.setdefault(kind, line)
+    return [(first[kind], count) for kind, count in counts.most_common()]
