@@ -16,7 +16,7 @@ import structlog
 
 from bridge.core.attempt import Followed
 from bridge.core.entries import Report, account_of
-from bridge.core.errors import LookupFailed, RateLimited, Refused, Unavailable
+from bridge.core.errors import Damaged, LookupFailed, RateLimited, Refused, Unavailable
 from bridge.core.lifecycle import MOVES, Move
 from bridge.journal import Journal
 from bridge.metrics import Metrics
@@ -79,10 +79,13 @@ class Poller:
 
     async def run(self) -> None:
         """Ask until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for asker in self._askers.values():
-                group.create_task(asker.run())
-            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for asker in self._askers.values():
+                    group.create_task(asker.run())
+                await asyncio.Event().wait()
+        except* Damaged as errors:
+            raise Damaged("the cache on disk can't be used by polls") from errors
 
     def owed(self, key: str, known: Known, now: int) -> bool:
         """Whether a poll is still to come before this attempt may end: one that an outage of ours has delayed."""

@@ -8,6 +8,7 @@ import pytest
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
 from bridge.core.delivery import Status
+from bridge.core.errors import Damaged
 from bridge.tracker.attempts import Attempts, Change, Known
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
@@ -221,3 +222,24 @@ def test_a_failed_last_poll_is_asked_again_at_the_end(attempts: Attempts) -> Non
     ask(attempts, FOLLOWED.ends_at)
     attempts.ask_again(key(1), FOLLOWED.ends_at + 1_000, FOLLOWED.ends_at)
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == []
+
+
+def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
+    """What can be opened but not read says so in one kind of error, and is out of the way at the next start."""
+    store = Store(tmp_path, TIMETABLE)
+    attempts = store.partition(0)
+    put(attempts, {key(number): FOLLOWED for number in range(2_000)})
+    attempts.flush()
+    del attempts
+    store.close()
+    del store
+    for table in (tmp_path / "attempts").glob("*.sst"):
+        sound = table.read_bytes()
+        table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])  # entries, not their index
+    store = Store(tmp_path, TIMETABLE)
+    with pytest.raises(Damaged):
+        store.partition(0).due(2**62, 10)
+    store.close()
+    del store
+    assert (tmp_path / "attempts.damaged").is_dir()
+    assert Store(tmp_path, TIMETABLE).partition(0).position is None

@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
-from bridge.kafka.clients import Kafka, Record, Sent, abandoned, send_lane, told
+from bridge.kafka.abandoning import abandoned
+from bridge.kafka.clients import Kafka, Record, Sent, send_lane, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""

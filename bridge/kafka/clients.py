@@ -11,7 +11,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.core.errors import Misconfigured
@@ -134,10 +134,7 @@ class Kafka:
         except BaseException:
             await asyncio.wait([starting], timeout=STOP_WITHIN)
             starting.cancel()
-            if isinstance(client, AIOKafkaProducer):
-                await abandoned(client)
-            else:
-                await stopped(client.stop(), type(client).__name__)
+            await stopped(client.stop(), type(client).__name__)
             raise
         return client
 
@@ -148,22 +145,11 @@ def told(error: BaseException) -> str:
     return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
 
 
-async def abandoned(producer: AIOKafkaProducer) -> None:
-    """Let a producer go without waiting for what it holds: nobody will know what became of it; its successor finds out.
-
-    Its own `stop` flushes first, which may never end, and when that is cut off, leaves its tasks and sockets behind.
-    """
-    producer._closed = True  # noqa: SLF001
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
-    await stopped(producer._sender.close(), "producer")  # noqa: SLF001
-    await stopped(producer.client.close(), "producer")
-
-
 async def stopped(stopping: Awaitable[Any], what: str) -> None:
     """Wait for a client's stop, but not for long and whatever it raises: what it held is settled by its successor."""
     try:
         await asyncio.wait_for(stopping, STOP_WITHIN)
-    except (KafkaError, OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - what is thrown away can't matter
         log.debug("client did not stop cleanly", client=what, error=told(error))
 
 

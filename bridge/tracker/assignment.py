@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from bridge.core.errors import Damaged
 from bridge.kafka.clients import stopped, told
 from bridge.tracker.partition import Duties, Worker
 from bridge.tracker.store import Store
@@ -41,6 +42,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._consumer: AIOKafkaConsumer | None = None
         self._providers: set[str] = set()
         self._leaving = False
+        self._damaged: Damaged | None = None
         self.workers: dict[int, Worker] = {}
         self.joined = False
 
@@ -62,6 +64,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             while time.monotonic() - inside < OUTSIDE_AFTER:
                 await asyncio.sleep(LOOK_EVERY)
                 self._watch()
+                self._refuse_damage()
                 inside = time.monotonic() if self.joined else inside
             log.error("the tracker is outside its group for too long; it joins again")
         finally:
@@ -79,9 +82,12 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         if self._leaving or self._consumer is None:
             return
         self._consumer.pause(*assigned)
-        for tp in assigned:
-            attempts = self._store.partition(tp.partition)
-            self.workers[tp.partition] = Worker(self._duties, self._consumer, tp.partition, attempts)
+        try:
+            for tp in assigned:
+                attempts = self._store.partition(tp.partition)
+                self.workers[tp.partition] = Worker(self._duties, self._consumer, tp.partition, attempts)
+        except Damaged as error:
+            self._damaged = error  # raised here, it would be swallowed
         self.joined = True
         self._duties.metrics.partitions_assigned.set(len(self.workers))
         log.info("partitions assigned", partitions=sorted(self.workers))
@@ -93,6 +99,12 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             self._duties.metrics.journal_lag_entries.remove(str(worker.number))
             self._duties.metrics.journal_lag_seconds.remove(str(worker.number))
         self._duties.metrics.partitions_assigned.set(len(self.workers))
+
+    def _refuse_damage(self) -> None:
+        """The cache of all partitions is one database: when it is damaged, this process ends."""
+        for error in (self._damaged, *(worker.damaged for worker in self.workers.values())):
+            if error:
+                raise error
 
     def _watch(self) -> None:
         now = time.monotonic()

@@ -6,9 +6,9 @@ that it stands for, in one write batch.
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from struct import Struct
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import orjson
 from rocksdict import Rdict, ReadOptions, WriteBatch, WriteOptions
@@ -16,6 +16,7 @@ from rocksdict import Rdict, ReadOptions, WriteBatch, WriteOptions
 from bridge.codec import decode_state
 from bridge.core.attempt import Followed, Parked, State, due_at
 from bridge.core.entries import account_of
+from bridge.core.errors import Damaged
 from bridge.tracker.timetable import Timetable
 
 FORMAT = 1
@@ -61,11 +62,26 @@ class Meta(NamedTuple):
     parked: int
 
 
+class Disk:
+    """A context for everything that touches the database: what it raises becomes `Damaged`, and is remembered."""
+
+    damaged: str | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # The library raises nothing narrower, and nobody else raises anything as broad.
+        if type(error) is Exception:
+            self.damaged = str(error)
+            raise Damaged(f"the cache on disk can't be used: {error}") from error
+
+
 class Attempts:
     """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
 
-    def __init__(self, db: Rdict, family: Rdict, handle: Any, timetable: Timetable) -> None:
-        self._db, self._family, self._handle, self._timetable = db, family, handle, timetable
+    def __init__(self, db: Rdict, family: Rdict, handle: Any, *, timetable: Timetable, disk: Disk) -> None:
+        self._db, self._family, self._handle, self._timetable, self._disk = db, family, handle, timetable, disk
         self._unlogged = WriteOptions()
         # The state topic is the log; whatever a crash takes from memory is read from there again.
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stub is wrong: a property
@@ -81,7 +97,8 @@ class Attempts:
 
     def get(self, keys: Sequence[str]) -> list[Known | None]:
         """What is known of each of these attempts."""
-        found: Any = self._family.get([_STATE + key.encode() for key in keys]) if keys else []
+        with self._disk:
+            found: Any = self._family.get([_STATE + key.encode() for key in keys]) if keys else []
         return [_known(value) for value in found]
 
     def due(self, now: int, limit: int) -> list[str]:
@@ -124,11 +141,14 @@ class Attempts:
         bound = ReadOptions()
         bound.set_iterate_upper_bound(kind + _DUE.pack(now + 1))
         start = kind + _DUE.pack(self._floors.get(kind, 0))
-        for entry in cast("Iterator[bytes]", self._family.keys(from_key=start, read_opt=bound)):
-            due = _DUE.unpack_from(entry, len(kind))[0]
-            found.append((due, entry[len(kind) + _DUE.size :].decode()))
-            if len(found) == limit:
-                break
+        with self._disk:
+            entries = self._family.iter(bound)
+            entries.seek(start)
+            while len(found) < limit and entries.valid():
+                entry = entries.key()
+                found.append((_DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + _DUE.size :].decode()))
+                entries.next()
+            entries.status()  # an index that can't be read looks empty otherwise
         if found:
             self._floors[kind] = found[0][0]
         return found
@@ -150,25 +170,25 @@ class Attempts:
             self.parked,
         )
         batch[_META] = orjson.dumps(meta._asdict())
-        self._db.write(batch, self._unlogged)
+        self._write(batch)
         self._moved.clear()
         self.position = meta
 
     def ask(self, key: str, due: int, now: int) -> Known | None:
         """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
-        value = self._family.get(_STATE + key.encode())
+        value = self._value(key)
         known = _known(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
             batch = self._batch()
             del batch[_polls(account_of(key)) + _DUE.pack(due) + key.encode()]
-            self._db.write(batch, self._unlogged)
+            self._write(batch)
             return None
         self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
         return known
 
     def ask_again(self, key: str, at: int, now: int) -> None:
         """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first."""
-        value = self._family.get(_STATE + key.encode())
+        value = self._value(key)
         known = _known(value)
         if value is None or known is None or not isinstance(known.state, Followed):
             return
@@ -183,20 +203,30 @@ class Attempts:
         batch[_STATE + raw] = _DUES.pack(known.timer, poll) + value[_DUES.size :]
         if poll:
             self._index(batch, kind, poll, raw)
-        self._db.write(batch, self._unlogged)
+        self._write(batch)
         self._moved[key] = poll
 
     def clear(self) -> None:
         """Forget everything, to be built anew."""
         batch = self._batch()
         batch.delete_range(b"\x00", b"\xff", self._handle)
-        self._db.write(batch, self._unlogged)
+        self._write(batch)
         self.position, self.followed, self.parked = None, Counter(), 0
         self._floors.clear()
 
     def flush(self) -> None:
         """Write out what is only in memory, so that little has to be read again next time."""
-        self._family.flush()
+        with self._disk:
+            self._family.flush()
+
+    def _value(self, key: str) -> bytes | None:
+        with self._disk:
+            value: bytes | None = self._family.get(_STATE + key.encode())
+        return value
+
+    def _write(self, batch: WriteBatch) -> None:
+        with self._disk:
+            self._db.write(batch, self._unlogged)
 
     def _batch(self) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
@@ -242,7 +272,8 @@ class Attempts:
             self.followed[key.split(":", 1)[0]] += change
 
     def _read_meta(self) -> Meta | None:
-        value = self._family.get(_META)
+        with self._disk:
+            value = self._family.get(_META)
         meta = orjson.loads(value) if value else {}
         known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
         return Meta(**meta) if known else None

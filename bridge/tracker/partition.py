@@ -13,8 +13,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, OffsetOutOfRangeError, ProducerFenced
 
-from bridge.core.errors import Misconfigured
-from bridge.kafka.clients import Kafka, abandoned, told
+from bridge.core.errors import Damaged, Misconfigured
+from bridge.kafka.abandoning import abandoned
+from bridge.kafka.clients import Kafka, told
 from bridge.kafka.letters import DeadLetters
 from bridge.kafka.offsets import Committed, committed
 from bridge.kafka.topics import Partitions
@@ -88,6 +89,7 @@ class Worker:
         self._interruptible = True
         self._stopping = False
         self.number = number
+        self.damaged: Damaged | None = None
         self.caught_up = False
         self.restored = False
         self.beat = time.monotonic()
@@ -126,6 +128,9 @@ class Worker:
                 await self._again("misconfigured", LONGEST_PAUSE, lost)
             except (KafkaError, OSError) as error:
                 await self._again("kafka", pause, told(error))
+            except Damaged as error:
+                self.damaged = error
+                return
             except Misconfigured as error:
                 await self._again("misconfigured", LONGEST_PAUSE, str(error))
             except Exception:

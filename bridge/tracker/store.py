@@ -5,13 +5,14 @@ What a partition's family holds is `attempts.py`.
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import structlog
 from rocksdict import Cache, Options, Rdict, WriteBufferManager
 
-from bridge.core.errors import Misconfigured
+from bridge.core.errors import Damaged, Misconfigured
 from bridge.settings.model import PREFIX
-from bridge.tracker.attempts import Attempts
+from bridge.tracker.attempts import Attempts, Disk
 from bridge.tracker.timetable import Timetable
 
 MEMORY_BYTES = 64 * 1024 * 1024
@@ -30,6 +31,7 @@ class Store:
         except OSError as error:
             raise Misconfigured(f"{PREFIX}STATE__DIRECTORY: {directory} can't be made ({error.strerror})") from error
         self._timetable = timetable
+        self._disk = Disk()
         self._partitions: dict[int, Attempts] = {}
         self._options = _options()
         self._db = self._open()
@@ -39,29 +41,41 @@ class Store:
         # Always the same one: a poll that is still under way may hold it when the partition comes back to us.
         if number not in self._partitions:
             name = str(number)
-            try:
-                family = self._db.get_column_family(name)
-            except Exception:  # noqa: BLE001 - rocksdict has none narrower
-                family = self._db.create_column_family(name, self._options)
-            self._partitions[number] = Attempts(
-                self._db, family, self._db.get_column_family_handle(name), self._timetable
-            )
+            with self._disk:
+                family, handle = self._family(name)
+            self._partitions[number] = Attempts(self._db, family, handle, timetable=self._timetable, disk=self._disk)
         return self._partitions[number]
 
     def close(self) -> None:
-        """Close; what was not flushed is read from the state topic next time."""
+        """Close. What was not flushed is read from the state topic next time; so is all, if it turned out damaged."""
         self._partitions.clear()
-        self._db.close()
+        try:
+            with self._disk:
+                self._db.close()
+        except Damaged:
+            pass  # what it can't write any more, Kafka has
+        if self._disk.damaged:
+            self._put_aside(self._disk.damaged)
+
+    def _family(self, name: str) -> tuple[Rdict, Any]:
+        known = Rdict.list_cf(str(self._path), self._options)
+        family = (
+            self._db.get_column_family(name) if name in known else self._db.create_column_family(name, self._options)
+        )
+        return family, self._db.get_column_family_handle(name)
+
+    def _put_aside(self, error: str) -> None:
+        aside = self._path.with_suffix(".damaged")
+        log.error("the cache is damaged; put aside, to be built anew", error=error, to=str(aside))
+        shutil.rmtree(aside, ignore_errors=True)
+        if self._path.exists():
+            shutil.move(self._path, aside)
 
     def _open(self) -> Rdict:
         try:
             return self._opened()
-        except Exception as error:  # noqa: BLE001 - the same
-            aside = self._path.with_suffix(".damaged")
-            log.warning("the cache can't be opened; moved aside, to be built anew", error=str(error), to=str(aside))
-            shutil.rmtree(aside, ignore_errors=True)
-            if self._path.exists():
-                shutil.move(self._path, aside)
+        except Exception as error:  # noqa: BLE001 - rocksdict has none narrower
+            self._put_aside(str(error))
         try:
             return self._opened()
         except Exception as error:
