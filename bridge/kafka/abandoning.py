@@ -33,7 +33,12 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     accumulator = producer._message_accumulator  # noqa: SLF001
     for batches in accumulator._batches.values():  # noqa: SLF001
         accumulator._pending_batches.update(batches)  # noqa: SLF001
+    given_up = tuple(accumulator._pending_batches)  # noqa: SLF001
     accumulator.fail_all(ProducerClosed())
+    for batch in given_up:
+        waiter = batch._drain_waiter  # noqa: SLF001
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()  # nobody waits for it, and nobody needs to be told
 
 
 async def _ended(task: asyncio.Task[Any], client: Any) -> None:
