@@ -1,5 +1,6 @@
 """A short cut of the chaos suite: a dozen kinds of faults within a minute, and every message ends exactly once."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -34,6 +35,9 @@ def _tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+@pytest.mark.skipif(
+    "CHAOS" not in os.environ, reason="set CHAOS=1: it needs the machine for itself, as its times are real"
+)
 @pytest.mark.timeout(300)
 async def test_whatever_fails_every_message_ends_exactly_once(tmp_path: Path) -> None:
     """Nothing lost, doubled, wrong or moved back; every bad event has its dead letter; no log has a traceback."""
