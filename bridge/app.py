@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
 from bridge.admin import Admin
+from bridge.clock import SteadyClock
 from bridge.http import Listener
 from bridge.intake import Intake
 from bridge.journal import Journal
@@ -121,7 +122,7 @@ class App:
         settings = self._settings
         admin = await self._kafka.admin()
         stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
-        polled = Role.POLL in self._roles
+        clock, polled = SteadyClock(), Role.POLL in self._roles
         ages = {f"{a.provider}:{a.name}": a.poll_ages for a in self._accounts.values() if polled}
         timetable = Timetable(settings.follow.policy(), ages)
         store = Store(settings.state.directory, timetable)
@@ -136,6 +137,7 @@ class App:
                 journal=journal,
                 privacy=self._privacy,
                 metrics=self._metrics,
+                clock=clock,
             ),
         )
         duties = Duties(
@@ -149,6 +151,7 @@ class App:
             source=settings.event_source,
             letters=letters,
             metrics=self._metrics,
+            clock=clock,
             owed=poller.owed,
         )
         tracker = Tracker(duties, store)

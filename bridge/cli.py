@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from bridge import __version__, logs
 from bridge.app import App, Role
-from bridge.core.errors import Damaged, Misconfigured
+from bridge.core.errors import Misconfigured
 from bridge.kafka.clients import Kafka, told
 from bridge.kafka.offsets import adopt as adopt_journal
 from bridge.kafka.topics import inspect
@@ -159,7 +159,7 @@ def main() -> None:
     """The console script: an error that a person can mend is a line, not a traceback."""
     try:
         cli()
-    except (Misconfigured, Damaged) as error:
+    except Misconfigured as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"sms-bridge: {line}\n")
         sys.exit(1)

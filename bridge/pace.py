@@ -43,10 +43,6 @@ class Pace:
         """Whether the circuit is open: the account isn't asked."""
         return now < self._paused_until
 
-    def gave_up(self, now: float) -> bool:
-        """Whether the account isn't asked because its provider fails, rather than because it wants a moment."""
-        return self.probing and self.open(now)
-
     @property
     def probing(self) -> bool:
         """Whether the next question decides if the circuit closes again."""

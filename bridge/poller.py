@@ -9,6 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import httpx
@@ -19,27 +20,23 @@ from bridge.core.entries import Report, account_of
 from bridge.core.errors import Damaged, LookupFailed, RateLimited, Refused, Unavailable
 from bridge.core.lifecycle import MOVES, Move
 from bridge.journal import Journal
+from bridge.lookup import look_up
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff
 from bridge.privacy import Privacy
-from bridge.providers.dialect import PollAnswer
 from bridge.settings.accounts import Accounts, ProviderAccount
-from bridge.tracker.attempts import Attempts, Known
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.layout import Known
 from bridge.tracker.partition import Worker
 
 LOOK_EVERY = 0.2
 """Seconds between looks at what is due."""
-
-LARGEST_ANSWER = 256 * 1024
 
 WAIT_FOR_LAST = 15 * 60_000
 """Milliseconds that an attempt's end waits for a last poll that an outage of ours has delayed."""
 
 MOST_FAILURES = 10_000
 """Attempts whose failed polls are remembered for their backoff."""
-
-SETTLE = 1.0
-"""Seconds that the tracker may take to fold what a poll has just put into the journal."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,13 +61,15 @@ class Means(NamedTuple):
     journal: Journal
     privacy: Privacy
     metrics: Metrics
+    clock: Callable[[], int]
+    """Milliseconds since the epoch, without jumps."""
 
 
 class Poller:
     """Asks about the attempts of every account that is polled."""
 
     def __init__(self, accounts: Accounts, means: Means) -> None:
-        self._started_at = time.time_ns() // 1_000_000
+        self._started_at = means.clock()
         self._askers = {
             f"{account.provider}:{account.name}": Asker(account, means)
             for account in accounts.values()
@@ -79,13 +78,10 @@ class Poller:
 
     async def run(self) -> None:
         """Ask until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for asker in self._askers.values():
-                    group.create_task(asker.run())
-                await asyncio.Event().wait()
-        except* Damaged as errors:
-            raise Damaged("the cache on disk can't be used by polls") from errors
+        async with asyncio.TaskGroup() as group:
+            for asker in self._askers.values():
+                group.create_task(asker.run())
+            await asyncio.Event().wait()
 
     def owed(self, key: str, known: Known, now: int) -> bool:
         """Whether a poll is still to come before this attempt may end: one that an outage of ours has delayed."""
@@ -101,7 +97,7 @@ class Asker:
 
     def __init__(self, account: ProviderAccount, means: Means) -> None:
         self._account = account
-        self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics = means
+        self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics, self._clock = means
         metrics = self._metrics
         self._name = f"{account.provider}:{account.name}"
         self._chance = random.Random()  # noqa: S311 - it spreads load
@@ -114,25 +110,33 @@ class Asker:
         metrics.credentials_refused.labels(*self._labels).set(0)
 
     def owes(self, key: str, known: Known) -> bool:
-        """Whether a poll about an attempt is due or under way, and the provider is being asked at all."""
-        return key in self._asking or (known.poll != 0 and not self._pace.gave_up(time.monotonic()))
+        """Whether a poll about an attempt is still to be asked, or under way."""
+        return known.poll != 0 or key in self._asking
 
     async def run(self) -> None:
         """Ask about whatever is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                is_open = self._pace.open(time.monotonic())
-                self._metrics.circuit_open.labels(*self._labels).set(is_open)
-                questions = [] if is_open else self._due()
-                if not questions:
+                try:
+                    asked = await self._round(group)
+                except Damaged:
+                    asked = False  # the tracker builds the cache anew
+                if not asked:
                     await asyncio.sleep(LOOK_EVERY)
-                for question in questions:
-                    if not self._pace.open(time.monotonic()):
-                        await self._start(question, group)
+
+    async def _round(self, group: asyncio.TaskGroup) -> bool:
+        """Ask what is due, and tell whether anything was."""
+        is_open = self._pace.open(time.monotonic())
+        self._metrics.circuit_open.labels(*self._labels).set(is_open)
+        questions = [] if is_open else self._due()
+        for question in questions:
+            if not self._pace.open(time.monotonic()):
+                await self._start(question, group)
+        return bool(questions)
 
     def _due(self) -> list[Question]:
         """Some of what is due, nearest end first."""
-        now, limit = time.time_ns() // 1_000_000, 1 if self._pace.probing else 2 * self._account.poll_concurrency
+        now, limit = self._clock(), 1 if self._pace.probing else 2 * self._account.poll_concurrency
         found: list[Question] = []
         waiting = 0
         for worker in self._workers():
@@ -152,9 +156,14 @@ class Asker:
         slot = self._pace.slot(time.monotonic(), self._share())
         await asyncio.sleep(max(0, slot - time.monotonic()))
         await self._slots.acquire()
-        now = time.time_ns() // 1_000_000
-        if self._pace.open(time.monotonic()) or question.attempts.ask(question.key, question.due, now) is None:
-            self._slots.release()
+        now, taken = self._clock(), False
+        try:
+            is_open = self._pace.open(time.monotonic())
+            taken = not is_open and question.attempts.ask(question.key, question.due, now) is not None
+        finally:
+            if not taken:
+                self._slots.release()
+        if not taken:
             return
         self._metrics.poll_lateness.labels(self._account.provider).observe(max(0, now - question.due) / 1000)
         self._asking.add(question.key)
@@ -164,11 +173,10 @@ class Asker:
         return max(1, sum(1 for _ in self._workers())) / self._partitions
 
     async def _ask(self, question: Question) -> None:
-        settle = 0.0
         outcome = "failed"
         try:
             with self._metrics.poll_duration.labels(self._account.provider).time():
-                report = await self._look_up(question.key.split(":", 2)[2])
+                report = await look_up(self._client, self._account, question.key.split(":", 2)[2])
             self._pace.answered()
             self._failures.pop(question.key, None)
             self._metrics.credentials_refused.labels(*self._labels).set(0)
@@ -176,7 +184,6 @@ class Asker:
             if report and self._is_news(question, report):
                 kept = report._replace(raw=self._privacy.words(report.raw, self._account.dialect.recipient_members))
                 await self._journal.append([self._journal.record(kept)])
-                settle = SETTLE
         except RateLimited as error:
             outcome = "rate_limited"
             self._pace.limited(time.monotonic(), error.retry_after)
@@ -192,18 +199,17 @@ class Asker:
             self._pace.failed(time.monotonic())
             self._ask_again(question)
         except asyncio.CancelledError:
-            # This process ends; the next one asks.
-            now = time.time_ns() // 1_000_000
-            question.attempts.ask_again(question.key, now, now)
+            self._ask_again(question, 0)  # this process ends; the next one asks
             raise
+        except Damaged:
+            pass  # the tracker builds the cache anew, and the question is in it
         except Unavailable as error:
             log.warning("the journal didn't take a poll's answer", error=str(error))
             self._ask_again(question)
         finally:
             self._slots.release()
             self._metrics.polls_completed.labels(self._account.provider, outcome).inc()
-            # Until its report is folded, an attempt must not end as unknown.
-            asyncio.get_running_loop().call_later(settle, self._asking.discard, question.key)
+            self._asking.discard(question.key)  # now that its report is in the journal, or it is asked again
 
     def _ask_again(self, question: Question, delay: float | None = None) -> None:
         """Put a question off, by so many seconds or by what its own failures come to."""
@@ -212,8 +218,9 @@ class Asker:
                 self._failures.clear()  # most of them have long ended
             self._failures[question.key] += 1
             delay = backoff(self._failures[question.key] - 1, self._chance)
-        now = time.time_ns() // 1_000_000
-        question.attempts.ask_again(question.key, now + int(delay * 1000), now)
+        now = self._clock()
+        with suppress(Damaged):
+            question.attempts.ask_again(question.key, now + int(delay * 1000), now)
 
     def _is_news(self, question: Question, report: Report) -> bool:
         """Whether a report would change anything; one that wouldn't isn't written."""
@@ -221,30 +228,3 @@ class Asker:
         if report.verdict is None or known is None or not isinstance(known.state, Followed):
             return True
         return MOVES[known.state.status, report.verdict.status] in {Move.PUBLISH, Move.CORRECT}
-
-    async def _look_up(self, provider_message_id: str) -> Report | None:
-        dialect = self._account.dialect
-        question = dialect.poll_request(provider_message_id)
-        timeout = self._account.poll_timeout / 1000
-        try:
-            async with (
-                asyncio.timeout(timeout),
-                self._client.stream(
-                    question.method, question.url, headers=question.headers, content=question.body, timeout=timeout
-                ) as response,
-            ):
-                body = await _bounded(response)
-        except Exception as error:  # noqa: BLE001
-            # Whatever the HTTP libraries raise, it was no answer. The text of some of it holds the URL: left out.
-            raise LookupFailed(type(error).__name__) from None
-        answer = PollAnswer(response.status_code, response.headers.get("retry-after"), body)
-        return dialect.read_answer(answer, provider_message_id, time.time_ns() // 1_000_000)
-
-
-async def _bounded(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise LookupFailed(f"an answer larger than {LARGEST_ANSWER} bytes")
-    return bytes(body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -41,6 +42,11 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
             await sandbox.brokers[0].stop()
             sent = await send_batches(producer, [Record("some", number, b"k", b"v") for number in (0, 1)])
             assert kafka_tasks() - before
+            # Whoever waited is cut off, so that nobody asks what became of the batches.
+            waiting = asyncio.gather(*(future for future, _ in sent))
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                await waiting
             started = loop.time()
             await abandoned(producer)
             assert loop.time() - started < 5

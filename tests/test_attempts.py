@@ -9,7 +9,8 @@ from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
 from bridge.core.delivery import Status
 from bridge.core.errors import Damaged
-from bridge.tracker.attempts import Attempts, Change, Known
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.layout import Change, Known
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
 from tests.core.story import SENT_AT, report
@@ -53,6 +54,13 @@ def put(attempts: Attempts, states: dict[str, State], offset: int = 1) -> None:
         for (name, state), before in zip(states.items(), known, strict=True)
     ]
     attempts.apply(changes, "incarnation", offset)
+
+
+def spoil(folder: Path) -> None:
+    """Damage a database where opening it doesn't look: the entries, not their index."""
+    for table in (folder / "attempts").glob("*.sst"):
+        sound = table.read_bytes()
+        table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])
 
 
 def test_what_is_written_is_found(attempts: Attempts) -> None:
@@ -212,8 +220,8 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
 
 
-def test_a_failed_last_poll_is_asked_again_at_the_end(attempts: Attempts) -> None:
-    """However long its backoff, an attempt is asked about once more before it ends; and then no more."""
+def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: Attempts) -> None:
+    """However long its backoff, an attempt is asked about once more before it ends; past its end as often as wanted."""
     put(attempts, {key(1): FOLLOWED})
     for _ in range(4):
         ask(attempts, SENT_AT + 95_000)
@@ -221,7 +229,19 @@ def test_a_failed_last_poll_is_asked_again_at_the_end(attempts: Attempts) -> Non
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at - 1, key(1))]
     ask(attempts, FOLLOWED.ends_at)
     attempts.ask_again(key(1), FOLLOWED.ends_at + 1_000, FOLLOWED.ends_at)
-    assert attempts.due_polls(ACCOUNT, 2**62, 10) == []
+    assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at + 1_000, key(1))]
+
+
+def test_a_timer_that_is_put_off_runs_out_once(attempts: Attempts) -> None:
+    """It is found at its new time and not at the old one; what changes the attempt sets it anew."""
+    put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED})
+    attempts.put_off({key(1): FOLLOWED.ends_at + 5_000, "of nobody": 1})
+    assert attempts.due(FOLLOWED.ends_at, 10) == [key(2)]
+    assert attempts.due(FOLLOWED.ends_at + 5_000, 10) == [key(2), key(1)]
+    put(attempts, {key(1): FOLLOWED._replace(status=Status.SENT, sequence=1), key(2): None})
+    assert attempts.due(FOLLOWED.ends_at, 10) == [key(1)]
+    put(attempts, {key(1): None})
+    assert attempts.due(2**62, 10) == []
 
 
 def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
@@ -233,9 +253,7 @@ def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     del attempts
     store.close()
     del store
-    for table in (tmp_path / "attempts").glob("*.sst"):
-        sound = table.read_bytes()
-        table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])  # entries, not their index
+    spoil(tmp_path)
     store = Store(tmp_path, TIMETABLE)
     with pytest.raises(Damaged):
         store.partition(0).due(2**62, 10)
@@ -243,3 +261,31 @@ def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     del store
     assert (tmp_path / "attempts.damaged").is_dir()
     assert Store(tmp_path, TIMETABLE).partition(0).position is None
+
+
+def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
+    """Whoever still holds what was damaged gets the same error; what is made anew is empty, and works."""
+    store = Store(tmp_path, TIMETABLE)
+    for number in (0, 1):
+        put(store.partition(number), {key(number): FOLLOWED for number in range(2_000)})
+        store.partition(number).flush()
+    store.close()
+    store = Store(tmp_path, TIMETABLE)
+    old = store.partition(0)
+    spoil(tmp_path)
+    with pytest.raises(Damaged):
+        old.get([key(number) for number in range(2_000)])
+    assert store.damaged
+    store.renew()
+    assert not store.damaged
+    with pytest.raises(Damaged):
+        old.get([key(1)])
+    with pytest.raises(Damaged):
+        old.ask_again(key(1), 1, 1)
+    assert not store.damaged
+    new = store.partition(0)
+    assert (new.position, new.get([key(1)])) == (None, [None])
+    put(new, {key(1): FOLLOWED})
+    assert new.due_polls(ACCOUNT, 2**62, 10)
+    store.close()
+    assert (tmp_path / "attempts.damaged").is_dir()

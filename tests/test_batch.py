@@ -10,8 +10,9 @@ from bridge.codec import encode_entry, encode_state
 from bridge.core.attempt import Followed, Policy
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
-from bridge.tracker.attempts import Attempts, Change
+from bridge.tracker.attempts import Attempts
 from bridge.tracker.batch import Batch
+from bridge.tracker.layout import Change
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
 from tests.core.story import KEY, POLICY, SENT_AT, report, sent

@@ -94,14 +94,3 @@ def test_failed_probes_double_the_pause() -> None:
         pace.failed(now)
     assert all(later > earlier * 0.9 for earlier, later in pairwise(pauses))
     assert pauses[-1] > 8 * FIRST_PAUSE
-
-
-def test_patience_is_not_giving_up() -> None:
-    """A moment's patience doesn't end what waits for its last poll; an outage does."""
-    pace = make()
-    pace.limited(100, 1)
-    assert pace.open(100)
-    assert not pace.gave_up(100)
-    for _ in range(TRIP_AFTER):
-        pace.failed(102)
-    assert pace.gave_up(102)

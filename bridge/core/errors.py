@@ -7,7 +7,7 @@ BridgeError
 │   ├── Unavailable     Kafka did not take it in time
 │   ├── LookupFailed    the provider did not give a usable answer
 │   └── RateLimited     the provider asks for patience
-├── Damaged         the cache on disk can't be used: put it aside, end, begin again without it
+├── Damaged         the cache on disk can't be used: put it aside, begin again without it
 ├── Refused         the provider does not accept our credentials: stop asking, raise the alarm
 └── Misconfigured   the service must not start or go on: one line that names the remedy
 """
@@ -82,7 +82,7 @@ class Refused(BridgeError):  # noqa: N818
 
 
 class Damaged(BridgeError):  # noqa: N818
-    """The cache on disk can't be read or written. It is only a cache: the next start builds it anew."""
+    """The cache on disk can't be read or written. It is only a cache: it is put aside and built anew."""
 
 
 class Misconfigured(BridgeError):  # noqa: N818

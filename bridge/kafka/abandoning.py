@@ -28,6 +28,7 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     await stopped(client.close(), "producer")
     if task is not None:
         await _ended(task, client)
+        await stopped(client.close(), "producer")  # again: what was under way may have connected anew
     # Only now: a request under way puts its batches back, and must find them where they were; and each batch, when it
     # fails, looks for itself among those that are under way.
     accumulator = producer._message_accumulator  # noqa: SLF001
@@ -36,9 +37,10 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     given_up = tuple(accumulator._pending_batches)  # noqa: SLF001
     accumulator.fail_all(ProducerClosed())
     for batch in given_up:
-        waiter = batch._drain_waiter  # noqa: SLF001
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()  # nobody waits for it, and nobody needs to be told
+        # Whoever waited for one of these was cut off, or is told by its own future.
+        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
+            if future.done() and not future.cancelled():
+                future.exception()
 
 
 async def _ended(task: asyncio.Task[Any], client: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -42,7 +43,6 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._consumer: AIOKafkaConsumer | None = None
         self._providers: set[str] = set()
         self._leaving = False
-        self._damaged: Damaged | None = None
         self.workers: dict[int, Worker] = {}
         self.joined = False
 
@@ -51,6 +51,9 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         while True:
             try:
                 await self._member()
+            except Damaged:
+                self._store.renew()
+                await asyncio.sleep(PAUSE)
             except (KafkaError, OSError) as error:
                 log.warning("the tracker joins again", error=told(error))
                 await asyncio.sleep(PAUSE)
@@ -63,8 +66,9 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             inside = time.monotonic()
             while time.monotonic() - inside < OUTSIDE_AFTER:
                 await asyncio.sleep(LOOK_EVERY)
+                if self._store.damaged:
+                    raise Damaged(self._store.damaged)
                 self._watch()
-                self._refuse_damage()
                 inside = time.monotonic() if self.joined else inside
             log.error("the tracker is outside its group for too long; it joins again")
         finally:
@@ -82,12 +86,10 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         if self._leaving or self._consumer is None:
             return
         self._consumer.pause(*assigned)
-        try:
+        with suppress(Damaged):  # it would be swallowed anyway; the store remembers it
             for tp in assigned:
                 attempts = self._store.partition(tp.partition)
                 self.workers[tp.partition] = Worker(self._duties, self._consumer, tp.partition, attempts)
-        except Damaged as error:
-            self._damaged = error  # raised here, it would be swallowed
         self.joined = True
         self._duties.metrics.partitions_assigned.set(len(self.workers))
         log.info("partitions assigned", partitions=sorted(self.workers))
@@ -99,12 +101,6 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             self._duties.metrics.journal_lag_entries.remove(str(worker.number))
             self._duties.metrics.journal_lag_seconds.remove(str(worker.number))
         self._duties.metrics.partitions_assigned.set(len(self.workers))
-
-    def _refuse_damage(self) -> None:
-        """The cache of all partitions is one database: when it is damaged, this process ends."""
-        for error in (self._damaged, *(worker.damaged for worker in self.workers.values())):
-            if error:
-                raise error
 
     def _watch(self) -> None:
         now = time.monotonic()

@@ -7,59 +7,34 @@ that it stands for, in one write batch.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
-from rocksdict import Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import DbClosedError, Rdict, ReadOptions, WriteBatch, WriteOptions
 
-from bridge.codec import decode_state
-from bridge.core.attempt import Followed, Parked, State, due_at
+from bridge.core.attempt import Followed, Parked, due_at
 from bridge.core.entries import account_of
 from bridge.core.errors import Damaged
+from bridge.tracker.layout import (
+    DUE,
+    DUES,
+    END,
+    FORGET,
+    FORMAT,
+    META,
+    PARK,
+    STATE,
+    Change,
+    Known,
+    Meta,
+    parse,
+    poll_index,
+    timer_index,
+)
 from bridge.tracker.timetable import Timetable
 
-FORMAT = 1
 NEAREST = 50
 """How many attempts are looked at to find each provider's oldest."""
-
-_DUES = Struct(">QQ")
-_DUE = Struct(">Q")
-_STATE, _POLL, _META = b"s", b"p", b"m"
-_END, _FORGET, _PARK = b"e", b"f", b"q"
-"""Timers by what they end: following, remembering, parking."""
-
-
-class Known(NamedTuple):
-    """An attempt as the cache has it; times in milliseconds since the epoch."""
-
-    state: Parked | Followed
-    timer: int
-    poll: int
-    """When to ask about it next, or 0."""
-
-
-class Change(NamedTuple):
-    """What a committed transaction made of an attempt; `encoded` is the new state as the state topic has it."""
-
-    key: str
-    before: Known | None
-    after: State
-    encoded: bytes
-
-
-class Meta(NamedTuple):
-    """What a cached partition stands for, and what it holds."""
-
-    format: int
-    fingerprint: int
-    incarnation: str
-    offset: int
-    """The next offset of the state topic to be read."""
-    written_at: int
-    followed: Mapping[str, int]
-    """Attempts without a final status, by provider."""
-    parked: int
 
 
 class Disk:
@@ -74,6 +49,7 @@ class Disk:
         # The library raises nothing narrower, and nobody else raises anything as broad.
         if type(error) is Exception:
             self.damaged = str(error)
+        if type(error) is Exception or isinstance(error, DbClosedError):
             raise Damaged(f"the cache on disk can't be used: {error}") from error
 
 
@@ -98,8 +74,8 @@ class Attempts:
     def get(self, keys: Sequence[str]) -> list[Known | None]:
         """What is known of each of these attempts."""
         with self._disk:
-            found: Any = self._family.get([_STATE + key.encode() for key in keys]) if keys else []
-        return [_known(value) for value in found]
+            found: Any = self._family.get([STATE + key.encode() for key in keys]) if keys else []
+        return [parse(value) for value in found]
 
     def due(self, now: int, limit: int) -> list[str]:
         """Keys of attempts whose timer has run out: the first of each kind, so that none waits for another.
@@ -108,20 +84,20 @@ class Attempts:
             now: The time.
             limit: The most of each kind; of parked ones, whose words have to be read again, a tenth.
         """
-        limits = {_PARK: max(1, limit // 10), _END: limit, _FORGET: limit}
+        limits = {PARK: max(1, limit // 10), END: limit, FORGET: limit}
         return [key for kind, most in limits.items() for _, key in self._until(kind, now, most)]
 
     def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
         """When and about which attempts of `provider:account` to ask, the longest due first."""
-        return self._until(_polls(account), now, limit)
+        return self._until(poll_index(account), now, limit)
 
     def oldest_parked(self, limit: int) -> list[str]:
         """Keys of the parked attempts that leave first."""
-        return [key for _, key in self._until(_PARK, 2**63, limit)]
+        return [key for _, key in self._until(PARK, 2**63, limit)]
 
     def oldest(self) -> dict[str, int]:
         """By provider, from when the attempt counts whose end is nearest: the oldest, as a rule."""
-        keys = [key for _, key in self._until(_END, 2**63, NEAREST)]
+        keys = [key for _, key in self._until(END, 2**63, NEAREST)]
         found: dict[str, int] = {}
         for key, known in zip(keys, self.get(keys), strict=True):
             if known and isinstance(known.state, Followed):
@@ -130,7 +106,7 @@ class Attempts:
 
     def next_due(self) -> int | None:
         """When the next timer runs out."""
-        firsts = (self._until(kind, 2**63, 1) for kind in (_PARK, _END, _FORGET))
+        firsts = (self._until(kind, 2**63, 1) for kind in (PARK, END, FORGET))
         return min((due for first in firsts for due, _ in first), default=None)
 
     def _until(self, kind: bytes, now: int, limit: int) -> list[tuple[int, str]]:
@@ -139,14 +115,14 @@ class Attempts:
         if limit <= 0:
             return found
         bound = ReadOptions()
-        bound.set_iterate_upper_bound(kind + _DUE.pack(now + 1))
-        start = kind + _DUE.pack(self._floors.get(kind, 0))
+        bound.set_iterate_upper_bound(kind + DUE.pack(now + 1))
+        start = kind + DUE.pack(self._floors.get(kind, 0))
         with self._disk:
             entries = self._family.iter(bound)
             entries.seek(start)
             while len(found) < limit and entries.valid():
                 entry = entries.key()
-                found.append((_DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + _DUE.size :].decode()))
+                found.append((DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + DUE.size :].decode()))
                 entries.next()
             entries.status()  # an index that can't be read looks empty otherwise
         if found:
@@ -169,7 +145,7 @@ class Attempts:
             {provider: count for provider, count in self.followed.items() if count},
             self.parked,
         )
-        batch[_META] = orjson.dumps(meta._asdict())
+        batch[META] = orjson.dumps(meta._asdict())
         self._write(batch)
         self._moved.clear()
         self.position = meta
@@ -177,30 +153,49 @@ class Attempts:
     def ask(self, key: str, due: int, now: int) -> Known | None:
         """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
         value = self._value(key)
-        known = _known(value)
+        known = parse(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
             batch = self._batch()
-            del batch[_polls(account_of(key)) + _DUE.pack(due) + key.encode()]
+            del batch[poll_index(account_of(key)) + DUE.pack(due) + key.encode()]
             self._write(batch)
             return None
         self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
         return known
 
     def ask_again(self, key: str, at: int, now: int) -> None:
-        """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first."""
+        """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first.
+
+        Past the end it is still asked: for how long an end waits for that, whoever runs the timers decides.
+        """
         value = self._value(key)
-        known = _known(value)
+        known = parse(value)
         if value is None or known is None or not isinstance(known.state, Followed):
             return
-        last = known.state.ends_at - 1
-        if known.state.final_at is None and now < last:
-            self._move_poll(key, known, value, min(at, known.poll or at, last))
+        if known.state.final_at is None:
+            last = known.state.ends_at - 1
+            latest = last if now < last else at
+            self._move_poll(key, known, value, min(at, known.poll or at, latest))
+
+    def put_off(self, until: Mapping[str, int]) -> None:
+        """Let each of these attempts' timers run out at its time; what changes an attempt sets its timer anew."""
+        batch, keys = self._batch(), list(until)
+        with self._disk:
+            found: Any = self._family.get([STATE + key.encode() for key in keys]) if keys else []
+        for key, value in zip(keys, found, strict=True):
+            known = parse(value)
+            if known is not None:
+                raw, kind = key.encode(), timer_index(known.state)
+                del batch[kind + DUE.pack(known.timer) + raw]
+                batch[STATE + raw] = DUES.pack(until[key], known.poll) + value[DUES.size :]
+                self._index(batch, kind, until[key], raw)
+        if keys:
+            self._write(batch)
 
     def _move_poll(self, key: str, known: Known, value: bytes, poll: int) -> None:
-        raw, kind, batch = key.encode(), _polls(account_of(key)), self._batch()
+        raw, kind, batch = key.encode(), poll_index(account_of(key)), self._batch()
         if known.poll:
-            del batch[kind + _DUE.pack(known.poll) + raw]
-        batch[_STATE + raw] = _DUES.pack(known.timer, poll) + value[_DUES.size :]
+            del batch[kind + DUE.pack(known.poll) + raw]
+        batch[STATE + raw] = DUES.pack(known.timer, poll) + value[DUES.size :]
         if poll:
             self._index(batch, kind, poll, raw)
         self._write(batch)
@@ -219,9 +214,15 @@ class Attempts:
         with self._disk:
             self._family.flush()
 
+    def close(self) -> None:
+        """Let go of the database, for good: a poll under way may still hold this."""
+        with self._disk:
+            self._family.close()
+        self._handle = None
+
     def _value(self, key: str) -> bytes | None:
         with self._disk:
-            value: bytes | None = self._family.get(_STATE + key.encode())
+            value: bytes | None = self._family.get(STATE + key.encode())
         return value
 
     def _write(self, batch: WriteBatch) -> None:
@@ -238,19 +239,19 @@ class Attempts:
         if before and change.key in self._moved:
             before = before._replace(poll=self._moved[change.key])
         if before:
-            del batch[_kind(before.state) + _DUE.pack(before.timer) + raw]
+            del batch[timer_index(before.state) + DUE.pack(before.timer) + raw]
             if before.poll:
-                del batch[_polls(account_of(change.key)) + _DUE.pack(before.poll) + raw]
+                del batch[poll_index(account_of(change.key)) + DUE.pack(before.poll) + raw]
             self._count(change.key, before.state, -1)
         if after is None:
-            del batch[_STATE + raw]
+            del batch[STATE + raw]
             return
         self._count(change.key, after, 1)
         timer, poll = due_at(after, self._timetable.policy), self._poll(change.key, before, after)
-        batch[_STATE + raw] = _DUES.pack(timer, poll) + change.encoded
-        self._index(batch, _kind(after), timer, raw)
+        batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
+        self._index(batch, timer_index(after), timer, raw)
         if poll:
-            self._index(batch, _polls(account_of(change.key)), poll, raw)
+            self._index(batch, poll_index(account_of(change.key)), poll, raw)
 
     def _poll(self, key: str, before: Known | None, after: Parked | Followed) -> int:
         if isinstance(after, Parked) or after.final_at is not None:
@@ -261,7 +262,7 @@ class Attempts:
         return self._timetable.next_poll(key, after, after.starts_at - 1)
 
     def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
-        batch[kind + _DUE.pack(due) + raw] = b""
+        batch[kind + DUE.pack(due) + raw] = b""
         if due < self._floors.get(kind, 0):
             self._floors[kind] = due
 
@@ -273,25 +274,7 @@ class Attempts:
 
     def _read_meta(self) -> Meta | None:
         with self._disk:
-            value = self._family.get(_META)
+            value = self._family.get(META)
         meta = orjson.loads(value) if value else {}
         known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
         return Meta(**meta) if known else None
-
-
-def _kind(state: Parked | Followed) -> bytes:
-    if isinstance(state, Parked):
-        return _PARK
-    return _END if state.final_at is None else _FORGET
-
-
-def _polls(account: str) -> bytes:
-    """The index of one account's polls; a comma sorts before whatever follows, and is in no account's name."""
-    return _POLL + account.encode() + b","
-
-
-def _known(value: bytes | None) -> Known | None:
-    if value is None:
-        return None
-    timer, poll = _DUES.unpack_from(value)
-    return Known(decode_state(value[_DUES.size :]), timer, poll)

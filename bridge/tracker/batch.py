@@ -16,7 +16,8 @@ from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
 from bridge.metrics import Metrics
-from bridge.tracker.attempts import Attempts, Change, Known
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.layout import Change, Known
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,10 @@ class Batch:
     def empty(self) -> bool:
         """Whether there is nothing to write but, perhaps, the journal's offset."""
         return not (self._changed or self.publications or self.complaints)
+
+    def holds(self, key: str) -> bool:
+        """Whether an attempt has changed in this batch."""
+        return key in self._changed
 
     def fold(self, records: Sequence[Any]) -> None:
         """Fold records of the journal, in their order."""

@@ -21,10 +21,12 @@ from bridge.kafka.offsets import Committed, committed
 from bridge.kafka.topics import Partitions
 from bridge.metrics import Metrics
 from bridge.settings.model import TopicSettings
-from bridge.tracker.attempts import Attempts, Known
+from bridge.tracker.attempts import Attempts
 from bridge.tracker.batch import Batch, count
+from bridge.tracker.layout import Known
 from bridge.tracker.originals import dead_letters
 from bridge.tracker.restore import Restore
+from bridge.tracker.timers import Timers
 from bridge.tracker.timetable import Timetable
 from bridge.tracker.transaction import commit, event_records, state_records
 
@@ -33,15 +35,6 @@ ENTRIES = 1_000
 
 SLICE = 200
 """Entries that are folded before others in the event loop get their turn."""
-
-TIMERS = 1_000
-"""The most timers of a kind that are looked at together; some of them may be put off."""
-
-PUT_OFF = 1_000
-"""Milliseconds until timers that were put off are looked at again."""
-
-FRESH = 2.0
-"""Seconds for which the journal's end, as a fetch was told it, is believed."""
 
 PATIENCE = 1_000
 """Milliseconds to wait for entries when no timer runs out before."""
@@ -71,6 +64,8 @@ class Duties(NamedTuple):
     source: str
     letters: DeadLetters
     metrics: Metrics
+    clock: Callable[[], int]
+    """Milliseconds since the epoch, without jumps."""
     owed: Callable[[str, Known, int], bool]
     """Whether a poll about an attempt is still to come before its end."""
 
@@ -84,12 +79,12 @@ class Worker:
         self._state = TopicPartition(duties.topics.state, number)
         self._transactional_id = f"{duties.group}.{duties.topics.journal}.{number}"
         self._place = Committed(0, 0, "")
-        self._committed_at = self._sought_at = 0.0
-        self._timers_at = 0
+        self._committed_at = 0.0
+        self._began_behind = 0
+        self._timers = Timers(attempts, duties.clock, duties.owed, duties.park_max, self._journal_end)
         self._interruptible = True
         self._stopping = False
         self.number = number
-        self.damaged: Damaged | None = None
         self.caught_up = False
         self.restored = False
         self.beat = time.monotonic()
@@ -128,9 +123,8 @@ class Worker:
                 await self._again("misconfigured", LONGEST_PAUSE, lost)
             except (KafkaError, OSError) as error:
                 await self._again("kafka", pause, told(error))
-            except Damaged as error:
-                self.damaged = error
-                return
+            except Damaged:
+                return  # of all partitions: whoever owns the store begins it anew
             except Misconfigured as error:
                 await self._again("misconfigured", LONGEST_PAUSE, str(error))
             except Exception:
@@ -175,7 +169,8 @@ class Worker:
         self._place = await self._committed()
         self._consumer.seek(self._journal, self._place.offset)
         self._consumer.resume(self._journal)
-        self._sought_at = time.time()
+        self._timers.begin_again()
+        self._began_behind = await self._journal_end()
         self.restored = True
 
     def _breathe(self) -> None:
@@ -199,40 +194,29 @@ class Worker:
                 await asyncio.sleep(0)
             offset = batch.next_offset or offset
             self._observe_lag(records, offset)
-            if self.caught_up and time.time_ns() // 1_000_000 >= self._timers_at:
-                self._run_timers(batch)
+            await self._timers.run(batch, offset)
             await self._conclude(producer, batch, offset)
             self._interruptible = True
 
     async def _entries(self) -> list[Any]:
-        now, due = time.time_ns() // 1_000_000, self.attempts.next_due() if self.caught_up else None
-        patience = PATIENCE if due is None else min(PATIENCE, max(10, max(due, self._timers_at) - now))
+        due = self.attempts.next_due() if self.caught_up else None
+        patience = PATIENCE if due is None else min(PATIENCE, max(10, due - self._duties.clock()))
         found = await self._consumer.getmany(self._journal, timeout_ms=patience, max_records=ENTRIES)
         records: list[Any] = found.get(self._journal, [])
         return records
 
+    async def _journal_end(self) -> int:
+        end: int = (await self._consumer.end_offsets([self._journal]))[self._journal]
+        return end
+
     def _observe_lag(self, records: list[Any], offset: int) -> None:
-        end = self._consumer.highwater(self._journal)
-        lag = 0 if end is None else max(0, end - offset)
-        # The end is what the last fetch was told; an old answer (this process slept, the leader is away) says nothing.
-        told_at = (self._consumer.last_poll_timestamp(self._journal) or 0) / 1000
-        fresh = told_at > self._sought_at and time.time() - told_at < FRESH
-        self.caught_up = end is not None and lag == 0 and fresh
+        # What the last fetch was told may be as old as this worker's predecessor.
+        end = max(self._began_behind, self._consumer.highwater(self._journal) or 0)
+        lag = max(0, end - offset)
+        self.caught_up = lag == 0
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0
         self._duties.metrics.journal_lag_entries.labels(str(self.number)).set(lag)
         self._duties.metrics.journal_lag_seconds.labels(str(self.number)).set(max(0, behind))
-
-    def _run_timers(self, batch: Batch) -> None:
-        now = time.time_ns() // 1_000_000
-        keys = self.attempts.due(now, TIMERS)
-        known = zip(keys, self.attempts.get(keys), strict=True)
-        expired = [key for key, one in known if one and not self._duties.owed(key, one, now)]
-        batch.expire(expired, now)
-        # What is only put off (a poll comes first) is not looked at again at once.
-        self._timers_at = now + PUT_OFF if keys and not expired else 0
-        excess = self.attempts.parked - self._duties.park_max
-        if excess > 0:
-            batch.overflow(self.attempts.oldest_parked(min(excess, TIMERS // 10)))
 
     async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
         if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):

@@ -11,7 +11,8 @@ from aiokafka import TopicPartition
 from bridge.codec import decode_state
 from bridge.kafka.clients import Kafka, stopped
 from bridge.metrics import Metrics
-from bridge.tracker.attempts import Attempts, Change
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.layout import Change
 
 SLICE = 500
 """States that are written at a time; the event loop runs in between."""

@@ -4,6 +4,7 @@ What a partition's family holds is `attempts.py`.
 """
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,23 @@ class Store:
 
     def close(self) -> None:
         """Close. What was not flushed is read from the state topic next time; so is all, if it turned out damaged."""
+        for close in (*(attempts.close for attempts in self._partitions.values()), self._db.close):
+            with suppress(Damaged), self._disk:  # what it can't write any more, Kafka has
+                close()
         self._partitions.clear()
-        try:
-            with self._disk:
-                self._db.close()
-        except Damaged:
-            pass  # what it can't write any more, Kafka has
-        if self._disk.damaged:
-            self._put_aside(self._disk.damaged)
+        if self.damaged:
+            self._put_aside(self.damaged)
+
+    def renew(self) -> None:
+        """Close, and begin anew: after damage with nothing in it."""
+        self.close()
+        self._disk = Disk()
+        self._db = self._open()
+
+    @property
+    def damaged(self) -> str | None:
+        """What the database said when it could not be used; from then on it isn't to be trusted."""
+        return self._disk.damaged
 
     def _family(self, name: str) -> tuple[Rdict, Any]:
         known = Rdict.list_cf(str(self._path), self._options)

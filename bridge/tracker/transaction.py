@@ -11,7 +11,7 @@ from bridge.core.publication import Publication
 from bridge.kafka.clients import Header, Record, send_batches
 from bridge.kafka.offsets import Committed
 from bridge.kafka.partitioner import partition_for
-from bridge.tracker.attempts import Change
+from bridge.tracker.layout import Change
 
 EVENT_TYPE = "sms.delivery.v1"
 DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"

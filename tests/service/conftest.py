@@ -85,6 +85,8 @@ def _accounts(url: str) -> dict[str, str]:
         "DEXATEL__ACCOUNTS__FLAKY__POLL_TIMEOUT": "500ms",
         "DEXATEL__ACCOUNTS__LAST__POLL": "1h",
         "DEXATEL__ACCOUNTS__LAST__GIVE_UP_AFTER": "7s",
+        "DEXATEL__ACCOUNTS__OUTLIVED__POLL": "1h",
+        "DEXATEL__ACCOUNTS__OUTLIVED__GIVE_UP_AFTER": "6s",
         "SPEEDOCOM__API_KEY": API_KEY,
         "SPEEDOCOM__PARTNER_ID": PARTNER_ID,
         "SPEEDOCOM__POLL": "never",
@@ -97,7 +99,7 @@ def _accounts(url: str) -> dict[str, str]:
         settings |= secrets(provider, account)
     settings["DEXATEL__CALLBACK_SECRETS"] += f",{ROTATED}"
     for provider, names in {
-        "DEXATEL": "SIGNED SECOND WALLED BRIEF POLLED V1 REFUSED LIMITED FLAKY LAST",
+        "DEXATEL": "SIGNED SECOND WALLED BRIEF POLLED V1 REFUSED LIMITED FLAKY LAST OUTLIVED",
         "SPEEDOCOM": "SECOND BRIEF POLLED REFUSED ALWAYS",
     }.items():
         settings[f"{provider}__BASE_URL"] = f"{url}/default"

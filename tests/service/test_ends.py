@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.service.harness.bridge import Bridge, Message, message
 from tests.service.harness.checks import moment
-from tests.service.harness.providers import Providers, dexatel_says
+from tests.service.harness.providers import Providers, Reply, dexatel_says
 
 
 def ends_in(seconds: float) -> str:
@@ -33,14 +33,16 @@ class Waiting(NamedTuple):
     failed: Message
     delivered: Message
     last: Message
+    outlived: Message
 
 
 @pytest_asyncio.fixture(scope="module")
 async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
-    """One attempt for each kind of end; the account `brief` gives up after three seconds, `last` after seven."""
+    """One attempt for each kind of end; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
     scheduled_at, gives_up_at = ends_in(2), ends_in(2)
     last = message(account="last")
     providers.script(last.provider_message_id, [dexatel_says("delivered")])
+    providers.gate("dexatel-outlived", Reply(b"", 503))
     attempts = Waiting(
         unheard=await bridge.send(message(account="brief")),
         soon=await bridge.send(message("speedocom"), give_up_at=gives_up_at),
@@ -52,6 +54,7 @@ async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
         failed=await bridge.send(message(account="brief")),
         delivered=await bridge.send(message(account="brief")),
         last=await bridge.send(last),
+        outlived=await bridge.send(message(account="outlived")),
     )
     await bridge.tell(attempts.interim, "Queued", "SentToNetwork")
     return attempts
@@ -134,3 +137,19 @@ async def test_an_attempt_is_asked_about_once_more_before_its_end(
     [asked] = providers.polls(waiting.last.provider_message_id)
     assert moment(event.document["observed_at"]) - in_milliseconds(waiting.last.sent_at) >= 2_000
     assert asked.account == "dexatel-last"
+
+
+async def test_an_end_waits_for_a_provider_that_is_out_of_order(
+    bridge: Bridge, providers: Providers, waiting: Waiting
+) -> None:
+    """While its last poll gets no answer an attempt doesn't end, long after its time; the answer is its end."""
+    one = waiting.outlived
+    overdue = in_milliseconds(one.sent_at) + 8_000
+    await bridge.topics.until(lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed")
+    await bridge.topics.settled()
+    assert providers.polls(one.provider_message_id)
+    assert bridge.story(one) == []
+    providers.script(one.provider_message_id, [dexatel_says("delivered")])
+    providers.gate("dexatel-outlived", None)
+    event = await bridge.final(one)
+    assert (event["status"], event["source"]) == ("delivered", "poll")

@@ -69,6 +69,7 @@ async def slow(bridge: Bridge, providers: Providers) -> Slow:
     """One attempt for each kind of schedule."""
     repeated = await bridge.followed(message(account="polled"))
     await bridge.tell(repeated, "sent")
+    await bridge.events(repeated)
     begun = Slow(
         start=asyncio.get_running_loop().time(),
         known={provider: message(provider, account) for provider, (account, *_) in CASES.items()},

@@ -73,6 +73,33 @@ async def test_a_damaged_disk_is_built_anew(fleet: Fleet, client: httpx.AsyncCli
         assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
 
 
+async def test_a_disk_that_is_damaged_under_way_is_built_anew_without_an_end(
+    fleet: Fleet, client: httpx.AsyncClient
+) -> None:
+    """The process stays, callbacks are taken all the time, and the stories go on where they were."""
+    async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
+        messages = [message() for _ in range(50)]
+        await topics.publish_all([one.sent() for one in messages])
+        for one in messages:
+            await bridge.tell(one, "pending")
+        await topics.settled()
+        await bridge.service.stop()
+        await bridge.service.start()
+
+        async def restored() -> bool:
+            return await bridge.service.sample("sms_bridge_restore_duration_count") == 4
+
+        await topics.until_async(restored, "every partition's states lie in files")
+        for file in bridge.service.state.rglob("*.sst"):
+            file.write_bytes(b"\0" * file.stat().st_size)
+        for one in messages:
+            await bridge.tell(one, "pending", "delivered")
+        for one in messages:
+            assert [e["status"] for e in await bridge.events(one, 2, within=30)] == ["pending", "delivered"]
+        assert bridge.service.running
+        assert list(bridge.service.state.glob("*.damaged"))
+
+
 async def test_a_rewind_of_the_senders_topic_publishes_nothing_twice(fleet: Fleet, client: httpx.AsyncClient) -> None:
     """Read again from the beginning, events that are known change nothing, and those that are over stay over."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
