@@ -18,7 +18,7 @@ from aiokafka.errors import (
 
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
-from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told
+from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told, uncut
 from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
@@ -161,7 +161,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Any]]) -> None:
         offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
         try:
-            await consumer.commit(offsets)
+            await uncut(consumer.commit(offsets))
         except (CommitFailedError, IllegalStateError) as error:
             # The partitions went to another member, which reads these again; the tracker drops repeats.
             log.info("offsets not committed; another member has the partitions", error=type(error).__name__)
@@ -180,7 +180,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
         if offsets:
-            await consumer.commit(offsets)
+            await uncut(consumer.commit(offsets))
 
     async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         tps = [tp for tp in consumer.assignment() if await consumer.committed(tp) is None]

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -126,14 +126,9 @@ class Kafka:
 
     @staticmethod
     async def _started(client: Any) -> Any:
-        # A start that is cut off half-way leaves connections behind that nobody knows; so it is never cut off.
-        starting = asyncio.ensure_future(client.start())
-        starting.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await asyncio.shield(starting)
+            await uncut(client.start())  # cut off half-way it leaves connections behind that nobody knows
         except BaseException:
-            await asyncio.wait([starting], timeout=STOP_WITHIN)
-            starting.cancel()
             await stopped(client.stop(), type(client).__name__)
             raise
         return client
@@ -143,6 +138,18 @@ def told(error: BaseException) -> str:
     """What an error says, in one line that names its kind; Kafka's own already do."""
     text = str(error)
     return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
+
+
+async def uncut(work: Coroutine[Any, Any, Any]) -> None:
+    """Do what the client library must not leave half done: who is cancelled meanwhile waits for its end, not long."""
+    doing = asyncio.ensure_future(work)
+    doing.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody else asks
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing], timeout=STOP_WITHIN)
+        doing.cancel()
+        raise
 
 
 async def stopped(stopping: Awaitable[Any], what: str) -> None:

@@ -6,6 +6,7 @@ What they say, and whether there are any, was settled elsewhere (`truth.py`, `vo
 import asyncio
 from asyncio import Event, Queue, Task, get_running_loop
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ NO_ANSWER = 599
 
 class _Attempt(NamedTuple):
     request: Request
+    acknowledged: Callable[[], None]
     tries: int
 
 
@@ -64,11 +66,11 @@ class CallbackSender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.close()
 
-    def schedule(self, delay: float, request: Request) -> None:
-        """Send this in so many seconds."""
+    def schedule(self, delay: float, request: Request, acknowledged: Callable[[], None]) -> None:
+        """Send this in so many seconds, and say when it was acknowledged."""
         self._outstanding += 1
         self._idle.clear()
-        self._later(delay, _Attempt(request, 0))
+        self._later(delay, _Attempt(request, acknowledged, 0))
 
     async def drained(self) -> None:
         """Return when nothing is outstanding."""
@@ -79,13 +81,16 @@ class CallbackSender:
 
     async def _send_due(self) -> None:
         while True:
-            request, tries = await self._due.get()
+            request, acknowledged, tries = await self._due.get()
             status = await self._send(request)
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR and tries < self._retries:
                 self._counters["callback_retried"] += 1
-                self._later(RETRY_AFTER * 2**tries / self._speed, _Attempt(request, tries + 1))
+                self._later(RETRY_AFTER * 2**tries / self._speed, _Attempt(request, acknowledged, tries + 1))
                 continue
-            self._counters[f"callback_{_ending(status)}"] += 1
+            ending = _ending(status)
+            self._counters[f"callback_{ending}"] += 1
+            if ending == "acknowledged":
+                acknowledged()
             self._outstanding -= 1
             if not self._outstanding:
                 self._idle.set()

@@ -9,6 +9,7 @@ import time
 from asyncio import Event
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,6 +48,7 @@ class Simulator:
         api: Which callbacks Dexatel sends: `legacy` or `v1`. Polls of both are answered.
         webhook_secret: What Dexatel's webhooks are signed with.
         concurrency: Callbacks in flight at most.
+        acknowledged: Is told the id and the word of every callback that got its 2xx.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Simulator:
         api: str = "legacy",
         webhook_secret: str | None = None,
         concurrency: int = 64,
+        acknowledged: Callable[[str, str], None] = lambda _id, _word: None,
     ) -> None:
         voices: Mapping[str, Voice] = {
             "dexatel": DexatelVoice(api=api, token=token, webhook_secret=webhook_secret),
@@ -86,6 +89,7 @@ class Simulator:
         self._submitted_at: dict[str, float] = {}
         self._polled: Counter[str] = Counter()
         self._closing = Event()
+        self._acknowledged = acknowledged
         self._sender = CallbackSender(
             retries=self._voice.retries, speed=speed, concurrency=concurrency, counters=self.counters
         )
@@ -141,7 +145,8 @@ class Simulator:
         for call in settled.calls:
             told = Told(call.step.word, submitted_at + call.step.after, submitted_at)
             request = self._voice.callback(self._callback_url, told, dice, varied=self._profile.varied)
-            self._sender.schedule(submitted_at + call.after - time.time(), request)
+            acknowledged = partial(self._acknowledged, settled.provider_message_id, call.step.word)
+            self._sender.schedule(submitted_at + call.after - time.time(), request, acknowledged)
 
     def _dice(self, provider_message_id: str) -> Dice:
         return Dice(self._seed, self.provider, provider_message_id)

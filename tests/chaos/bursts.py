@@ -34,12 +34,10 @@ async def burst(
         How many were accepted.
     """
     words = _words(count, providers, chance)
-    before = len(ledger.accepted)
     timeout = aiohttp.ClientTimeout(15)
     async with aiohttp.ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as group:
-        for _ in range(CALLERS):
-            group.create_task(_call(client, words, urls, ledger, chance))
-    return len(ledger.accepted) - before
+        calls = [group.create_task(_call(client, words, urls, ledger, chance)) for _ in range(CALLERS)]
+    return sum(call.result() for call in calls)
 
 
 def _words(count: int, providers: Mapping[str, Simulator], chance: random.Random) -> list[tuple[str, str, str]]:
@@ -55,7 +53,8 @@ async def _call(
     urls: Mapping[str, str],
     ledger: Ledger,
     chance: random.Random,
-) -> None:
+) -> int:
+    accepted = 0
     while words:
         provider, provider_message_id, word = words.pop()
         mark = f"mark-{chance.getrandbits(64):016x}"
@@ -73,9 +72,11 @@ async def _call(
                 answer = await client.post(urls[provider], json=body)
             answer.release()
             if answer.status == 200:
-                ledger.accepted.add(mark.encode())
+                accepted += 1
+                ledger.accepted.add(mark)
         except (aiohttp.ClientError, TimeoutError, OSError):
             continue
+    return accepted
 
 
 def _clock(chance: random.Random) -> str:

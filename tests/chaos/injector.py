@@ -30,6 +30,15 @@ LAG = 0.15
 ROOM = 600_000
 """The most bytes that a full disk has left: more than an empty database takes, or less."""
 
+HEARD = 0.5
+"""In what share of the kills inside a transaction the broker has heard of the commit."""
+
+COMMIT_WITHIN = 10.0
+"""Seconds that a bridge gets to commit something."""
+
+LARGEST_STEP = 300.0
+"""Seconds by which a clock is wrong at the most."""
+
 POISONED = 21
 """Sent events of one dose."""
 
@@ -59,6 +68,7 @@ class Injector:
         moods = {
             Kind.LIMITED: Mood.LIMITED,
             Kind.FAILING: Mood.FAILING,
+            Kind.OUTAGE: Mood.FAILING,
             Kind.HANGING: Mood.HANGING,
             Kind.RESETTING: Mood.RESETTING,
             Kind.BABBLING: Mood.BABBLING,
@@ -79,11 +89,13 @@ class Injector:
             Kind.KILL: self._kill,
             Kind.KILL_ALL: self._kill_all,
             Kind.KILL_AGAIN: self._kill_again,
+            Kind.KILL_IN_TRANSACTION: self._kill_in_transaction,
             Kind.ZOMBIE: self._zombie,
             Kind.ROLLING_RESTART: self._rolling_restart,
             Kind.SCALE: self._scale,
             Kind.ROLES: self._roles,
             Kind.DISK_FULL: self._disk_full,
+            Kind.CLOCK: self._clock,
             Kind.BROKER_KILLED: self._broker_killed,
             Kind.COORDINATOR_KILLED: self._coordinator_killed,
             Kind.BROKERS_AWAY: self._brokers_away,
@@ -136,6 +148,42 @@ class Injector:
             await replica.kill()
             await self._again(replica)
 
+    async def _kill_in_transaction(self, fault: Fault) -> None:
+        replica = self._world.fleet.chosen(fault.pick)
+        heard = fault.pick * 10 % 1 < HEARD
+        killed = asyncio.Event()
+
+        def kill() -> bool:
+            if not killed.is_set():
+                replica.end_at_once()
+                killed.set()
+            return heard
+
+        async with replica.busy:
+            for wire in self._world.cluster.wires[replica.number]:
+                wire.on_commit = kill
+            try:
+                async with asyncio.timeout(COMMIT_WITHIN):
+                    await killed.wait()
+            except TimeoutError:
+                self._world.say(f"bridge {replica.number} commits nothing; left out")
+                self.done[fault.kind] -= 1
+                return
+            finally:
+                for wire in self._world.cluster.wires[replica.number]:
+                    wire.on_commit = None
+            self._say(fault, f"bridge {replica.number}, {'after' if heard else 'before'} the broker heard it")
+            await replica.kill()
+            await self._again(replica)
+
+    async def _clock(self, fault: Fault) -> None:
+        replica = self._world.fleet.chosen(fault.pick)
+        seconds = round((fault.pick * 10 % 1 - 0.5) * 2 * LARGEST_STEP)
+        self._say(fault, f"of bridge {replica.number} is wrong by {seconds} s for {fault.seconds} s")
+        replica.clock.set(seconds)
+        await asyncio.sleep(fault.seconds)
+        replica.clock.set(0)
+
     async def _zombie(self, fault: Fault) -> None:
         replica = self._world.fleet.chosen(fault.pick)
         self._say(fault, f"bridge {replica.number} for {fault.seconds} s")
@@ -153,13 +201,18 @@ class Injector:
                 await self._again(replica)
 
     async def _scale(self, fault: Fault) -> None:
-        replica = self._world.fleet.replicas[-1]
-        self._say(fault, f"bridge {replica.number} {'goes' if replica.wanted else 'comes'}")
-        async with replica.busy:
-            if replica.wanted:
-                await self._world.fleet.stop(replica)
-            else:
+        fleet = self._world.fleet
+        running = len(fleet.running)
+        fewest = 2 if fleet.replicas[0].split else 1  # of split roles the first has only what takes things in
+        others = [count for count in range(fewest, len(fleet.replicas) + 1) if count != running]
+        count = others[int(fault.pick * len(others))]
+        self._say(fault, f"from {running} to {count} bridges")
+        for replica in fleet.replicas[running:count]:
+            async with replica.busy:
                 await self._again(replica)
+        for replica in fleet.replicas[count:running]:
+            async with replica.busy:
+                await fleet.stop(replica)
 
     async def _roles(self, fault: Fault) -> None:
         fleet = self._world.fleet

@@ -17,7 +17,7 @@ KEPT = (
 )
 """The members of an event that are judged; a long run has many."""
 
-MARK = re.compile(rb"mark-[0-9a-f]{16}")
+MARK = re.compile(r"mark-[0-9a-f]{16}")
 
 
 class Place(NamedTuple):
@@ -49,14 +49,14 @@ class Ledger:
         """Records of the journal."""
         self.poison: dict[Place, str] = {}
         """Sent events that can't be read, and for what reason."""
-        self.accepted: set[bytes] = set()
-        """Marks of callbacks that got their 200."""
+        self.accepted: set[str] = set()
+        """What callbacks said that got their 200: a mark, or an id and a word."""
         self.longest_gap = 0.0
         """Seconds without an event while messages were sent."""
         self.sending = True
         self._letters: Counter[tuple[Place | None, str]] = Counter()
         self._strange: list[str] = []
-        self._journaled: set[bytes] = set()
+        self._journaled: set[str] = set()
         self._open: set[str] = set()
         self._moved_at = time.monotonic()
 
@@ -101,7 +101,14 @@ class Ledger:
     def entry(self, value: bytes) -> None:
         """An entry of the journal was read."""
         self.entries += 1
-        self._journaled.update(MARK.findall(value))
+        document = orjson.loads(value)
+        if document.get("source") == "callback":
+            self._journaled.add(_said(document["provider_message_id"], document["provider_status"]))
+            self._journaled.update(MARK.findall(document["raw"]))
+
+    def acknowledged(self, provider_message_id: str, word: str) -> None:
+        """A provider's callback got its 200."""
+        self.accepted.add(_said(provider_message_id, word))
 
     def unjournaled(self) -> int:
         """How many callbacks got a 200 that the journal doesn't have."""
@@ -121,6 +128,10 @@ class Ledger:
             sum(count - 1 for one, count in self._letters.items() if one in expected),
             (*unexpected, *self._strange),
         )
+
+
+def _said(provider_message_id: str, word: str) -> str:
+    return f"{provider_message_id} {word}".lower()  # providers don't always write a word in the same case
 
 
 def _shared(value: Any) -> Any:

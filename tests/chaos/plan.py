@@ -15,12 +15,14 @@ class Kind(StrEnum):
     """SIGKILL of all bridges together."""
     KILL_AGAIN = "kill_again"
     """SIGKILL, and once more while it starts and restores."""
+    KILL_IN_TRANSACTION = "kill_in_transaction"
+    """SIGKILL of one bridge when it asks for a transaction's commit, before or after the broker has heard it."""
     ZOMBIE = "zombie"
     """SIGSTOP past the session time-out, then SIGCONT: it believes to own what others own by then."""
     ROLLING_RESTART = "rolling_restart"
     """SIGTERM, one bridge after the other."""
     SCALE = "scale"
-    """A third bridge comes, or goes."""
+    """Another number of bridges, from one to three."""
     ROLES = "roles"
     """All bridges are replaced by ones with split roles, or back."""
     STATE_DELETED = "state_deleted"
@@ -29,6 +31,8 @@ class Kind(StrEnum):
     """A bridge stops, something happens to its folder, it starts."""
     DISK_FULL = "disk_full"
     """A bridge's disk is small and full, and after a while no longer."""
+    CLOCK = "clock"
+    """The clock of a bridge's machine is set forth or back by minutes, and after a while right again."""
 
     BROKER_KILLED = "broker_killed"
     """SIGKILL of one broker, started again after some seconds."""
@@ -56,6 +60,8 @@ class Kind(StrEnum):
     """Something that isn't an answer."""
     REFUSING = "refusing"
     """Our credentials are refused."""
+    OUTAGE = "outage"
+    """Half of an attempt's life without an answer: what an outage of a day is in a life of two."""
     BURST = "burst"
     """Callbacks come ten times as fast, repeated and out of order."""
     POISON = "poison"
@@ -75,6 +81,7 @@ BRIDGES: Mapping[Kind, Draw] = {
     Kind.KILL: Draw((0, 0), 8),
     Kind.KILL_ALL: Draw((0, 0), 10),
     Kind.KILL_AGAIN: Draw((0.3, 4), 8),
+    Kind.KILL_IN_TRANSACTION: Draw((0, 0), 9),
     Kind.ZOMBIE: Draw((11.5, 15), 3),
     Kind.ROLLING_RESTART: Draw((0, 0), 18),
     Kind.SCALE: Draw((0, 0), 4),
@@ -83,6 +90,7 @@ BRIDGES: Mapping[Kind, Draw] = {
     Kind.STATE_TRUNCATED: Draw((0, 0), 8),
     Kind.STATE_OVERWRITTEN: Draw((0, 0), 8),
     Kind.DISK_FULL: Draw((4, 8), 15),
+    Kind.CLOCK: Draw((5, 15), 0),
 }
 """What is done to the bridges, one after the other."""
 
@@ -100,6 +108,7 @@ SURROUNDINGS: Mapping[Kind, Draw] = {
     Kind.RESETTING: Draw((3, 10), 0),
     Kind.BABBLING: Draw((3, 10), 0),
     Kind.REFUSING: Draw((2, 5), 0),
+    Kind.OUTAGE: Draw((60, 60), 0),
     Kind.BURST: Draw((2, 5), 1),
     Kind.POISON: Draw((2, 5), 0),
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -132,13 +132,24 @@ class Providers:
         callback_urls: Where each one's callbacks go.
         seed: The same seed gives every message the same fate.
         speed: What the providers' times are divided by.
+        acknowledged: Is told the id and the word of every callback that got its 200.
     """
 
-    def __init__(self, callback_urls: Mapping[str, str], seed: int, speed: float) -> None:
+    def __init__(
+        self, callback_urls: Mapping[str, str], seed: int, speed: float, acknowledged: Callable[[str, str], None]
+    ) -> None:
         self._stack = AsyncExitStack()
         with _patient():
             self.simulators = {
-                name: Simulator(name, callback_urls[name], profile=PROFILE, seed=seed, speed=speed, concurrency=96)
+                name: Simulator(
+                    name,
+                    callback_urls[name],
+                    profile=PROFILE,
+                    seed=seed,
+                    speed=speed,
+                    concurrency=96,
+                    acknowledged=acknowledged,
+                )
                 for name in PROVIDERS
             }
         self.fronts: dict[str, Front] = {}

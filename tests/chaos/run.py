@@ -15,7 +15,7 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Plan
 from tests.chaos.providers import PROVIDERS, Providers
 from tests.chaos.reader import Names, Reader
-from tests.chaos.replicas import Fleet, Replica
+from tests.chaos.replicas import Clock, Fleet, Replica
 from tests.chaos.sender import Sender
 from tests.chaos.summary import Outcome
 from tests.chaos.wires import Balancer
@@ -33,7 +33,6 @@ GRACE = 90.0
 """Seconds beyond the time to give up, after which what hasn't ended counts as lost."""
 
 LATE = 15.0
-"""Seconds after the last message was sent in which a fault may still begin that others have delayed."""
 
 QUIET = 2.0
 """Seconds in which nothing more may come after all has ended."""
@@ -54,6 +53,8 @@ class Options(NamedTuple):
     give_up: float = 120.0
     speed: float = 1.0
     """What the providers' times are divided by."""
+    late: float = LATE
+    """After the last message was sent, for how long a fault may still begin that others have delayed."""
 
 
 async def run(options: Options, folder: Path, say: Callable[[str], None]) -> Outcome:
@@ -77,7 +78,7 @@ async def run(options: Options, folder: Path, say: Callable[[str], None]) -> Out
         fleet = Fleet(())
         balancer = await stack.enter_async_context(Balancer(lambda: fleet.addresses))
         urls = {name: f"http://127.0.0.1:{balancer.port}/dlr/{name}/{SECRET}" for name in PROVIDERS}
-        providers = await stack.enter_async_context(Providers(urls, options.seed, options.speed))
+        providers = await stack.enter_async_context(Providers(urls, options.seed, options.speed, ledger.acknowledged))
         fronts = {name: front.url for name, front in providers.fronts.items()}
         fleet.replicas = tuple(
             _replica(number, folder, _settings(options, names, cluster.servers_of(number), fronts))
@@ -121,8 +122,8 @@ async def _work(options: Options, world: World, injector: Injector, reader: Read
     """Send and make fail; then heal everything, and wait until all has ended."""
     await asyncio.gather(
         world.sender.send(options.rate, options.seconds, world.providers.simulators),
-        injector.run(options.plan.bridges, options.seconds + LATE),
-        injector.run(options.plan.surroundings, options.seconds + LATE),
+        injector.run(options.plan.bridges, options.seconds + options.late),
+        injector.run(options.plan.surroundings, options.seconds + options.late),
     )
     world.ledger.sending = False
     world.say(f"no more faults; {world.ledger.open} messages wait for their end")
@@ -182,11 +183,13 @@ def _names() -> Names:
 
 
 def _replica(number: int, folder: Path, settings: Mapping[str, str]) -> Replica:
-    state = {"STATE__DIRECTORY": str(folder / f"bridge-{number}" / "state")}
-    whole = Service({**settings, **state}, folder / f"bridge-{number}" / "whole")
-    part = Service({**settings, **state}, folder / f"bridge-{number}" / "part", ROLES[number])
-    whole.state = part.state = folder / f"bridge-{number}" / "state"
-    return Replica(number, whole, part)
+    place = folder / f"bridge-{number}"
+    clock = Clock(place / "clock")
+    settings = {**settings, "STATE__DIRECTORY": str(place / "state")}
+    whole = Service(settings, place / "whole", variables=clock.variables)
+    part = Service(settings, place / "part", ROLES[number], variables=clock.variables)
+    whole.state = part.state = place / "state"
+    return Replica(number, whole, part, clock)
 
 
 def _settings(options: Options, names: Names, servers: str, urls: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     comparison: Comparison
     letters: Letters
     accepted: int
-    """Callbacks of bursts that got their 200."""
+    """Callbacks that got their 200, repetitions of a provider's own left out."""
     unjournaled: int
     """Those of them that the journal doesn't have."""
     entries: int
@@ -85,7 +85,7 @@ class Outcome(NamedTuple):
             "unlinked": found.messages_with(Fault.UNLINKED),
             "strange": found.messages_with(Fault.STRANGE),
             "journal_entries": self.entries,
-            "burst_callbacks_accepted": self.accepted,
+            "callbacks_accepted": self.accepted,
             "accepted_not_journaled": self.unjournaled,
             "dead_letters_expected": self.letters.expected,
             "dead_letters_missing": self.letters.missing,

@@ -90,8 +90,12 @@ def test_dead_letters_are_compared_with_what_was_bad() -> None:
 
 
 def test_a_200_without_a_journal_entry_is_found() -> None:
-    """Each burst's callback carries a mark of its own."""
+    """Each burst's callback carries a mark of its own; a provider's are told by id and word."""
     ledger = Ledger()
-    ledger.accepted = {b"mark-0123456789abcdef", b"mark-00000000000000ff"}
-    ledger.entry(b'{"raw": "status=sent&mark=mark-0123456789abcdef&timestamp=1"}')
-    assert ledger.unjournaled() == 1
+    ledger.accepted = {"mark-0123456789abcdef", "mark-00000000000000ff"}
+    ledger.acknowledged("1", "sent")
+    ledger.acknowledged("1", "delivered")
+    entry = {"provider_message_id": "1", "provider_status": "SENT", "raw": "status=sent&mark=mark-0123456789abcdef"}
+    ledger.entry(json.dumps(entry | {"source": "callback"}).encode())
+    ledger.entry(json.dumps(entry | {"source": "poll", "provider_status": "delivered"}).encode())
+    assert ledger.unjournaled() == 2

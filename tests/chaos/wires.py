@@ -1,10 +1,11 @@
-"""The network: a wire from a bridge to a broker, a balancer before all bridges. Knows neither Kafka nor HTTP."""
+"""The network: a wire from a bridge to a broker, which can tell a commit, and a balancer before all bridges."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
+from tests.chaos.frames import END_TXN, Frames
 from tests.service.harness.proxy import Proxy
 
 Address = tuple[str, int]
@@ -22,6 +23,8 @@ class Wire(Proxy):
         self.target = target
         self.lag = 0.0
         """Seconds that whatever comes through takes longer."""
+        self.on_commit: Callable[[], bool] | None = None
+        """Called when a transaction's commit is asked for; whether the broker may hear it."""
         self._answers = asyncio.Event()
         self._answers.set()
 
@@ -41,13 +44,15 @@ class Wire(Proxy):
         super().mend()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upward = writer.get_extra_info("peername") == self.target
+        upward, frames = writer.get_extra_info("peername") == self.target, Frames()
         while data := await reader.read(65_536):
             if self.lag:
                 await asyncio.sleep(self.lag)
             await self._flows.wait()
             if not upward:
                 await self._answers.wait()
+            elif END_TXN in list(frames.feed(data)) and self.on_commit and not self.on_commit():
+                break
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError

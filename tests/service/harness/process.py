@@ -7,7 +7,7 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import aiohttp
@@ -38,9 +38,16 @@ class Service:
         settings: Names without the prefix.
         folder: Its working directory; its state is in it.
         roles: What it does; None: everything.
+        variables: Of its environment, beside the settings.
     """
 
-    def __init__(self, settings: Mapping[str, str], folder: Path, roles: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        folder: Path,
+        roles: str | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         folder.mkdir(parents=True)
         public, admin = free_ports(2)
         self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
@@ -54,6 +61,7 @@ class Service:
             **settings,
         }
         self._roles = ("--roles", roles) if roles else ()
+        self._variables = variables
         self._folder = folder
         self._log = folder / "bridge.log"
         self._log.touch()
@@ -103,7 +111,7 @@ class Service:
             self._process = await asyncio.create_subprocess_exec(
                 *COMMAND,
                 *self._roles,
-                env=environment(self.settings),
+                env={**environment(self.settings), **self._variables},
                 cwd=self._folder,
                 stdin=DEVNULL,
                 stdout=log,
