@@ -25,6 +25,7 @@ from bridge.tracker.attempts import Attempts
 from bridge.tracker.batch import Batch, count
 from bridge.tracker.layout import Known
 from bridge.tracker.originals import dead_letters
+from bridge.tracker.progress import Progress
 from bridge.tracker.restore import Restore
 from bridge.tracker.timers import Timers
 from bridge.tracker.timetable import Timetable
@@ -81,6 +82,7 @@ class Worker:
         self._place = Committed(0, 0, "")
         self._committed_at = 0.0
         self._began_behind = 0
+        self._progress = Progress("catching up with the journal", number)
         self._timers = Timers(attempts, duties.clock, duties.owed, duties.park_max, self._journal_end)
         self._interruptible = True
         self._stopping = False
@@ -171,6 +173,7 @@ class Worker:
         self._consumer.resume(self._journal)
         self._timers.begin_again()
         self._began_behind = await self._journal_end()
+        self._progress.begin()
         self.restored = True
 
     def _breathe(self) -> None:
@@ -214,6 +217,7 @@ class Worker:
         end = max(self._began_behind, self._consumer.highwater(self._journal) or 0)
         lag = max(0, end - offset)
         self.caught_up = lag == 0
+        self._progress.made(len(records), lag) if lag else self._progress.begin()
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0
         self._duties.metrics.journal_lag_entries.labels(str(self.number)).set(lag)
         self._duties.metrics.journal_lag_seconds.labels(str(self.number)).set(max(0, behind))

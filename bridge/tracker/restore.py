@@ -13,6 +13,7 @@ from bridge.kafka.clients import Kafka, stopped
 from bridge.metrics import Metrics
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change
+from bridge.tracker.progress import Progress
 
 SLICE = 500
 """States that are written at a time; the event loop runs in between."""
@@ -64,6 +65,7 @@ class Restore(NamedTuple):
 
     async def _read(self, offset: int, end: int) -> None:
         started, counted = time.monotonic(), end - offset
+        progress = Progress("bringing the cache up to date", self.tp.partition)
         remaining = self.metrics.restore_entries_remaining
         remaining.inc(counted)
         reader = await self.kafka.reader(committed=True)
@@ -76,6 +78,7 @@ class Restore(NamedTuple):
                 self.progress()
                 left = max(0, end - offset)
                 remaining.dec(counted - left)
+                progress.made(counted - left, left)
                 counted = left
         finally:
             remaining.dec(counted)
