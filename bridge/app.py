@@ -60,9 +60,10 @@ class App:
         self._metrics = Metrics(_registry())
         self._privacy = Privacy(settings.privacy)
         self._started = False
-        self._health: dict[str, Callable[[], bool]] = {"started": lambda: self._started}
+        self._health: dict[str, Callable[[], bool]] = {}
         self._details: dict[str, Callable[[], object]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._depends_on("started", lambda: self._started)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain.
@@ -105,7 +106,7 @@ class App:
             Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
         )
         await stack.enter_async_context(self._task(self._measure_delay()))
-        appender = Appender(self._kafka)
+        appender = Appender(self._kafka, self._metrics)
         await appender.start()
         stack.push_async_callback(appender.stop, DRAIN_WITHIN)
         journal = Journal(appender, settings.topics.journal, partitions.journal)
@@ -157,7 +158,7 @@ class App:
         tracker = Tracker(duties, store)
         await stack.enter_async_context(self._task(tracker.run()))
         await stack.enter_async_context(self._task(poller.run()))
-        self._health["tracker"] = lambda: tracker.joined
+        self._depends_on("tracker", lambda: tracker.joined)
         self._details["restoring"] = lambda: sorted(w.number for w in tracker.workers.values() if not w.restored)
 
     async def _take_in(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
@@ -174,7 +175,7 @@ class App:
             metrics=self._metrics,
         )
         await stack.enter_async_context(self._task(intake.run()))
-        self._health["intake"] = lambda: intake.ready
+        self._depends_on("intake", lambda: intake.ready)
 
     def _intake_start(self) -> str | int:
         start = self._settings.sent.start
@@ -187,7 +188,7 @@ class App:
         receiver = Receiver(
             self._accounts, http, journal=journal, letters=letters, privacy=self._privacy, metrics=self._metrics
         )
-        self._health["receiver"] = lambda: journal.ready
+        self._depends_on("receiver", lambda: journal.ready)
         listener = Listener(
             receiver.handle,
             http.host,
@@ -208,6 +209,11 @@ class App:
         finally:
             task.cancel()
             await asyncio.wait([task])
+
+    def _depends_on(self, part: str, check: Callable[[], bool]) -> None:
+        """Make readiness depend on a part, and tell of it."""
+        self._health[part] = check
+        self._metrics.part_ready.labels(part).set_function(check)
 
     def _is_ready(self) -> Mapping[str, bool]:
         return {name: check() for name, check in self._health.items()}

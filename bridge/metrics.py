@@ -10,6 +10,7 @@ from bridge import __version__
 PREFIX = "sms_bridge"
 _QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, INF)
 _SLOW = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, INF)
+_COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, INF)
 _DELIVERY = (1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 14400, 43200, 86400, 172800, INF)
 
 
@@ -41,9 +42,13 @@ class Metrics:
             "deliveries_published", "Events of sms.delivery", ["provider", "status", "source"]
         )
         self.corrections_published = counter("corrections_published", "Events that overrule a final one", ["provider"])
+        self.failures_published = counter(
+            "failures_published", "Final events of what wasn't delivered, by why", ["provider", "reason"]
+        )
         self.dead_letters_written = counter("dead_letters_written", "Dead letters", ["reason"])
         self.transactions_completed = counter("transactions_completed", "Kafka transactions", ["outcome"])
         self.workers_restarted = counter("workers_restarted", "Partition workers begun again", ["cause"])
+        self.caches_rebuilt = counter("caches_rebuilt", "Caches of a partition built anew", ["cause"])
 
         self.delivery_latency = histogram(
             "delivery_latency", "From sent to final, in seconds", ["provider", "status"], _DELIVERY
@@ -57,8 +62,13 @@ class Metrics:
             "publish_delay", "From a report's arrival to its event's commit, in seconds", [], _QUICK
         )
         self.transaction_duration = histogram("transaction_duration", "Begin to commit, in seconds", [], _QUICK)
+        self.transaction_entries = histogram(
+            "transaction_entries", "Journal entries that a transaction folded", [], _COUNT
+        )
+        self.append_records = histogram("append_records", "Records that went to Kafka together", [], _COUNT)
         self.restore_duration = histogram("restore_duration", "Bringing a cache up to date, in seconds", [], _SLOW)
 
+        self.callbacks_in_flight = gauge("callbacks_in_flight", "Callbacks that are being answered")
         self.attempts_followed = gauge("attempts_followed", "Attempts without a final status", ["provider"])
         self.parked_reports = gauge("parked_reports", "Attempts that were reported before they were sent")
         self.oldest_followed_age = gauge(
@@ -78,5 +88,6 @@ class Metrics:
         self.provider_clock_skew = gauge(
             "provider_clock_skew_seconds", "Provider's time minus ours, of the last callback", ["provider"]
         )
+        self.part_ready = gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
         self.event_loop_delay = gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
         gauge("build_info", "1, labelled with the version", ["version"]).labels(__version__).set(1)

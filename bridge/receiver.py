@@ -91,7 +91,8 @@ class Receiver:
         provider = self._provider(request.path)
         if provider is None:
             return _NOT_FOUND.response
-        answer = await self._answer(provider, request)
+        with self._metrics.callbacks_in_flight.track_inprogress():
+            answer = await self._answer(provider, request)
         self._metrics.callbacks_received.labels(provider, answer.outcome.value).inc()
         self._metrics.callback_duration.labels(provider).observe(time.perf_counter() - started)
         return answer.response

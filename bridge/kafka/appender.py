@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from bridge.core.errors import Unavailable
 from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, Sent, send_lane, told
+from bridge.metrics import Metrics
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
@@ -52,8 +53,8 @@ class _Waiting(NamedTuple):
 class Appender:
     """Appends records, in batches a partition. A failed batch costs the producer, and all that is on its way."""
 
-    def __init__(self, kafka: Kafka) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: Kafka, metrics: Metrics) -> None:
+        self._kafka, self._metrics = kafka, metrics
         self._producer: Any = None  # aiokafka has no types; an AIOKafkaProducer, once there is one
         self._making = asyncio.Lock()
         self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
@@ -134,6 +135,7 @@ class Appender:
         except asyncio.CancelledError as error:
             _fail(waiting, error)
             raise
+        self._metrics.append_records.observe(len(waiting))
         self._beside(self._settle(producer, sent, waiting))
 
     async def _settle(self, producer: AIOKafkaProducer, sent: Iterable[Sent], waiting: Sequence[_Waiting]) -> None:

@@ -1,8 +1,10 @@
 """What the on-call engineer sees: every metric that is promised is there, and moves when it should."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,9 +19,11 @@ COUNTERS: dict[str, set[str]] = {
     "reports_folded": {"provider", "source", "outcome"},
     "deliveries_published": {"provider", "status", "source"},
     "corrections_published": {"provider"},
+    "failures_published": {"provider", "reason"},
     "dead_letters_written": {"reason"},
     "transactions_completed": {"outcome"},
     "workers_restarted": {"cause"},
+    "caches_rebuilt": {"cause"},
 }
 HISTOGRAMS: dict[str, set[str]] = {
     "delivery_latency": {"provider", "status"},
@@ -28,9 +32,13 @@ HISTOGRAMS: dict[str, set[str]] = {
     "poll_lateness": {"provider"},
     "publish_delay": set(),
     "transaction_duration": set(),
+    "transaction_entries": set(),
+    "append_records": set(),
     "restore_duration": set(),
 }
 GAUGES: dict[str, set[str]] = {
+    "callbacks_in_flight": set(),
+    "part_ready": {"part"},
     "attempts_followed": {"provider"},
     "parked_reports": set(),
     "oldest_followed_age_seconds": {"provider"},
@@ -178,6 +186,34 @@ async def test_gauges_tell_what_is_open(bridge: Bridge) -> None:
     samples = await bridge.service.samples()
     lags = [n for name, n in samples.items() if name.startswith("sms_bridge_journal_lag_entries{")]
     assert lags == [0, 0, 0, 0]
+
+
+async def test_readiness_is_told_by_part(bridge: Bridge) -> None:
+    """What keeps a pod from being ready can be seen without asking the pod."""
+    samples = await bridge.service.samples()
+    parts = {name: n for name, n in samples.items() if name.startswith("sms_bridge_part_ready{")}
+    assert parts == {
+        f'sms_bridge_part_ready{{part="{part}"}}': 1 for part in ("started", "tracker", "intake", "receiver")
+    }
+
+
+async def test_a_callback_is_in_flight_until_it_is_answered(bridge: Bridge) -> None:
+    """Receivers can be scaled by it: one that waits for its caller's own body counts, and then no more."""
+
+    async def in_flight(count: int) -> bool:
+        return await bridge.service.sample("sms_bridge_callbacks_in_flight") == count
+
+    address = urlsplit(bridge.url("dexatel"))
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = f"POST {address.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
+    writer.write(head.encode())
+    await bridge.topics.until_async(lambda: in_flight(1), "it is in flight")
+    appended = await bridge.service.sample("sms_bridge_append_records_count")
+    writer.write(b"{}")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await bridge.topics.until_async(lambda: in_flight(0), "it is answered")
+    assert await bridge.service.sample("sms_bridge_append_records_count") > appended
 
 
 async def test_a_providers_clock_that_is_off_is_seen(bridge: Bridge) -> None:
