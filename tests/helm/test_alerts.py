@@ -7,18 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 
-from bridge.metrics import Metrics
 from tests.helm.binaries import promtool
 from tests.helm.chart import FOLDER, Chart
+from tests.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
 
 FILE = FOLDER / "files" / "alerts.yaml"
 CASES = Path(__file__).parent / "alerts_test.yaml"
 RUNBOOKS = FOLDER.parents[1] / "docs" / "runbooks"
-OF_PROMETHEUS = {"namespace", "job", "instance", "pod"}
-"""Labels that every target has."""
-
 ALERTS: dict[str, Any] = {
     rule["alert"]: rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]
 }
@@ -48,17 +44,6 @@ def test_an_alert_is_of_metrics_that_there_are(alert: str) -> None:
     grouped = re.findall(r"\b(?:by|on) \(([a-z, ]+)\)", expression)
     matched = re.findall(r"sms_bridge_[a-z_]+\{(\w+)=", expression)
     assert {*matched, *(label for group in grouped for label in group.split(", "))} <= labels
-
-
-def labels_of_metrics() -> dict[str, set[str]]:
-    """The labels of every series that the service can expose."""
-    metrics, found = Metrics(CollectorRegistry()), dict[str, set[str]]()
-    for metric in vars(metrics).values():
-        if not isinstance(metric, CollectorRegistry):
-            (family,) = metric.describe()
-            for suffix in ("_total", "") if family.type == "counter" else ("",):
-                found[f"{family.name}{suffix}"] = set(metric._labelnames)  # noqa: SLF001 - nothing public tells
-    return {**found, "sms_bridge_build_info": {"version"}}
 
 
 @pytest.mark.parametrize("alert", ALERTS)
