@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint types check image-test image-lint lock clean
+.PHONY: help setup demo test chaos lint types check dashboards image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -42,6 +42,9 @@ types: setup ## mypy, strict
 	@$(BIN)/mypy
 
 check: lint types test ## Lint, types and tests
+
+dashboards: setup ## Write the dashboards' JSON anew
+	@$(BIN)/python -m scripts.dashboards
 
 image-test: setup ## Build the image and run it as a cluster would (podman, buildah, runc, mmdebstrap; as root)
 	@scripts/image-test
