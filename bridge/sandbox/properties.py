@@ -8,7 +8,8 @@ HOST = "127.0.0.1"
 ALWAYS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+    "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
     # A typing error in a topic's name must fail here as it would in production.
     "auto.create.topics.enable": "false",
     "delete.topic.enable": "true",
@@ -62,15 +63,17 @@ def broker_properties(
         port: Where it serves clients.
         controllers: Every node's controller port, in the order of their ids.
         data: The folder of its logs.
-        overrides: Kafka's settings that win over all others.
+        overrides: Kafka's settings that win over all others; its `listeners` come beside the broker's own.
     """
+    others = dict(overrides)
+    further = f",{others.pop('listeners')}" if "listeners" in others else ""
     voters = ",".join(f"{voter}@{HOST}:{controller}" for voter, controller in enumerate(controllers, 1))
     own = {
         "node.id": str(node),
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controllers[node - 1]}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controllers[node - 1]}{further}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}{further}",
         "controller.quorum.voters": voters,
         "log.dirs": str(data),
     }
-    settings = {**ALWAYS, **REPLICATION[len(controllers)], **own, **overrides}
+    settings = {**ALWAYS, **REPLICATION[len(controllers)], **own, **others}
     return "".join(f"{name}={value}\n" for name, value in settings.items())
