@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
 from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, send_batches
@@ -21,12 +22,28 @@ def kafka_tasks() -> set[asyncio.Task[Any]]:
     return {task for task, code in codes if code is not None and "aiokafka" in code.co_filename}
 
 
+@contextmanager
+def listening() -> Iterator[list[str]]:
+    """What the event loop is told of Kafka's errors that nobody has asked for."""
+    loop, said = asyncio.get_running_loop(), list[str]()
+
+    def tell(_: object, context: dict[str, Any]) -> None:
+        if isinstance(context.get("exception"), KafkaError | KeyError):
+            said.append(context["message"])
+
+    loop.set_exception_handler(tell)
+    try:
+        yield said
+        gc.collect()
+    finally:
+        loop.set_exception_handler(None)
+
+
 @pytest.mark.parametrize("transactional_id", [None, "abandoning"])
 async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str | None) -> None:
     """With batches on their way that never arrive: it takes seconds at the most, and its tasks and clients are gone."""
-    loop, said = asyncio.get_running_loop(), []
-    loop.set_exception_handler(lambda _, context: said.append(context))
-    try:
+    loop = asyncio.get_running_loop()
+    with listening() as said:
         async with Sandbox() as sandbox:
             admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap_servers)
             await admin.start()
@@ -53,9 +70,24 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
             await asyncio.sleep(0)
             assert all(future.done() for future, _ in sent)
             assert not kafka_tasks() - before
-            del sent
-            gc.collect()
-            await asyncio.sleep(0)
-    finally:
-        loop.set_exception_handler(None)
-    assert [context["message"] for context in said if isinstance(context.get("exception"), KafkaError | KeyError)] == []
+            del sent, waiting, producer
+    assert said == []
+
+
+async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -> None:
+    """Its successor has begun; what it was doing fails for those who wait, and for nobody else."""
+    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
+    admin = await clients.admin()
+    await admin.create_topics([NewTopic(unique, 1, 1)])
+    await admin.close()
+    with listening() as said:
+        older = await clients.producer(unique)
+        await older.begin_transaction()
+        newer = await clients.producer(unique)
+        sent = await send_batches(older, [Record(unique, 0, b"k", b"v")])
+        with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+            await asyncio.gather(*(future for future, _ in sent))
+        await abandoned(older)
+        await abandoned(newer)
+        del sent, older, newer
+    assert said == []

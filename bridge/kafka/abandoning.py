@@ -36,11 +36,13 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
         accumulator._pending_batches.update(batches)  # noqa: SLF001
     given_up = tuple(accumulator._pending_batches)  # noqa: SLF001
     accumulator.fail_all(ProducerClosed())
-    for batch in given_up:
-        # Whoever waited for one of these was cut off, or is told by its own future.
-        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
-            if future.done() and not future.cancelled():
-                future.exception()
+    # Whoever waited for one of these was cut off, or is told by its own future.
+    left = [future for batch in given_up for future in (batch.future, batch._drain_waiter)]  # noqa: SLF001
+    if producer._txn_manager is not None:  # noqa: SLF001
+        left.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
+    for future in left:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 async def _ended(task: asyncio.Task[Any], client: Any) -> None:

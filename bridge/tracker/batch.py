@@ -11,6 +11,7 @@ import structlog
 
 from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
+from bridge.core.delivery import Status
 from bridge.core.entries import Entry, Report, account_of, attempt_key
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
@@ -177,6 +178,8 @@ def count(batch: Batch, metrics: Metrics) -> None:
         metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
         if delivery.corrects:
             metrics.corrections_published.labels(delivery.provider).inc()
+        if delivery.final and delivery.status is not Status.DELIVERED:
+            metrics.failures_published.labels(delivery.provider, delivery.reason.value).inc()
         if delivery.final and delivery.latency_seconds is not None:
             metrics.delivery_latency.labels(delivery.provider, delivery.status.value).observe(delivery.latency_seconds)
     for labels, times in published.items():

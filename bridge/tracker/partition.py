@@ -243,6 +243,7 @@ class Worker:
                 self._duties.metrics.transactions_completed.labels("failed").inc()
                 raise
         self._duties.metrics.transactions_completed.labels("committed").inc()
+        self._duties.metrics.transaction_entries.observe(offset - self._place.offset)
         self._place, self._committed_at = place, time.monotonic()
         if end is not None:
             self.attempts.apply(changes, place.incarnation, end)

@@ -12,7 +12,7 @@ from bridge.codec import decode_state
 from bridge.kafka.clients import Kafka, stopped
 from bridge.metrics import Metrics
 from bridge.tracker.attempts import Attempts
-from bridge.tracker.layout import Change
+from bridge.tracker.layout import Change, Meta
 from bridge.tracker.progress import Progress
 
 SLICE = 500
@@ -47,21 +47,29 @@ class Restore(NamedTuple):
             KafkaError: The state topic can't be read.
             TimeoutError: The reading makes no progress.
         """
-        offset = self._usable_offset(end)
-        if offset is None:
+        position = self.attempts.position
+        unusable = self._unusable(position, end)
+        offset = position.offset if position and not unusable else 0
+        if unusable:
             self.attempts.clear()
-            offset = 0
+            if end:
+                self.metrics.caches_rebuilt.labels(unusable).inc()
+                log.info("a cache is built anew", partition=self.tp.partition, cause=unusable)
         if offset < end:
             with self.metrics.restore_duration.time():
                 await self._read(offset, end)
             self.attempts.flush()
 
-    def _usable_offset(self, end: int) -> int | None:
-        position = self.attempts.position
-        if position is None or position.incarnation != self.incarnation or position.offset > end:
-            return None
+    def _unusable(self, position: Meta | None, end: int) -> str | None:
+        """Why the cache can't be used as it is."""
+        if position is None:
+            return "missing"
+        if position.incarnation != self.incarnation:
+            return "foreign"
+        if position.offset > end:
+            return "ahead"
         age = time.time_ns() // 1_000_000 - position.written_at
-        return None if age > self.tombstones_live and position.offset < end else position.offset
+        return "old" if age > self.tombstones_live and position.offset < end else None
 
     async def _read(self, offset: int, end: int) -> None:
         started, counted = time.monotonic(), end - offset
