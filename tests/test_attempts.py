@@ -1,5 +1,7 @@
 """The cache of one partition's attempts, on a real disk."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -289,3 +291,22 @@ def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
     assert new.due_polls(ACCOUNT, 2**62, 10)
     store.close()
     assert (tmp_path / "attempts.damaged").is_dir()
+
+
+def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The setting that says where, and why not; no traceback."""
+    script = (
+        "import resource, sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
+        "from bridge.core.errors import Misconfigured; from bridge.tracker.store import Store\n"
+        "from bridge.tracker.timetable import Timetable\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: Store(Path(sys.argv[1]), Timetable(Policy(), {}))\n"
+        "except Misconfigured as error: sys.exit(str(error))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own Python
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"SMS_BRIDGE_STATE__DIRECTORY: no database can be made in {tmp_path}")
+    assert "Traceback" not in done.stderr
