@@ -1,11 +1,9 @@
 """One record of `sms.sent`, anybody's shape, becomes an entry, or a reason why not. Pure: the clock is an argument."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-
-import orjson
 
 from bridge.contract import validator
 from bridge.core.entries import LONGEST_ID, Sent
@@ -13,19 +11,13 @@ from bridge.core.errors import DeadLetterReason, Poison
 from bridge.privacy import Privacy
 from bridge.settings.accounts import Accounts
 from bridge.settings.model import SentSettings
-
-_IDS = ("message_id", "provider_message_id")
-_CONFLUENT_MAGIC, _CONFLUENT_FRAME = 0, 5
-"""Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
-
-LAST_TIME = 32_503_679_999_999
-"""The end of the year 2999: some clients write their largest date for "never", and ages are added to these."""
+from bridge.shape import LAST_TIME, Headers, Shape, opened
 
 AHEAD = 86_400_000
 """Milliseconds that `sent_at` may lie in the future; clocks differ, but not by more."""
 
-_WHOLE = range(-(2**63), 2**64)
-"""Integers that a JSON reader takes without losing digits."""
+TRACE_HEADERS = ("traceparent", "ce_traceparent")
+"""Where the W3C trace context may stand: its own header, or CloudEvents' extension of that name."""
 
 
 class Skip(StrEnum):
@@ -40,10 +32,7 @@ class SentReader:
     """Reads records of `sms.sent` as settings say."""
 
     def __init__(self, settings: SentSettings, accounts: Accounts, privacy: Privacy, max_follow: int) -> None:
-        self._fields = {name: _steps(pointer) for name, pointer in settings.fields.items()}
-        self._where = [(_steps(pointer), allowed) for pointer, allowed in settings.where.items()]
-        self._constants = settings.constants
-        self._providers = settings.providers
+        self.shape = Shape(settings)
         self._accounts = accounts
         self._known = {provider for provider, _ in accounts}
         self._privacy = privacy
@@ -54,7 +43,7 @@ class SentReader:
         self,
         value: bytes | None,
         now: int,
-        headers: Iterable[tuple[str, bytes]] = (),
+        headers: Headers = (),
         origin: tuple[str, int, int] | None = None,
     ) -> Sent | Skip:
         """What a record says.
@@ -70,32 +59,27 @@ class SentReader:
         """
         if value is None:
             return Skip.TOMBSTONE
-        document = _document(value)
-        if any(_resolve(document, steps) not in allowed for steps, allowed in self._where):
+        headers = tuple(headers)
+        opened_event = opened(value, headers)
+        if self.shape.unwanted(opened_event) is not None:
             return Skip.FILTERED
-        event = self._mapped(document)
-        if (error := next(self._schema.iter_errors(event), None)) is not None:
-            where = "/".join(map(str, error.instance_path))
-            raise Poison(DeadLetterReason.INVALID, f"{where or 'event'}: {error.message[:200]}")
-        return self._entry(event, headers, origin, now)
+        event = self.shape.mapped(opened_event)
+        if wrong := self.complaints(event):
+            name, text = next(iter(wrong.items()))
+            raise Poison(DeadLetterReason.INVALID, f"{name}: {text}")
+        return self._entry(event, _traceparent(headers, opened_event.document), origin, now)
 
-    def _mapped(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Their shape in our names; null counts as absent, and an id that is a number counts as its digits."""
-        event = {name: value for name, value in document.items() if name not in self._fields}
-        event |= {name: _resolve(document, steps) for name, steps in self._fields.items()}
-        event |= self._constants
-        event = {name: value for name, value in event.items() if value is not None}
-        for name in _IDS:
-            event[name] = _as_id(event[name]) if name in event else None
-        event = {name: value for name, value in event.items() if value is not None}
-        if self._providers and isinstance(event.get("provider"), str):
-            event["provider"] = self._providers.get(event["provider"], event["provider"])
-        return event
+    def complaints(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """What the published schema says against an event, by member; `event` for the whole."""
+        found: dict[str, str] = {}
+        for error in self._schema.iter_errors(event):
+            found.setdefault("/".join(map(str, error.instance_path)) or "event", error.message[:200])
+        return found
 
     def _entry(
         self,
         event: Mapping[str, Any],
-        headers: Iterable[tuple[str, bytes]],
+        traceparent: str | None,
         origin: tuple[str, int, int] | None,
         now: int,
     ) -> Sent:
@@ -123,29 +107,16 @@ class SentReader:
             recipient=self._privacy.recipient(event.get("recipient")),
             sender=event.get("sender"),
             metadata=event.get("metadata", {}),
-            traceparent=next(
-                (text.decode("ascii", "replace") for name, text in headers if name == "traceparent"), None
-            ),
+            traceparent=traceparent,
             origin=origin,
         )
 
 
-def _document(value: bytes) -> dict[str, Any]:
-    if value[:1] == bytes([_CONFLUENT_MAGIC]) and len(value) > _CONFLUENT_FRAME:
-        value = value[_CONFLUENT_FRAME:]
-    try:
-        document = orjson.loads(value)
-    except orjson.JSONDecodeError as error:
-        raise Poison(DeadLetterReason.MALFORMED, f"not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise Poison(DeadLetterReason.MALFORMED, "not a JSON object")
-    return document
-
-
-def _as_id(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE:
-        return str(value)
-    return value
+def _traceparent(headers: Headers, document: Mapping[str, Any]) -> str | None:
+    found = {name: text.decode("ascii", "replace") for name, text in headers if name in TRACE_HEADERS}
+    extension = document.get("traceparent") if "specversion" in document else None
+    inside = extension if isinstance(extension, str) else None
+    return next((found[name] for name in TRACE_HEADERS if name in found), inside)
 
 
 def _bounded(event: Mapping[str, Any], name: str) -> str:
@@ -164,20 +135,3 @@ def _time(event: Mapping[str, Any], name: str) -> int:
     if not 0 <= milliseconds <= LAST_TIME:
         raise Poison(DeadLetterReason.INVALID, f"{name}: no time between 1970 and 2999")
     return milliseconds
-
-
-def _steps(pointer: str) -> tuple[str, ...]:
-    """A JSON pointer (RFC 6901) as its steps; a plain name is taken as a member of the top level."""
-    parts = pointer.split("/")[1:] if pointer.startswith("/") else [pointer]
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-
-
-def _resolve(document: Any, steps: tuple[str, ...]) -> Any:
-    for step in steps:
-        if isinstance(document, dict):
-            document = document.get(step)
-        elif isinstance(document, list) and step.isdigit() and int(step) < len(document):
-            document = document[int(step)]
-        else:
-            return None
-    return document

@@ -1,5 +1,7 @@
 """How somebody else's sent event is read."""
 
+import base64
+import json
 from typing import Any
 
 import orjson
@@ -137,3 +139,96 @@ def test_another_shape_is_read_by_settings() -> None:
 def test_confluent_framing_is_stripped() -> None:
     """The five bytes that a registry's serialiser puts in front don't matter."""
     assert isinstance(reader().read(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)
+
+
+@pytest.mark.parametrize("moment", [1_769_850_000, 1_769_850_000_000, "1769850000", "1769850000000", 1_769_850_000.0])
+def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
+    """Seconds or milliseconds, as number or text, where a pointer says which member holds the time."""
+    using = reader(SENT__FIELDS='{"sent_at":"/ts","give_up_at":"/until"}')
+    theirs = {**EVENT, "sent_at": None, "ts": moment}
+    assert read(theirs, using).sent_at == SENT_AT
+    assert read({**theirs, "until": SENT_AT // 1000 + 60}, using).gives_up_at == SENT_AT + 60_000
+    assert read({**theirs, "ts": EVENT["sent_at"]}, using).sent_at == SENT_AT
+
+
+@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, "12 o'clock", 10**40])
+def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
+    """What is no moment of our days is refused, and nothing else is raised."""
+    value = json.dumps({**EVENT, "ts": moment}).encode()
+    with pytest.raises(Poison) as poison:
+        reader(SENT__FIELDS='{"sent_at":"/ts"}').read(value, NOW)
+    assert poison.value.reason in {DeadLetterReason.INVALID, DeadLetterReason.MALFORMED}
+
+
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "ce-1",
+    "type": "sms.sent",
+    "source": "/sender",
+    "time": "2026-01-31T09:00:00Z",
+}
+BINARY = [(f"ce_{name}", text.encode()) for name, text in ATTRIBUTES.items()]
+
+
+def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, bytes]]]]:
+    """One event as every mode writes it: value and headers."""
+    encoded = base64.b64encode(orjson.dumps(data)).decode()
+    return [
+        (
+            orjson.dumps({**ATTRIBUTES, "data": data}),
+            [("content-type", b"application/cloudevents+json; charset=UTF-8")],
+        ),
+        (orjson.dumps({**ATTRIBUTES, "data": data}), []),
+        (orjson.dumps({**ATTRIBUTES, "data_base64": encoded}), []),
+        (orjson.dumps(data), [("content-type", b"application/json"), *BINARY]),
+    ]
+
+
+@pytest.mark.parametrize("mode", range(4), ids=["structured", "unlabelled", "base64", "binary"])
+def test_cloudevents_are_opened(mode: int) -> None:
+    """The data's members count; attributes can be pointed at and filtered by, the same in every mode."""
+    value, headers = in_each_mode(EVENT)[mode]
+    assert reader().read(value, NOW, headers) == read(EVENT)
+    using = reader(
+        SENT__FIELDS='{"message_id":"/id","sent_at":"/time","provider_message_id":"/data/provider_message_id"}',
+        SENT__WHERE='{"/type":["sms.sent"]}',
+    )
+    assert reader(SENT__WHERE='{"/type":["sms.planned"]}').read(value, NOW, headers) is Skip.FILTERED
+    entry = using.read(value, NOW, headers)
+    assert isinstance(entry, Sent)
+    assert (entry.message_id, entry.sent_at, entry.provider_message_id) == ("ce-1", SENT_AT, "0042")
+
+
+def test_a_pointer_may_lead_from_the_data() -> None:
+    """Who maps a payload doesn't have to know that it travels in an envelope."""
+    using = reader(SENT__FIELDS='{"message_id":"/order/no"}')
+    for value, headers in in_each_mode({**EVENT, "message_id": None, "order": {"no": "m-7"}}):
+        entry = using.read(value, NOW, headers)
+        assert isinstance(entry, Sent)
+        assert entry.message_id == "m-7"
+
+
+def test_the_trace_context_may_be_an_extension() -> None:
+    """CloudEvents carry it as an attribute; a header of its own comes first."""
+    value, _ = in_each_mode(EVENT)[1]
+    traced = value.replace(b'"id"', b'"traceparent":"00-1-2-01","id"', 1)
+    cases = [(traced, []), (orjson.dumps(EVENT), [*BINARY, ("ce_traceparent", b"00-1-2-01")])]
+    for event, headers in cases:
+        entry = reader().read(event, NOW, headers)
+        assert isinstance(entry, Sent)
+        assert entry.traceparent == "00-1-2-01"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        orjson.dumps({**ATTRIBUTES, "data": "text"}),
+        orjson.dumps({**ATTRIBUTES, "data_base64": "!"}),
+        orjson.dumps({**ATTRIBUTES, "data_base64": "aGk="}),
+    ],
+)
+def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
+    """A CloudEvent about something that isn't JSON is none of ours to read."""
+    with pytest.raises(Poison) as poison:
+        reader().read(value, NOW)
+    assert poison.value.reason is DeadLetterReason.MALFORMED

@@ -1,0 +1,173 @@
+"""Somebody else's event in our names: envelopes opened, pointers followed, constants, numbers as ids and times. Pure.
+
+What the members then mean, and whether they may, is `sent.py`. A CloudEvent (1.0, JSON), in whichever mode it came, is
+read as its structured form: attributes at the top, what it is about under `data`.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from bridge.core.delivery import rfc3339
+from bridge.core.errors import DeadLetterReason, Poison
+from bridge.settings.model import SentSettings
+
+IDS = ("message_id", "provider_message_id")
+TIMES = ("sent_at", "scheduled_at", "give_up_at")
+
+LAST_TIME = 32_503_679_999_999
+"""The end of the year 2999: some clients write their largest date for "never", and ages are added to these."""
+
+_CONFLUENT_MAGIC, _CONFLUENT_FRAME = 0, 5
+"""Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
+
+_FIRST_IN_MILLISECONDS = 100_000_000_000
+"""As seconds since the epoch the year 5138, as milliseconds 1973: the two never meet."""
+
+_STRUCTURED = "application/cloudevents+json"
+_BINARY = "ce_"
+
+_WHOLE = range(-(2**63), 2**64)
+"""Integers that a JSON reader takes without losing digits."""
+
+Headers = Iterable[tuple[str, bytes]]
+
+
+class Source(NamedTuple):
+    """Where a member came from: a pointer, `constant`, or our own name for it."""
+
+    place: str
+    value: Any
+
+
+class Event(NamedTuple):
+    """A record's value, opened."""
+
+    document: Mapping[str, Any]
+    """What pointers lead into; a CloudEvent's structured form."""
+    data: Mapping[str, Any]
+    """What it is about: where our own names are looked for."""
+    kind: str
+    """`plain`, `structured` or `binary`."""
+
+    def find(self, steps: tuple[str, ...]) -> Any:
+        """What a pointer leads to; from within `data` where it leads nowhere from the top."""
+        found = _resolve(self.document, steps)
+        return _resolve(self.data, steps) if found is None and self.data is not self.document else found
+
+
+class Shape:
+    """Turns records of one shape, as settings describe it, into members by our names."""
+
+    def __init__(self, settings: SentSettings) -> None:
+        self._fields = {name: (pointer, _steps(pointer)) for name, pointer in settings.fields.items()}
+        self._where = [(pointer, _steps(pointer), allowed) for pointer, allowed in settings.where.items()]
+        self._constants = settings.constants
+        self._providers = settings.providers
+
+    def unwanted(self, event: Event) -> str | None:
+        """The pointer by which the filter turns an event down, or None."""
+        return next((pointer for pointer, steps, allowed in self._where if event.find(steps) not in allowed), None)
+
+    def sources(self, event: Event) -> dict[str, Source]:
+        """Every member by our name, as it was found: nothing is converted yet, and null stands for absent."""
+        found = {name: Source(name, value) for name, value in event.data.items() if name not in self._fields}
+        found |= {name: Source(pointer, event.find(steps)) for name, (pointer, steps) in self._fields.items()}
+        return found | {name: Source("constant", value) for name, value in self._constants.items()}
+
+    def mapped(self, event: Event) -> dict[str, Any]:
+        """The members by our names: ids as text, mapped times as RFC 3339 has them, null left out."""
+        members = {name: self._taken(name, source.value) for name, source in self.sources(event).items()}
+        return {name: value for name, value in members.items() if value is not None}
+
+    def _taken(self, name: str, value: Any) -> Any:
+        if name in IDS:
+            return _as_id(value)
+        if name in TIMES and name in self._fields:
+            return _as_time(value)
+        if name == "provider" and isinstance(value, str):
+            return self._providers.get(value, value)
+        return value
+
+
+def opened(value: bytes, headers: Headers = ()) -> Event:
+    """A record's value as an event.
+
+    Raises:
+        Poison: It isn't a JSON object, or a CloudEvent without one inside.
+    """
+    if value[:1] == bytes([_CONFLUENT_MAGIC]) and len(value) > _CONFLUENT_FRAME:
+        value = value[_CONFLUENT_FRAME:]
+    document = _object(value)
+    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
+    if _is_structured(texts.get("content-type", ""), document):
+        data = _data(document)
+        return Event({**document, "data": data}, data, "structured")
+    attributes = {name.removeprefix(_BINARY): text for name, text in texts.items() if name.startswith(_BINARY)}
+    if "specversion" in attributes:
+        return Event({**attributes, "data": document}, document, "binary")
+    return Event(document, document, "plain")
+
+
+def _is_structured(content_type: str, document: Mapping[str, Any]) -> bool:
+    by_itself = "specversion" in document and not document.keys().isdisjoint({"data", "data_base64"})
+    return by_itself or content_type.split(";", maxsplit=1)[0].strip().lower() == _STRUCTURED
+
+
+def _data(document: Mapping[str, Any]) -> dict[str, Any]:
+    encoded = document.get("data_base64")
+    if isinstance(encoded, str):
+        try:
+            return _object(base64.b64decode(encoded, validate=True))
+        except binascii.Error as error:
+            raise Poison(DeadLetterReason.MALFORMED, f"data_base64: {error}") from None
+    data = document.get("data")
+    if not isinstance(data, dict):
+        raise Poison(DeadLetterReason.MALFORMED, "a CloudEvent whose data is no JSON object")
+    return data
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Poison(DeadLetterReason.MALFORMED, f"not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise Poison(DeadLetterReason.MALFORMED, "not a JSON object")
+    return document
+
+
+def _as_id(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE:
+        return str(value)
+    return value
+
+
+def _as_time(value: Any) -> Any:
+    """Seconds or milliseconds since the epoch, as number or digits, as RFC 3339 writes them; all else as it is."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:20])
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    milliseconds = round(value if value >= _FIRST_IN_MILLISECONDS else value * 1000)
+    return rfc3339(milliseconds) if 0 < milliseconds <= LAST_TIME else value
+
+
+def _steps(pointer: str) -> tuple[str, ...]:
+    """A JSON pointer (RFC 6901) as its steps; a plain name is taken as a member of the top level."""
+    parts = pointer.split("/")[1:] if pointer.startswith("/") else [pointer]
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+
+
+def _resolve(document: Any, steps: tuple[str, ...]) -> Any:
+    for step in steps:
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and step.isdigit() and int(step) < len(document):
+            document = document[int(step)]
+        else:
+            return None
+    return document
