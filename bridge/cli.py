@@ -1,37 +1,33 @@
-"""The commands. Each reads what it was given, calls one function, and says in one line what is wrong."""
+"""The commands: what runs, and what plays. What looks and mends is in `tools/`. Errors become one line each here.
+
+Exit codes: 0 fine, 1 something is wrong, 2 the command was; 130 it was interrupted. Each command imports its own parts.
+"""
 
 import asyncio
 import sys
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-import uvloop
-from aiokafka.errors import KafkaError
 
-from bridge import __version__, logs
-from bridge.app import App, Role
+from bridge import __version__
 from bridge.core.errors import Misconfigured
-from bridge.kafka.clients import Kafka, told
-from bridge.kafka.offsets import adopt as adopt_journal
-from bridge.kafka.topics import inspect
-from bridge.settings.loading import load_settings
-from bridge.settings.model import Settings
+from bridge.tools import commands
+from bridge.tools.commands import AsJson, EnvFile
 
 cli = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Turns SMS delivery reports into one clean Kafka stream.",
 )
 
 ProfileName = Annotated[Literal["calm", "rough", "hostile"], typer.Option(help="How the providers behave.")]
 Seed = Annotated[int, typer.Option(help="Another one gives another world.")]
-EnvFile = Annotated[Path | None, typer.Option(help="Read SMS_BRIDGE_... variables from this file too.")]
 
 
-def _roles(text: str) -> frozenset[Role]:
+def _roles(text: str) -> frozenset[Any]:
+    from bridge.app import Role  # noqa: PLC0415 - each command loads what it needs
+
     try:
         roles = frozenset(Role(part.strip()) for part in text.split(","))
     except ValueError:
@@ -43,10 +39,16 @@ def _roles(text: str) -> frozenset[Role]:
 
 @cli.command()
 def run(
-    roles: Annotated[str, typer.Option(help="What this process does.")] = ",".join(Role),
+    roles: Annotated[str, typer.Option(help="What this process does.")] = "intake,receive,track,poll",
     env_file: EnvFile = None,
 ) -> None:
     """Run the service."""
+    import uvloop  # noqa: PLC0415
+
+    from bridge import logs  # noqa: PLC0415
+    from bridge.app import App  # noqa: PLC0415
+    from bridge.settings.loading import load_settings  # noqa: PLC0415
+
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
     logs.configure(settings.log.level, settings.log.format)
@@ -84,10 +86,13 @@ def simulate(
     speed: Annotated[float, typer.Option(min=0.01, help="What its times are divided by.")] = 1.0,
     token: Annotated[str, typer.Option(help="Dexatel's token or Speedocom's API key; its own without.")] = "",
     api: Annotated[Literal["legacy", "v1"], typer.Option(help="Which callbacks Dexatel sends.")] = "legacy",
+    as_json: AsJson = False,
 ) -> None:
     """Run one provider's simulator until Ctrl-C; prints its URL."""
     from bridge.sandbox.misbehaviour import PROFILES  # noqa: PLC0415 - the service never loads its sandbox
     from bridge.sandbox.simulators import TOKEN, Simulator, run_simulator  # noqa: PLC0415 - the same
+    from bridge.tools.ending import until_told  # noqa: PLC0415
+    from bridge.tools.output import write_json  # noqa: PLC0415
 
     simulator = Simulator(
         provider,
@@ -101,42 +106,14 @@ def simulate(
         api=api,
     )
     try:
-        asyncio.run(run_simulator(simulator, typer.echo))
+        ready = (lambda url: write_json({"url": url})) if as_json else typer.echo
+        raise typer.Exit(until_told(run_simulator(simulator, ready), endless=True))
     except OSError as error:
         typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {error.strerror}", err=True)
         raise typer.Exit(1) from None
 
 
-@cli.command()
-def topics(
-    *,
-    apply: Annotated[bool, typer.Option("--apply", help="Create what is missing.")] = False,
-    adopt: Annotated[
-        Literal["end", "start"] | None,
-        typer.Option(help="Go on from here in a journal whose offsets were lost."),
-    ] = None,
-    env_file: EnvFile = None,
-) -> None:
-    """Show what topics there are and what they should be; make it so."""
-    settings = load_settings(env_file=env_file)
-    logs.configure("error", settings.log.format)
-    uvloop.run(_topics(settings, apply=apply, where=adopt))
-
-
-async def _topics(settings: Settings, *, apply: bool, where: Literal["end", "start"] | None) -> None:
-    kafka = Kafka(settings.kafka)
-    found = await inspect(kafka, settings, apply=apply)
-    for plan, partitions, policy in found:
-        is_there = f"{partitions} partitions, {policy or 'settings not readable'}" if partitions else "missing"
-        typer.echo(
-            f"{plan.name:32} {is_there:28} wanted: {plan.partitions} partitions, {plan.config['cleanup.policy']}"
-        )
-    journal = found[0]
-    if where and journal.partitions:
-        adopted = await adopt_journal(kafka, settings, journal.partitions, where)
-        typer.echo(f"adopted at the {where}: partitions {adopted}" if adopted else "every partition has its offset")
-    if not all(topic.partitions for topic in found):
-        raise Misconfigured("topics are missing; create them with --apply")
+commands.register(cli)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
@@ -163,8 +140,14 @@ def main() -> None:
         for line in str(error).splitlines():
             sys.stderr.write(f"sms-bridge: {line}\n")
         sys.exit(1)
-    except KafkaError as error:
-        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {told(error)}\n")
-        sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
+    except Exception as error:
+        from aiokafka.errors import KafkaError  # noqa: PLC0415 - whatever raises it has loaded it
+
+        from bridge.kafka.clients import told  # noqa: PLC0415
+
+        if not isinstance(error, KafkaError):
+            raise
+        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {told(error)}\n")
+        sys.exit(1)

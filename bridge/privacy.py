@@ -25,8 +25,7 @@ class Privacy:
             return number
         if not self._key:
             return None
-        digits = "".join(filter(str.isdigit, number))
-        return hmac.digest(self._key, digits.encode(), "sha256").hex()
+        return hmac.digest(self._key, digits_of(number).encode(), "sha256").hex()
 
     def words(self, raw: str, members: frozenset[str]) -> str:
         """A provider's words, a body or a query, as they may be kept.
@@ -55,3 +54,8 @@ class Privacy:
         if name.lower() not in members or value is None:
             return value
         return self.recipient(str(value)) or DROPPED
+
+
+def digits_of(number: str) -> str:
+    """A phone number however it is written, as its digits."""
+    return "".join(filter(str.isdigit, number))

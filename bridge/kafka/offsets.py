@@ -83,6 +83,13 @@ async def open_journal(kafka: Kafka, settings: Settings, partitions: int) -> Non
         await journal.commit(dict.fromkeys(fresh, 0))
 
 
+async def lost_places(kafka: Kafka, settings: Settings, partitions: int) -> list[int]:
+    """The partitions of the journal in which the tracker's place is lost; nothing is changed."""
+    async with _Journal(kafka, settings, partitions) as journal:
+        _, lost = await journal.fresh_and_lost(await journal.places())
+        return sorted(tp.partition for tp in lost)
+
+
 async def adopt(kafka: Kafka, settings: Settings, partitions: int, where: Literal["end", "start"]) -> list[int]:
     """Give the partitions without a committed offset, or with one outside the journal, another: its end or its start.
 

@@ -70,6 +70,10 @@ class Found(NamedTuple):
     """0 when it is missing."""
     policy: str
     """Its clean-up policy, or empty when it may not be read."""
+    config: Mapping[str, str]
+    """All its settings; empty when they may not be read."""
+    replicas: int
+    """Of the partition that has the fewest."""
 
 
 async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Found]:
@@ -101,6 +105,10 @@ async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Foun
             plan,
             len(described[plan.name]["partitions"]) if plan.name in described else 0,
             configs.get(plan.name, {}).get("cleanup.policy", ""),
+            configs.get(plan.name, {}),
+            min((len(p["replicas"]) for p in described[plan.name]["partitions"]), default=0)
+            if plan.name in described
+            else 0,
         )
         for plan in wanted
     ]

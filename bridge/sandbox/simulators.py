@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from aiohttp import web
 
@@ -211,7 +211,7 @@ class Simulator:
         return [web.post("/submit", submit), web.get("/truth", truth), web.get("/counters", counters)]
 
 
-async def run_simulator(simulator: Simulator, ready: Callable[[str], None] | None = None) -> None:
+async def run_simulator(simulator: Simulator, ready: Callable[[str], None] | None = None) -> NoReturn:
     """Run one until cancelled.
 
     Args:
@@ -224,7 +224,8 @@ async def run_simulator(simulator: Simulator, ready: Callable[[str], None] | Non
     async with simulator:
         if ready is not None:
             ready(simulator.url)
-        await Event().wait()
+        while True:
+            await Event().wait()
 
 
 async def _document(request: web.Request) -> Mapping[str, Any]:

@@ -1,0 +1,61 @@
+"""What `check` says of settings that are valid: which are set, to what; secrets only that they are."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from bridge.settings.model import PREFIX, Settings
+from bridge.settings.values import Duration, Schedule
+from bridge.tools.findings import Finding, ok
+from bridge.tools.output import lasting
+
+HIDDEN = "set"
+TIMED = {getattr(one, "func", None) for kind in (Duration, Schedule) for one in get_args(kind)} - {None}
+
+
+def look_at_settings(settings: Settings) -> Iterator[Finding]:
+    """A line for each setting that isn't left at its default; and the folder of the cache."""
+    for name, value in _set(settings, PREFIX.removesuffix("_")):
+        yield ok("settings", name, _shown(value))
+    yield _folder(settings.state.directory)
+
+
+def _set(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
+    separator = "_" if isinstance(model, Settings) else "__"
+    for member in sorted(model.model_fields_set):
+        name, value = f"{prefix}{separator}{member.upper()}", getattr(model, member)
+        if isinstance(value, BaseModel):
+            yield from _set(value, name)
+        elif isinstance(value, dict) and any(isinstance(one, BaseModel) for one in value.values()):
+            for key, one in value.items():
+                yield from _set(one, f"{name}__{key.upper()}")
+        else:
+            # Durations are milliseconds by now, and people write them with their units.
+            timed = any(getattr(one, "func", None) in TIMED for one in type(model).model_fields[member].metadata)
+            yield name, _durations(value) if timed else value
+
+
+def _durations(value: Any) -> str:
+    return ", ".join(map(lasting, value if isinstance(value, tuple) else (value,))) or "never"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return HIDDEN if value.get_secret_value() else "empty"
+    if isinstance(value, tuple):
+        return f"{len(value)} {HIDDEN}" if any(isinstance(v, SecretStr) for v in value) else ", ".join(map(str, value))
+    if isinstance(value, str) and (parts := urlsplit(value)).password:
+        return value.replace(f":{parts.password}@", ":…@")
+    return str(value)
+
+
+def _folder(folder: Path) -> Finding:
+    subject = f"{PREFIX}STATE__DIRECTORY"
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK):
+        return ok("settings", subject, f"{folder} can be written")
+    return Finding("settings", "wrong", subject, f"{folder} can't be written", "give the service a folder of its own")

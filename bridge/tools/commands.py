@@ -1,0 +1,149 @@
+"""This package's commands as typer sees them: arguments, help, exit codes. Each loads its own file when it runs."""
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from bridge.core.delivery import Status
+from bridge.core.errors import DeadLetterReason
+
+if TYPE_CHECKING:
+    from bridge.settings.model import Settings
+
+EnvFile = Annotated[Path | None, typer.Option(help="Read SMS_BRIDGE_... variables from this file too.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Since = Annotated[str | None, typer.Option(help="How far back: 2h, 3d, or a time such as 2026-01-31T12:00:00Z.")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (check, topics, trace, tail, replay):
+        cli.command()(command)
+
+
+def check(
+    *,
+    sample: Annotated[
+        Path | None, typer.Option(help="Only show how this event, one of your own, would be read.", metavar="FILE")
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for what is wrong: settings, Kafka, rights, topics, providers, clocks. Exit code 1 when something is."""
+    if sample is not None:
+        from bridge.tools.sample import explain  # noqa: PLC0415 - each command loads what it needs
+
+        raise typer.Exit(explain(_settings(env_file), sample, as_json=as_json))
+    from bridge.tools.check import check as checked  # noqa: PLC0415
+
+    _run(checked(env_file, as_json=as_json))
+
+
+def topics(
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="Create what is missing.")] = False,
+    adopt: Annotated[
+        Literal["end", "start"] | None,
+        typer.Option(help="Go on from here in a journal whose offsets were lost."),
+    ] = None,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what topics there are and what they should be; make it so."""
+    from bridge.tools.topics import topics as shown  # noqa: PLC0415
+
+    _run(shown(_settings(env_file), apply=apply, adopt=adopt, as_json=as_json))
+
+
+def trace(
+    name: Annotated[
+        str, typer.Argument(metavar="MESSAGE_ID|PROVIDER:[ACCOUNT:]ID", help="The sender's id, or the provider's.")
+    ] = "",
+    *,
+    recipient: Annotated[str, typer.Option(help="Instead of an id: the attempts to this phone number.")] = "",
+    since: Since = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Read all of the journal, for attempts without an event yet.")
+    ] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell one message's story: what came when, from where, and what was decided."""
+    if bool(name) == bool(recipient):
+        raise typer.BadParameter("give an id, or --recipient")
+    from bridge.tools.trace import Question  # noqa: PLC0415
+    from bridge.tools.trace import trace as traced  # noqa: PLC0415
+
+    question = Question(name, recipient, _moment(since), thorough)
+    _run(traced(_settings(env_file), question, as_json=as_json))
+
+
+def tail(
+    *,
+    message_id: Annotated[list[str] | None, typer.Option(help="Only this message; may be repeated.")] = None,
+    provider: Annotated[list[str] | None, typer.Option(help="Only this provider; may be repeated.")] = None,
+    status: Annotated[list[Status] | None, typer.Option(help="Only this status; may be repeated.")] = None,
+    final: Annotated[bool, typer.Option("--final", help="Only final events.")] = False,
+    begin: Annotated[
+        str, typer.Option("--from", help="end, start, how long ago (2h), or a time.", metavar="end|start|TIME")
+    ] = "end",
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Watch sms.delivery live, until Ctrl-C."""
+    from bridge.tools.tail import Wanted  # noqa: PLC0415
+    from bridge.tools.tail import tail as tailed  # noqa: PLC0415
+
+    wanted = Wanted(_only(message_id), _only(provider), _only(status), final)
+    where = begin if begin in {"end", "start"} else _moment(begin, "--from")
+    _run(tailed(_settings(env_file), wanted, where, as_json=as_json), endless=True)  # type: ignore[arg-type]
+
+
+def replay(
+    *,
+    reason: Annotated[list[DeadLetterReason] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
+    since: Since = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many dead letters.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="At most so many a second.")] = 500.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of each.")] = False,
+    env_file: EnvFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read dead letters again, and put what can be read now into the journal."""
+    from bridge.tools.replay import Choice  # noqa: PLC0415
+    from bridge.tools.replay import replay as replayed  # noqa: PLC0415
+
+    choice = Choice(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run)
+    _run(replayed(_settings(env_file), choice, as_json=as_json))
+
+
+def _settings(env_file: Path | None) -> "Settings":
+    from bridge import logs  # noqa: PLC0415
+    from bridge.settings.loading import load_settings  # noqa: PLC0415
+
+    settings = load_settings(env_file=env_file)
+    logs.configure("error", settings.log.format)
+    return settings
+
+
+def _only(values: list[Any] | None) -> frozenset[Any] | None:
+    return frozenset(values) if values else None
+
+
+def _moment(text: str | None, option: str = "--since") -> int | None:
+    from bridge.tools.scan import moment  # noqa: PLC0415
+
+    try:
+        return None if text is None else moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:
+    """Do a command's work until it is done, or until SIGINT or SIGTERM."""
+    from bridge.tools.ending import until_told  # noqa: PLC0415
+
+    raise typer.Exit(until_told(work, endless=endless))

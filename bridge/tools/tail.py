@@ -1,0 +1,90 @@
+"""`sms-bridge tail`: `sms.delivery` as it comes, filtered, until Ctrl-C."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
+from rich.text import Text
+
+from bridge.kafka.clients import Kafka, stopped
+from bridge.settings.model import Settings
+from bridge.tools.output import Exit, console, notices, styled, write_json
+from bridge.tools.scan import scanner
+
+WAIT = 500
+"""Milliseconds to wait for events."""
+
+
+class Wanted(NamedTuple):
+    """Which events are shown; None: any."""
+
+    message_ids: frozenset[str] | None = None
+    providers: frozenset[str] | None = None
+    statuses: frozenset[str] | None = None
+    final: bool = False
+
+    def has(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is one of them."""
+        members = (
+            (self.message_ids, "message_id"),
+            (self.providers, "provider"),
+            (self.statuses, "status"),
+        )
+        return all(values is None or event[name] in values for values, name in members) and (
+            event["final"] or not self.final
+        )
+
+
+async def tail(settings: Settings, wanted: Wanted, since: Literal["end", "start"] | int, *, as_json: bool) -> Exit:
+    """Show events until the task is cancelled.
+
+    Args:
+        settings: Where they are.
+        wanted: Which.
+        since: Where to begin: at the end, at the start, or at a time in milliseconds since the epoch.
+        as_json: Each event as it is, a line each.
+    """
+    kafka = Kafka(settings.kafka)
+    topic = settings.topics.delivery
+    async with scanner(kafka) as scan:
+        spans = await scan.spans(topic, since if isinstance(since, int) else 0)
+    starts = {tp: span.end if since == "end" else span.start for tp, span in spans.items()}
+    consumer = await kafka.reader(committed=True)
+    try:
+        consumer.assign(list(starts))
+        for tp, offset in starts.items():
+            consumer.seek(tp, offset)
+        if not as_json:
+            notices().print(Text(f"{topic}, from {since if isinstance(since, str) else 'then'}; Ctrl-C ends", "dim"))
+        await _follow(consumer, wanted, as_json=as_json)
+    finally:
+        await stopped(consumer.stop(), "consumer")
+    return Exit.FINE
+
+
+async def _follow(consumer: AIOKafkaConsumer, wanted: Wanted, *, as_json: bool) -> None:
+    out = console()
+    while True:
+        batches: Mapping[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=WAIT)
+        for record in (record for batch in batches.values() for record in batch):
+            event = orjson.loads(record.value)
+            if wanted.has(event):
+                write_json(event) if as_json else _show(out, event)
+        await asyncio.sleep(0)
+
+
+def _show(out: Console, event: Mapping[str, Any]) -> None:
+    attempt = f"{event['provider']}:{event['account']}:{event['provider_message_id']}"
+    line = Text(f"{event['observed_at'][11:23]}  ")
+    line.append_text(styled(f"{event['status']:<11}", event["outcome"]))
+    line.append(f" {'final' if event['final'] else '':<5}  #{event['sequence']:<2} {event['source']:<8}  ")
+    line.append(event["message_id"], "bold")
+    line.append(f"  {attempt}")
+    if event["reason"] != "none":
+        line.append(f"  {event['reason']}", "dim")
+    if event["corrects"]:
+        line.append("  corrects what was final", "magenta")
+    out.print(line)
