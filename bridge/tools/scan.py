@@ -84,6 +84,16 @@ class Scanner:
             if progress:
                 progress(total - sum(span.end - positions[tp] for tp, span in left.items()), total)
 
+    async def peek(self, tp: TopicPartition, offset: int) -> None:
+        """Ask for what stands at an offset, be there anything or not.
+
+        Raises:
+            TopicAuthorizationFailedError: We may not.
+        """
+        self._consumer.assign([tp])
+        self._consumer.seek(tp, offset)
+        await self._consumer.getmany(tp, timeout_ms=WAIT, max_records=1)
+
     async def committed(self, group: str, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets that a group has come to; 0 where it has none."""
         found = await self.admin.list_consumer_group_offsets(group, partitions=list(tps))
