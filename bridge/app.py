@@ -106,7 +106,7 @@ class App:
             Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
         )
         await stack.enter_async_context(self._task(self._measure_delay()))
-        appender = Appender(self._kafka, self._metrics)
+        appender = Appender(self._kafka, self._metrics.append_records.observe)
         await appender.start()
         stack.push_async_callback(appender.stop, DRAIN_WITHIN)
         journal = Journal(appender, settings.topics.journal, partitions.journal)

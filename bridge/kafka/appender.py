@@ -1,7 +1,7 @@
 """Append to topics and know when Kafka has it. At least once, in batches: what comes within milliseconds shares one."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -11,7 +11,6 @@ from aiokafka.errors import KafkaError
 from bridge.core.errors import Unavailable
 from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, Sent, send_lane, told
-from bridge.metrics import Metrics
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
@@ -51,10 +50,15 @@ class _Waiting(NamedTuple):
 
 
 class Appender:
-    """Appends records, in batches a partition. A failed batch costs the producer, and all that is on its way."""
+    """Appends records, in batches a partition. A failed batch costs the producer, and all that is on its way.
 
-    def __init__(self, kafka: Kafka, metrics: Metrics) -> None:
-        self._kafka, self._metrics = kafka, metrics
+    Args:
+        kafka: The cluster.
+        observe: Is told how many records went to Kafka together.
+    """
+
+    def __init__(self, kafka: Kafka, observe: Callable[[int], None] = lambda _: None) -> None:
+        self._kafka, self._observe = kafka, observe
         self._producer: Any = None  # aiokafka has no types; an AIOKafkaProducer, once there is one
         self._making = asyncio.Lock()
         self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
@@ -135,7 +139,7 @@ class Appender:
         except asyncio.CancelledError as error:
             _fail(waiting, error)
             raise
-        self._metrics.append_records.observe(len(waiting))
+        self._observe(len(waiting))
         self._beside(self._settle(producer, sent, waiting))
 
     async def _settle(self, producer: AIOKafkaProducer, sent: Iterable[Sent], waiting: Sequence[_Waiting]) -> None:
