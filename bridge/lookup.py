@@ -7,23 +7,22 @@ import httpx
 
 from bridge.core.entries import Report
 from bridge.core.errors import LookupFailed
-from bridge.providers.dialect import PollAnswer
-from bridge.settings.accounts import ProviderAccount
+from bridge.providers.dialect import PollAnswer, Polled
 
 LARGEST_ANSWER = 256 * 1024
 
 
-async def look_up(client: httpx.AsyncClient, account: ProviderAccount, provider_message_id: str) -> Report | None:
-    """What a provider says of a message; None when it has no report yet.
+async def look_up(
+    client: httpx.AsyncClient, dialect: Polled, provider_message_id: str, timeout: float
+) -> Report | None:
+    """What a provider says of a message, within `timeout` seconds; None when it has no report yet.
 
     Raises:
         LookupFailed: It gave no usable answer.
         RateLimited: It wants to be asked less often.
         Refused: It doesn't accept the credentials.
     """
-    dialect = account.dialect
     question = dialect.poll_request(provider_message_id)
-    timeout = account.poll_timeout / 1000
     try:
         async with (
             asyncio.timeout(timeout),

@@ -24,7 +24,7 @@ from bridge.lookup import look_up
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff
 from bridge.privacy import Privacy
-from bridge.settings.accounts import Accounts, ProviderAccount
+from bridge.settings.accounts import Accounts, Polls, ProviderAccount
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Known
 from bridge.tracker.partition import Worker
@@ -71,9 +71,9 @@ class Poller:
     def __init__(self, accounts: Accounts, means: Means) -> None:
         self._started_at = means.clock()
         self._askers = {
-            f"{account.provider}:{account.name}": Asker(account, means)
+            f"{account.provider}:{account.name}": Asker(account, account.polls, means)
             for account in accounts.values()
-            if account.poll_ages
+            if account.polls
         }
 
     async def run(self) -> None:
@@ -95,14 +95,14 @@ class Poller:
 class Asker:
     """Asks about one account's attempts."""
 
-    def __init__(self, account: ProviderAccount, means: Means) -> None:
-        self._account = account
+    def __init__(self, account: ProviderAccount, polls: Polls, means: Means) -> None:
+        self._account, self._polls = account, polls
         self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics, self._clock = means
         metrics = self._metrics
         self._name = f"{account.provider}:{account.name}"
         self._chance = random.Random()  # noqa: S311 - it spreads load
-        self._pace = Pace(account.rate_per_second, self._chance)
-        self._slots = asyncio.Semaphore(account.poll_concurrency)
+        self._pace = Pace(polls.rate_per_second, self._chance)
+        self._slots = asyncio.Semaphore(polls.concurrency)
         self._asking: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._labels = (account.provider, account.name)
@@ -136,7 +136,7 @@ class Asker:
 
     def _due(self) -> list[Question]:
         """Some of what is due, nearest end first."""
-        now, limit = self._clock(), 1 if self._pace.probing else 2 * self._account.poll_concurrency
+        now, limit = self._clock(), 1 if self._pace.probing else 2 * self._polls.concurrency
         found: list[Question] = []
         waiting = 0
         for worker in self._workers():
@@ -176,7 +176,9 @@ class Asker:
         outcome = "failed"
         try:
             with self._metrics.poll_duration.labels(self._account.provider).time():
-                report = await look_up(self._client, self._account, question.key.split(":", 2)[2])
+                report = await look_up(
+                    self._client, self._polls.dialect, question.key.split(":", 2)[2], self._polls.timeout / 1000
+                )
             self._pace.answered()
             self._failures.pop(question.key, None)
             self._metrics.credentials_refused.labels(*self._labels).set(0)

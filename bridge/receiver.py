@@ -21,11 +21,6 @@ from bridge.providers.dialect import Callback
 from bridge.settings.accounts import Accounts, ProviderAccount
 from bridge.settings.model import HttpSettings
 
-METHODS: Mapping[str, frozenset[str]] = {
-    "dexatel": frozenset({"GET", "POST"}),
-    "speedocom": frozenset({"POST"}),
-}
-
 RETRY_AFTER = "5"
 """Seconds after which a provider may try again."""
 
@@ -106,7 +101,7 @@ class Receiver:
 
     async def _answer(self, provider: str, request: Request) -> Answer:
         account = self._account(provider, request.path.rsplit("/", 1)[1].encode())
-        refusal = self._refusal(provider, account, request)
+        refusal = self._refusal(account, request)
         if refusal or account is None:
             return refusal or _NOT_FOUND
         try:
@@ -117,12 +112,13 @@ class Receiver:
             return _rejected(408, b"too slow")
         return await self._take(account, request, body)
 
-    def _refusal(self, provider: str, account: ProviderAccount | None, request: Request) -> Answer | None:
+    def _refusal(self, account: ProviderAccount | None, request: Request) -> Answer | None:
         """What can be said before the body is read, or None."""
         if account is None:
             return _NOT_FOUND
-        if request.method not in METHODS[provider]:
-            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(METHODS[provider]))})
+        methods = account.dialect.methods
+        if request.method not in methods:
+            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(methods))})
         if not self._allowed(account, request):
             return _rejected(403, b"forbidden")
         return _UNAVAILABLE if self._waiting >= self._max_waiting else None

@@ -13,6 +13,7 @@ from bridge.core.schedule import ALWAYS, FALLBACK
 from bridge.settings.accounts import build_accounts
 from bridge.settings.loading import load_settings
 from bridge.settings.model import Settings
+from bridge.settings.providers import Webhook, WebhookSignature
 
 SECRET = "a-secret-of-16-or-more"
 BASE = {
@@ -20,6 +21,10 @@ BASE = {
     "SMS_BRIDGE_DEXATEL__CALLBACK_SECRETS": SECRET,
     "SMS_BRIDGE_DEXATEL__POLL": "never",
 }
+
+
+ACME = {"ID": "/id", "STATUS": "/status", "STATUSES": '{"ok":"delivered"}'}
+"""All that reading a webhook's callbacks takes."""
 
 
 def given(**changes: str) -> dict[str, str]:
@@ -89,6 +94,22 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ("DEXATEL__STATUSES", '{"x":{"status":"sent","final":true}}', "'x' should map to one of"),
         ("DEXATEL__ALLOWED_NETWORKS", "home", "SMS_BRIDGE_DEXATEL__ALLOWED_NETWORKS should be a list of networks"),
         ("DEXATEL__ACCOUNTS__PROMO__TOKN", "x", "SMS_BRIDGE_DEXATEL__ACCOUNTS__PROMO__TOKN is no setting"),
+        ("WEBHOOKS__AC ME__ID", "/id", "SMS_BRIDGE_WEBHOOKS__AC ME should name the provider in at"),
+        ("WEBHOOKS__ACME__ID", "id", "SMS_BRIDGE_WEBHOOKS__ACME__ID should be a JSON pointer such as /data/id"),
+        ("WEBHOOKS__ACME__DETAILS", '{"price":"cost"}', "SMS_BRIDGE_WEBHOOKS__ACME__DETAILS should be a JSON pointer"),
+        (
+            "WEBHOOKS__ACME__DETAILS",
+            '{"colour":"/c"}',
+            "ACME__DETAILS 'colour' should be one of mccmnc, segments, price",
+        ),
+        ("WEBHOOKS__ACME__WHERE", '{"/event":"x"}', "SMS_BRIDGE_WEBHOOKS__ACME__WHERE should be a JSON object of"),
+        ("WEBHOOKS__ACME__STATUSES", '{"x":"lost"}', "SMS_BRIDGE_WEBHOOKS__ACME__STATUSES 'x' should map to one of"),
+        ("WEBHOOKS__ACME__POLL", "always", "SMS_BRIDGE_WEBHOOKS__ACME__POLL is no setting; is it misspelt?"),
+        ("DEXATEL__STATUSES", "delivered", "SMS_BRIDGE_DEXATEL__STATUSES should be a JSON object"),
+        ("DEXATEL__STATUSES", '{"x":{"reason":"none"}}', "'x' should map to one of"),
+        ("DEXATEL__STATUSES", '{"x":{"status":"sent","reason":"bad"}}', "'x' should map to one of"),
+        ("DEXATEL__STATUSES", '{"x":{"status":"sent","permanent":"no"}}', "'x' should map to one of"),
+        ("DEXATEL__STATUSES", '{"x":7}', "'x' should map to one of"),
         ("SENT__FIELDS", "message_id", "SMS_BRIDGE_SENT__FIELDS should be a JSON object"),
         ("SENT__START", "yesterday", "SMS_BRIDGE_SENT__START should be horizon, earliest, latest, or a time"),
         ("PRIVACY__RECIPIENT", "hash", "PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash"),
@@ -120,6 +141,16 @@ def test_what_is_missing_is_named() -> None:
         ),
         ({"SPEEDOCOM__BASE_URL": "http://x"}, "SMS_BRIDGE_SPEEDOCOM__API_KEY is missing"),
         ({"SPEEDOCOM__POLL": "never"}, "SMS_BRIDGE_SPEEDOCOM__CALLBACK_SECRETS is missing"),
+        (
+            {"WEBHOOKS__ACME__ID": "/id"},
+            "SMS_BRIDGE_WEBHOOKS__ACME__STATUS is missing: callbacks can't be read without",
+        ),
+        (
+            {f"WEBHOOKS__ACME__{n}": v for n, v in ACME.items()},
+            "SMS_BRIDGE_WEBHOOKS__ACME__CALLBACK_SECRETS is missing",
+        ),
+        ({"WEBHOOKS__ACME__SIGNATURE__ENCODING": "x"}, "ACME__SIGNATURE__ENCODING should be 'hex' or 'base64'"),
+        ({"WEBHOOKS__DEXATEL__ID": "/id"}, "dexatel is built in; choose another name"),
         ({"DEXATEL__ENABLED": "false"}, "set up at least one provider"),
         ({"DEXATEL__ACCOUNTS__PROMO__CALLBACK_SECRETS": SECRET}, "the accounts default and promo share a secret"),
     ],
@@ -146,11 +177,13 @@ def test_an_account_inherits_all_but_its_secrets() -> None:
     )
     accounts = build_accounts(settings)
     assert set(accounts) == {("dexatel", "default"), ("dexatel", "promo")}
-    promo = accounts["dexatel", "promo"]
-    assert promo.rate_per_second == 7
+    promo, default = accounts["dexatel", "promo"], accounts["dexatel", "default"]
+    assert promo.polls
+    assert promo.polls.rate_per_second == 7
     assert promo.secrets == ()
-    assert promo.dialect.poll_request("1").headers["token"] == "0042"
-    assert accounts["dexatel", "default"].dialect.poll_request("1").headers["token"] == "flat-token"
+    assert promo.polls.dialect.poll_request("1").headers["token"] == "0042"
+    assert default.polls
+    assert default.polls.dialect.poll_request("1").headers["token"] == "flat-token"
 
 
 def test_status_tables_become_verdicts() -> None:
@@ -162,6 +195,24 @@ def test_status_tables_become_verdicts() -> None:
         "Barred": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
         "Gone": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED),
     }
+
+
+def test_a_webhook_is_a_provider_like_another() -> None:
+    """A provider that settings alone describe has accounts, secrets and an end of its own, and is never asked."""
+    settings = {f"WEBHOOKS__ACME_SMS__{name}": value for name, value in ACME.items()}
+    accounts = build_accounts(
+        load_settings(
+            given(
+                **settings,
+                WEBHOOKS__ACME_SMS__CALLBACK_SECRETS="the-first-secret-of-acme",
+                WEBHOOKS__ACME_SMS__GIVE_UP_AFTER="3h",
+                WEBHOOKS__ACME_SMS__ACCOUNTS__PROMO__CALLBACK_SECRETS="the-other-secret-of-acme",
+            )
+        )
+    )
+    assert set(accounts) == {("dexatel", "default"), ("acme-sms", "default"), ("acme-sms", "promo")}
+    promo = accounts["acme-sms", "promo"]
+    assert (promo.give_up_after, promo.poll_ages, promo.dialect.account) == (3 * 3_600_000, (), "promo")
 
 
 def test_secrets_come_from_files_too(tmp_path: Path) -> None:
@@ -201,6 +252,10 @@ def test_every_setting_is_documented() -> None:
             kind = field.annotation
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield from names(kind, "" if name in {"dexatel", "speedocom"} else f"{prefix}{name.upper()}__")
+            elif name == "webhooks":
+                yield from names(Webhook, "")
+            elif name == "signature":
+                yield from names(WebhookSignature, "SIGNATURE__")
             else:
                 yield f"{prefix}{name.upper()}"
 

@@ -19,20 +19,17 @@ from bridge.providers.answers import check_status, succeeded
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 from bridge.providers.reading import (
     Members,
-    details_of,
     document_of,
     first,
     form_of,
     id_of,
     is_json,
     members_of,
-    optional_word,
     original_text,
     text_of,
-    time_of,
     unwrapped,
-    word_of,
 )
+from bridge.providers.reports import RECIPIENT_MEMBERS, Names, Reporter, folded, found_in
 
 STATUSES: Mapping[str, Verdict] = {
     "scheduled": Verdict(Status.SCHEDULED),
@@ -60,19 +57,16 @@ NOT_FOUND = "1501"
 """The code of an error that says: no such message. Its neighbour 1502 says that the id itself is wrong."""
 
 
-class CallbackNames(NamedTuple):
-    """Under which names a callback holds what; the first one that isn't empty counts. Any case."""
+CALLBACK_NAMES = Names(
+    id=("message_uuid", "uuid", "sms_unique_id", "message_id", "id"),
+    status=("status", "stat"),
+    error=("err", "error", "error_code"),
+    time=("timestamp", "date", "time"),
+)
+"""Where a GET or form callback holds what, as far as settings don't say; and where the webhook does, by its document.
+"""
 
-    id: tuple[str, ...] = ("message_uuid", "uuid", "sms_unique_id", "message_id", "id")
-    status: tuple[str, ...] = ("status", "stat")
-    error: tuple[str, ...] = ("err", "error", "error_code")
-    time: tuple[str, ...] = ("timestamp", "date", "time")
-
-
-WEBHOOK_NAMES = CallbackNames()
-"""The webhook's names are documented, so no setting changes them."""
-
-ANSWER_NAMES = CallbackNames(time=("update_date", *WEBHOOK_NAMES.time))
+ANSWER_NAMES = CALLBACK_NAMES._replace(time=("update_date", *CALLBACK_NAMES.time))
 
 
 class _Api(NamedTuple):
@@ -81,7 +75,7 @@ class _Api(NamedTuple):
 
 
 class Dexatel:
-    """One account at Dexatel. Implements `Dialect`.
+    """One account at Dexatel. Implements `Polled`.
 
     Args:
         account: The account's name in settings.
@@ -96,10 +90,9 @@ class Dexatel:
     """
 
     provider: str = "dexatel"
+    methods: frozenset[str] = frozenset({"GET", "POST"})
     signature_header: str | None = "x-dexatel-signature"
-    recipient_members: frozenset[str] = frozenset(
-        {"to", "recipient", "phone", "phone_number", "number", "msisdn", "mobile", "destination"}
-    )
+    recipient_members: frozenset[str] = RECIPIENT_MEMBERS
 
     def __init__(
         self,
@@ -110,7 +103,7 @@ class Dexatel:
         token: str = "",
         poll_path: str = "",
         webhook_secret: str | None = None,
-        callback_names: CallbackNames = WEBHOOK_NAMES,
+        callback_names: Names = CALLBACK_NAMES,
         statuses: Mapping[str, Verdict] = {},
         timezone: tzinfo = UTC,
     ) -> None:
@@ -120,9 +113,10 @@ class Dexatel:
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
-        self._callback_names = CallbackNames(*(tuple(name.lower() for name in names) for names in callback_names))
-        self._verdicts = {normalised(word): verdict for word, verdict in (*STATUSES.items(), *statuses.items())}
-        self._timezone = timezone
+        self._callback_names = Names(*(tuple(name.lower() for name in names) for names in callback_names))
+        self._reporter = Reporter(
+            self.provider, account, tables=(STATUSES, statuses), normalised=folded, timezone=timezone
+        )
 
     def __repr__(self) -> str:
         return f"Dexatel(account={self.account!r})"
@@ -142,11 +136,12 @@ class Dexatel:
         else:
             self._check_signature(callback)
             raw = original_text(callback)
-            members, names = members_of(unwrapped(document_of(raw))), WEBHOOK_NAMES
+            members, names = members_of(unwrapped(document_of(raw))), CALLBACK_NAMES
             if not _is_expected(members):
                 return None
         message_id = id_of(first(members, names.id))
-        return self._report(message_id, members, names, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+        found = found_in(members, names, DETAILS)
+        return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
     def poll_request(self, provider_message_id: str) -> PollRequest:
         """How to ask for one message's status: a GET, the token in a header."""
@@ -183,27 +178,8 @@ class Dexatel:
             raise LookupFailed("the answer is about another message")
         if first(members, ANSWER_NAMES.status) is None and not members.keys().isdisjoint(ANSWER_NAMES.status):
             return None
-        return self._report(
-            provider_message_id, members, ANSWER_NAMES, raw=raw, source=Source.POLL, observed_at=observed_at
-        )
-
-    def _report(
-        self, message_id: str, members: Members, names: CallbackNames, *, raw: str, source: Source, observed_at: int
-    ) -> Report:
-        word = word_of(first(members, names.status))
-        return Report(
-            provider=self.provider,
-            account=self.account,
-            provider_message_id=message_id,
-            verdict=self._verdicts.get(normalised(word)),
-            provider_status=word,
-            provider_code=optional_word(first(members, names.error)),
-            provider_details=details_of(members, DETAILS),
-            provider_time=time_of(first(members, names.time), self._timezone),
-            source=source,
-            observed_at=observed_at,
-            raw=raw,
-        )
+        found = found_in(members, ANSWER_NAMES, DETAILS)
+        return self._reporter.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
 
     def _check_signature(self, callback: Callback) -> None:
         """HMAC-SHA256 of the raw body, as base64 or as hex: the vendor's samples disagree."""
@@ -217,14 +193,9 @@ class Dexatel:
             raise Unauthentic("the webhook's signature is wrong or missing")
 
 
-def normalised(word: str) -> str:
-    """A status as it is compared."""
-    return word.strip().casefold()
-
-
 def _is_expected(members: Members) -> bool:
     said = {name: first(members, (name,)) for name in EXPECTED}
-    return all(value is None or normalised(str(value)) == EXPECTED[name] for name, value in said.items())
+    return all(value is None or folded(str(value)) == EXPECTED[name] for name, value in said.items())
 
 
 def _says_not_found(document: Any) -> bool:

@@ -45,10 +45,12 @@ class PollAnswer(NamedTuple):
 
 
 class Dialect(Protocol):
-    """One account at one provider. Pure: every method may be called any number of times, in any order."""
+    """How one account at one provider calls back. Pure: every method may be called any number of times."""
 
     provider: str
     account: str
+    methods: frozenset[str]
+    """By which HTTP methods it calls."""
     signature_header: str | None
     """Lower-case name of the header that carries a callback's signature, or None."""
     recipient_members: frozenset[str]
@@ -66,6 +68,10 @@ class Dialect(Protocol):
             Poison: It can't be read (`unreadable`).
         """
         ...
+
+
+class Polled(Dialect, Protocol):
+    """An account that can be asked, too."""
 
     def poll_request(self, provider_message_id: str) -> PollRequest:
         """How to ask for one message's status."""

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from typing import NamedTuple
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
@@ -17,7 +16,6 @@ from bridge.providers.answers import check_status, succeeded
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 from bridge.providers.reading import (
     Members,
-    details_of,
     document_of,
     first,
     form_of,
@@ -27,9 +25,8 @@ from bridge.providers.reading import (
     optional_word,
     original_text,
     text_of,
-    time_of,
-    word_of,
 )
+from bridge.providers.reports import RECIPIENT_MEMBERS, Names, Reporter, found_in
 
 STATUSES: Mapping[str, Verdict] = {
     "Scheduled": Verdict(Status.SCHEDULED),
@@ -66,14 +63,7 @@ DETAILS: Mapping[str, tuple[str, ...]] = {
 """What is passed on verbatim, and the vendor's members that hold it."""
 
 
-class _Names(NamedTuple):
-    id: tuple[str, ...]
-    status: tuple[str, ...]
-    error: tuple[str, ...]
-    time: tuple[str, ...]
-
-
-NAMES = _Names(
+NAMES = Names(
     id=("messageid", "message-id"),
     status=("delivery-description", "description"),
     error=("delivery-status",),
@@ -94,7 +84,7 @@ REFUSALS = {
 
 
 class Speedocom:
-    """One account at Speedocom. Implements `Dialect`.
+    """One account at Speedocom. Implements `Polled`.
 
     Args:
         account: The account's name in settings.
@@ -106,10 +96,9 @@ class Speedocom:
     """
 
     provider: str = "speedocom"
+    methods: frozenset[str] = frozenset({"POST"})
     signature_header: str | None = None
-    recipient_members: frozenset[str] = frozenset(
-        {"mobile", "msisdn", "phone", "number", "recipient", "to", "destination"}
-    )
+    recipient_members: frozenset[str] = RECIPIENT_MEMBERS
 
     def __init__(
         self,
@@ -125,8 +114,9 @@ class Speedocom:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._partner_id = partner_id
-        self._verdicts = {normalised(word): verdict for word, verdict in (*STATUSES.items(), *statuses.items())}
-        self._timezone = timezone
+        self._reporter = Reporter(
+            self.provider, account, tables=(STATUSES, statuses), normalised=normalised, timezone=timezone
+        )
 
     def __repr__(self) -> str:
         return f"Speedocom(account={self.account!r})"
@@ -139,9 +129,8 @@ class Speedocom:
         """
         raw = original_text(callback)
         members = members_of(document_of(raw)) if is_json(callback) else form_of(raw)
-        return self._report(
-            id_of(first(members, NAMES.id)), members, raw=raw, source=Source.CALLBACK, observed_at=observed_at
-        )
+        message_id, found = id_of(first(members, NAMES.id)), found_in(members, NAMES, DETAILS)
+        return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
     def poll_request(self, provider_message_id: str) -> PollRequest:
         """How to ask for one message's status: a POST, everything in its body."""
@@ -180,23 +169,8 @@ class Speedocom:
             raise LookupFailed("the answer is about another message")
         if first(members, NAMES.status) is None and not members.keys().isdisjoint(NAMES.status):
             return None
-        return self._report(provider_message_id, members, raw=raw, source=Source.POLL, observed_at=observed_at)
-
-    def _report(self, message_id: str, members: Members, *, raw: str, source: Source, observed_at: int) -> Report:
-        word = word_of(first(members, NAMES.status))
-        return Report(
-            provider=self.provider,
-            account=self.account,
-            provider_message_id=message_id,
-            verdict=self._verdicts.get(normalised(word)),
-            provider_status=word,
-            provider_code=optional_word(first(members, NAMES.error)),
-            provider_details=details_of(members, DETAILS),
-            provider_time=time_of(first(members, NAMES.time), self._timezone),
-            source=source,
-            observed_at=observed_at,
-            raw=raw,
-        )
+        found = found_in(members, NAMES, DETAILS)
+        return self._reporter.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
 
 
 def normalised(word: str) -> str:

@@ -1,4 +1,5 @@
 """What can be set.
 
-`model.py` has every setting, `values.py` their kinds; `loading.py` reads them, `accounts.py` makes accounts of them.
+`model.py` has every setting, `providers.py` those of providers, `values.py` their kinds; `loading.py` reads them,
+`accounts.py` makes accounts of them.
 """

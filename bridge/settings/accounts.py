@@ -7,16 +7,29 @@ from typing import NamedTuple, TypeVar
 from pydantic import SecretStr
 
 from bridge.core.errors import Misconfigured
-from bridge.providers.dexatel import CallbackNames, Dexatel
-from bridge.providers.dialect import Dialect
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Dialect, Polled
+from bridge.providers.reports import Names
 from bridge.providers.speedocom import Speedocom
-from bridge.settings.model import PREFIX, Account, DexatelAccount, Settings, SpeedocomAccount
-from bridge.settings.model import Dexatel as DexatelSettings
-from bridge.settings.model import Speedocom as SpeedocomSettings
+from bridge.providers.webhook import Pointers, Signature, Webhook
+from bridge.settings import providers
+from bridge.settings.model import PREFIX, Settings
+from bridge.settings.providers import Account, DexatelAccount, PolledAccount, SpeedocomAccount, WebhookAccount
 
 DEFAULT = "default"
+BUILT_IN = ("dexatel", "speedocom")
 
 AnyAccount = TypeVar("AnyAccount", bound=Account)
+
+
+class Polls(NamedTuple):
+    """How an account is asked about its messages. Durations in milliseconds."""
+
+    dialect: Polled
+    ages: tuple[int, ...]
+    concurrency: int
+    timeout: int
+    rate_per_second: float
 
 
 class ProviderAccount(NamedTuple):
@@ -27,11 +40,14 @@ class ProviderAccount(NamedTuple):
     dialect: Dialect
     secrets: tuple[SecretStr, ...]
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
-    poll_ages: tuple[int, ...]
-    poll_concurrency: int
-    poll_timeout: int
-    rate_per_second: float
     give_up_after: int
+    polls: Polls | None
+    """How it is asked; None: it isn't."""
+
+    @property
+    def poll_ages(self) -> tuple[int, ...]:
+        """When it is asked about a message; never, where it isn't asked."""
+        return self.polls.ages if self.polls else ()
 
 
 Accounts = dict[tuple[str, str], ProviderAccount]
@@ -47,15 +63,16 @@ def build_accounts(settings: Settings) -> Accounts:
     """
     accounts = {
         (account.provider, account.name): account
-        for account in (*_dexatel(settings.dexatel), *_speedocom(settings.speedocom))
+        for account in (*_dexatel(settings.dexatel), *_speedocom(settings.speedocom), *_webhooks(settings.webhooks))
     }
     if not accounts:
-        raise Misconfigured(f"{PREFIX}DEXATEL__... or {PREFIX}SPEEDOCOM__... is missing: set up at least one provider")
+        groups = " or ".join(f"{PREFIX}{group}__..." for group in ("DEXATEL", "SPEEDOCOM", "WEBHOOKS"))
+        raise Misconfigured(f"{groups} is missing: set up at least one provider")
     _refuse_shared_secrets(accounts.values())
     return accounts
 
 
-def _dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
+def _dexatel(settings: providers.Dexatel) -> Iterable[ProviderAccount]:
     for name, account in _accounts(settings, DexatelAccount, settings.accounts):
         dialect = Dexatel(
             name,
@@ -64,14 +81,14 @@ def _dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
             token=_plain(account.token),
             poll_path=account.poll_path,
             webhook_secret=_plain(account.webhook_secret) or None,
-            callback_names=CallbackNames(**account.callback.model_dump()),
+            callback_names=Names(**account.callback.model_dump()),
             statuses=account.statuses,
             timezone=account.timezone,
         )
-        yield _account("dexatel", name, account, account.missing_for_polls(), dialect)
+        yield _polled("dexatel", name, account, account.missing_for_polls(), dialect)
 
 
-def _speedocom(settings: SpeedocomSettings) -> Iterable[ProviderAccount]:
+def _speedocom(settings: providers.Speedocom) -> Iterable[ProviderAccount]:
     for name, account in _accounts(settings, SpeedocomAccount, settings.accounts):
         dialect = Speedocom(
             name,
@@ -81,11 +98,34 @@ def _speedocom(settings: SpeedocomSettings) -> Iterable[ProviderAccount]:
             statuses=account.statuses,
             timezone=account.timezone,
         )
-        yield _account("speedocom", name, account, account.missing_for_polls(), dialect)
+        yield _polled("speedocom", name, account, account.missing_for_polls(), dialect)
+
+
+def _webhooks(settings: dict[str, providers.Webhook]) -> Iterable[ProviderAccount]:
+    for provider, webhook in settings.items():
+        if provider in BUILT_IN:
+            raise Misconfigured(f"{PREFIX}WEBHOOKS__{provider.upper()}: {provider} is built in; choose another name")
+        for name, account in _accounts(webhook, WebhookAccount, webhook.accounts):
+            if missing := account.missing():
+                raise Misconfigured(f"{_where(provider, name)}{missing[0]} is missing: callbacks can't be read without")
+            signed = account.signature
+            dialect = Webhook(
+                provider,
+                name,
+                pointers=Pointers(account.id or "", account.status or "", account.error, account.time),
+                statuses=account.statuses,
+                details=account.details,
+                where=account.where,
+                signature=Signature(signed.header, _plain(signed.secret), signed.encoding) if signed else None,
+                timezone=account.timezone,
+            )
+            yield _account(provider, name, account, dialect, None)
 
 
 def _accounts(
-    settings: DexatelSettings | SpeedocomSettings, kind: type[AnyAccount], named: dict[str, AnyAccount]
+    settings: providers.Dexatel | providers.Speedocom | providers.Webhook,
+    kind: type[AnyAccount],
+    named: dict[str, AnyAccount],
 ) -> Iterable[tuple[str, AnyAccount]]:
     """The account `default` and the named ones, each with the flat settings in place of what it doesn't set.
 
@@ -102,24 +142,36 @@ def _accounts(
         yield name, account.model_copy(update={k: v for k, v in flat.items() if k not in account.model_fields_set})
 
 
-def _account(provider: str, name: str, account: Account, missing: list[str], dialect: Dialect) -> ProviderAccount:
-    where = f"{PREFIX}{provider.upper()}__" + ("" if name == DEFAULT else f"ACCOUNTS__{name.upper()}__")
-    if account.poll and missing:
+def _polled(provider: str, name: str, account: PolledAccount, missing: list[str], dialect: Polled) -> ProviderAccount:
+    where = _where(provider, name)
+    if not account.poll:
+        return _account(provider, name, account, dialect, None)
+    if missing:
         raise Misconfigured(f"{where}{missing[0]} is missing: polls need it; or set {where}POLL to never")
-    if not account.poll and not account.callback_secrets:
-        raise Misconfigured(f"{where}CALLBACK_SECRETS is missing: without polls, callbacks are the only way to learn")
+    polls = Polls(dialect, account.poll, account.poll_concurrency, account.poll_timeout, account.rate_per_second)
+    return _account(provider, name, account, dialect, polls)
+
+
+def _account(provider: str, name: str, account: Account, dialect: Dialect, polls: Polls | None) -> ProviderAccount:
+    if not polls and not account.callback_secrets:
+        raise Misconfigured(
+            f"{_where(provider, name)}CALLBACK_SECRETS is missing: without polls, callbacks are the only way to learn"
+        )
     return ProviderAccount(
         provider=provider,
         name=name,
         dialect=dialect,
         secrets=account.callback_secrets,
         allowed_networks=account.allowed_networks,
-        poll_ages=account.poll,
-        poll_concurrency=account.poll_concurrency,
-        poll_timeout=account.poll_timeout,
-        rate_per_second=account.rate_per_second,
         give_up_after=account.give_up_after,
+        polls=polls,
     )
+
+
+def _where(provider: str, name: str) -> str:
+    """What an account's variables begin with."""
+    group = provider.upper() if provider in BUILT_IN else f"WEBHOOKS__{provider.upper().replace('-', '_')}"
+    return f"{PREFIX}{group}__" + ("" if name == DEFAULT else f"ACCOUNTS__{name.upper()}__")
 
 
 def _refuse_shared_secrets(accounts: Iterable[ProviderAccount]) -> None:
@@ -129,7 +181,7 @@ def _refuse_shared_secrets(accounts: Iterable[ProviderAccount]) -> None:
             owner = owners.setdefault((account.provider, secret.get_secret_value()), account.name)
             if owner != account.name:
                 raise Misconfigured(
-                    f"{PREFIX}{account.provider.upper()}: the accounts {owner} and {account.name} share a secret of"
+                    f"{_where(account.provider, DEFAULT)}: the accounts {owner} and {account.name} share a secret of"
                     " CALLBACK_SECRETS; give each its own, for the secret tells the account"
                 )
 

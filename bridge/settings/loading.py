@@ -93,7 +93,8 @@ def _refuse_strangers(variables: Mapping[str, str]) -> None:
 
 
 def _line(problem: Any) -> str:
-    name = PREFIX + "__".join(str(part).upper() for part in problem["loc"] if not isinstance(part, int))
+    parts = (part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
+    name = PREFIX + "__".join(parts).upper()
     if problem["type"] == "missing" and problem["loc"] == ("kafka",):
         name += "__BOOTSTRAP_SERVERS"
     words = _WORDS.get(problem["type"])

@@ -1,29 +1,24 @@
 """Every setting of the service, with its default: names, kinds and what goes together. Nothing is done with them here.
 
+What can be set about providers stands in `providers.py`.
+
 Read from `SMS_BRIDGE_...` variables, `__` between group and member; secrets also from the files of a folder
 (`SMS_BRIDGE_SECRETS_DIR`), named like the variables. A wrong one stops the start with a line that names it.
 """
 
-from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
-from bridge.core.schedule import FALLBACK, HOUR, SECOND
-from bridge.settings.values import Duration, Networks, Schedule, Secrets, Start, Statuses, Table, Texts, Where, Zone
+from bridge.core.schedule import HOUR, SECOND
+from bridge.settings.providers import Count, Dexatel, Group, ProviderName, Speedocom, Webhook
+from bridge.settings.values import Duration, Networks, Start, Table, Texts, Where
 
 PREFIX = "SMS_BRIDGE_"
 Port = Annotated[int, Field(ge=0, le=65535)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Group(BaseModel):
-    """A group of settings: closed, so that a typing error is found, and silent about its values in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
 
 
 class KafkaSettings(Group):
@@ -128,74 +123,6 @@ class PrivacySettings(Group):
         return self
 
 
-class CallbackNames(Group):
-    """Parameter names of a callback, the first that is there counts."""
-
-    id: Texts = ("message_uuid", "uuid", "sms_unique_id", "message_id", "id")
-    status: Texts = ("status", "stat")
-    error: Texts = ("err", "error", "error_code")
-    time: Texts = ("timestamp", "date", "time")
-
-
-class Account(Group):
-    """One account at a provider: what both providers' accounts have."""
-
-    base_url: str = ""
-    poll: Schedule = FALLBACK
-    poll_concurrency: Count = 16
-    poll_timeout: Duration = 10 * SECOND
-    rate_per_second: Annotated[float, Field(gt=0)] = 10
-    give_up_after: Duration = 48 * HOUR
-    callback_secrets: Secrets = ()
-    allowed_networks: Networks = ()
-    statuses: Statuses = Field(default_factory=dict)
-    timezone: Zone = UTC
-
-
-class DexatelAccount(Account):
-    """One account at Dexatel."""
-
-    give_up_after: Duration = 47 * HOUR
-    api: Literal["legacy", "v1"] = "legacy"
-    token: SecretStr | None = None
-    poll_path: str = ""
-    webhook_secret: SecretStr | None = None
-    callback: CallbackNames = CallbackNames()
-
-    def missing_for_polls(self) -> list[str]:
-        """The members that polling needs and that aren't set."""
-        needed = {"BASE_URL": self.base_url, "TOKEN": self.token}
-        if self.api == "legacy":
-            needed["POLL_PATH"] = self.poll_path if "{id}" in self.poll_path else ""
-        return [name for name, value in needed.items() if not value]
-
-
-class SpeedocomAccount(Account):
-    """One account at Speedocom."""
-
-    api_key: SecretStr | None = None
-    partner_id: str | None = None
-
-    def missing_for_polls(self) -> list[str]:
-        """The members that polling needs and that aren't set."""
-        needed = {"BASE_URL": self.base_url, "API_KEY": self.api_key, "PARTNER_ID": self.partner_id}
-        return [name for name, value in needed.items() if not value]
-
-
-class Dexatel(DexatelAccount):
-    """The account `default` at Dexatel, and others by name."""
-
-    enabled: bool | None = None
-    accounts: dict[str, DexatelAccount] = Field(default_factory=dict)
-
-
-class Speedocom(SpeedocomAccount):
-    """The account `default` at Speedocom, and others by name."""
-
-    enabled: bool | None = None
-    accounts: dict[str, SpeedocomAccount] = Field(default_factory=dict)
-
-
 class LogSettings(Group):
     """What is logged, and how."""
 
@@ -231,6 +158,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = PrivacySettings()
     dexatel: Dexatel = Dexatel()
     speedocom: Speedocom = Speedocom()
+    webhooks: dict[ProviderName, Webhook] = Field(default_factory=dict)
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
 

@@ -54,6 +54,25 @@ def _table(value: object) -> Any:
     return _json(value, dict, "a JSON object")
 
 
+def _pointer(value: object) -> Any:
+    if value is not None and not str(value).startswith("/"):
+        raise ValueError("should be a JSON pointer such as /data/id")
+    return value
+
+
+def _pointers(value: object) -> Any:
+    """Our names, each with a pointer."""
+    return {name: _pointer(pointer) for name, pointer in _table(value).items()}
+
+
+def _choices(value: object) -> Any:
+    """Pointers, each with the values that may stand there."""
+    table = _table(value)
+    if not all(pointer.startswith("/") and isinstance(v, list | tuple) and v for pointer, v in table.items()):
+        raise ValueError('should be a JSON object of pointers and lists such as {"/event":["delivery"]}')
+    return {pointer: tuple(map(str, values)) for pointer, values in table.items()}
+
+
 def _zone(value: object) -> Any:
     if not isinstance(value, str):
         return value
@@ -137,6 +156,9 @@ Duration = Annotated[int, BeforeValidator(duration)]
 """Milliseconds."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Table = Annotated[dict[str, str], BeforeValidator(_table)]
+Pointer = Annotated[str | None, BeforeValidator(_pointer)]
+Pointers = Annotated[dict[str, str], BeforeValidator(_pointers)]
+Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_choices)]
 Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_table)]
 Zone = Annotated[tzinfo, BeforeValidator(_zone)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]

@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from bridge.settings.model import DexatelAccount, Settings, SpeedocomAccount
+from bridge.settings.model import Settings
+from bridge.settings.providers import DexatelAccount, SpeedocomAccount, WebhookAccount, WebhookSignature
 from tests.helm.chart import FOLDER, Chart, Refused
 from tests.helm.values_table import rows, undocumented, with_table
 
@@ -104,10 +105,15 @@ def test_the_schema_knows_every_setting() -> None:
     secret = {name for name, kind in settings.items() if "SecretStr" in kind} | {"KAFKA__SASL_USERNAME"}
     assert set(schema["secrets"]["properties"]) == secret
     assert set(schema["config"]["properties"]) == {name for name in settings.keys() - secret if "KAFKA__" not in name}
-    for model, provider in ((DexatelAccount, "DEXATEL"), (SpeedocomAccount, "SPEEDOCOM")):
+    for model, prefix in (
+        (DexatelAccount, "DEXATEL__ACCOUNTS__AN_OTHER"),
+        (SpeedocomAccount, "SPEEDOCOM__ACCOUNTS__AN_OTHER"),
+        (WebhookAccount, "WEBHOOKS__AN_OTHER"),
+        (WebhookAccount, "WEBHOOKS__AN_OTHER__ACCOUNTS__AND_ANOTHER"),
+    ):
         for name, kind in settings_of(model):
             group = "secrets" if "SecretStr" in kind else "config"
-            full = f"{provider}__ACCOUNTS__AN_OTHER__{name}"
+            full = f"{prefix}__{name}"
             assert any(re.search(pattern, full) for pattern in schema[group]["patternProperties"]), full
 
 
@@ -125,11 +131,13 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str
     found: list[tuple[str, str]] = []
     for name, field in model.model_fields.items():
         kind, full = field.annotation, f"{prefix}{name.upper()}"
+        if name == "signature":
+            kind = WebhookSignature
         if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
             found += settings_of(kind, f"{full}__")
         elif get_origin(kind) is Literal:
             found.append((full, json.dumps(get_args(kind))))
-        elif name != "accounts":
+        elif name not in {"accounts", "webhooks"}:
             found.append((full, f"{kind} {SecretStr if name.endswith('secrets') else ''}"))
     return found
 

@@ -12,8 +12,9 @@ import pytest
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import BridgeError, LookupFailed, Poison, RateLimited, Refused
-from bridge.providers.dexatel import CallbackNames, Dexatel
-from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Callback, PollAnswer, Polled
+from bridge.providers.reports import Names
 from bridge.providers.speedocom import Speedocom
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("corpus.json").read_text(encoding="utf-8"))
@@ -21,13 +22,13 @@ ERRORS: Mapping[str, type[BridgeError]] = {kind.__name__: kind for kind in (Pois
 OBSERVED_AT = 1_741_100_000_000
 
 
-def dialect_of(case: Mapping[str, Any]) -> Dialect:
+def dialect_of(case: Mapping[str, Any]) -> Polled:
     """The account that a case is about."""
     settings = dict(case.get("settings", {}))
     if "timezone" in settings:
         settings["timezone"] = ZoneInfo(settings["timezone"])
     if "callback_names" in settings:
-        settings["callback_names"] = CallbackNames(*map(tuple, settings["callback_names"]))
+        settings["callback_names"] = Names(*map(tuple, settings["callback_names"]))
     if case["provider"] == "dexatel":
         return Dexatel("main", **settings)
     return Speedocom("main", **settings)

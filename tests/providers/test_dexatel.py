@@ -12,7 +12,7 @@ import pytest
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import LookupFailed, Poison, Unauthentic
-from bridge.providers.dexatel import STATUSES, CallbackNames, Dexatel
+from bridge.providers.dexatel import CALLBACK_NAMES, STATUSES, Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 
 WORDS: Mapping[str, Verdict] = {
@@ -127,7 +127,7 @@ def test_classic_callbacks_need_no_signature() -> None:
 
 def test_names_from_settings_leave_the_webhook_alone() -> None:
     """The classic callback's names are the owner's choice, the webhook's are documented."""
-    dialect = Dexatel("main", callback_names=CallbackNames(id=("ref",), status=("state",)))
+    dialect = Dexatel("main", callback_names=CALLBACK_NAMES._replace(id=("ref",), status=("state",)))
     assert dialect.read_callback(Callback("POST", "", "application/json", None, BODY), 1) is not None
     with pytest.raises(Poison):
         dialect.read_callback(Callback("GET", "message_id=77&status=sent", "", None, b""), 1)

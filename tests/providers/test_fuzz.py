@@ -15,12 +15,12 @@ from bridge.core.errors import LookupFailed, Poison, RateLimited, Refused, Unaut
 from bridge.providers.answers import retry_after
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
-from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.reading import LONGEST_WORD, time_of
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
 
-DIALECTS: list[Dialect] = [
+DIALECTS: list[Polled] = [
     Dexatel("main", base_url="https://sms.example", poll_path="/{id}"),
     Dexatel("signed", api="v1", webhook_secret="a-secret"),
     Speedocom("main"),
@@ -94,7 +94,7 @@ def check(report: Report) -> None:
 
 
 @given(st.sampled_from(DIALECTS), CALLBACKS)
-def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Dialect, callback: Callback) -> None:
+def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polled, callback: Callback) -> None:
     """No callback, however broken, takes the receiver down, and no report breaks what comes after it."""
     try:
         report = dialect.read_callback(callback, 1)
@@ -108,7 +108,7 @@ def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Diale
 
 @given(st.sampled_from(DIALECTS), ANSWERS, IDS)
 def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
-    dialect: Dialect, answer: PollAnswer, message_id: str
+    dialect: Polled, answer: PollAnswer, message_id: str
 ) -> None:
     """No answer, however broken, takes the poller down, and a report is always about the message asked for."""
     try:
@@ -132,7 +132,7 @@ def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
 @given(st.sampled_from(DIALECTS), IDS)
 @example(DIALECTS[0], "\ud800")
 @example(DIALECTS[2], "\ud800")
-def test_every_id_can_be_asked_for(dialect: Dialect, message_id: str) -> None:
+def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
     """An id, whatever is in it, neither breaks a request nor gets out of its place in the URL."""
     request = dialect.poll_request(message_id)
     assert request.url.isascii()

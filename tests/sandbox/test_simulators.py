@@ -16,7 +16,7 @@ from bridge.core.delivery import Status
 from bridge.core.entries import Report
 from bridge.core.errors import LookupFailed, RateLimited, Refused
 from bridge.providers.dexatel import Dexatel
-from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.speedocom import Speedocom
 from bridge.sandbox.misbehaviour import CALM, HOSTILE, Flaw, Trouble
 from bridge.sandbox.simulators import PARTNER_ID, TOKEN, Simulator, run_simulator
@@ -59,7 +59,7 @@ async def inbox() -> AsyncIterator[Inbox]:
     await runner.cleanup()
 
 
-def dialect_of(simulator: Simulator, api: str = "legacy") -> Dialect:
+def dialect_of(simulator: Simulator, api: str = "legacy") -> Polled:
     """The bridge's side of an account there."""
     if simulator.provider == "speedocom":
         return Speedocom("default", base_url=simulator.url, api_key=TOKEN, partner_id=PARTNER_ID)
@@ -73,7 +73,7 @@ def dialect_of(simulator: Simulator, api: str = "legacy") -> Dialect:
     )
 
 
-async def ask(client: httpx.AsyncClient, dialect: Dialect, provider_message_id: str) -> Report | None:
+async def ask(client: httpx.AsyncClient, dialect: Polled, provider_message_id: str) -> Report | None:
     """One poll, read."""
     question = dialect.poll_request(provider_message_id)
     response = await client.request(

@@ -159,8 +159,8 @@ SMS_BRIDGE_{{ $name }}: {{ (kindIs "slice" $value | ternary (join "," $value) $v
 {{- end }}
 {{- if not .Values.existingSecret }}
 {{- $names := concat (keys .Values.config) (keys .Values.secrets) | join " " }}
-{{- if not (or (contains "DEXATEL__" $names) (contains "SPEEDOCOM__" $names)) }}
-{{- fail "set up at least one provider: config.DEXATEL__… or config.SPEEDOCOM__…, and its secrets" }}
+{{- if not (or (contains "DEXATEL__" $names) (contains "SPEEDOCOM__" $names) (contains "WEBHOOKS__" $names)) }}
+{{- fail "set up at least one provider: config.DEXATEL__…, config.SPEEDOCOM__… or config.WEBHOOKS__…, and its secrets" }}
 {{- end }}
 {{- end }}
 {{- end }}
