@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint types check dashboards image-test image-lint lock clean
+.PHONY: help setup demo test chaos lint types check docs dashboards image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -42,6 +42,10 @@ types: setup ## mypy, strict
 	@$(BIN)/mypy
 
 check: lint types test ## Lint, types and tests
+
+docs: setup ## Write the references that are made from the code
+	@$(BIN)/python -m scripts.reference
+	@$(BIN)/python -m tests.helm.values_table
 
 dashboards: setup ## Write the dashboards' JSON anew
 	@$(BIN)/python -m scripts.dashboards

@@ -1,19 +1,15 @@
 """Settings: what is read, and that whatever is wrong is named in one line."""
 
-from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.errors import Misconfigured
 from bridge.core.schedule import ALWAYS, FALLBACK
 from bridge.settings.accounts import build_accounts
 from bridge.settings.loading import load_settings
-from bridge.settings.model import Settings
-from bridge.settings.providers import Webhook, WebhookSignature
 
 SECRET = "a-secret-of-16-or-more"
 BASE = {
@@ -241,23 +237,3 @@ def test_no_secret_shows_in_a_representation() -> None:
         assert SECRET not in text
         assert "token-token-token" not in text
         assert "password-password" not in text
-
-
-def test_every_setting_is_documented() -> None:
-    """Whatever can be set stands in docs/settings.md."""
-    text = (Path(__file__).parent.parent / "docs" / "settings.md").read_text()
-
-    def names(model: type[BaseModel], prefix: str) -> Iterator[str]:
-        for name, field in model.model_fields.items():
-            kind = field.annotation
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from names(kind, "" if name in {"dexatel", "speedocom"} else f"{prefix}{name.upper()}__")
-            elif name == "webhooks":
-                yield from names(Webhook, "")
-            elif name == "signature":
-                yield from names(WebhookSignature, "SIGNATURE__")
-            else:
-                yield f"{prefix}{name.upper()}"
-
-    missing = {name for name in names(Settings, "") if f"`{name}`" not in text}
-    assert not missing

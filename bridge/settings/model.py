@@ -1,9 +1,8 @@
 """Every setting of the service, with its default: names, kinds and what goes together. Nothing is done with them here.
 
-What can be set about providers stands in `providers.py`.
-
 Read from `SMS_BRIDGE_...` variables, `__` between group and member; secrets also from the files of a folder
-(`SMS_BRIDGE_SECRETS_DIR`), named like the variables. A wrong one stops the start with a line that names it.
+(`SMS_BRIDGE_SECRETS_DIR`), named like the variables. A wrong one stops the start with a line that names it. What stands
+below a member is its row in docs/settings.md (`make docs`); the providers' members are in `providers.py`.
 """
 
 from pathlib import Path
@@ -14,90 +13,133 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
-from bridge.settings.providers import Count, Dexatel, Group, ProviderName, Speedocom, Webhook
-from bridge.settings.values import Duration, Networks, Start, Table, Texts, Where
+from bridge.settings.providers import Dexatel, ProviderName, Speedocom, Webhook
+from bridge.settings.values import Count, Duration, Group, Networks, Port, Start, Table, Texts, Where
 
 PREFIX = "SMS_BRIDGE_"
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class KafkaSettings(Group):
     """How to reach Kafka."""
 
     bootstrap_servers: Texts
+    """`host:port` of some brokers."""
     group_id: str = "sms-bridge"
+    """Prefix of consumer groups (`.intake`, `.tracker`) and transactional ids."""
     group_instance_id: str | None = None
+    """Static membership: one fixed name a replica, such as a StatefulSet's pod name."""
     create_topics: bool = True
+    """Make the bridge's own topics when they are missing."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How to connect."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
+    """How to log in; with `OAUTHBEARER` the password is the token."""
     sasl_username: str | None = None
+    """As whom."""
     sasl_password: SecretStr | None = None
+    """With what."""
     ssl_cafile: Path | None = None
+    """PEM: the authorities to trust; the system's without."""
     ssl_certfile: Path | None = None
+    """PEM: the client's certificate, where Kafka wants one."""
     ssl_keyfile: Path | None = None
+    """PEM: its key."""
     ssl_key_password: SecretStr | None = None
+    """Of that key."""
     ssl_check_hostname: bool = True
+    """The broker's name must be in its certificate."""
     compression: Literal["lz4", "gzip", "snappy", "zstd", "none"] = "lz4"
+    """Of all that is written."""
 
 
 class TopicSettings(Group):
     """What the topics are called, and how big new ones are."""
 
     sent: Texts = ("sms.sent",)
+    """Where sent events come from, one topic or several; never created."""
     delivery: str = "sms.delivery"
+    """The events."""
     journal: str = "sms-bridge.journal"
+    """Everything learnt, for 7 days."""
     state: str = "sms-bridge.state"
+    """What is known, compacted."""
     dead_letter: str = "sms-bridge.dead-letter"
+    """What could not be used."""
     journal_partitions: Count = 24
+    """Of journal and state when they are made; can't change later."""
     delivery_partitions: Count = 12
+    """Of the events' topic when it is made."""
     replication: Annotated[int, Field(ge=-1)] = -1
+    """Of new topics; -1: the broker's default."""
 
 
 class SentSettings(Group):
     """How to read somebody else's sent events."""
 
     fields: Table = Field(default_factory=dict)
+    """Our name → JSON pointer into your event: `{"message_id":"/data/id"}`."""
     constants: Table = Field(default_factory=dict)
+    """Members that every event has: `{"provider":"dexatel"}`."""
     providers: Table = Field(default_factory=dict)
+    """Your names of providers → ours."""
     where: Where = Field(default_factory=dict)
+    """Only events with one of these values: `{"/type":["sms.sent"]}`."""
     start: Start = "horizon"
+    """Where to begin without offsets; `horizon`: the give-up time ago."""
 
 
 class HttpSettings(Group):
     """The public listener: callbacks and nothing else."""
 
     host: str = "0.0.0.0"  # noqa: S104 - it runs in a container; the port is the boundary
+    """The address to listen on."""
     port: Port = 8080
+    """Its port."""
     ack_timeout: Duration = 5 * SECOND
+    """How long a callback waits for Kafka before it is answered 503."""
     max_waiting: Count = 1000
+    """Callbacks that may wait for Kafka; more are answered 503."""
     trusted_proxies: Networks = ()
+    """Whose `X-Forwarded-For` is believed."""
     tls_cert: Path | None = None
+    """PEM; with it, only TLS is spoken."""
     tls_key: Path | None = None
+    """PEM."""
 
 
 class AdminSettings(Group):
-    """The listener for probes and metrics."""
+    """The listener for probes and metrics; not for the internet."""
 
     host: str = "0.0.0.0"  # noqa: S104 - the same
+    """The address to listen on."""
     port: Port = 9090
+    """Its port."""
     token: SecretStr | None = None
+    """Reserved for what the admin port shows beyond probes and metrics."""
 
 
 class StateSettings(Group):
     """Where the cache of the state topic lives."""
 
     directory: Path = Path("state")
+    """A folder; what is in it may be lost."""
 
 
 class FollowSettings(Group):
     """How long attempts and early reports are kept."""
 
     max_follow: Duration = 7 * 24 * HOUR
+    """The longest that any attempt is followed."""
     park_for: Duration = 6 * HOUR
+    """How long a report waits for its sent event."""
     park_max: Count = 100_000
+    """Attempts that may wait so, a partition."""
     remember_for: Duration = 24 * HOUR
+    """How long a final status is remembered, at least until the attempt's end."""
     unmatched: Literal["dead-letter", "count"] = "dead-letter"
+    """Reports that nobody sent for; `count`: for accounts that other systems use too."""
     emit: Literal["all", "final"] = "all"
+    """What is published; `final`: no interim events."""
 
     def policy(self) -> Policy:
         """What the rules need to know."""
@@ -114,7 +156,9 @@ class PrivacySettings(Group):
     """What is kept of phone numbers."""
 
     recipient: Literal["keep", "hash", "drop"] = "keep"
+    """`hash`: HMAC-SHA-256 of the digits."""
     hash_key: SecretStr | None = None
+    """Needed for `hash`."""
 
     @model_validator(mode="after")
     def _keyed(self) -> Self:
@@ -127,13 +171,16 @@ class LogSettings(Group):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is said."""
     format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: JSON unless on a terminal."""
 
 
 class EventSettings(Group):
     """What events say about where they come from."""
 
     source: str | None = None
+    """The events' `ce_source`; `/sms-bridge/{group id}` without."""
 
 
 class Settings(BaseSettings):

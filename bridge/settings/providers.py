@@ -1,16 +1,21 @@
-"""What can be set about providers and their accounts, with defaults. Accounts are made of it in `accounts.py`."""
+"""What can be set about providers and their accounts, with defaults. Accounts are made of it in `accounts.py`.
+
+What stands below a member is its row in docs/settings.md (`make docs`).
+"""
 
 import re
 from datetime import UTC
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
 from bridge.providers.webhook import DETAILS
 from bridge.settings.values import (
     Choices,
+    Count,
     Duration,
+    Group,
     Networks,
     Pointer,
     Pointers,
@@ -20,8 +25,6 @@ from bridge.settings.values import (
     Texts,
     Zone,
 )
-
-Count = Annotated[int, Field(ge=1)]
 
 
 def _provider_name(name: str) -> str:
@@ -34,39 +37,49 @@ ProviderName = Annotated[str, AfterValidator(_provider_name)]
 """A provider's name; few shells take a hyphen in a variable, so an underscore stands for one."""
 
 
-class Group(BaseModel):
-    """A group of settings: closed, so that a typing error is found, and silent about its values in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
-
-
 class CallbackNames(Group):
     """Parameter names of a callback, the first that is there counts."""
 
     id: Texts = ("message_uuid", "uuid", "sms_unique_id", "message_id", "id")
+    """Of the classic callback's parameters, the first that is there: the provider's id."""
     status: Texts = ("status", "stat")
+    """The same: the status."""
     error: Texts = ("err", "error", "error_code")
+    """The same: the error code."""
     time: Texts = ("timestamp", "date", "time")
+    """The same: when it was."""
 
 
 class Account(Group):
     """One account at a provider: what all have."""
 
     give_up_after: Duration = 48 * HOUR
+    """When silence becomes `unknown`; `give_up_at` of a sent event overrules it."""
     callback_secrets: Secrets = ()
+    """Parts of the callback's URL, `/dlr/{provider}/{secret}`; several at once for rotation."""
     allowed_networks: Networks = ()
+    """From where callbacks may come; empty: anywhere."""
     statuses: Statuses = Field(default_factory=dict)
+    """Words that the tables don't have: `{"OnHold":"pending"}` or
+    `{"Barred":{"status":"rejected","reason":"blocked_by_recipient","permanent":true}}`."""
     timezone: Zone = UTC
+    """Of times that come without one."""
 
 
 class PolledAccount(Account):
     """One account that can be asked about its messages."""
 
     base_url: str = ""
+    """Of the provider's API, for questions."""
     poll: Schedule = FALLBACK
+    """When to ask: `fallback` (15m 1h 4h 12h 24h 36h), `always` (10s … 36h), or your own ages; each also once
+    before the end."""
     poll_concurrency: Count = 16
+    """Questions at a time."""
     poll_timeout: Duration = 10 * SECOND
+    """How long an answer may take."""
     rate_per_second: Annotated[float, Field(gt=0)] = 10
+    """Questions a second, over all replicas together."""
 
 
 class DexatelAccount(PolledAccount):
@@ -74,9 +87,13 @@ class DexatelAccount(PolledAccount):
 
     give_up_after: Duration = 47 * HOUR
     api: Literal["legacy", "v1"] = "legacy"
+    """Which API is asked."""
     token: SecretStr | None = None
+    """For questions: the `token` header, or `X-Dexatel-Key` with `v1`."""
     poll_path: str = ""
+    """`legacy`: the path of a question, with `{id}` in it."""
     webhook_secret: SecretStr | None = None
+    """With it, JSON webhooks must be signed."""
     callback: CallbackNames = CallbackNames()
 
     def missing_for_polls(self) -> list[str]:
@@ -91,7 +108,9 @@ class SpeedocomAccount(PolledAccount):
     """One account at Speedocom."""
 
     api_key: SecretStr | None = None
+    """For questions."""
     partner_id: str | None = None
+    """The same."""
 
     def missing_for_polls(self) -> list[str]:
         """The members that polling needs and that aren't set."""
@@ -103,6 +122,7 @@ class Dexatel(DexatelAccount):
     """The account `default` at Dexatel, and others by name."""
 
     enabled: bool | None = None
+    """`false` turns a provider off that is otherwise set up."""
     accounts: dict[str, DexatelAccount] = Field(default_factory=dict)
 
 
@@ -110,6 +130,7 @@ class Speedocom(SpeedocomAccount):
     """The account `default` at Speedocom, and others by name."""
 
     enabled: bool | None = None
+    """`false` turns a provider off that is otherwise set up."""
     accounts: dict[str, SpeedocomAccount] = Field(default_factory=dict)
 
 
@@ -117,20 +138,30 @@ class WebhookSignature(Group):
     """How callbacks are signed."""
 
     header: str
+    """With it and a secret, callbacks must be signed: the header that the signature comes in."""
     secret: SecretStr
+    """Of the HMAC of the raw body."""
     algorithm: Literal["sha256"] = "sha256"
+    """Of the HMAC."""
     encoding: Literal["hex", "base64"] = "hex"
+    """Of the signature; `sha256=` before it is fine."""
 
 
 class WebhookAccount(Account):
     """One account at a provider that settings alone describe."""
 
     id: Pointer = None
+    """JSON pointer to the message id: `/data/id`; of a form's parameters, `/name`. Required."""
     status: Pointer = None
+    """The same, to the status. Required; so is `STATUSES`, for there is no other table."""
     error: Pointer = None
+    """The same, to the error code."""
     time: Pointer = None
+    """The same, to the provider's time."""
     details: Pointers = Field(default_factory=dict)
+    """Pointers to extras: `{"price":"/cost"}`; of `mccmnc`, `segments`, `price`, `network_id`, `tat`."""
     where: Choices = Field(default_factory=dict)
+    """Only callbacks with one of these values: `{"/event":["delivery"]}`; others are accepted and ignored."""
     signature: WebhookSignature | None = None
 
     @field_validator("details")

@@ -1,14 +1,14 @@
-"""The kinds of value that settings have beyond text and numbers: durations, lists, tables, secrets. No I/O."""
+"""The kinds of value that settings have beyond text and numbers: durations, lists, tables, secrets; and their group."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.schedule import ALWAYS, FALLBACK
@@ -89,14 +89,14 @@ def _networks(value: object) -> Any:
         raise ValueError("should be a list of networks such as 192.0.2.0/24, with commas") from None
 
 
-_SCHEDULES: Mapping[str, tuple[int, ...]] = {"fallback": FALLBACK, "always": ALWAYS, "never": ()}
+SCHEDULES: Mapping[str, tuple[int, ...]] = {"fallback": FALLBACK, "always": ALWAYS, "never": ()}
 
 
 def _schedule(value: object) -> Any:
     if not isinstance(value, str):
         return value
-    if value in _SCHEDULES:
-        return _SCHEDULES[value]
+    if value in SCHEDULES:
+        return SCHEDULES[value]
     try:
         return tuple(sorted(duration(part) for part in _listed(value)))
     except ValueError:
@@ -152,17 +152,48 @@ def _statuses(value: object) -> Any:
     return {word: m if isinstance(m, Verdict) else _verdict(word, m) for word, m in _table(value).items()}
 
 
-Duration = Annotated[int, BeforeValidator(duration)]
+class Takes(NamedTuple):
+    """What a kind of value looks like, for docs/settings.md."""
+
+    form: str
+
+
+class Group(BaseModel):
+    """A group of settings: closed, so that a typing error is found, and silent about its values in errors."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+    )
+
+
+Port = Annotated[int, Field(ge=0, le=65535), Takes("port")]
+Count = Annotated[int, Field(ge=1)]
+Duration = Annotated[int, BeforeValidator(duration), Takes("duration")]
 """Milliseconds."""
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Table = Annotated[dict[str, str], BeforeValidator(_table)]
-Pointer = Annotated[str | None, BeforeValidator(_pointer)]
-Pointers = Annotated[dict[str, str], BeforeValidator(_pointers)]
-Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_choices)]
-Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_table)]
-Zone = Annotated[tzinfo, BeforeValidator(_zone)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
-Schedule = Annotated[tuple[int, ...], BeforeValidator(_schedule)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_listed), AfterValidator(_url_safe)]
-Statuses = Annotated[dict[str, Any], BeforeValidator(_statuses)]
-Start = Annotated[Literal["horizon", "earliest", "latest"] | int, BeforeValidator(_start)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), Takes("list")]
+Table = Annotated[dict[str, str], BeforeValidator(_table), Takes("table")]
+Pointer = Annotated[str | None, BeforeValidator(_pointer), Takes("JSON pointer")]
+Pointers = Annotated[dict[str, str], BeforeValidator(_pointers), Takes("table")]
+Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_choices), Takes("table of lists")]
+Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_table), Takes("table of lists")]
+Zone = Annotated[tzinfo, BeforeValidator(_zone), Takes("time zone")]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks), Takes("list of networks")]
+Schedule = Annotated[
+    tuple[int, ...], BeforeValidator(_schedule), Takes("`fallback`, `always`, `never` or a list of durations")
+]
+Secrets = Annotated[
+    tuple[SecretStr, ...],
+    BeforeValidator(_listed),
+    AfterValidator(_url_safe),
+    Takes("secret: a list, each at least 16 of `A-Z a-z 0-9 _ ~ . -`"),
+]
+Statuses = Annotated[dict[str, Any], BeforeValidator(_statuses), Takes("table")]
+Start = Annotated[
+    Literal["horizon", "earliest", "latest"] | int,
+    BeforeValidator(_start),
+    Takes("`horizon`, `earliest`, `latest` or a time"),
+]

@@ -13,7 +13,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from bridge.core.errors import LookupFailed, RateLimited, Refused
 from bridge.providers.dialect import PollAnswer
-from bridge.settings.accounts import DEFAULT, Accounts, ProviderAccount
+from bridge.settings.accounts import DEFAULT, Accounts, Polls, ProviderAccount
 from bridge.settings.model import PREFIX
 from bridge.tools.findings import Finding, ok
 from bridge.tools.output import lasting
@@ -30,10 +30,10 @@ async def look_at_providers(accounts: Accounts) -> AsyncIterator[Finding]:
     async with httpx.AsyncClient(transport=AiohttpTransport(retries=0), follow_redirects=False) as client:
         for account in accounts.values():
             subject = f"{account.provider}:{account.name}"
-            if not account.poll_ages:
+            if account.polls is None:
                 yield ok("providers", subject, "callbacks only, nothing to ask")
                 continue
-            finding, clock = await _ask(client, account, subject)
+            finding, clock = await _ask(client, account, account.polls, subject)
             yield finding
             if clock:
                 clocks.setdefault(account.provider, clock)
@@ -41,9 +41,11 @@ async def look_at_providers(accounts: Accounts) -> AsyncIterator[Finding]:
         yield clock
 
 
-async def _ask(client: httpx.AsyncClient, account: ProviderAccount, subject: str) -> tuple[Finding, Finding | None]:
+async def _ask(
+    client: httpx.AsyncClient, account: ProviderAccount, polls: Polls, subject: str
+) -> tuple[Finding, Finding | None]:
     nobodys = str(uuid4())
-    question = account.dialect.poll_request(nobodys)
+    question = polls.dialect.poll_request(nobodys)
     place = f"{PREFIX}{account.provider.upper()}__"
     place += "" if account.name == DEFAULT else f"ACCOUNTS__{account.name.upper()}__"
     began = time.time()
@@ -53,7 +55,7 @@ async def _ask(client: httpx.AsyncClient, account: ProviderAccount, subject: str
             question.url,
             headers=dict(question.headers),
             content=question.body,
-            timeout=account.poll_timeout / 1000,
+            timeout=polls.timeout / 1000,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         # An error's text may hold the URL; a URL holds no secret, but its kind says enough.
@@ -65,7 +67,7 @@ async def _ask(client: httpx.AsyncClient, account: ProviderAccount, subject: str
     clock = _clock(account.provider, response.headers.get("date"), (began + time.time()) / 2)
     remedy = f"check {place}{CREDENTIALS[account.provider].format(place=place)}"
     try:
-        account.dialect.read_answer(answer, nobodys, round(began * 1000))
+        polls.dialect.read_answer(answer, nobodys, round(began * 1000))
     except Refused as error:
         return Finding("providers", "wrong", subject, f"the credentials are refused: {error}", remedy), clock
     except RateLimited:

@@ -16,8 +16,8 @@ from bridge.kafka.clients import LARGEST_ENTRY
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
 from bridge.sent import SentReader, Skip
-from bridge.settings.accounts import Accounts, build_accounts
-from bridge.settings.model import DexatelAccount, Settings
+from bridge.settings.accounts import Accounts, AnyAccount, build_accounts
+from bridge.settings.model import Settings
 from bridge.tools.search import Letter
 
 NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
@@ -132,13 +132,15 @@ def _journaled(entry: Entry) -> Verdict:
 
 def unsigned(settings: Settings) -> Settings:
     """The same settings with webhooks that need no signature."""
-    without = {"webhook_secret": None}
-    named: dict[str, DexatelAccount] = {
-        name: account.model_copy(update=without) for name, account in settings.dexatel.accounts.items()
-    }
-    fields = settings.dexatel.model_fields_set
-    update = {**(without if "webhook_secret" in fields else {}), **({"accounts": named} if named else {})}
-    return settings.model_copy(update={"dexatel": settings.dexatel.model_copy(update=update)})
+    webhooks = {name: _unsigned(one) for name, one in settings.webhooks.items()}
+    return settings.model_copy(update={"dexatel": _unsigned(settings.dexatel), "webhooks": webhooks})
+
+
+def _unsigned(account: AnyAccount) -> AnyAccount:
+    update: dict[str, object] = dict.fromkeys(account.model_fields_set & {"webhook_secret", "signature"})
+    if named := getattr(account, "accounts", None):
+        update["accounts"] = {name: _unsigned(one) for name, one in named.items()}
+    return account.model_copy(update=update)
 
 
 def milliseconds(text: str) -> int:
