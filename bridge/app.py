@@ -1,6 +1,7 @@
 """The only place where parts are wired together: what runs for which role, in which order it starts and stops."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -30,6 +31,7 @@ from bridge.receiver import Receiver
 from bridge.sent import SentReader
 from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.model import PREFIX, Settings
+from bridge.tracing import tracing
 from bridge.tracker.assignment import Tracker
 from bridge.tracker.partition import Duties
 from bridge.tracker.store import Store
@@ -59,6 +61,7 @@ class App:
         self._kafka = Kafka(settings.kafka)
         self._metrics = Metrics(_registry())
         self._privacy = Privacy(settings.privacy)
+        self._tracing = tracing(os.environ, __version__)
         self._started = False
         self._health: dict[str, Callable[[], bool]] = {}
         self._details: dict[str, Callable[[], object]] = {}
@@ -96,6 +99,7 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         """Start the parts. They stop in the opposite order, so that what takes things in stops first."""
         settings = self._settings
+        stack.push_async_callback(asyncio.to_thread, self._tracing.close)
         partitions = await prepare(self._kafka, settings)
         if Role.TRACK in self._roles:
             await open_journal(self._kafka, settings, partitions.journal)
@@ -152,6 +156,7 @@ class App:
             source=settings.event_source,
             letters=letters,
             metrics=self._metrics,
+            tracing=self._tracing,
             clock=clock,
             owed=poller.owed,
         )
@@ -173,6 +178,7 @@ class App:
             letters=letters,
             start=self._intake_start,
             metrics=self._metrics,
+            tracing=self._tracing,
         )
         await stack.enter_async_context(self._task(intake.run()))
         self._depends_on("intake", lambda: intake.ready)
@@ -186,7 +192,13 @@ class App:
     async def _receive(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
         http = self._settings.http
         receiver = Receiver(
-            self._accounts, http, journal=journal, letters=letters, privacy=self._privacy, metrics=self._metrics
+            self._accounts,
+            http,
+            journal=journal,
+            letters=letters,
+            privacy=self._privacy,
+            metrics=self._metrics,
+            tracing=self._tracing,
         )
         self._depends_on("receiver", lambda: journal.ready)
         listener = Listener(

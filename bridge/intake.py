@@ -16,12 +16,14 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
 from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told, uncut
 from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
+from bridge.tracing import Tracing, trace_id, traceparent_of
 
 BATCH = 2_000
 """Records that are read at a time."""
@@ -52,10 +54,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         letters: DeadLetters,
         start: Start,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         self._kafka, self._group, self._topics = kafka, group, tuple(topics)
         self._reader, self._journal = reader, journal
-        self._letters, self._start, self._metrics = letters, start, metrics
+        self._letters, self._start, self._metrics, self._tracing = letters, start, metrics, tracing
         self._joined = False
 
     @property
@@ -103,7 +106,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _take(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
         """Append a batch, again and again until Kafka has it."""
         counts: Counter[tuple[str, str]] = Counter()
-        records = [out for batch in batches.values() for one in batch if (out := self._read(one, counts))]
+        entries: list[Sent] = []
+        began = time.time_ns()
+        records = [out for batch in batches.values() for one in batch if (out := self._read(one, counts, entries))]
         while True:
             try:
                 await self._journal.append(records)
@@ -111,6 +116,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             except Unavailable as error:
                 log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
                 await asyncio.sleep(PAUSE)
+        self._tracing.taken(entries, began)
         counters = {
             "accepted": self._metrics.sent_accepted,
             "skipped": self._metrics.sent_skipped,
@@ -119,7 +125,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         for (kind, label), count in counts.items():
             counters[kind].labels(label).inc(count)
 
-    def _read(self, record: Any, counts: Counter[tuple[str, str]]) -> Record | None:
+    def _read(self, record: Any, counts: Counter[tuple[str, str]], entries: list[Sent]) -> Record | None:
         now, origin = time.time_ns() // 1_000_000, (record.topic, record.partition, record.offset)
         try:
             entry = self._reader.read(record.value, now, record.headers, origin)
@@ -133,6 +139,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             error = f"{out.size} bytes; the journal takes {LARGEST_ENTRY}"
             return self._letter(record, Poison(DeadLetterReason.TOO_LARGE, error), counts)
         counts["accepted", entry.provider] += 1
+        entries.append(entry)
         return out
 
     def _letter(self, record: Any, poison: Poison, counts: Counter[tuple[str, str]]) -> Record:
@@ -144,6 +151,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
+            message_id=self._reader.message_id(record.value),
+            trace_id=trace_id(traceparent_of(record.headers)),
         )
         return self._letters.record(
             poison.reason,

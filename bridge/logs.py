@@ -1,14 +1,22 @@
 """How the service logs: structured, on stderr; JSON for machines, readable on a terminal.
 
-No secrets, by construction: settings keep them as SecretStr, and request lines are never logged.
+No secrets, by construction: settings keep them as SecretStr, and request lines are never logged. No phone number in
+full: what others said is quoted in `raw` and `error`, and long runs of digits are cut short there.
 """
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any, Literal
 
 import orjson
 import structlog
+
+QUOTED = ("raw", "error", "exception")
+"""What may hold words that aren't ours."""
+
+_LONG_NUMBER = re.compile(r"(?:(?<![\w-])|(?<=%2B))(\+?\d{3})\d{3,}(\d{2})(?![\w-])")
 
 
 def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
@@ -34,6 +42,7 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # As text: structured ones show local variables, and those may hold what must not be logged.
                 *([] if readable else [structlog.processors.format_exc_info]),
+                without_numbers,
                 structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
                 if readable
                 else structlog.processors.JSONRenderer(_json),
@@ -47,6 +56,14 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL if level != "debug" else logging.DEBUG)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
+
+
+def without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut what may be a phone number short, in the words of others: `374…00`. A processor of structlog's."""
+    for name in QUOTED:
+        if isinstance(event.get(name), str):
+            event[name] = _LONG_NUMBER.sub(r"\1…\2", event[name])
+    return event
 
 
 def _json(event: Any, **_: Any) -> str:

@@ -20,6 +20,7 @@ from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
 from bridge.settings.accounts import Accounts, ProviderAccount
 from bridge.settings.model import HttpSettings
+from bridge.tracing import Tracing
 
 RETRY_AFTER = "5"
 """Seconds after which a provider may try again."""
@@ -67,6 +68,7 @@ class Receiver:
         letters: DeadLetters,
         privacy: Privacy,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         self._secrets: dict[str, list[tuple[bytes, ProviderAccount]]] = {}
         for account in accounts.values():
@@ -77,7 +79,7 @@ class Receiver:
         self._ack_timeout = settings.ack_timeout / 1000
         self._max_waiting = settings.max_waiting
         self._journal, self._letters = journal, letters
-        self._privacy, self._metrics = privacy, metrics
+        self._privacy, self._metrics, self._tracing = privacy, metrics, tracing
         self._waiting = 0
 
     async def handle(self, request: Request) -> Response:
@@ -174,7 +176,10 @@ class Receiver:
             skew = (report.provider_time - now) / 1000
             self._metrics.provider_clock_skew.labels(account.provider).set(skew)
         kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
-        return await self._store([self._journal.record(kept)], Outcome.JOURNALED)
+        answer = await self._store([self._journal.record(kept)], Outcome.JOURNALED)
+        if answer.outcome is Outcome.JOURNALED:
+            self._tracing.called(kept, now * 1_000_000)
+        return answer
 
     def _letter(self, account: ProviderAccount, callback: Callback, poison: Poison, now: int) -> Record:
         log.warning(

@@ -12,12 +12,10 @@ from bridge.privacy import Privacy
 from bridge.settings.accounts import Accounts
 from bridge.settings.model import SentSettings
 from bridge.shape import LAST_TIME, Headers, Shape, opened
+from bridge.tracing import traceparent_of
 
 AHEAD = 86_400_000
 """Milliseconds that `sent_at` may lie in the future; clocks differ, but not by more."""
-
-TRACE_HEADERS = ("traceparent", "ce_traceparent")
-"""Where the W3C trace context may stand: its own header, or CloudEvents' extension of that name."""
 
 
 class Skip(StrEnum):
@@ -76,6 +74,14 @@ class SentReader:
             found.setdefault("/".join(map(str, error.instance_path)) or "event", error.message[:200])
         return found
 
+    def message_id(self, value: bytes | None) -> str | None:
+        """The message's id, where one can be made out in a record that is poison otherwise."""
+        try:
+            found = self.shape.mapped(opened(value or b"", ())).get("message_id")
+        except Poison:
+            return None
+        return found[:LONGEST_ID] if isinstance(found, str) else None
+
     def _entry(
         self,
         event: Mapping[str, Any],
@@ -113,10 +119,9 @@ class SentReader:
 
 
 def _traceparent(headers: Headers, document: Mapping[str, Any]) -> str | None:
-    found = {name: text.decode("ascii", "replace") for name, text in headers if name in TRACE_HEADERS}
     extension = document.get("traceparent") if "specversion" in document else None
     inside = extension if isinstance(extension, str) else None
-    return next((found[name] for name in TRACE_HEADERS if name in found), inside)
+    return traceparent_of(headers) or inside
 
 
 def _bounded(event: Mapping[str, Any], name: str) -> str:

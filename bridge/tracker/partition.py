@@ -21,6 +21,7 @@ from bridge.kafka.offsets import Committed, committed
 from bridge.kafka.topics import Partitions
 from bridge.metrics import Metrics
 from bridge.settings.model import TopicSettings
+from bridge.tracing import Tracing
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.batch import Batch, count
 from bridge.tracker.layout import Known
@@ -65,6 +66,7 @@ class Duties(NamedTuple):
     source: str
     letters: DeadLetters
     metrics: Metrics
+    tracing: Tracing
     clock: Callable[[], int]
     """Milliseconds since the epoch, without jumps."""
     owed: Callable[[str, Known, int], bool]
@@ -248,3 +250,4 @@ class Worker:
         if end is not None:
             self.attempts.apply(changes, place.incarnation, end)
         count(batch, self._duties.metrics)
+        self._duties.tracing.published(batch.publications)

@@ -19,7 +19,7 @@ from tests.service.harness.patience import until
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
 SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "HASH_KEY", "PASSWORD")
 FORBIDDEN = ("never retrieved", "Traceback", "was never awaited", "was destroyed but it is pending")
-PREFIX = "SMS_BRIDGE_"
+PREFIX, OTEL = "SMS_BRIDGE_", "OTEL_"
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -27,7 +27,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "LC_ALL": "C.UTF-8",
-        **{f"{PREFIX}{name}": value for name, value in settings.items()},
+        **{name if name.startswith(OTEL) else f"{PREFIX}{name}": value for name, value in settings.items()},
     }
 
 
