@@ -13,6 +13,8 @@ from granian.server.embed import Server
 from bridge.core.errors import Misconfigured
 
 LARGEST_BODY = 64 * 1024
+LARGEST_DRAINED = 1024 * 1024
+"""Bytes of too large a body that are read and dropped: who still sends when it is answered may not hear the answer."""
 HEADERS_WITHIN = 10_000
 """Milliseconds that a client has for its headers."""
 BODY_WITHIN = 10.0
@@ -147,18 +149,20 @@ class Listener:
 
 async def _body(scope: Any, protocol: Any) -> bytes:
     length = scope.headers.get("content-length")
-    if length is not None and (not length.isdigit() or int(length) > LARGEST_BODY):
-        raise TooLarge
     try:
         async with asyncio.timeout(BODY_WITHIN):
-            if length is not None:
-                body: bytes = await protocol()
-                return body
-            chunks = bytearray()
+            if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
+                whole: bytes = await protocol()
+                return whole
+            body, read = bytearray(), 0
             async for chunk in protocol:
-                chunks += chunk
-                if len(chunks) > LARGEST_BODY:
-                    raise TooLarge
-            return bytes(chunks)
+                read += len(chunk)
+                if read <= LARGEST_BODY:
+                    body += chunk
+                elif read > LARGEST_DRAINED:
+                    break
+            if read > LARGEST_BODY:
+                raise TooLarge
+            return bytes(body)
     except TimeoutError:
         raise TooSlow from None
