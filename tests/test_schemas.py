@@ -237,3 +237,18 @@ def test_references_within_a_schema_lead_somewhere(name: str) -> None:
     found = set(refs(schema(name)))
     assert found
     assert all(ref.startswith("#/") and isinstance(resolve(schema(name), ref), dict) for ref in found)
+
+
+@given(DELIVERIES)
+def test_an_event_is_read_as_it_was_written(delivery: Delivery) -> None:
+    """The public type takes what the bridge publishes, back to the very same."""
+    assert Delivery.from_json(orjson.loads(orjson.dumps(delivery.as_json()))) == delivery
+
+
+def test_an_event_of_a_later_version_is_read_too() -> None:
+    """A member and a status that this version doesn't know do no harm."""
+    file = SCHEMAS / "examples/sms.delivery.v1/valid/a-later-version-with-one-more-member.json"
+    event = Delivery.from_json(json.loads(file.read_text(encoding="utf-8")) | {"status": "read_by_the_recipient"})
+    assert (event.status, type(event.outcome)) == ("read_by_the_recipient", Outcome)
+    with pytest.raises(KeyError):
+        Delivery.from_json({})

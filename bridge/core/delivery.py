@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha1
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 NAMESPACE = UUID("8f0c1e52-6d0b-5c1e-9f43-7a2f6f1d2b90")
@@ -104,7 +104,14 @@ class Verdict(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """One event of `sms.delivery`, member for member as `schemas/sms.delivery.v1.json` has it."""
+    """One event of `sms.delivery`, member for member as `schemas/sms.delivery.v1.json` has it.
+
+    Public: consumers may build on it, and it changes only as the schema does. For example:
+
+        event = Delivery.from_json(json.loads(record.value))
+        if event.final and event.outcome is Outcome.NOT_DELIVERED:
+            print(event.message_id, event.reason)
+    """
 
     event_id: str
     message_id: str
@@ -132,9 +139,32 @@ class Delivery(NamedTuple):
     latency_seconds: float | None
     metadata: Mapping[str, str]
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """An event as a consumer reads it. What a later version added is left out or, where it is a value, stays text.
+
+        Raises:
+            KeyError: A member is missing: it is no event of this or a later minor version.
+        """
+        members = {name: document[name] for name in cls._fields}
+        return cls(**members | {name: _known(kind, members[name]) for name, kind in _ENUMS.items()})
+
     def as_json(self) -> dict[str, Any]:
         """The event as a JSON document; every member is there."""
         return dict(zip(self._fields, self, strict=True))
+
+
+_ENUMS: Mapping[str, type[StrEnum]] = {
+    "outcome": Outcome,
+    "status": Status,
+    "reason": Reason,
+    "previous_status": Status,
+    "source": Source,
+}
+
+
+def _known(kind: type[StrEnum], value: str | None) -> Any:
+    return kind(value) if value in set(kind) else value
 
 
 def event_id(message_id: str, key: str, sequence: int) -> str:

@@ -1,0 +1,37 @@
+// The latest status of every message, kept from sms.delivery with kafkajs.
+//
+//     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team node latest-status.mjs
+
+import { Kafka, logLevel } from "kafkajs";
+
+const { BOOTSTRAP_SERVERS, GROUP, TOPIC = "sms.delivery" } = process.env;
+
+// The last event of each attempt. A real consumer keeps this in its database, in the same transaction as its work.
+const latest = new Map();
+
+// Keeps an event, unless it is known already: within an attempt, sequence only ever grows.
+function take(event) {
+  const attempt = JSON.stringify([event.provider, event.account, event.provider_message_id]);
+  const known = latest.get(attempt);
+  if (known && event.sequence <= known.sequence) return false;
+  latest.set(attempt, event);
+  return true;
+}
+
+const kafka = new Kafka({ brokers: BOOTSTRAP_SERVERS.split(","), logLevel: logLevel.ERROR });
+// kafkajs reads what was committed unless readUncommitted is true; it is spelt out because it matters.
+const consumer = kafka.consumer({ groupId: GROUP, readUncommitted: false });
+
+process.once("SIGTERM", () => consumer.disconnect().then(() => process.exit(0)));
+
+await consumer.connect();
+await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
+await consumer.run({
+  // Offsets are committed after eachMessage: a crash repeats events, and take drops them.
+  eachMessage: async ({ message }) => {
+    const event = JSON.parse(message.value.toString());
+    if (!take(event)) return;
+    const { message_id, outcome, status, final, corrects } = event;
+    console.log(JSON.stringify({ message_id, outcome, status, final, corrects }));
+  },
+});

@@ -1,0 +1,1 @@
+"""What documentation shows works as it is shown."""

@@ -1,0 +1,74 @@
+"""Other languages' runtimes for the examples: a Java compiler from Maven, packages from npm where there is a node."""
+
+import asyncio
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.broker import ready_to_run
+from bridge.sandbox.installation import alone, cache_folder
+
+ECJ = "3.42.0"
+"""Eclipse's compiler: the sandbox's Java is a runtime without one."""
+
+
+async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
+    """A command's exit code and all that it said."""
+    process = await asyncio.create_subprocess_exec(*command, cwd=cwd, stdout=PIPE, stderr=STDOUT)
+    async with asyncio.timeout(100):
+        said, _ = await process.communicate()
+    return process.returncode or 0, said.decode(errors="replace")
+
+
+async def compiled(source: Path, into: Path) -> tuple[str, ...]:
+    """Compile a Java file against the sandbox's jars: the command that runs its class."""
+    installation = await ready_to_run()
+    jar = await _ecj()
+    code, said = await run(
+        *(str(installation.java), "-cp", str(jar), "org.eclipse.jdt.internal.compiler.batch.Main"),
+        *("-17", "-proc:none", "-failOnWarning", "-cp", installation.class_path, "-d", str(into), str(source)),
+    )
+    assert code == 0, said
+    quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
+    return str(installation.java), "-Xmx128m", quiet, "-cp", f"{into}:{installation.class_path}", source.stem
+
+
+async def _ecj() -> Path:
+    folder = cache_folder() / f"ecj-{ECJ}"
+    async with alone():
+        if not folder.exists():
+            await asyncio.to_thread(_fetch, folder)
+    [jar] = folder.rglob("ecj-*.jar")
+    return jar
+
+
+def _fetch(folder: Path) -> None:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - of the sandbox extra
+
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    context = MavenContext(PythonResolver(), repo_cache=partial, timeout=30)
+    context.create_dependency(f"org.eclipse.jdt:ecj:{ECJ}").artifact.resolve()
+    partial.rename(folder)
+
+
+async def node_modules(*packages: str) -> Path:
+    """A folder with these npm packages, each `name@version`; skips the test where they can't be had."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("there is no node on this machine")
+    name = "-".join(package.replace("@", "-").replace("/", "-").strip("-") for package in packages)
+    folder = cache_folder() / f"npm-{name}"
+    async with alone():
+        if not folder.exists():
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier")
+            code, said = await run(npm, "install", *options, "--prefix", str(partial), *packages, cwd=partial)
+            if code:
+                pytest.skip(f"npm can't install {', '.join(packages)}: {said.splitlines()[-1:]}")
+            partial.rename(folder)
+    return folder / "node_modules"
