@@ -31,6 +31,7 @@ from bridge.receiver import Receiver
 from bridge.sent import SentReader
 from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.model import PREFIX, Settings
+from bridge.shape import recipients_of
 from bridge.tracing import tracing
 from bridge.tracker.assignment import Tracker
 from bridge.tracker.partition import Duties
@@ -60,7 +61,7 @@ class App:
         self._accounts: Accounts = build_accounts(settings)
         self._kafka = Kafka(settings.kafka)
         self._metrics = Metrics(_registry())
-        self._privacy = Privacy(settings.privacy)
+        self._privacy = Privacy(settings.privacy, recipients_of(settings.sent))
         self._tracing = tracing(os.environ, __version__)
         self._started = False
         self._health: dict[str, Callable[[], bool]] = {}
@@ -103,7 +104,9 @@ class App:
         partitions = await prepare(self._kafka, settings)
         if Role.TRACK in self._roles:
             await open_journal(self._kafka, settings, partitions.journal)
-        letters = DeadLetters(settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes)
+        letters = DeadLetters(
+            settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes, self._privacy
+        )
         admin = Admin(self._metrics.registry, self._is_ready, self._told)
         at = settings.admin
         await stack.enter_async_context(

@@ -54,6 +54,8 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     root.setLevel(level.upper())
     # aiokafka reports every reconnection attempt as an error; what matters of it, this service says itself.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL if level != "debug" else logging.DEBUG)
+    # It writes whole requests and answers: phone numbers out of sms.sent, and passwords.
+    logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
 

@@ -1,23 +1,56 @@
 """What is kept of phone numbers: all, a keyed hash, or nothing. Pure."""
 
+import base64
+import binascii
 import hmac
-from typing import Any
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
 from bridge.settings.model import PrivacySettings
 
+CONFLUENT_MAGIC, CONFLUENT_FRAME = b"\0", 5
+"""Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
+
 DROPPED = ""
+MASK = "…"
+
+RECIPIENTS = frozenset(
+    {
+        *("recipient", "to", "phone", "phone_number", "phonenumber", "number", "msisdn", "mobile", "destination"),
+        *("dest", "address", "recipient_number", "to_number", "dnis"),
+    }
+)
+"""Members of anybody's events and callbacks that hold a phone number, lower-case."""
+
+_BYTE_ORDER_MARK = "\ufeff"
+_NUMBER = re.compile(r"\+?\d(?:[ ()./-]{0,2}\d){6,}")
+"""Seven digits or more, in the ways in which phone numbers are written."""
+
+
+class Original(NamedTuple):
+    """Something of a dead letter as it may be kept."""
+
+    key: bytes | None
+    value: bytes | None
 
 
 class Privacy:
-    """The setting, applied."""
+    """The setting, applied.
 
-    def __init__(self, settings: PrivacySettings) -> None:
+    Args:
+        settings: What is kept.
+        recipients: Further names of members that hold a phone number.
+    """
+
+    def __init__(self, settings: PrivacySettings, recipients: Iterable[str] = ()) -> None:
         self._keeps = settings.recipient == "keep"
         key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
         self._key = key if settings.recipient == "hash" else b""
+        self._recipients = RECIPIENTS | {name.lower() for name in recipients}
 
     def recipient(self, number: str | None) -> str | None:
         """A phone number as it may be kept: itself, the HMAC-SHA-256 of its digits in hexadecimal, or None."""
@@ -34,21 +67,34 @@ class Privacy:
             raw: What the provider said.
             members: Names of members that hold a phone number, lower-case.
         """
-        if self._keeps:
-            return raw
-        try:
-            document = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            pairs = parse_qsl(raw, keep_blank_values=True)
-            return urlencode([(name, self._member(name, value, members)) for name, value in pairs])
-        return orjson.dumps(self._redacted(document, members)).decode()
+        return raw if self._keeps else _redacted(raw, lambda name, value: self._member(name, value, members))
 
-    def _redacted(self, document: Any, members: frozenset[str]) -> Any:
-        if isinstance(document, dict):
-            return {k: self._member(k, self._redacted(v, members), members) for k, v in document.items()}
-        if isinstance(document, list):
-            return [self._redacted(part, members) for part in document]
-        return document
+    def told(self, text: str) -> str:
+        """A sentence about an input, which may quote it, as it may be kept."""
+        return text if self._keeps else _NUMBER.sub(MASK, text)
+
+    def original(self, key: bytes | None, value: bytes | None) -> Original:
+        """What a dead letter holds of an input that nobody could read or use, as it may be kept.
+
+        Where numbers aren't kept as they are, members that hold one are emptied: a hash could not be told from a
+        number when the letter is read again. What is neither JSON nor a form loses all that looks like a number.
+        """
+        if self._keeps:
+            return Original(key, value)
+        removed: set[str] = set()
+
+        def emptied(name: str, found: Any) -> Any:
+            if name.lower() not in self._recipients or found is None:
+                return found
+            removed.add(digits_of(str(found)))
+            return None
+
+        kept = None
+        if value is not None:
+            frame = value[:CONFLUENT_FRAME] if value.startswith(CONFLUENT_MAGIC) else b""
+            text = value.removeprefix(frame).decode("utf-8", "surrogateescape")
+            kept = frame + _redacted(text, emptied).encode("utf-8", "surrogateescape")
+        return Original(None if key is not None and _is_one_of(key, removed) else key, kept)
 
     def _member(self, name: str, value: Any, members: frozenset[str]) -> Any:
         if name.lower() not in members or value is None:
@@ -56,6 +102,57 @@ class Privacy:
         return self.recipient(str(value)) or DROPPED
 
 
+def _is_one_of(key: bytes, numbers: set[str]) -> bool:
+    """Whether a key is one of these phone numbers; where there are none, whether it looks like any."""
+    text = key.decode("utf-8", "replace").strip()
+    return digits_of(text) in numbers - {""} or (not numbers and _NUMBER.fullmatch(text) is not None)
+
+
 def digits_of(number: str) -> str:
     """A phone number however it is written, as its digits."""
     return "".join(filter(str.isdigit, number))
+
+
+Replace = Callable[[str, Any], Any]
+"""A member's name and value to what is kept of the value."""
+
+
+def _redacted(text: str, replace: Replace) -> str:
+    """A JSON document, a form or whatever else, with its members replaced; unchanged where none had to be."""
+    document = _document(text)
+    if document is not None:
+        kept = _walked(document, replace)
+        return text if kept == document else orjson.dumps(kept).decode()
+    if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+        named = [(name, replace(name, value) or DROPPED) for name, value in pairs]
+        return text if named == pairs else urlencode(named, errors="surrogateescape")
+    return _NUMBER.sub(MASK, text)
+
+
+def _document(text: str) -> dict[str, Any] | list[Any] | None:
+    try:
+        document = orjson.loads(text.removeprefix(_BYTE_ORDER_MARK))
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        return None
+    return document if isinstance(document, dict | list) else None
+
+
+def _walked(document: Any, replace: Replace) -> Any:
+    if isinstance(document, dict):
+        return {name: replace(name, _inner(name, value, replace)) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_walked(part, replace) for part in document]
+    return document
+
+
+def _inner(name: str, value: Any, replace: Replace) -> Any:
+    """A member's own members; a CloudEvent may carry them encoded."""
+    if name != "data_base64" or not isinstance(value, str):
+        return _walked(value, replace)
+    try:
+        inside = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        return DROPPED
+    kept = _redacted(inside.decode("utf-8", "surrogateescape"), replace)
+    return base64.b64encode(kept.encode("utf-8", "surrogateescape")).decode()

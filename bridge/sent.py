@@ -64,7 +64,7 @@ class SentReader:
         event = self.shape.mapped(opened_event)
         if wrong := self.complaints(event):
             name, text = next(iter(wrong.items()))
-            raise Poison(DeadLetterReason.INVALID, f"{name}: {text}")
+            raise Poison(DeadLetterReason.INVALID, f"{name}: {self._privacy.told(text)}")
         return self._entry(event, _traceparent(headers, opened_event.document), origin, now)
 
     def complaints(self, event: Mapping[str, Any]) -> dict[str, str]:

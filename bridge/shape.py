@@ -13,6 +13,7 @@ import orjson
 
 from bridge.core.delivery import rfc3339
 from bridge.core.errors import DeadLetterReason, Poison
+from bridge.privacy import CONFLUENT_FRAME, CONFLUENT_MAGIC
 from bridge.settings.model import SentSettings
 
 IDS = ("message_id", "provider_message_id")
@@ -20,9 +21,6 @@ TIMES = ("sent_at", "scheduled_at", "give_up_at")
 
 LAST_TIME = 32_503_679_999_999
 """The end of the year 2999: some clients write their largest date for "never", and ages are added to these."""
-
-_CONFLUENT_MAGIC, _CONFLUENT_FRAME = 0, 5
-"""Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
 
 _FIRST_IN_MILLISECONDS = 100_000_000_000
 """As seconds since the epoch the year 5138, as milliseconds 1973: the two never meet."""
@@ -99,8 +97,8 @@ def opened(value: bytes, headers: Headers = ()) -> Event:
     Raises:
         Poison: It isn't a JSON object, or a CloudEvent without one inside.
     """
-    if value[:1] == bytes([_CONFLUENT_MAGIC]) and len(value) > _CONFLUENT_FRAME:
-        value = value[_CONFLUENT_FRAME:]
+    if value.startswith(CONFLUENT_MAGIC) and len(value) > CONFLUENT_FRAME:
+        value = value[CONFLUENT_FRAME:]
     document = _object(value)
     texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
     if _is_structured(texts.get("content-type", ""), document):
@@ -110,6 +108,12 @@ def opened(value: bytes, headers: Headers = ()) -> Event:
     if "specversion" in attributes:
         return Event({**attributes, "data": document}, document, "binary")
     return Event(document, document, "plain")
+
+
+def recipients_of(settings: SentSettings) -> list[str]:
+    """What the members are called that a sent event's recipient is read from, within whatever holds them."""
+    steps = _steps(settings.fields.get("recipient", "recipient"))
+    return [name for name in steps if not name.isdigit()][-1:]
 
 
 def _is_structured(content_type: str, document: Mapping[str, Any]) -> bool:

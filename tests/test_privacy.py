@@ -1,12 +1,16 @@
 """What is kept of phone numbers."""
 
+import base64
 import hmac
 
 import orjson
 import pytest
 from pydantic import SecretStr
 
-from bridge.privacy import Privacy
+from bridge.privacy import RECIPIENTS, Privacy
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Dialect
+from bridge.providers.speedocom import Speedocom
 from bridge.settings.model import PrivacySettings
 
 MEMBERS = frozenset({"to", "msisdn"})
@@ -46,3 +50,70 @@ def test_dropped_numbers_leave_an_empty_member() -> None:
     """A dropped number's member stays, empty."""
     words = Privacy(PrivacySettings(recipient="drop")).words('{"to":"254700000001"}', MEMBERS)
     assert orjson.loads(words) == {"to": ""}
+
+
+@pytest.mark.parametrize("dialect", [Dexatel("default"), Speedocom("default")])
+def test_dead_letters_know_every_name_that_a_provider_uses(dialect: Dialect) -> None:
+    """What is redacted in the journal is emptied in a dead letter."""
+    assert dialect.recipient_members <= RECIPIENTS
+
+
+DROPPING = PrivacySettings(recipient="drop")
+
+
+@pytest.mark.parametrize("settings", [HASHING, DROPPING], ids=["hash", "drop"])
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (
+            b'{"recipient":"+254 700 000001","id":"m-1234567890"}',
+            b'{"recipient":null,"id":"m-1234567890"}',
+        ),
+        (b'{"data":[{"msisdn":254700000001}]}', b'{"data":[{"msisdn":null}]}'),
+        (b'\0\0\0\0\x07{"To":"254700000001"}', b'\0\0\0\0\x07{"To":null}'),
+        (b'{"customer":{"cell":"+254700000001"}}', b'{"customer":{"cell":null}}'),
+        (b"message_uuid=%d&to=254700000001&x=%FF", b"message_uuid=%25d&to=&x=%FF"),
+        (b'{"recipient": "+254 700 000001", ', '{"recipient": "…", '.encode()),
+        (b"\xff to 254-700-000-001!", b"\xff to " + "…".encode() + b"!"),
+        (b'"254700000001"', '"…"'.encode()),
+        (b'{"id":7,  "x":"254700000001"}', b'{"id":7,  "x":"254700000001"}'),
+    ],
+)
+def test_what_a_dead_letter_holds_has_no_recipient(settings: PrivacySettings, value: bytes, kept: bytes) -> None:
+    """By the member's name where there are members, else all that looks like a number; the rest byte for byte."""
+    privacy = Privacy(settings, ["cell"])
+    assert privacy.original(None, value).value == kept
+    assert Privacy(PrivacySettings()).original(b"254700000001", value) == (b"254700000001", value)
+
+
+def test_encoded_data_is_looked_into() -> None:
+    """A CloudEvent may carry its payload in base64."""
+    encoded = base64.b64encode(b'{"recipient":"254700000001"}').decode()
+    kept = Privacy(DROPPING).original(None, orjson.dumps({"data_base64": encoded})).value
+    assert base64.b64decode(orjson.loads(kept or b"")["data_base64"]) == b'{"recipient":null}'
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kept"),
+    [
+        (b"254700000001", b'{"recipient":"+254 700 000001"}', None),
+        (b"1234567890", b'{"recipient":"+254 700 000001"}', b"1234567890"),
+        (b"+254700000001", b"not JSON", None),
+        (b"order-1234567890", b"not JSON", b"order-1234567890"),
+    ],
+)
+def test_a_key_may_be_a_number_too(key: bytes, value: bytes, kept: bytes | None) -> None:
+    """Some senders key their events by recipient."""
+    assert Privacy(DROPPING).original(key, value).key == kept
+
+
+def test_what_is_told_of_an_input_has_no_number() -> None:
+    """Errors quote what they complain about, and go into logs and headers."""
+    assert Privacy(DROPPING).told("254700000001 is no text") == "… is no text"
+    assert Privacy(PrivacySettings()).told("254700000001 is no text") == "254700000001 is no text"
+
+
+def test_words_with_a_byte_order_mark_are_redacted() -> None:
+    """The mark doesn't make a document something else."""
+    words = Privacy(DROPPING).words('\ufeff{"to":"254700000001","id":"7"}', MEMBERS)
+    assert orjson.loads(words) == {"to": "", "id": "7"}

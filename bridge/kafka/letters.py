@@ -6,6 +6,7 @@ from bridge.core.delivery import rfc3339
 from bridge.core.errors import DeadLetterReason
 from bridge.kafka.clients import Header, Record
 from bridge.kafka.partitioner import partition_for
+from bridge.privacy import Privacy
 
 LONGEST_ERROR = 500
 """Characters of an error that are kept."""
@@ -21,10 +22,12 @@ class DeadLetters:
         topic: Its name.
         partitions: How many partitions it has.
         largest: Bytes that it takes for a record.
+        privacy: What may be kept of phone numbers.
     """
 
-    def __init__(self, topic: str, partitions: int, largest: int) -> None:
+    def __init__(self, topic: str, partitions: int, largest: int, privacy: Privacy) -> None:
         self._topic, self._partitions, self._largest = topic, partitions, largest
+        self._privacy = privacy
 
     def record(
         self,
@@ -42,11 +45,13 @@ class DeadLetters:
             reason: Why, out of the closed set.
             error: Why, for a person.
             key: The original's key.
-            value: The original's bytes.
+            value: The original's bytes; phone numbers in them are kept or not as settings say.
             origin: Headers that tell where it came from; absent values are left out.
             received_at: When, in milliseconds since the epoch.
         """
-        told = {"reason": reason.value, "error": error[:LONGEST_ERROR], **origin, "received_at": rfc3339(received_at)}
+        key, value = self._privacy.original(key, value)
+        error = self._privacy.told(error)[:LONGEST_ERROR]
+        told = {"reason": reason.value, "error": error, **origin, "received_at": rfc3339(received_at)}
         room = self._largest - _ROOM - len(key or b"")
         if value is not None and len(value) > room:
             told["original_bytes"] = len(value)
