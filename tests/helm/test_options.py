@@ -141,7 +141,11 @@ def test_the_test_pod_only_looks(chart: Chart) -> None:
     """`helm test` changes nothing in the cluster."""
     pod = chart.scenario("minimal").one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
-    assert pod["spec"]["containers"][0]["args"] == ["topics"]
+    (container,) = pod["spec"]["containers"]
+    assert container["args"] == ["check"]
+    # It looks whether the cache's folder can be written; here it is one of its own.
+    assert {"name": "state", "mountPath": "/var/lib/sms-bridge"} in container["volumeMounts"]
+    assert {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}} in pod["spec"]["volumes"]
 
 
 def test_a_scaler_alone_decides_about_replicas(chart: Chart) -> None:

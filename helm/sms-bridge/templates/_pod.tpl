@@ -175,8 +175,8 @@ spec:
 {{- end }}
 {{- end }}
 
-{{- /* The pod of a job or test. Takes root, args, secretName, resources. Its variables stand in it: it runs when no
-ConfigMap may be there yet. */ -}}
+{{- /* The pod of a job or test. Takes root, args, secretName, resources and, where it wants a folder for the cache,
+state. Its variables stand in it: it runs when no ConfigMap may be there yet. */ -}}
 {{- define "sms-bridge.oncePodSpec" -}}
 {{- $values := .root.Values -}}
 restartPolicy: Never
@@ -219,11 +219,20 @@ containers:
     securityContext:
       {{- toYaml $values.securityContext | nindent 6 }}
     volumeMounts:
+      {{- if .state }}
+      - name: state
+        mountPath: /var/lib/sms-bridge
+      {{- end }}
       {{- include "sms-bridge.mounts" .root | nindent 6 }}
       {{- with $values.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
 volumes:
+  {{- if .state }}
+  - name: state
+    emptyDir:
+      sizeLimit: 16Mi
+  {{- end }}
   {{- include "sms-bridge.volumes" (dict "root" .root "secretName" .secretName) | nindent 2 }}
   {{- with $values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
