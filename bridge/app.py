@@ -8,9 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 
-import httpx
 import structlog
-from httpx_aiohttp import AiohttpTransport
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
@@ -24,6 +22,7 @@ from bridge.kafka.clients import Kafka, stopped
 from bridge.kafka.letters import DeadLetters
 from bridge.kafka.offsets import open_journal
 from bridge.kafka.topics import Partitions, prepare
+from bridge.lookup import Client
 from bridge.metrics import Metrics
 from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
@@ -135,7 +134,7 @@ class App:
         timetable = Timetable(settings.follow.policy(), ages)
         store = Store(settings.state.directory, timetable)
         stack.callback(store.close)
-        client = await stack.enter_async_context(_http_client())
+        client = await stack.enter_async_context(Client())
         poller = Poller(
             self._accounts if polled else {},
             Means(
@@ -248,11 +247,3 @@ def _registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
-
-
-def _http_client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=AiohttpTransport(retries=0),
-        headers={"user-agent": f"sms-bridge/{__version__}"},
-        follow_redirects=False,
-    )

@@ -8,24 +8,23 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-import httpx
 import structlog
 
+from bridge.agenda import Question, choose
 from bridge.core.attempt import Followed
 from bridge.core.entries import Report, account_of
 from bridge.core.errors import Damaged, LookupFailed, RateLimited, Refused, Unavailable
 from bridge.core.lifecycle import MOVES, Move
 from bridge.journal import Journal
-from bridge.lookup import look_up
+from bridge.lookup import Client
 from bridge.metrics import Metrics
 from bridge.pace import Pace, backoff
 from bridge.privacy import Privacy
 from bridge.settings.accounts import Accounts, Polls, ProviderAccount
-from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Known
 from bridge.tracker.partition import Worker
 
@@ -41,23 +40,14 @@ MOST_FAILURES = 10_000
 log = structlog.get_logger(__name__)
 
 
-class Question(NamedTuple):
-    """A due poll."""
-
-    ends_at: int
-    due: int
-    key: str
-    attempts: Attempts
-
-
 class Means(NamedTuple):
     """What asking takes."""
 
-    workers: Callable[[], Iterable[Worker]]
+    workers: Callable[[], Collection[Worker]]
     """The partitions that this process owns now."""
     partitions: int
     """How many there are in all: a process's share of an account's rate is its share of these."""
-    client: httpx.AsyncClient
+    client: Client
     journal: Journal
     privacy: Privacy
     metrics: Metrics
@@ -106,6 +96,8 @@ class Asker:
         self._asking: set[str] = set()
         self._failures: Counter[str] = Counter()
         self._labels = (account.provider, account.name)
+        self._duration = metrics.poll_duration.labels(account.provider)
+        self._lateness = metrics.poll_lateness.labels(account.provider)
         metrics.circuit_open.labels(*self._labels).set(0)
         metrics.credentials_refused.labels(*self._labels).set(0)
 
@@ -134,27 +126,20 @@ class Asker:
                 await self._start(question, group)
         return bool(questions)
 
-    def _due(self) -> list[Question]:
-        """Some of what is due, nearest end first."""
-        now, limit = self._clock(), 1 if self._pace.probing else 2 * self._polls.concurrency
-        found: list[Question] = []
-        waiting = 0
-        for worker in self._workers():
-            if worker.caught_up:
-                due = [one for one in worker.attempts.due_polls(self._name, now, 500) if one[1] not in self._asking]
-                known = worker.attempts.get([key for _, key in due])
-                waiting += len(due)
-                found += [
-                    Question(one.state.ends_at, at, key, worker.attempts)
-                    for (at, key), one in zip(due, known, strict=True)
-                    if one and isinstance(one.state, Followed)
-                ]
-        self._metrics.polls_due.labels(self._account.provider).set(waiting)
-        return sorted(found, key=lambda question: question.ends_at)[:limit]
+    def _due(self) -> Sequence[Question]:
+        """Some of what is due; while the circuit is half open, one question at a time."""
+        probing = self._pace.probing
+        if probing and self._asking:
+            return ()
+        limit = 1 if probing else 2 * self._polls.concurrency
+        due = choose(self._workers(), self._name, self._clock(), limit, self._asking.__contains__)
+        self._metrics.polls_due.labels(self._account.provider).set(due.seen)
+        return due.chosen
 
     async def _start(self, question: Question, group: asyncio.TaskGroup) -> None:
-        slot = self._pace.slot(time.monotonic(), self._share())
-        await asyncio.sleep(max(0, slot - time.monotonic()))
+        wait = self._pace.wait(time.monotonic(), self._share())
+        if wait:
+            await asyncio.sleep(wait)
         await self._slots.acquire()
         now, taken = self._clock(), False
         try:
@@ -165,19 +150,19 @@ class Asker:
                 self._slots.release()
         if not taken:
             return
-        self._metrics.poll_lateness.labels(self._account.provider).observe(max(0, now - question.due) / 1000)
+        self._lateness.observe(max(0, now - question.due) / 1000)
         self._asking.add(question.key)
         group.create_task(self._ask(question))
 
     def _share(self) -> float:
-        return max(1, sum(1 for _ in self._workers())) / self._partitions
+        return max(1, len(self._workers())) / self._partitions
 
     async def _ask(self, question: Question) -> None:
         outcome = "failed"
         try:
-            with self._metrics.poll_duration.labels(self._account.provider).time():
-                report = await look_up(
-                    self._client, self._polls.dialect, question.key.split(":", 2)[2], self._polls.timeout / 1000
+            with self._duration.time():
+                report = await self._client.look_up(
+                    self._polls.dialect, question.key.split(":", 2)[2], self._polls.timeout / 1000
                 )
             self._pace.answered()
             self._failures.pop(question.key, None)
@@ -189,7 +174,7 @@ class Asker:
         except RateLimited as error:
             outcome = "rate_limited"
             self._pace.limited(time.monotonic(), error.retry_after)
-            self._ask_again(question, error.retry_after)
+            self._ask_again(question, error.retry_after or None)
         except Refused:
             outcome = "refused"
             log.warning("the provider refuses our credentials", provider=self._labels[0], account=self._labels[1])

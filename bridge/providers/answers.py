@@ -4,6 +4,8 @@ Status codes and headers live here; bodies and the codes inside them are read by
 """
 
 import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from bridge.core.errors import LookupFailed, RateLimited, Refused
@@ -12,8 +14,12 @@ from bridge.providers.dialect import PollAnswer
 _SECONDS = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
-def check_status(answer: PollAnswer) -> None:
+def check_status(answer: PollAnswer, observed_at: int) -> None:
     """Let an answer pass whose body is worth reading: 2xx, and 4xx for what it may say about the message.
+
+    Args:
+        answer: What came back.
+        observed_at: When it came, in milliseconds since the epoch.
 
     Raises:
         RateLimited: 429.
@@ -21,7 +27,7 @@ def check_status(answer: PollAnswer) -> None:
         LookupFailed: Any other status outside 2xx and 4xx.
     """
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimited(retry_after(answer.retry_after))
+        raise RateLimited(retry_after(answer.retry_after, observed_at))
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise Refused(f"HTTP {answer.status}")
     if not succeeded(answer) and not HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -33,10 +39,17 @@ def succeeded(answer: PollAnswer) -> bool:
     return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
 
 
-def retry_after(header: str | None) -> float | None:
-    """The seconds that a `Retry-After` header (RFC 9110, 10.2.3) asks for.
+def retry_after(header: str | None, now: int) -> float | None:
+    """The seconds that a `Retry-After` header (RFC 9110, 10.2.3) asks for, as a number or as a date.
 
-    None without one, and for its date form too: a date means nothing without a clock, and there is none here.
+    Args:
+        header: Its value.
+        now: The time, in milliseconds since the epoch.
     """
-    seconds = _SECONDS.fullmatch(header or "")
-    return float(seconds[1]) if seconds else None
+    if seconds := _SECONDS.fullmatch(header or ""):
+        return float(seconds[1])
+    try:
+        moment = parsedate_to_datetime(header or "")
+        return max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now / 1000)
+    except (ValueError, OverflowError):
+        return None

@@ -157,7 +157,7 @@ class Dexatel:
             Refused: 401 or 403.
             LookupFailed: Anything else that is no answer about this message.
         """
-        check_status(answer)
+        check_status(answer, observed_at)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         try:

@@ -148,7 +148,7 @@ class Speedocom:
             Refused: 401, 403, or a code that speaks of our credentials.
             LookupFailed: Anything else that is no answer about this message.
         """
-        check_status(answer)
+        check_status(answer, observed_at)
         try:
             return self._read_answer(answer, provider_message_id, observed_at)
         except Poison as poison:

@@ -91,6 +91,18 @@ class Attempts:
         """When and about which attempts of `provider:account` to ask, the longest due first."""
         return self._until(poll_index(account), now, limit)
 
+    def newest_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
+        """The same, the shortest due first."""
+        kind, found = poll_index(account), list[tuple[int, str]]()
+        with self._disk:
+            entries = self._family.iter(ReadOptions())
+            entries.seek_for_prev(kind + DUE.pack(now + 1))
+            while len(found) < limit and entries.valid() and (entry := entries.key()).startswith(kind):
+                found.append((DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + DUE.size :].decode()))
+                entries.prev()
+            entries.status()
+        return found
+
     def oldest_parked(self, limit: int) -> list[str]:
         """Keys of the parked attempts that leave first."""
         return [key for _, key in self._until(PARK, 2**63, limit)]

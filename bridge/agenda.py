@@ -1,0 +1,82 @@
+"""Which of an account's due questions come next: nearest end first, and some of what has just become due.
+
+After an outage of ours there may be more than can be asked for hours. Whoever ends first must be asked first, and yet
+a message that was sent a minute ago must not wait until all the old ones are through.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+from bridge.core.attempt import Followed
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.partition import Worker
+
+FRESH = 4
+"""One question in so many is the latest that became due."""
+
+CHOICE = 4
+"""How many are looked at for each that is chosen."""
+
+LEAST_LOOK = 16
+"""How many are looked at in every partition at least."""
+
+
+class Question(NamedTuple):
+    """A due poll."""
+
+    ends_at: int
+    due: int
+    key: str
+    attempts: Attempts
+
+
+class Due(NamedTuple):
+    """What is due, as far as was looked."""
+
+    chosen: Sequence[Question]
+    """In the order in which they are to be asked."""
+    seen: int
+
+
+def choose(workers: Collection[Worker], account: str, now: int, limit: int, skip: Callable[[str], bool]) -> Due:
+    """The next questions about an account, out of all partitions that are caught up.
+
+    Args:
+        workers: The partitions of this process.
+        account: `provider:account`.
+        now: The time, in milliseconds since the epoch.
+        limit: How many are wanted.
+        skip: Whether a key is being asked about already.
+    """
+    ready = [worker.attempts for worker in workers if worker.caught_up]
+    look = max(LEAST_LOOK, CHOICE * limit // max(1, len(ready)))
+    oldest, newest, seen = list[Question](), list[Question](), 0
+    for attempts in ready:
+        due = [one for one in attempts.due_polls(account, now, look) if not skip(one[1])]
+        seen += len(due)
+        oldest += _questions(attempts, due)
+        if len(due) * 2 > look:  # there may be more than was looked at
+            fresh = attempts.newest_polls(account, now, max(1, look // FRESH))
+            newest += _questions(attempts, [one for one in fresh if not skip(one[1])])
+    oldest.sort(key=lambda question: question.ends_at)
+    newest.sort(key=lambda question: question.due, reverse=True)
+    return Due(_mixed(oldest, newest, limit), seen)
+
+
+def _questions(attempts: Attempts, due: Sequence[tuple[int, str]]) -> list[Question]:
+    known = attempts.get([key for _, key in due])
+    return [
+        Question(one.state.ends_at, at, key, attempts)
+        for (at, key), one in zip(due, known, strict=True)
+        if one and isinstance(one.state, Followed)
+    ]
+
+
+def _mixed(oldest: Sequence[Question], newest: Sequence[Question], limit: int) -> list[Question]:
+    """From both ends, each attempt once."""
+    fresh = newest[: limit // FRESH]
+    taken = {question.key for question in fresh}
+    rest = (question for question in oldest if question.key not in taken)
+    waves = ((*islice(rest, FRESH - 1), one) for one in fresh)
+    return list(islice(chain(chain.from_iterable(waves), rest), limit))
