@@ -1,0 +1,71 @@
+"""`make bench`: one broker, every subject, a table on the terminal, and all of it as JSON."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+
+from bench.kafka import Cluster
+from bench.process import Failed
+from bench.run import Run, Subject, machine
+from bench.subjects import tracker
+from bridge.sandbox.broker import SandboxFailed, sandbox
+
+SUBJECTS: Mapping[str, Subject] = {
+    "tracker": tracker.measure,
+}
+RESULTS = Path(__file__).parent / "results.json"
+
+
+async def run(chosen: Sequence[str], rounds: int, scale: float, *, long: bool) -> dict[str, Any]:
+    """Measure subjects one after the other, on one broker."""
+    found: dict[str, Any] = {
+        "machine": machine(),
+        "measured_at": time.strftime("%Y-%m-%d"),
+        "rounds": rounds,
+        "scale": scale,
+    }
+    with tempfile.TemporaryDirectory(prefix="sms-bridge-bench-") as folder:
+        async with sandbox() as servers:
+            for name in chosen:
+                began = time.monotonic()
+                show = _shower(name, began)
+                one = Run(Cluster(servers), Path(folder), rounds, scale, long, show)
+                try:
+                    found[name] = dict(await SUBJECTS[name](one))
+                except Failed as failure:
+                    found[name] = {"failed": str(failure)}
+                    show(f"failed: {failure}")
+    return found
+
+
+def _shower(name: str, began: float) -> Any:
+    def show(text: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - began:6.0f} s  {name:12} {text}\n")
+
+    return show
+
+
+def main() -> None:
+    """Measure, print, and keep what was found."""
+    parser = argparse.ArgumentParser(prog="make bench", description=main.__doc__)
+    parser.add_argument("--only", choices=sorted(SUBJECTS), action="append", help="measure only this; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant is measured")
+    parser.add_argument("--scale", type=float, default=1.0, help="what numbers of records are multiplied by")
+    parser.add_argument("--long", action="store_true", help="also what takes tens of minutes")
+    told = parser.parse_args()
+    try:
+        found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, long=told.long))
+    except SandboxFailed as failure:
+        sys.exit(f"sandbox: {failure}")
+    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""The bridge as a process of its own: its settings in a benchmark, its command line, whether it is ready."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import orjson
+
+from bench.process import Running, finished
+from bridge.sandbox.broker import free_ports
+
+COMMAND = (sys.executable, "-m", "bridge")
+ROOT = Path(__file__).parent.parent
+SECRET = "benchmark-secret-0001"  # noqa: S105 - of nobody
+READY_WITHIN = 60.0
+
+
+def settings(servers: str, prefix: str, *, journal: str | None = None, partitions: int = 4) -> dict[str, str]:
+    """What a bridge is told, without the prefix of its variables.
+
+    Args:
+        servers: Kafka.
+        prefix: Of its topics and groups.
+        journal: The journal's name, if it isn't one of its own.
+        partitions: Of the journal.
+    """
+    return {
+        "KAFKA__BOOTSTRAP_SERVERS": servers,
+        "KAFKA__GROUP_ID": prefix,
+        "TOPICS__SENT": f"{prefix}.sent",
+        "TOPICS__DELIVERY": f"{prefix}.delivery",
+        "TOPICS__JOURNAL": journal or f"{prefix}.journal",
+        "TOPICS__STATE": f"{prefix}.state",
+        "TOPICS__DEAD_LETTER": f"{prefix}.dead-letter",
+        "TOPICS__JOURNAL_PARTITIONS": str(partitions),
+        "TOPICS__DELIVERY_PARTITIONS": "4",
+        "TOPICS__REPLICATION": "1",
+        "DEXATEL__CALLBACK_SECRETS": SECRET,
+        "DEXATEL__POLL": "never",
+        "SPEEDOCOM__CALLBACK_SECRETS": SECRET,
+        "SPEEDOCOM__POLL": "never",
+        "LOG__FORMAT": "json",
+    }
+
+
+class Bridge:
+    """A running bridge: `async with Bridge(settings, folder, "track") as bridge`.
+
+    Args:
+        values: Its settings, without the prefix of its variables.
+        folder: Its working directory and its state.
+        roles: What it does.
+    """
+
+    def __init__(self, values: Mapping[str, str], folder: Path, roles: str) -> None:
+        public, admin = free_ports(2)
+        self.url, self._admin = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
+        self.state = folder / "state"
+        own = {
+            "HTTP__HOST": "127.0.0.1",
+            "HTTP__PORT": str(public),
+            "ADMIN__HOST": "127.0.0.1",
+            "ADMIN__PORT": str(admin),
+            "STATE__DIRECTORY": str(self.state),
+        }
+        self.process = Running((*COMMAND, "run", "--roles", roles), folder, environment({**own, **values}))
+
+    async def __aenter__(self) -> Self:
+        await self.process.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.process.__aexit__(kind, error, trace)
+
+    async def ready(self, within: float = READY_WITHIN) -> None:
+        """Return when it says that it is ready."""
+        await self.process.until(self._is_ready, within)
+
+    async def restored(self, within: float) -> None:
+        """Return when it is ready and has nothing left to restore."""
+        await self.process.until(self._is_restored, within, every=0.02)
+
+    async def _is_ready(self) -> bool:
+        return (await self._readiness())[0]
+
+    async def _is_restored(self) -> bool:
+        ready, restoring = await self._readiness()
+        return ready and not restoring
+
+    async def _readiness(self) -> tuple[bool, bool]:
+        try:
+            async with aiohttp.ClientSession() as client, client.get(f"{self._admin}/readyz") as response:
+                answer = orjson.loads(await response.read())
+                return response.status == 200, bool(answer.get("restoring"))
+        except (aiohttp.ClientError, OSError):
+            return False, False
+
+
+def environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Settings as variables."""
+    return {"PYTHONPATH": str(ROOT), **{f"SMS_BRIDGE_{name}": value for name, value in values.items()}}
+
+
+async def prepare(values: Mapping[str, str], folder: Path, *, adopt: bool = False) -> None:
+    """Make a bridge's topics; with `adopt`, have it begin at the start of a journal that holds entries already."""
+    command = (*COMMAND, "topics", "--apply", *(("--adopt", "start") if adopt else ()))
+    await finished(command, folder, environment(values), 60)

@@ -1,0 +1,116 @@
+"""What topics are filled with: attempts as a sender and two providers make them, the same in every run.
+
+Entries of many attempts lie between one another's, as they do in a journal. No report comes before its sent.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any, NamedTuple
+
+from bridge.codec import encode_entry
+from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.entries import Entry, Report, Sent
+
+INTERIM, REPEATED, FAILED = 0.5, 0.1, 0.15
+"""Shares of attempts that get an interim report, whose last report comes twice, that are not delivered."""
+
+SPREAD = 2_000
+"""Attempts that are sent between one and its reports, at most."""
+
+HOUR = 3_600_000
+
+
+class Line(NamedTuple):
+    """One entry of the journal, encoded."""
+
+    key: bytes
+    value: bytes
+    publishes: bool
+    """Whether an event comes of it."""
+
+
+def attempt(number: int, now: int) -> Sent:
+    """One attempt, sent a little before now."""
+    dexatel = number % 3 != 0
+    return Sent(
+        message_id=f"m-{number:012x}-9f43",
+        provider="dexatel" if dexatel else "speedocom",
+        account="default",
+        provider_message_id=_provider_id(number, dexatel=dexatel),
+        sent_at=now - 60_000,
+        starts_at=now - 60_000,
+        gives_up_at=now + 47 * HOUR,
+        recipient=f"3749{number % 10_000_000:07d}",
+        sender="ACME",
+        metadata={"campaign": f"autumn-{number % 50}", "tenant": f"t{number % 400}"},
+        origin=("sms.sent", number % 3, number),
+    )
+
+
+def _provider_id(number: int, *, dexatel: bool) -> str:
+    if not dexatel:
+        return str(7_000_000_000 + number)
+    text = f"{number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF:016x}{number:016x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:32]}"
+
+
+def report(sent: Sent, status: Status, at: int) -> Report:
+    """What a provider says of an attempt by callback."""
+    bad = status is Status.UNDELIVERED
+    word = {Status.SENT: "ACCEPTD", Status.DELIVERED: "DELIVRD"}.get(status, "UNDELIV")
+    reason = Reason.ABSENT_SUBSCRIBER if bad else Reason.NONE
+    raw = f"message_uuid={sent.provider_message_id}&status={word}&err={'027' if bad else '000'}&time={at // 1000}"
+    return Report(
+        sent.provider,
+        sent.account,
+        sent.provider_message_id,
+        Verdict(status, reason, False if bad else None),
+        word,
+        "027" if bad else "000",
+        {"mccmnc": "28301", "segments": "1"},
+        at - 1500,
+        Source.CALLBACK,
+        at,
+        raw,
+    )
+
+
+def story(number: int, now: int, chance: random.Random) -> Iterator[tuple[int, Entry, bool]]:
+    """One attempt's entries: after how many other attempts each comes, the entry, whether it publishes an event."""
+    sent = attempt(number, now)
+    yield 0, sent, False
+    after = chance.randrange(50, SPREAD // 3)
+    if chance.random() < INTERIM:
+        yield after, report(sent, Status.SENT, now - 30_000), True
+        after += chance.randrange(50, SPREAD // 3)
+    status = Status.UNDELIVERED if chance.random() < FAILED else Status.DELIVERED
+    final = report(sent, status, now - 5_000)
+    yield after, final, True
+    if chance.random() < REPEATED:
+        yield after + chance.randrange(1, SPREAD // 3), final, False
+
+
+def journal(entries: int, first: int = 0) -> Iterator[Line]:
+    """The first so many entries of an endless journal.
+
+    Args:
+        entries: How many.
+        first: The number of the first attempt.
+    """
+    chance, now = random.Random(first), int(time.time() * 1000)
+    waiting: list[tuple[int, int, Any, bool]] = []
+    number, made, order = first, 0, 0
+    while True:
+        for after, entry, publishes in story(number, now, chance):
+            order += 1
+            heappush(waiting, (number + after, order, entry, publishes))
+        while waiting and waiting[0][0] <= number:
+            _, _, entry, publishes = heappop(waiting)
+            if made == entries:
+                return
+            made += 1
+            key = f"{entry.provider}:{entry.account}:{entry.provider_message_id}".encode()
+            yield Line(key, encode_entry(entry), publishes)
+        number += 1
