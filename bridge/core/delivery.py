@@ -14,8 +14,18 @@ from uuid import UUID
 NAMESPACE = UUID("8f0c1e52-6d0b-5c1e-9f43-7a2f6f1d2b90")
 """The UUIDv5 namespace of every event id."""
 
+_NAMESPACE_HASH = sha1(NAMESPACE.bytes, usedforsecurity=False)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit that says which kind of UUID it is keeps two bits of the hash."""
 
-class Status(StrEnum):
+
+class Word(StrEnum):
+    """A closed word. It is looked up some ten times per entry: a text's own hash takes a fifth of an enum's."""
+
+    __hash__ = str.__hash__
+
+
+class Status(Word):
     """What became of an attempt, in our words. May grow; consumers read an unknown one by its outcome."""
 
     SCHEDULED = "scheduled"
@@ -29,7 +39,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """What simple consumers need. Closed forever."""
 
     IN_PROGRESS = "in_progress"
@@ -38,7 +48,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Reason(StrEnum):
+class Reason(Word):
     """Why it wasn't delivered. May grow."""
 
     NONE = "none"
@@ -54,7 +64,7 @@ class Reason(StrEnum):
     UNSPECIFIED = "unspecified"
 
 
-class Source(StrEnum):
+class Source(Word):
     """How the bridge learnt it."""
 
     CALLBACK = "callback"
@@ -151,7 +161,10 @@ class Delivery(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The event as a JSON document; every member is there."""
-        return dict(zip(self._fields, self, strict=True))
+        return dict(zip(_MEMBERS, self, strict=True))
+
+
+_MEMBERS = Delivery._fields
 
 
 _ENUMS: Mapping[str, type[StrEnum]] = {
@@ -176,13 +189,10 @@ def event_id(message_id: str, key: str, sequence: int) -> str:
         sequence: The event's number within the attempt, from 1.
     """
     # uuid.uuid5 without its detour over an object with six fields: this runs once per event.
-    digest = bytearray(
-        sha1(NAMESPACE.bytes + f"{message_id}:{key}:{sequence}".encode(), usedforsecurity=False).digest()
-    )
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest[:16].hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    digest = _NAMESPACE_HASH.copy()
+    digest.update(f"{message_id}:{key}:{sequence}".encode())
+    text = digest.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def rfc3339(milliseconds: int) -> str:

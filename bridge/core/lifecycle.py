@@ -18,17 +18,16 @@ a report means was written into its entry. All times are milliseconds since the 
 """
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import NamedTuple
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forgotten_at
-from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, rfc3339
+from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, Word, rfc3339
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
 from bridge.core.publication import Publication, make_delivery
 
 
-class Outcome(StrEnum):
+class Outcome(Word):
     """What became of an entry: a label of the metrics."""
 
     FOLLOWED = "followed"
@@ -155,7 +154,7 @@ def _park(_key: str, state: Parked | None, entry: Report, at: Position, policy: 
     return Folded(parked._replace(reports=(*parked.reports, kept)), Outcome.PARKED)
 
 
-class Move(StrEnum):
+class Move(Word):
     """What a mapped report does to a followed attempt."""
 
     PUBLISH = "publish"
