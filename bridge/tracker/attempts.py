@@ -251,19 +251,22 @@ class Attempts:
         if before and change.key in self._moved:
             before = before._replace(poll=self._moved[change.key])
         if before:
-            del batch[timer_index(before.state) + DUE.pack(before.timer) + raw]
-            if before.poll:
-                del batch[poll_index(account_of(change.key)) + DUE.pack(before.poll) + raw]
             self._count(change.key, before.state, -1)
-        if after is None:
+        if after:
+            self._count(change.key, after, 1)
+            timer, poll = due_at(after, self._timetable.policy), self._poll(change.key, before, after)
+            batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
+            new = _indexed(change.key, after, timer, poll)
+        else:
             del batch[STATE + raw]
-            return
-        self._count(change.key, after, 1)
-        timer, poll = due_at(after, self._timetable.policy), self._poll(change.key, before, after)
-        batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
-        self._index(batch, timer_index(after), timer, raw)
-        if poll:
-            self._index(batch, poll_index(account_of(change.key)), poll, raw)
+            new = ()
+        old = _indexed(change.key, before.state, before.timer, before.poll) if before else ()
+        for kind, due in old:
+            if (kind, due) not in new:
+                del batch[kind + DUE.pack(due) + raw]
+        for kind, due in new:
+            if (kind, due) not in old:
+                self._index(batch, kind, due, raw)
 
     def _poll(self, key: str, before: Known | None, after: Parked | Followed) -> int:
         if isinstance(after, Parked) or after.final_at is not None:
@@ -290,3 +293,10 @@ class Attempts:
         meta = orjson.loads(value) if value else {}
         known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
         return Meta(**meta) if known else None
+
+
+def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
+    """Where an attempt is found by time."""
+    if poll:
+        return (timer_index(state), timer), (poll_index(account_of(key)), poll)
+    return ((timer_index(state), timer),)

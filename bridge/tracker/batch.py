@@ -3,8 +3,7 @@
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -12,7 +11,7 @@ import structlog
 from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.delivery import Status
-from bridge.core.entries import Entry, Report, account_of, attempt_key
+from bridge.core.entries import Entry, Report, Sent, account_of, attempt_key
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
@@ -68,11 +67,10 @@ class Batch:
 
     def fold(self, records: Sequence[Any]) -> None:
         """Fold records of the journal, in their order."""
-        entries = [self._entry(record) for record in records]
-        self._load(_key(entry) for entry in entries if entry)
-        for record, entry in zip(records, entries, strict=True):
-            if entry:
-                self._fold(record, entry)
+        read = [(record, entry, _key(entry)) for record in records if (entry := self._entry(record))]
+        self._load(key for _, _, key in read)
+        for record, entry, key in read:
+            self._fold(record, entry, key)
         if records:
             self.next_offset = records[-1].offset + 1
 
@@ -80,7 +78,10 @@ class Batch:
         """Let timers run out; attempts that changed in this batch wait for the next."""
         for key, known in self._loaded(keys):
             state = known.state
-            folded = self._guarded(key, partial(expire, key, state, now, self._policy))
+            try:
+                folded = expire(key, state, now, self._policy)
+            except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
+                folded = _failed(error, key, None, -1)
             self._take(key, state, folded)
             if isinstance(state, Followed) and folded.outcome is Outcome.PUBLISHED:
                 self.outcomes[key.split(":", 1)[0], "deadline", Outcome.PUBLISHED.value] += 1
@@ -93,15 +94,6 @@ class Batch:
         for key, known in self._loaded(keys):
             if isinstance(known.state, Parked):
                 self._take(key, known.state, discard(known.state, reason, error, self._policy))
-
-    def _guarded(self, key: str, work: Callable[[], Folded], state: State = None, offset: int = -1) -> Folded:
-        """Do one attempt's work. A fault of ours stops that attempt, not the partition."""
-        try:
-            return work()
-        except Exception:
-            log.exception("an attempt can't be folded; what came goes to the dead letters", key=key, offset=offset)
-            letter = Letter(DeadLetterReason.INTERNAL, traceback.format_exc(limit=-3), offset)
-            return Folded(state, Outcome.FAILED, (), (letter,))
 
     def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
@@ -120,33 +112,27 @@ class Batch:
             self.complaints.append(Complaint(letter, "", record.value))
             return None
 
-    def _fold(self, record: Any, entry: Entry) -> None:
-        key = _key(entry)
+    def _fold(self, record: Any, entry: Entry, key: str) -> None:
         known = self._known[key]
         state = self._changed.get(key, known.state if known else None)
-        at = Position(record.offset, record.timestamp)
-        folded = self._guarded(key, partial(fold, key, state, entry, at, self._policy), state, record.offset)
-        value, origin = (entry.raw.encode(), None) if isinstance(entry, Report) else (None, entry.origin)
-        self._take(key, state, folded, value, origin)
+        try:
+            folded = fold(key, state, entry, Position(record.offset, record.timestamp), self._policy)
+        except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
+            folded = _failed(error, key, state, record.offset)
+        self._take(key, state, folded, entry)
         self._count(entry, folded)
 
-    def _take(
-        self,
-        key: str,
-        before: State,
-        folded: Folded,
-        value: bytes | None = None,
-        origin: tuple[str, int, int] | None = None,
-    ) -> None:
+    def _take(self, key: str, before: State, folded: Folded, entry: Entry | None = None) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
         if folded.letters:
+            value = entry.raw.encode() if isinstance(entry, Report) else None
+            origin = entry.origin if isinstance(entry, Sent) else None
             self.complaints += [Complaint(letter, account_of(key), value, origin) for letter in folded.letters]
 
     def _count(self, entry: Entry, folded: Folded) -> None:
-        source = entry.source.value if isinstance(entry, Report) else "sent"
-        self.outcomes[entry.provider, source, folded.outcome.value] += 1
+        self.outcomes[entry.provider, entry.source if isinstance(entry, Report) else "sent", folded.outcome] += 1
         if folded.outcome is Outcome.UNMAPPED and isinstance(entry, Report):
             log.warning(
                 "nobody mapped this status; add it to STATUSES",
@@ -156,6 +142,13 @@ class Batch:
                 provider_status=entry.provider_status,
                 raw=entry.raw,
             )
+
+
+def _failed(error: Exception, key: str, state: State, offset: int) -> Folded:
+    told = "an attempt can't be folded; what came goes to the dead letters"
+    log.error(told, key=key, offset=offset, exc_info=error)
+    letter = Letter(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
+    return Folded(state, Outcome.FAILED, (), (letter,))
 
 
 def _key(entry: Entry) -> str:
@@ -173,14 +166,18 @@ def count(batch: Batch, metrics: Metrics) -> None:
     for complaint in batch.complaints:
         metrics.dead_letters_written.labels(complaint.letter.reason.value).inc()
     published: Counter[tuple[str, str, str]] = Counter()
+    latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than telling it something
     for delivery, observed_at, _ in batch.publications:
-        published[delivery.provider, delivery.status.value, delivery.source.value] += 1
+        published[delivery.provider, delivery.status, delivery.source] += 1
         metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
         if delivery.corrects:
             metrics.corrections_published.labels(delivery.provider).inc()
         if delivery.final and delivery.status is not Status.DELIVERED:
             metrics.failures_published.labels(delivery.provider, delivery.reason.value).inc()
         if delivery.final and delivery.latency_seconds is not None:
-            metrics.delivery_latency.labels(delivery.provider, delivery.status.value).observe(delivery.latency_seconds)
-    for labels, times in published.items():
-        metrics.deliveries_published.labels(*labels).inc(times)
+            labels = delivery.provider, delivery.status
+            if labels not in latencies:
+                latencies[labels] = metrics.delivery_latency.labels(*labels)
+            latencies[labels].observe(delivery.latency_seconds)
+    for (provider, status, source), times in published.items():
+        metrics.deliveries_published.labels(provider, status, source).inc(times)
