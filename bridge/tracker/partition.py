@@ -15,7 +15,7 @@ from aiokafka.errors import InvalidProducerEpoch, KafkaError, OffsetOutOfRangeEr
 
 from bridge.core.errors import Damaged, Misconfigured
 from bridge.kafka.abandoning import abandoned
-from bridge.kafka.clients import Kafka, told
+from bridge.kafka.clients import Kafka, Record, told
 from bridge.kafka.letters import DeadLetters
 from bridge.kafka.offsets import Committed, committed
 from bridge.kafka.topics import Partitions
@@ -194,14 +194,22 @@ class Worker:
             records = await self._entries()
             self._interruptible = False
             batch = Batch(self.attempts, self._duties.timetable.policy)
+            events: list[Record] = []
             for start in range(0, len(records), SLICE):
                 batch.fold(records[start : start + SLICE])
+                self._encode(batch, events)
                 await asyncio.sleep(0)
             offset = batch.next_offset or offset
             self._observe_lag(records, offset)
             await self._timers.run(batch, offset)
-            await self._conclude(producer, batch, offset)
+            self._encode(batch, events)
+            await self._conclude(producer, batch, events, offset)
             self._interruptible = True
+
+    def _encode(self, batch: Batch, events: list[Record]) -> None:
+        """Write out what isn't yet: slice by slice, while it is still in the processor's cache."""
+        fresh, duties = batch.publications[len(events) :], self._duties
+        events += event_records(fresh, duties.topics.delivery, duties.partitions.delivery, duties.source)
 
     async def _entries(self) -> list[Any]:
         due = self.attempts.next_due() if self.caught_up else None
@@ -224,15 +232,15 @@ class Worker:
         self._duties.metrics.journal_lag_entries.labels(str(self.number)).set(lag)
         self._duties.metrics.journal_lag_seconds.labels(str(self.number)).set(max(0, behind))
 
-    async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, offset: int) -> None:
+    async def _conclude(self, producer: AIOKafkaProducer, batch: Batch, events: list[Record], offset: int) -> None:
         if batch.empty and (offset == self._place.offset or time.monotonic() - self._committed_at < COMMIT_EVERY):
             count(batch, self._duties.metrics)  # what changes nothing is done; its offset goes with a later commit
             return
         place = self._place._replace(offset=offset)
         changes = batch.changes
-        topics, partitions = self._duties.topics, self._duties.partitions
+        topics = self._duties.topics
         records = [
-            *event_records(batch.publications, topics.delivery, partitions.delivery, self._duties.source),
+            *events,
             *state_records(changes, topics.state, self.number),
             *await dead_letters(self._duties.kafka, self._journal, batch.complaints, self._duties.letters),
         ]
