@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.core.errors import Misconfigured
+from bridge.kafka.compression import use_fast_lz4
 from bridge.settings.model import PREFIX, KafkaSettings
 
 BATCH_BYTES = 512 * 1024
@@ -54,6 +55,7 @@ class Kafka:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._options = _options(settings)
+        use_fast_lz4()
 
     async def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         """A started idempotent producer; with a transactional id, its predecessor's transaction is settled by then.
