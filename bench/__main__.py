@@ -14,11 +14,12 @@ import uvloop
 from bench.kafka import Cluster
 from bench.process import Failed
 from bench.run import Run, Subject, machine
-from bench.subjects import tracker
+from bench.subjects import receiver, tracker
 from bridge.sandbox.broker import SandboxFailed, sandbox
 
 SUBJECTS: Mapping[str, Subject] = {
     "tracker": tracker.measure,
+    "receiver": receiver.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -1,6 +1,5 @@
 """Entries and timers folded in memory: what one transaction will hold. Reads the cache, writes nothing."""
 
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,12 +9,10 @@ import structlog
 
 from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
-from bridge.core.delivery import Status
 from bridge.core.entries import Entry, Report, Sent, account_of, attempt_key
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
-from bridge.metrics import Metrics
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Known
 
@@ -153,31 +150,3 @@ def _failed(error: Exception, key: str, state: State, offset: int) -> Folded:
 
 def _key(entry: Entry) -> str:
     return attempt_key(entry.provider, entry.account, entry.provider_message_id)
-
-
-def count(batch: Batch, metrics: Metrics) -> None:
-    """Tell the metrics of a committed batch."""
-    now = time.time()
-    for (provider, source, outcome), times in batch.outcomes.items():
-        if source != "sent":
-            metrics.reports_folded.labels(provider, source, outcome).inc(times)
-        elif outcome == "duplicate":
-            metrics.sent_skipped.labels("duplicate").inc(times)
-    for complaint in batch.complaints:
-        metrics.dead_letters_written.labels(complaint.letter.reason.value).inc()
-    published: Counter[tuple[str, str, str]] = Counter()
-    latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than telling it something
-    for delivery, observed_at, _ in batch.publications:
-        published[delivery.provider, delivery.status, delivery.source] += 1
-        metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
-        if delivery.corrects:
-            metrics.corrections_published.labels(delivery.provider).inc()
-        if delivery.final and delivery.status is not Status.DELIVERED:
-            metrics.failures_published.labels(delivery.provider, delivery.reason.value).inc()
-        if delivery.final and delivery.latency_seconds is not None:
-            labels = delivery.provider, delivery.status
-            if labels not in latencies:
-                latencies[labels] = metrics.delivery_latency.labels(*labels)
-            latencies[labels].observe(delivery.latency_seconds)
-    for (provider, status, source), times in published.items():
-        metrics.deliveries_published.labels(provider, status, source).inc(times)

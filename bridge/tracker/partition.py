@@ -23,7 +23,8 @@ from bridge.metrics import Metrics
 from bridge.settings.model import TopicSettings
 from bridge.tracing import Tracing
 from bridge.tracker.attempts import Attempts
-from bridge.tracker.batch import Batch, count
+from bridge.tracker.batch import Batch
+from bridge.tracker.counting import count
 from bridge.tracker.layout import Known
 from bridge.tracker.originals import dead_letters
 from bridge.tracker.progress import Progress

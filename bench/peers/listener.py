@@ -1,0 +1,25 @@
+"""The receiver's floor: the bridge's own HTTP listener, answering every request without Kafka."""
+
+import asyncio
+import sys
+
+import uvloop
+
+from bridge.http import Listener, Request, Response
+
+ANSWER = Response(200, b"OK")
+
+
+async def serve(address: str) -> None:
+    """Answer for ever."""
+
+    async def answer(_request: Request) -> Response:
+        return ANSWER
+
+    host, _, port = address.partition(":")
+    async with Listener(answer, host, int(port), setting="the address"):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[3]))
