@@ -7,14 +7,13 @@ that it stands for, in one write batch.
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import orjson
-from rocksdict import DbClosedError, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import WriteBatch
 
 from bridge.core.attempt import Followed, Parked, due_at
 from bridge.core.entries import account_of
-from bridge.core.errors import Damaged
+from bridge.tracker.disk import Column
 from bridge.tracker.layout import (
     DUE,
     DUES,
@@ -37,30 +36,11 @@ NEAREST = 50
 """How many attempts are looked at to find each provider's oldest."""
 
 
-class Disk:
-    """A context for everything that touches the database: what it raises becomes `Damaged`, and is remembered."""
-
-    damaged: str | None = None
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # The library raises nothing narrower, and nobody else raises anything as broad.
-        if type(error) is Exception:
-            self.damaged = str(error)
-        if type(error) is Exception or isinstance(error, DbClosedError):
-            raise Damaged(f"the cache on disk can't be used: {error}") from error
-
-
 class Attempts:
     """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
 
-    def __init__(self, db: Rdict, family: Rdict, handle: Any, *, timetable: Timetable, disk: Disk) -> None:
-        self._db, self._family, self._handle, self._timetable, self._disk = db, family, handle, timetable, disk
-        self._unlogged = WriteOptions()
-        # The state topic is the log; whatever a crash takes from memory is read from there again.
-        self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stub is wrong: a property
+    def __init__(self, column: Column, timetable: Timetable) -> None:
+        self._column, self._timetable = column, timetable
         self._floors: dict[bytes, int] = {}
         self._moved: dict[str, int] = {}
         """Polls that were taken while a transaction was under way, which knows only the one before."""
@@ -73,9 +53,7 @@ class Attempts:
 
     def get(self, keys: Sequence[str]) -> list[Known | None]:
         """What is known of each of these attempts."""
-        with self._disk:
-            found: Any = self._family.get([STATE + key.encode() for key in keys]) if keys else []
-        return [parse(value) for value in found]
+        return [parse(value) for value in self._column.get_all([STATE + key.encode() for key in keys])]
 
     def due(self, now: int, limit: int) -> list[str]:
         """Keys of attempts whose timer has run out: the first of each kind, so that none waits for another.
@@ -93,15 +71,7 @@ class Attempts:
 
     def newest_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
         """The same, the shortest due first."""
-        kind, found = poll_index(account), list[tuple[int, str]]()
-        with self._disk:
-            entries = self._family.iter(ReadOptions())
-            entries.seek_for_prev(kind + DUE.pack(now + 1))
-            while len(found) < limit and entries.valid() and (entry := entries.key()).startswith(kind):
-                found.append((DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + DUE.size :].decode()))
-                entries.prev()
-            entries.status()
-        return found
+        return self._column.last(poll_index(account), now, limit)
 
     def oldest_parked(self, limit: int) -> list[str]:
         """Keys of the parked attempts that leave first."""
@@ -123,20 +93,7 @@ class Attempts:
 
     def _until(self, kind: bytes, now: int, limit: int) -> list[tuple[int, str]]:
         """The first entries of an index up to a time. Starts where nothing is deleted yet: deleted ones cost time."""
-        found: list[tuple[int, str]] = []
-        if limit <= 0:
-            return found
-        bound = ReadOptions()
-        bound.set_iterate_upper_bound(kind + DUE.pack(now + 1))
-        start = kind + DUE.pack(self._floors.get(kind, 0))
-        with self._disk:
-            entries = self._family.iter(bound)
-            entries.seek(start)
-            while len(found) < limit and entries.valid():
-                entry = entries.key()
-                found.append((DUE.unpack_from(entry, len(kind))[0], entry[len(kind) + DUE.size :].decode()))
-                entries.next()
-            entries.status()  # an index that can't be read looks empty otherwise
+        found = self._column.first(kind, self._floors.get(kind, 0), now, limit)
         if found:
             self._floors[kind] = found[0][0]
         return found
@@ -145,7 +102,7 @@ class Attempts:
 
     def apply(self, changes: Iterable[Change], incarnation: str, offset: int) -> None:
         """Write what a transaction committed, and the state topic's offset that this stands for."""
-        batch = self._batch()
+        batch = self._column.batch()
         for change in changes:
             self._change(batch, change)
         meta = Meta(
@@ -158,18 +115,18 @@ class Attempts:
             self.parked,
         )
         batch[META] = orjson.dumps(meta._asdict())
-        self._write(batch)
+        self._column.write(batch)
         self._moved.clear()
         self.position = meta
 
     def ask(self, key: str, due: int, now: int) -> Known | None:
         """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
-        value = self._value(key)
+        value = self._column.get(STATE + key.encode())
         known = parse(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
-            batch = self._batch()
+            batch = self._column.batch()
             del batch[poll_index(account_of(key)) + DUE.pack(due) + key.encode()]
-            self._write(batch)
+            self._column.write(batch)
             return None
         self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
         return known
@@ -179,7 +136,7 @@ class Attempts:
 
         Past the end it is still asked: for how long an end waits for that, whoever runs the timers decides.
         """
-        value = self._value(key)
+        value = self._column.get(STATE + key.encode())
         known = parse(value)
         if value is None or known is None or not isinstance(known.state, Followed):
             return
@@ -190,61 +147,41 @@ class Attempts:
 
     def put_off(self, until: Mapping[str, int]) -> None:
         """Let each of these attempts' timers run out at its time; what changes an attempt sets its timer anew."""
-        batch, keys = self._batch(), list(until)
-        with self._disk:
-            found: Any = self._family.get([STATE + key.encode() for key in keys]) if keys else []
+        batch, keys = self._column.batch(), list(until)
+        found = self._column.get_all([STATE + key.encode() for key in keys])
         for key, value in zip(keys, found, strict=True):
             known = parse(value)
-            if known is not None:
+            if value is not None and known is not None:
                 raw, kind = key.encode(), timer_index(known.state)
                 del batch[kind + DUE.pack(known.timer) + raw]
                 batch[STATE + raw] = DUES.pack(until[key], known.poll) + value[DUES.size :]
                 self._index(batch, kind, until[key], raw)
         if keys:
-            self._write(batch)
+            self._column.write(batch)
 
     def _move_poll(self, key: str, known: Known, value: bytes, poll: int) -> None:
-        raw, kind, batch = key.encode(), poll_index(account_of(key)), self._batch()
+        raw, kind, batch = key.encode(), poll_index(account_of(key)), self._column.batch()
         if known.poll:
             del batch[kind + DUE.pack(known.poll) + raw]
         batch[STATE + raw] = DUES.pack(known.timer, poll) + value[DUES.size :]
         if poll:
             self._index(batch, kind, poll, raw)
-        self._write(batch)
+        self._column.write(batch)
         self._moved[key] = poll
 
     def clear(self) -> None:
         """Forget everything, to be built anew."""
-        batch = self._batch()
-        batch.delete_range(b"\x00", b"\xff", self._handle)
-        self._write(batch)
+        self._column.clear()
         self.position, self.followed, self.parked = None, Counter(), 0
         self._floors.clear()
 
     def flush(self) -> None:
         """Write out what is only in memory, so that little has to be read again next time."""
-        with self._disk:
-            self._family.flush()
+        self._column.flush()
 
     def close(self) -> None:
         """Let go of the database, for good: a poll under way may still hold this."""
-        with self._disk:
-            self._family.close()
-        self._handle = None
-
-    def _value(self, key: str) -> bytes | None:
-        with self._disk:
-            value: bytes | None = self._family.get(STATE + key.encode())
-        return value
-
-    def _write(self, batch: WriteBatch) -> None:
-        with self._disk:
-            self._db.write(batch, self._unlogged)
-
-    def _batch(self) -> WriteBatch:
-        batch = WriteBatch(raw_mode=True)
-        batch.set_default_column_family(self._handle)
-        return batch
+        self._column.close()
 
     def _change(self, batch: WriteBatch, change: Change) -> None:
         raw, before, after = change.key.encode(), change.before, change.after
@@ -288,8 +225,7 @@ class Attempts:
             self.followed[key.split(":", 1)[0]] += change
 
     def _read_meta(self) -> Meta | None:
-        with self._disk:
-            value = self._family.get(META)
+        value = self._column.get(META)
         meta = orjson.loads(value) if value else {}
         known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
         return Meta(**meta) if known else None

@@ -13,7 +13,8 @@ from rocksdict import Cache, Options, Rdict, WriteBufferManager
 
 from bridge.core.errors import Damaged, Misconfigured
 from bridge.settings.model import PREFIX
-from bridge.tracker.attempts import Attempts, Disk
+from bridge.tracker.attempts import Attempts
+from bridge.tracker.disk import Column, Disk
 from bridge.tracker.timetable import Timetable
 
 MEMORY_BYTES = 64 * 1024 * 1024
@@ -44,7 +45,8 @@ class Store:
             name = str(number)
             with self._disk:
                 family, handle = self._family(name)
-            self._partitions[number] = Attempts(self._db, family, handle, timetable=self._timetable, disk=self._disk)
+            column = Column(self._db, family, handle, self._disk)
+            self._partitions[number] = Attempts(column, self._timetable)
         return self._partitions[number]
 
     def close(self) -> None:
