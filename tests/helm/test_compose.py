@@ -1,5 +1,7 @@
 """compose.yaml: what it says of the service is what the service takes."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import yaml
 
 from bridge.settings.accounts import build_accounts
 from bridge.settings.loading import load_settings
+from tests.helm.binaries import promtool
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,3 +43,16 @@ def test_all_that_is_mounted_is_there(services: Any) -> None:
     assert len(mounts) >= 4
     for mount in mounts:
         assert (ROOT / mount.split(":")[0]).exists(), mount
+
+
+def test_prometheus_takes_its_configuration(services: Any, tmp_path: Path) -> None:
+    """It starts, and finds the alerts where its configuration says."""
+    for mount in services["prometheus"]["volumes"]:
+        source, target, *_ = mount.split(":")
+        if source.startswith("."):
+            shutil.copy(ROOT / source, tmp_path / Path(target).name)
+    done = subprocess.run(  # noqa: S603 - ours
+        [promtool(), "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rules found" in done.stdout

@@ -50,6 +50,18 @@ def test_every_panel_explains_itself(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
+def test_no_panel_hides_another(file: str) -> None:
+    """Each has its own place, within the screen's width."""
+    taken: dict[tuple[int, int], int] = {}
+    for panel in json.loads((FOLDER / file).read_text())["panels"]:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24, panel["title"]
+        for x in range(at["x"], at["x"] + at["w"]):
+            for y in range(at["y"], at["y"] + at["h"]):
+                assert taken.setdefault((x, y), panel["id"]) == panel["id"], panel["title"]
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
 def test_every_query_is_of_metrics_that_there_are(file: str) -> None:
     """A renamed metric or label leaves no panel empty; and every query asks for the chosen installation only."""
     known = labels_of_metrics()
