@@ -13,6 +13,7 @@ from bridge.core.entries import Entry, Report, Sent, account_of, attempt_key
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
 from bridge.core.publication import Publication
+from bridge.tracing import trace_id
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Known
 
@@ -131,8 +132,11 @@ class Batch:
     def _count(self, entry: Entry, folded: Folded) -> None:
         self.outcomes[entry.provider, entry.source if isinstance(entry, Report) else "sent", folded.outcome] += 1
         if folded.outcome is Outcome.UNMAPPED and isinstance(entry, Report):
+            known = folded.state if isinstance(folded.state, Followed) else None
             log.warning(
                 "nobody mapped this status; add it to STATUSES",
+                message_id=known and known.message_id,
+                trace_id=known and trace_id(known.traceparent),
                 provider=entry.provider,
                 account=entry.account,
                 provider_message_id=entry.provider_message_id,

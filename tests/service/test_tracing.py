@@ -82,5 +82,6 @@ async def test_a_log_line_names_the_message_and_not_the_person(bridge: Bridge) -
     await bridge.topics.settled()
     [unmapped] = [line for line in bridge.service.log.splitlines() if "a-word-nobody-mapped" in line]
     assert other.provider_message_id in unmapped
+    assert json.loads(unmapped)["message_id"] == other.message_id
     assert "374…56" in unmapped
     assert NUMBER not in bridge.service.log
