@@ -28,12 +28,14 @@ from bridge.metrics import Metrics
 from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
 from bridge.receiver import Receiver
+from bridge.registry import frame
 from bridge.sent import SentReader
 from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.model import PREFIX, Settings
 from bridge.shape import recipients_of
 from bridge.tracing import tracing
 from bridge.tracker.assignment import Tracker
+from bridge.tracker.outlet import Outlet, Place
 from bridge.tracker.partition import Duties
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
@@ -105,6 +107,7 @@ class App:
         partitions = await prepare(self._kafka, settings)
         if Role.TRACK in self._roles:
             await open_journal(self._kafka, settings, partitions.journal)
+            self._outlet = await _outlet(settings, partitions)
         letters = DeadLetters(
             settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes, self._privacy
         )
@@ -157,7 +160,7 @@ class App:
             partitions=partitions,
             timetable=timetable,
             park_max=settings.follow.park_max,
-            source=settings.event_source,
+            outlet=self._outlet,
             letters=letters,
             metrics=self._metrics,
             tracing=self._tracing,
@@ -249,6 +252,12 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()  # what a start leaves behind stays for good
     gc.set_threshold(50_000, 20, 50)
+
+
+async def _outlet(settings: Settings, partitions: Partitions) -> Outlet:
+    topics = settings.topics
+    latest = Place(topics.latest, partitions.latest) if topics.latest else None
+    return Outlet(Place(topics.delivery, partitions.delivery), latest, settings.event_source, await frame(settings))
 
 
 def _registry() -> CollectorRegistry:

@@ -34,6 +34,8 @@ class Partitions(NamedTuple):
 
     journal: int
     delivery: int
+    latest: int
+    """0 when there is no such topic."""
     dead_letter: int
     dead_letter_bytes: int
     tombstones_live: int
@@ -43,6 +45,7 @@ class Partitions(NamedTuple):
 def plans(topics: TopicSettings) -> tuple[TopicPlan, ...]:
     """The topics that the bridge makes; never the ones it reads."""
     two_weeks = {"cleanup.policy": "delete", "retention.ms": str(14 * DAY)}
+    view = TopicPlan(topics.latest, topics.delivery_partitions, {"cleanup.policy": "compact"})
     return (
         TopicPlan(
             topics.journal,
@@ -56,6 +59,7 @@ def plans(topics: TopicSettings) -> tuple[TopicPlan, ...]:
         ),
         TopicPlan(topics.state, topics.journal_partitions, {"cleanup.policy": "compact", "segment.ms": "3600000"}),
         TopicPlan(topics.delivery, topics.delivery_partitions, two_weeks),
+        *([view] if topics.latest else []),
         TopicPlan(
             topics.dead_letter, DEAD_LETTER_PARTITIONS, {**two_weeks, "max.message.bytes": str(DEAD_LETTER_BYTES)}
         ),
@@ -147,6 +151,7 @@ async def _prepare(admin: Any, settings: Settings) -> Partitions:
     return Partitions(
         journal=len(described[topics.journal]["partitions"]),
         delivery=len(described[topics.delivery]["partitions"]),
+        latest=len(described[topics.latest]["partitions"]) if topics.latest else 0,
         dead_letter=len(described[topics.dead_letter]["partitions"]),
         dead_letter_bytes=int(configs.get(topics.dead_letter, {}).get("max.message.bytes", 1024 * 1024)),
         tombstones_live=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY)),

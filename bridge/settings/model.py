@@ -59,6 +59,9 @@ class TopicSettings(Group):
     """Where sent events come from, one topic or several; never created."""
     delivery: str = "sms.delivery"
     """The events."""
+    latest: str = ""
+    """A compacted view beside them, such as `sms.delivery.latest`: each attempt's last event, keyed by
+    `provider:account:provider_message_id`, in the same transaction. Empty: none."""
     journal: str = "sms-bridge.journal"
     """Everything learnt, for 7 days."""
     state: str = "sms-bridge.state"
@@ -167,6 +170,25 @@ class PrivacySettings(Group):
         return self
 
 
+class RegistrySettings(Group):
+    """A schema registry, as Confluent's and those that speak like it."""
+
+    url: str = ""
+    """Where it is; the schema of what is published is registered at start. Empty: there is none."""
+    username: str | None = None
+    """As whom, where it asks."""
+    password: SecretStr | None = None
+    """With what."""
+    wire_format: bool = False
+    """Put the registry's five bytes before every value, so that Confluent's deserializers read it."""
+
+    @model_validator(mode="after")
+    def _framed(self) -> Self:
+        if self.wire_format and not self.url:
+            raise ValueError("REGISTRY__URL is needed when REGISTRY__WIRE_FORMAT is true")
+        return self
+
+
 class LogSettings(Group):
     """What is logged, and how."""
 
@@ -206,6 +228,7 @@ class Settings(BaseSettings):
     dexatel: Dexatel = Dexatel()
     speedocom: Speedocom = Speedocom()
     webhooks: dict[ProviderName, Webhook] = Field(default_factory=dict)
+    registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
 

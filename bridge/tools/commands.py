@@ -17,10 +17,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead 
 Since = Annotated[str | None, typer.Option(help="How far back: 2h, 3d, or a time such as 2026-01-31T12:00:00Z.")]
 
 
+schemas = typer.Typer(no_args_is_help=True, help="The published schemas.")
+
+
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
     for command in (check, topics, trace, tail, replay):
         cli.command()(command)
+    cli.add_typer(schemas, name="schemas")
 
 
 def check(
@@ -147,3 +151,11 @@ def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:
     from bridge.tools.ending import until_told  # noqa: PLC0415
 
     raise typer.Exit(until_told(work, endless=endless))
+
+
+@schemas.command("register")
+def register_schemas(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
+    """Register the schema of what is published at the schema registry, as the service does when it starts."""
+    from bridge.tools.schemas import registered  # noqa: PLC0415
+
+    _run(registered(_settings(env_file), as_json=as_json))

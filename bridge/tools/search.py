@@ -17,6 +17,7 @@ from bridge.core.attempt import State
 from bridge.core.entries import Sent, attempt_key
 from bridge.core.errors import Poison
 from bridge.kafka.partitioner import partition_for
+from bridge.registry import unframed
 from bridge.settings.accounts import DEFAULT, Accounts
 from bridge.settings.model import Settings
 from bridge.tools.scan import Progress, Scanner, Span
@@ -92,7 +93,7 @@ class Search:
 
         def take(record: Any) -> None:
             if record.key in keys:
-                found.append(Published(record.partition, record.offset, orjson.loads(record.value)))
+                found.append(Published(record.partition, record.offset, orjson.loads(unframed(record.value))))
 
         numbers = {partition_for(key, partitions) for key in keys}
         await self._scanner.scan(await self._scanner.spans(topic, self._since, numbers), take)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.kafka.clients import Kafka, stopped
+from bridge.registry import unframed
 from bridge.settings.model import Settings
 from bridge.tools.output import Exit, console, notices, styled, write_json
 from bridge.tools.scan import scanner
@@ -70,7 +71,7 @@ async def _follow(consumer: AIOKafkaConsumer, wanted: Wanted, *, as_json: bool) 
     while True:
         batches: Mapping[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=WAIT)
         for record in (record for batch in batches.values() for record in batch):
-            event = orjson.loads(record.value)
+            event = orjson.loads(unframed(record.value))
             if wanted.has(event):
                 write_json(event) if as_json else _show(out, event)
         await asyncio.sleep(0)

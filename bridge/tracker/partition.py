@@ -27,11 +27,12 @@ from bridge.tracker.batch import Batch
 from bridge.tracker.counting import count
 from bridge.tracker.layout import Known
 from bridge.tracker.originals import dead_letters
+from bridge.tracker.outlet import Outlet
 from bridge.tracker.progress import Progress
 from bridge.tracker.restore import Restore
 from bridge.tracker.timers import Timers
 from bridge.tracker.timetable import Timetable
-from bridge.tracker.transaction import commit, event_records, state_records
+from bridge.tracker.transaction import commit, state_records
 
 ENTRIES = 1_000
 """The most that one transaction folds: some tens of milliseconds of work."""
@@ -64,7 +65,7 @@ class Duties(NamedTuple):
     partitions: Partitions
     timetable: Timetable
     park_max: int
-    source: str
+    outlet: Outlet
     letters: DeadLetters
     metrics: Metrics
     tracing: Tracing
@@ -209,8 +210,7 @@ class Worker:
 
     def _encode(self, batch: Batch, events: list[Record]) -> None:
         """Write out what isn't yet: slice by slice, while it is still in the processor's cache."""
-        fresh, duties = batch.publications[len(events) :], self._duties
-        events += event_records(fresh, duties.topics.delivery, duties.partitions.delivery, duties.source)
+        events += self._duties.outlet.records(batch.publications[len(events) :])
 
     async def _entries(self) -> list[Any]:
         due = self.attempts.next_due() if self.caught_up else None
@@ -242,6 +242,7 @@ class Worker:
         topics = self._duties.topics
         records = [
             *events,
+            *self._duties.outlet.latest(batch.publications, events),
             *state_records(changes, topics.state, self.number),
             *await dead_letters(self._duties.kafka, self._journal, batch.complaints, self._duties.letters),
         ]

@@ -6,16 +6,9 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.codec import encode_delivery
-from bridge.core.publication import Publication
-from bridge.kafka.clients import Header, Record, send_batches
+from bridge.kafka.clients import Record, send_batches
 from bridge.kafka.offsets import Committed
-from bridge.kafka.partitioner import partition_for
 from bridge.tracker.layout import Change
-
-EVENT_TYPE = "sms.delivery.v1"
-DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"
-"""The schema that events of this version are written by, with its minor version."""
 
 COMMIT_WITHIN = 12.0
 """Seconds; less than the transaction's time-out, so that we know first."""
@@ -57,31 +50,6 @@ async def commit(
         # Step 5. Commit.
         await producer.commit_transaction()
     return max(ends, default=None)
-
-
-def event_records(publications: Iterable[Publication], topic: str, partitions: int, source: str) -> list[Record]:
-    """Events as records, with the headers of the CloudEvents Kafka binding (binary mode)."""
-    fixed: list[Header] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_type", EVENT_TYPE.encode()),
-        ("ce_source", source.encode()),
-        ("ce_dataschema", DATA_SCHEMA.encode()),
-        ("content-type", b"application/json"),
-    ]
-    records = []
-    for delivery, observed_at, traceparent in publications:
-        key = delivery.message_id.encode()
-        headers = [
-            *fixed,
-            ("ce_id", delivery.event_id.encode()),
-            ("ce_subject", key),
-            ("ce_time", delivery.occurred_at.encode()),
-        ]
-        if traceparent:
-            headers.append(("traceparent", traceparent.encode()))
-        value = encode_delivery(delivery)
-        records.append(Record(topic, partition_for(key, partitions), key, value, headers, observed_at))
-    return records
 
 
 def state_records(changes: Iterable[Change], topic: str, partition: int) -> list[Record]:

@@ -1,0 +1,80 @@
+"""A schema registry, optional: the published schema is registered, and values may carry its id.
+
+Spoken is the interface of Confluent's registry, which others have too
+(https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
+"""
+
+import httpx
+import orjson
+import structlog
+from httpx_aiohttp import AiohttpTransport
+
+from bridge.contract import schema
+from bridge.core.errors import Misconfigured
+from bridge.settings.model import PREFIX, Settings
+
+SCHEMA = "sms.delivery.v1"
+JSON = "application/vnd.schemaregistry.v1+json"
+ANSWER_WITHIN = 10.0
+"""Seconds that a registry may take."""
+
+MAGIC = b"\x00"
+FRAME_SIZE = 5
+
+log = structlog.get_logger(__name__)
+
+
+async def register(settings: Settings) -> dict[str, int]:
+    """Register the schema of what is published under the subject of each topic's values.
+
+    Returns:
+        The schema's id by subject; nothing when there is no registry.
+
+    Raises:
+        Misconfigured: It doesn't answer, or won't have the schema.
+    """
+    topics, registry = settings.topics, settings.registry
+    if not registry.url:
+        return {}
+    auth = None
+    if registry.username and registry.password:
+        auth = httpx.BasicAuth(registry.username, registry.password.get_secret_value())
+    async with httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=ANSWER_WITHIN) as client:
+        subjects = [f"{name}-value" for name in (topics.delivery, topics.latest) if name]
+        found = {subject: await _registered(client, registry.url.rstrip("/"), subject) for subject in subjects}
+    log.info("schemas registered", ids=found)
+    return found
+
+
+async def frame(settings: Settings) -> bytes:
+    """What stands before every value: with the wire format a zero byte and the schema's id, else nothing.
+
+    Raises:
+        Misconfigured: As `register`.
+    """
+    ids = await register(settings)
+    if not settings.registry.wire_format:
+        return b""
+    return MAGIC + ids[f"{settings.topics.delivery}-value"].to_bytes(FRAME_SIZE - len(MAGIC), "big")
+
+
+def unframed(value: bytes) -> bytes:
+    """A value without the bytes that a registry puts before it."""
+    return value[FRAME_SIZE:] if value[:1] == MAGIC else value
+
+
+async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:
+    setting = f"{PREFIX}REGISTRY__URL"
+    body = orjson.dumps({"schemaType": "JSON", "schema": orjson.dumps(schema(SCHEMA)).decode()})
+    try:
+        answer = await client.post(f"{url}/subjects/{subject}/versions", content=body, headers={"content-type": JSON})
+    except httpx.HTTPError as error:
+        raise Misconfigured(f"{setting}: no registry answers there ({type(error).__name__})") from error
+    try:
+        document = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        document = {}
+    if answer.status_code != httpx.codes.OK or not isinstance(document.get("id"), int):
+        why = document.get("message") or f"status {answer.status_code}"
+        raise Misconfigured(f"{setting}: the registry won't have the schema of {subject}: {why}")
+    return int(document["id"])
