@@ -1,6 +1,8 @@
 """The import graph goes one way, and the pure parts stay pure."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -63,3 +65,18 @@ def test_files_are_short() -> None:
     """A file that grows hides two."""
     long = {str(path): lines for path in PACKAGE.rglob("*.py") if (lines := path.read_text().count("\n")) > 300}
     assert not long
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """Help, completion and a mistake in a command line answer at once; nothing of the service is loaded for them."""
+    heavy = {"aiokafka", "granian", "httpx", "orjson", "pydantic", "rocksdict", "structlog", "uvloop"}
+    told = "import sys, bridge.cli; print(*(name.partition('.')[0] for name in sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", told], capture_output=True, check=True, text=True).stdout
+    assert not heavy & set(loaded.split())
+
+
+def test_nothing_that_serves_loads_the_commands() -> None:
+    """The tools stand beside the service, never below it."""
+    for module, names in GRAPH.items():
+        if not module.startswith(("bridge.tools", "bridge.cli")):
+            assert not {name for name in names if name.startswith("bridge.tools")}, module

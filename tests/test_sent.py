@@ -11,8 +11,9 @@ from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.privacy import Privacy
 from bridge.sent import SentReader, Skip
-from bridge.settings.accounts import build_accounts
+from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.loading import load_settings
+from bridge.settings.model import Settings
 
 HOUR = 3_600_000
 EVENT = {
@@ -25,15 +26,25 @@ SENT_AT = 1_769_850_000_000
 NOW = SENT_AT + 1_000
 
 
-def reader(**changes: str) -> SentReader:
-    """A reader with these settings."""
+def settings_of(**changes: str) -> Settings:
+    """Settings that are enough, with these changes."""
     variables = {
         "KAFKA__BOOTSTRAP_SERVERS": "one:9092",
         "DEXATEL__CALLBACK_SECRETS": "a-secret-of-16-or-more",
         "DEXATEL__POLL": "never",
         **changes,
     }
-    settings = load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
+    return load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
+
+
+def accounts(**changes: str) -> Accounts:
+    """The accounts of these settings."""
+    return build_accounts(settings_of(**changes))
+
+
+def reader(**changes: str) -> SentReader:
+    """A reader with these settings."""
+    settings = settings_of(**changes)
     return SentReader(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
 
 

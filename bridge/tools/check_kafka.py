@@ -122,7 +122,7 @@ def _topics(found: list[Found], settings: Settings) -> Iterator[Finding]:
                 yield Finding("topics", rule.level, name, f"{rule.name}={value} {rule.told}", rule.remedy)
         if topic.replicas and topic.replicas < REPLICAS:
             yield Finding(
-                "topics", "warning", name, f"{topic.replicas} replicas", "a lost broker loses data; give it 3"
+                "topics", "warning", name, f"replicas: {topic.replicas}", "a lost broker loses data; give it 3"
             )
     journal, state = found[0], found[1]
     if journal.partitions and state.partitions and journal.partitions != state.partitions:

@@ -149,7 +149,8 @@ class _Teller:
         if isinstance(state, Parked):
             if self._policy.dead_letter_unmatched:
                 gone = any(parked.offset in self._past.unmatched for parked in state.reports)
-                return state.until if gone else None
+                now = before is None or isinstance(before.entry, Sent) or state.until <= before.journaled_at
+                return state.until if gone and now else None
             return state.until if before and state.until <= before.journaled_at else None
         if not isinstance(state, Followed) or state.final_at is not None:
             return None

@@ -146,7 +146,9 @@ def _shown(told: Told) -> Group:
     if sent:
         to = f" to {sent.recipient}" if sent.recipient else ""
         parts.append(Text(f"sent {clock(sent.sent_at)}{to}", "dim"))
-    parts += [_now(told), _steps(story, sent), _disagreement(story)]
+    parts += [_now(told), _steps(story, sent)]
+    if not story.agrees:
+        parts.append(_disagreement(story))
     if gathered.letters:
         parts += [Text("dead letters", "bold"), _letters(gathered.letters)]
     return Group(*parts, Text(""))
@@ -158,7 +160,9 @@ def _now(told: Told) -> Text:
 
 
 def _steps(story: Story, sent: Sent | None) -> Padding:
-    made = Table("when", "after", "what", "said", "decided", box=None, pad_edge=False, header_style="bold")
+    made = Table("when", "after", "what", box=None, pad_edge=False, header_style="bold")
+    made.add_column("said", overflow="fold")
+    made.add_column("decided", overflow="fold", min_width=30)
     for step in story.steps:
         after = lasting(step.at - sent.sent_at) if sent else ""
         made.add_row(clock(step.at)[5:], after, step.source, _said(step), _decided(step, story))
@@ -194,8 +198,6 @@ def _decided(step: Step, story: Story) -> Text:
 
 
 def _disagreement(story: Story) -> Text:
-    if story.agrees:
-        return Text("")
     return styled(
         "What was published is not what these entries come to under today's settings; published were: "
         + ", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in story.published),
