@@ -57,15 +57,14 @@ class SentReader:
         """
         if value is None:
             return Skip.TOMBSTONE
-        headers = tuple(headers)
-        opened_event = opened(value, headers)
-        if self.shape.unwanted(opened_event) is not None:
+        found = opened(value, headers)
+        if self.shape.unwanted(found) is not None:
             return Skip.FILTERED
-        event = self.shape.mapped(opened_event)
-        if wrong := self.complaints(event):
-            name, text = next(iter(wrong.items()))
+        event = self.shape.mapped(found)
+        if not self._schema.is_valid(event):
+            name, text = next(iter(self.complaints(event).items()))
             raise Poison(DeadLetterReason.INVALID, f"{name}: {self._privacy.told(text)}")
-        return self._entry(event, _traceparent(headers, opened_event.document), origin, now)
+        return self._entry(event, _traceparent(headers, found.document), origin, now)
 
     def complaints(self, event: Mapping[str, Any]) -> dict[str, str]:
         """What the published schema says against an event, by member; `event` for the whole."""

@@ -6,7 +6,7 @@ read as its structured form: attributes at the top, what it is about under `data
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -31,7 +31,7 @@ _BINARY = "ce_"
 _WHOLE = range(-(2**63), 2**64)
 """Integers that a JSON reader takes without losing digits."""
 
-Headers = Iterable[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes]]
 
 
 class Source(NamedTuple):
@@ -63,6 +63,7 @@ class Shape:
     def __init__(self, settings: SentSettings) -> None:
         self._fields = {name: (pointer, _steps(pointer)) for name, pointer in settings.fields.items()}
         self._where = [(pointer, _steps(pointer), allowed) for pointer, allowed in settings.where.items()]
+        self._times = [name for name in TIMES if name in self._fields]
         self._constants = settings.constants
         self._providers = settings.providers
 
@@ -78,17 +79,18 @@ class Shape:
 
     def mapped(self, event: Event) -> dict[str, Any]:
         """The members by our names: ids as text, mapped times as RFC 3339 has them, null left out."""
-        members = {name: self._taken(name, source.value) for name, source in self.sources(event).items()}
+        fields = self._fields
+        members = {name: value for name, value in event.data.items() if name not in fields}
+        for name, (_, steps) in fields.items():
+            members[name] = event.find(steps)
+        members |= self._constants
+        for name in IDS:
+            members[name] = _as_id(members.get(name))
+        for name in self._times:
+            members[name] = _as_time(members.get(name))
+        if self._providers and isinstance(provider := members.get("provider"), str):
+            members["provider"] = self._providers.get(provider, provider)
         return {name: value for name, value in members.items() if value is not None}
-
-    def _taken(self, name: str, value: Any) -> Any:
-        if name in IDS:
-            return _as_id(value)
-        if name in TIMES and name in self._fields:
-            return _as_time(value)
-        if name == "provider" and isinstance(value, str):
-            return self._providers.get(value, value)
-        return value
 
 
 def opened(value: bytes, headers: Headers = ()) -> Event:
@@ -100,7 +102,8 @@ def opened(value: bytes, headers: Headers = ()) -> Event:
     if value.startswith(CONFLUENT_MAGIC) and len(value) > CONFLUENT_FRAME:
         value = value[CONFLUENT_FRAME:]
     document = _object(value)
-    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
+    # Most records have no headers, and this runs once for each.
+    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers} if headers else {}
     if _is_structured(texts.get("content-type", ""), document):
         data = _data(document)
         return Event({**document, "data": data}, data, "structured")

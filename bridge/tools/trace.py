@@ -65,23 +65,25 @@ async def _found(search: Search, question: Question, settings: Settings, account
     timetable = timetable_of(settings, accounts)
     if question.recipient:
         return await _to_recipient(search, question.recipient, settings, timetable)
-    gathered = await search.attempts(keys_of(question.name, accounts))
+    keys = keys_of(question.name, accounts)
+    gathered = await search.attempts(keys)
     gathered = [one for one in gathered if one.past.heard or one.past.published]
     searched = False
     if not gathered:
-        gathered, searched = await _of_message(search, question)
+        # What looks like an attempt is hardly ever a message: all of the journal is read for it only when asked to.
+        gathered, searched = await _of_message(search, question, may_search=not keys)
     letters: list[Letter] = []
     if not gathered:
-        ids = [question.name, *(key.split(":", 2)[2] for key in keys_of(question.name, accounts))]
+        ids = [question.name, *(key.split(":", 2)[2] for key in keys)]
         letters = [letter for letter in await search.letters() if mentions(letter.value, ids)]
     return Found(question.name, tuple(_told(one, timetable) for one in gathered), letters=tuple(letters), all=searched)
 
 
-async def _of_message(search: Search, question: Question) -> tuple[list[Gathered], bool]:
+async def _of_message(search: Search, question: Question, *, may_search: bool) -> tuple[list[Gathered], bool]:
     """A message's attempts, and whether all of the journal was read for them."""
     events = await search.events([question.name])
     keys = {attempt_key(*(e.event[name] for name in ("provider", "account", "provider_message_id"))) for e in events}
-    searched = question.thorough or not events
+    searched = question.thorough or (may_search and not events)
     if searched:
         keys |= {key_of(sent) for sent in await search.attempts_of(question.name)}
     gathered = await search.attempts(sorted(keys), events)
