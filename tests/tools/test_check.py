@@ -102,6 +102,7 @@ async def test_no_kafka_is_a_finding(settings: Settings) -> None:
 async def test_topics_that_cannot_work_are_found(installation: Bridge, settings: Settings) -> None:
     """A compacted journal, a state topic that isn't, other counts, a missing source, a lost place."""
     topics, name = installation.topics, installation.topics.group
+    await installation.followed()
     await topics.create([f"{name}.bad-journal"], 2, {"cleanup.policy": "compact"})
     await topics.create([f"{name}.bad-state"], 3, {"cleanup.policy": "delete"})
     bad = {
