@@ -1,11 +1,12 @@
 """The HTTP server at the edge: plain values for handlers that know no server. No routes here."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import structlog
+from granian import _granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
@@ -63,6 +64,9 @@ class Response(NamedTuple):
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = {}
+    stream: AsyncGenerator[bytes, None] | None = None
+    """Sent piece by piece, instead of a body. Nobody says how fast it is read: whoever makes it bounds it, and ends it
+    before the listener stops."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -144,7 +148,21 @@ class Listener:
         except Exception:
             log.exception("a request failed", route=scope.path.split("/")[1:3])
             response = Response(500)
+        if response.stream is not None:
+            await _stream(protocol, response, response.stream)
+            return
         protocol.response_bytes(response.status, list(response.headers.items()), response.body)
+
+
+async def _stream(protocol: Any, response: Response, pieces: AsyncGenerator[bytes, None]) -> None:
+    transport = protocol.response_stream(response.status, list(response.headers.items()))
+    try:
+        async for piece in pieces:
+            await transport.send_bytes(piece)
+    except _granian.RSGIProtocolClosed:
+        pass  # the client went away
+    finally:
+        await pieces.aclose()
 
 
 async def _body(scope: Any, protocol: Any) -> bytes:
