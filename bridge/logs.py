@@ -7,8 +7,9 @@ full: what others said is quoted in `raw` and `error`, and long runs of digits a
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Literal
+from collections import deque
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
@@ -17,6 +18,27 @@ QUOTED = ("raw", "error", "exception")
 """What may hold words that aren't ours."""
 
 _LONG_NUMBER = re.compile(r"(?:(?<![\w-])|(?<=%2B))(\+?\d{3})\d{3,}(\d{2})(?![\w-])")
+
+REMEMBERED = 50
+UNTOLD = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
+"""What a line has beside its members; tracebacks are in the log alone."""
+
+
+class Notice(NamedTuple):
+    """A warning or an error that was logged."""
+
+    at: str
+    level: str
+    text: str
+    members: Mapping[str, Any]
+
+
+_notices: deque[Notice] = deque(maxlen=REMEMBERED)  # the process's, as logging itself is
+
+
+def notices() -> tuple[Notice, ...]:
+    """The last warnings and errors of this process, the latest last."""
+    return tuple(_notices)
 
 
 def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
@@ -43,6 +65,7 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
                 # As text: structured ones show local variables, and those may hold what must not be logged.
                 *([] if readable else [structlog.processors.format_exc_info]),
                 without_numbers,
+                _remember,
                 structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
                 if readable
                 else structlog.processors.JSONRenderer(_json),
@@ -66,6 +89,27 @@ def without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any])
         if isinstance(event.get(name), str):
             event[name] = _LONG_NUMBER.sub(r"\1…\2", event[name])
     return event
+
+
+def _remember(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Keep a warning or an error as it is logged. A processor of structlog's."""
+    if event["level"] not in {"debug", "info"}:
+        members = {
+            name: value if isinstance(value, int | float | str) else str(value)
+            for name, value in event.items()
+            if name not in UNTOLD and value not in (None, "")
+        }
+        members |= _raised(event)
+        _notices.append(Notice(event["timestamp"], event["level"], str(event["event"]), members))
+    return event
+
+
+def _raised(event: Mapping[str, Any]) -> dict[str, str]:
+    """What kind of exception it is about; its words are in the log alone."""
+    if isinstance(found := event.get("exc_info"), tuple) and found[0]:
+        return {"error": found[0].__name__}
+    last = str(event.get("exception") or "").rstrip().rpartition("\n")[2]
+    return {"error": last.partition(":")[0]} if last else {}
 
 
 def _json(event: Any, **_: Any) -> str:

@@ -1,0 +1,43 @@
+"""What is remembered of the log for whoever looks later."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bridge import logs
+
+
+@pytest.fixture(params=["json", "console"])
+def _configured(request: pytest.FixtureRequest) -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    logs.configure("info", request.param)
+    yield None
+    root.handlers[:], _ = before
+    root.setLevel(before[1])
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_configured")
+def test_the_last_warnings_and_errors_are_remembered() -> None:
+    """Ours and the libraries'; neither what is less than a warning nor more than so many."""
+    log = structlog.get_logger("test")
+    log.info("nothing to worry about", number=1)
+    for number in range(logs.REMEMBERED):
+        log.warning("a poll failed", provider="dexatel", account="two", number=number, nothing=None)
+    log.warning("nobody mapped this status", raw='{"to":"+447700900123"}')
+    logging.getLogger("somebody.else").error("it broke: %s", "badly")
+    try:
+        int("anybody's words")
+    except ValueError:
+        log.exception("a request failed")
+    *_, fourth, third, second, last = logs.notices()
+    assert len(logs.notices()) == logs.REMEMBERED
+    assert third.members["raw"] == '{"to":"+447…23"}', "no more of a phone number than the log has"
+    assert (fourth.level, fourth.text) == ("warning", "a poll failed")
+    assert fourth.members == {"provider": "dexatel", "account": "two", "number": logs.REMEMBERED - 1, "logger": "test"}
+    assert (second.level, second.text, second.members["logger"]) == ("error", "it broke: badly", "somebody.else")
+    assert (last.text, last.members["error"]) == ("a request failed", "ValueError")
+    assert "anybody's" not in str(last)
