@@ -158,6 +158,19 @@ def test_counts_follow_the_states(attempts: Attempts) -> None:
     assert attempts.oldest() == {"dexatel": SENT_AT}
 
 
+def test_what_waits_for_its_end_is_walked_in_slices(attempts: Attempts) -> None:
+    """Each once, the nearest end first; what is final or parked isn't among it."""
+    waiting = {key(number): FOLLOWED._replace(ends_at=SENT_AT + 1_000 * (50 - number)) for number in range(25)}
+    final = FOLLOWED._replace(status=Status.DELIVERED, sequence=1, final_at=SENT_AT)
+    put(attempts, {**waiting, key(98): final, key(99): PARKED})
+    found, place = attempts.pending(10)
+    while place:
+        some, place = attempts.pending(10, place)
+        found += some
+    assert [name for name, _ in found] == sorted(waiting, reverse=True)
+    assert dict(found) == waiting
+
+
 def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
     """After a clean end, position, states and counts are there again."""
     store = Store(tmp_path, TIMETABLE)

@@ -35,6 +35,9 @@ from bridge.tracker.timetable import Timetable
 NEAREST = 50
 """How many attempts are looked at to find each provider's oldest."""
 
+Pending = tuple[str, Followed]
+"""An attempt's key, and what is known of it."""
+
 
 class Attempts:
     """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
@@ -85,6 +88,19 @@ class Attempts:
             if known and isinstance(known.state, Followed):
                 found.setdefault(key.split(":", 1)[0], known.state.starts_at)
         return found
+
+    def pending(self, limit: int, after: tuple[int, str] = (0, "")) -> tuple[list[Pending], tuple[int, str] | None]:
+        """Attempts that wait for their end, the nearest first, and after what to go on; None when there are no more.
+
+        Args:
+            limit: The most; a few hundred.
+            after: What the call before returned.
+        """
+        since, name = max(after, (self._floors.get(END, 0), ""))
+        found = self._column.first(END, since, 2**63, limit, name)
+        known = zip(found, self.get([key for _, key in found]), strict=True)
+        waiting = [(key, one.state) for (_, key), one in known if one and isinstance(one.state, Followed)]
+        return waiting, found[-1] if len(found) == limit else None
 
     def next_due(self) -> int | None:
         """When the next timer runs out."""

@@ -52,8 +52,8 @@ class Column:
             values: Any = self._family.get(list(keys)) if keys else []
         return list(values)
 
-    def first(self, kind: bytes, since: int, until: int, limit: int) -> list[tuple[int, str]]:
-        """The first entries of an index between two times: time and key."""
+    def first(self, kind: bytes, since: int, until: int, limit: int, after: str = "") -> list[tuple[int, str]]:
+        """The first entries of an index between two times, time and key; of the first time, those after a key."""
         found: list[tuple[int, str]] = []
         if limit <= 0:
             return found
@@ -61,7 +61,7 @@ class Column:
         bound.set_iterate_upper_bound(kind + DUE.pack(until + 1))
         with self._disk:
             entries = self._family.iter(bound)
-            entries.seek(kind + DUE.pack(since))
+            entries.seek(kind + DUE.pack(since) + (after.encode() + b"\x00" if after else b""))
             while len(found) < limit and entries.valid():
                 found.append(_entry(kind, entries.key()))
                 entries.next()
