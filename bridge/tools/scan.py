@@ -1,5 +1,6 @@
 """Reading stretches of topics: from a time to now, in batches, and no further. Belongs to no group, commits nothing."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -81,6 +82,7 @@ class Scanner:
             positions = {tp: await self._consumer.position(tp) for tp in left}
             left = {tp: span for tp, span in left.items() if positions[tp] < span.end}
             self._consumer.pause(*(tp for tp in positions if tp not in left))
+            await asyncio.sleep(0)  # what is buffered comes at once, and others may share the loop
             if progress:
                 progress(total - sum(span.end - positions[tp] for tp, span in left.items()), total)
 

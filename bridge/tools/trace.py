@@ -14,6 +14,7 @@ from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.model import PREFIX, Settings
 from bridge.tools import timeline
 from bridge.tools.output import Exit, notices, write_json
+from bridge.tools.scan import Progress as Reading
 from bridge.tools.scan import scanner
 from bridge.tools.search import Gathered, Letter, Search, keys_of, mentions
 from bridge.tools.story import tell
@@ -38,10 +39,6 @@ async def trace(settings: Settings, question: Question, *, as_json: bool) -> Exi
     Raises:
         Misconfigured: Recipients aren't kept, or the topics can't be read.
     """
-    accounts = build_accounts(settings)
-    known_for = settings.follow.max_follow + settings.follow.remember_for
-    since = question.since if question.since is not None else _now() - known_for
-    started = time.monotonic()
     bar = Progress(
         TextColumn("reading the journal"),
         BarColumn(),
@@ -51,14 +48,27 @@ async def trace(settings: Settings, question: Question, *, as_json: bool) -> Exi
         transient=True,
     )
     shown = notices().is_terminal and not as_json
-    async with scanner(Kafka(settings.kafka)) as scan:
-        with bar if shown else nullcontext():
-            task = bar.add_task("", total=None, visible=False)
-            search = Search(scan, settings, since, lambda n, of: bar.update(task, completed=n, total=of, visible=True))
-            found = await _found(search, question, settings, accounts)
-        found = found._replace(read=scan.read, seconds=time.monotonic() - started, since=since)
+    with bar if shown else nullcontext():
+        task = bar.add_task("", total=None, visible=False)
+        found = await find(settings, question, lambda n, of: bar.update(task, completed=n, total=of, visible=True))
     write_json(timeline.document(found)) if as_json else timeline.show(found)
     return Exit.FINE if found.told or found.sents or found.letters else Exit.WRONG
+
+
+async def find(settings: Settings, question: Question, progress: Reading | None = None) -> Found:
+    """Look into the topics; nobody else needs to run.
+
+    Raises:
+        Misconfigured: Recipients aren't kept, or the topics can't be read.
+    """
+    accounts = build_accounts(settings)
+    known_for = settings.follow.max_follow + settings.follow.remember_for
+    since = question.since if question.since is not None else _now() - known_for
+    started = time.monotonic()
+    async with scanner(Kafka(settings.kafka)) as scan:
+        search = Search(scan, settings, since, progress)
+        found = await _found(search, question, settings, accounts)
+        return found._replace(read=scan.read, seconds=time.monotonic() - started, since=since)
 
 
 async def _found(search: Search, question: Question, settings: Settings, accounts: Accounts) -> Found:
