@@ -1,38 +1,62 @@
-"""Probes and metrics, on their own port, not for the internet."""
+"""The admin listener's routes: probes and metrics for everybody, the status page for whoever may see it.
 
-from collections.abc import Callable, Mapping
+On its own port, not for the internet.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from pydantic import SecretStr
 
 from bridge.http import Request, Response
+from bridge.page.access import access, refusal
 
 Health = Callable[[], Mapping[str, bool]]
 """Each part of the process that readiness depends on, and whether it is ready."""
 
+Routes = Mapping[str, Callable[[Request], Awaitable[Response]]]
+
 
 class Admin:
-    """Handles the requests of the admin listener."""
+    """Handles the requests of the admin listener.
+
+    Args:
+        registry: The metrics.
+        health: Whether the process is ready.
+        details: What the readiness probe tells beside.
+        page: Routes that are guarded.
+        token: What opens them from another machine; without one they aren't there for it.
+    """
 
     def __init__(
-        self, registry: CollectorRegistry, health: Health, details: Callable[[], Mapping[str, object]]
+        self,
+        registry: CollectorRegistry,
+        health: Health,
+        details: Callable[[], Mapping[str, object]],
+        page: Routes,
+        token: SecretStr | None,
     ) -> None:
-        self._registry, self._health, self._details = registry, health, details
-        self._routes: Mapping[str, Callable[[], Response]] = {
+        self._registry, self._health, self._details, self._token = registry, health, details, token
+        self._open: Mapping[str, Callable[[], Response]] = {
             "/livez": lambda: Response(200, b"alive\n", {"content-type": "text/plain"}),
             "/readyz": self._readiness,
             "/metrics": self._metrics,
         }
+        self._guarded = page
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
-        route = self._routes.get(request.path)
-        if route is None:
+        route, guarded = self._open.get(request.path), self._guarded.get(request.path)
+        refused = refusal(access(request.client, request.headers, self._token)) if guarded else None
+        if refused:
+            return refused
+        if route is None and guarded is None:
             return Response(404, b"not found")
         if request.method not in {"GET", "HEAD"}:
             return Response(405, b"method not allowed", {"allow": "GET, HEAD"})
-        return route()
+        return await guarded(request) if guarded else route()  # type: ignore[misc]  # one of them is there
 
     def _readiness(self) -> Response:
         parts = self._health()

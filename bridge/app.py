@@ -25,6 +25,9 @@ from bridge.kafka.offsets import open_journal
 from bridge.kafka.topics import Partitions, prepare
 from bridge.lookup import Client
 from bridge.metrics import Metrics
+from bridge.page.feed import Feed
+from bridge.page.page import Page
+from bridge.page.stories import look_into
 from bridge.poller import Means, Poller
 from bridge.privacy import Privacy
 from bridge.receiver import Receiver
@@ -42,6 +45,8 @@ from bridge.tracker.timetable import Timetable
 
 DRAIN_WITHIN = 8.0
 """Seconds for what was accepted to reach Kafka when the process is told to end."""
+
+OUTSIDE = "it is outside its consumer group, or the group is sharing out its partitions anew"
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +71,10 @@ class App:
         self._privacy = Privacy(settings.privacy, recipients_of(settings.sent))
         self._tracing = tracing(os.environ, __version__)
         self._started = False
-        self._health: dict[str, Callable[[], bool]] = {}
+        self._parts: dict[str, tuple[Callable[[], bool], str]] = {}
         self._details: dict[str, Callable[[], object]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._depends_on("started", lambda: self._started)
+        self._depends_on("started", lambda: self._started, "it still starts")
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain.
@@ -111,25 +116,41 @@ class App:
         letters = DeadLetters(
             settings.topics.dead_letter, partitions.dead_letter, partitions.dead_letter_bytes, self._privacy
         )
-        admin = Admin(self._metrics.registry, self._is_ready, self._told)
-        at = settings.admin
-        await stack.enter_async_context(
-            Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
-        )
+        page = await self._show(stack, partitions)
         await stack.enter_async_context(self._task(self._measure_delay()))
         appender = Appender(self._kafka, self._metrics.append_records.observe)
         await appender.start()
         stack.push_async_callback(appender.stop, DRAIN_WITHIN)
         journal = Journal(appender, settings.topics.journal, partitions.journal)
         if Role.TRACK in self._roles:
-            await self._track(stack, partitions, letters, journal)
+            await self._track(stack, partitions, letters, journal, page)
         if Role.INTAKE in self._roles:
             await self._take_in(stack, letters, journal)
         if Role.RECEIVE in self._roles:
             await self._receive(stack, letters, journal)
 
+    async def _show(self, stack: AsyncExitStack, partitions: Partitions) -> Page:
+        """Listen for whoever looks at this process."""
+        settings, at = self._settings, self._settings.admin
+        feed = Feed(self._kafka, settings.topics.delivery, partitions.delivery)
+        page = Page(
+            self._metrics,
+            self._accounts,
+            self._roles,
+            self._parts,
+            feed=feed,
+            look=look_into(settings),
+            partitions=partitions.journal,
+        )
+        admin = Admin(self._metrics.registry, self._is_ready, self._told, page.routes, at.token)
+        listener = Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
+        await stack.enter_async_context(listener)
+        stack.push_async_callback(feed.close)  # before the listener, which waits for its answers' ends
+        await stack.enter_async_context(self._task(page.samples.run()))
+        return page
+
     async def _track(
-        self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal
+        self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal, page: Page
     ) -> None:
         settings = self._settings
         admin = await self._kafka.admin()
@@ -170,7 +191,8 @@ class App:
         tracker = Tracker(duties, store)
         await stack.enter_async_context(self._task(tracker.run()))
         await stack.enter_async_context(self._task(poller.run()))
-        self._depends_on("tracker", lambda: tracker.joined)
+        page.workers = lambda: tuple(tracker.workers.values())
+        self._depends_on("tracker", lambda: tracker.joined, f"{OUTSIDE}; nothing is published")
         self._details["restoring"] = lambda: sorted(w.number for w in tracker.workers.values() if not w.restored)
 
     async def _take_in(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
@@ -188,7 +210,7 @@ class App:
             tracing=self._tracing,
         )
         await stack.enter_async_context(self._task(intake.run()))
-        self._depends_on("intake", lambda: intake.ready)
+        self._depends_on("intake", lambda: intake.ready, f"{OUTSIDE}; sent events wait")
 
     def _intake_start(self) -> str | int:
         start = self._settings.sent.start
@@ -207,7 +229,7 @@ class App:
             metrics=self._metrics,
             tracing=self._tracing,
         )
-        self._depends_on("receiver", lambda: journal.ready)
+        self._depends_on("receiver", lambda: journal.ready, "Kafka takes nothing; callbacks are answered with 503")
         listener = Listener(
             receiver.handle,
             http.host,
@@ -229,13 +251,13 @@ class App:
             task.cancel()
             await asyncio.wait([task])
 
-    def _depends_on(self, part: str, check: Callable[[], bool]) -> None:
-        """Make readiness depend on a part, and tell of it."""
-        self._health[part] = check
+    def _depends_on(self, part: str, check: Callable[[], bool], otherwise: str) -> None:
+        """Make readiness depend on a part, and tell of it: what it means when it isn't ready."""
+        self._parts[part] = (check, otherwise)
         self._metrics.part_ready.labels(part).set_function(check)
 
     def _is_ready(self) -> Mapping[str, bool]:
-        return {name: check() for name, check in self._health.items()}
+        return {name: check() for name, (check, _) in self._parts.items()}
 
     def _told(self) -> Mapping[str, object]:
         return {name: tell() for name, tell in self._details.items()}

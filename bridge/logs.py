@@ -106,8 +106,9 @@ def _remember(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mu
 
 def _raised(event: Mapping[str, Any]) -> dict[str, str]:
     """What kind of exception it is about; its words are in the log alone."""
-    if isinstance(found := event.get("exc_info"), tuple) and found[0]:
-        return {"error": found[0].__name__}
+    info = event.get("exc_info")
+    if kind := info[0] if isinstance(info, tuple) else sys.exc_info()[0] if info else None:
+        return {"error": kind.__name__}
     last = str(event.get("exception") or "").rstrip().rpartition("\n")[2]
     return {"error": last.partition(":")[0]} if last else {}
 

@@ -1,0 +1,91 @@
+"""How old the attempts are that wait for their end: those whose end is nearest; the rest is only counted."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from bridge.core.errors import Damaged
+from bridge.tracker.attempts import Attempts
+
+MOST = 20_000
+"""Attempts that are looked at in all: some 0.2 s of work, in slices."""
+
+LEAST_EACH = 500
+"""Of each partition, however many there are."""
+
+SLICE = 200
+FRESH = 15.0
+"""Seconds for which a count is good enough."""
+
+MINUTE, HOUR = 60_000, 3_600_000
+AGES = (
+    ("<1m", MINUTE),
+    ("<10m", 10 * MINUTE),
+    ("<1h", HOUR),
+    ("<6h", 6 * HOUR),
+    ("<24h", 24 * HOUR),
+    ("older", 2**63),
+)
+"""What they are told apart by, youngest first; milliseconds."""
+
+
+class Owner(Protocol):
+    """Who owns a partition, as far as it matters here."""
+
+    attempts: Attempts
+
+
+class Ages(NamedTuple):
+    """A count by provider and age, and when it was made: seconds of a monotonic clock."""
+
+    counts: dict[str, dict[str, int]]
+    at: float
+
+
+def age_of(milliseconds: int) -> str:
+    """Which kind of age it is."""
+    return next(name for name, most in AGES if milliseconds < most)
+
+
+class Pending:
+    """Counts, but not often.
+
+    Args:
+        owners: The partitions that this process owns now.
+    """
+
+    def __init__(self, owners: Callable[[], Iterable[Owner]]) -> None:
+        self._owners = owners
+        self._one = asyncio.Lock()
+        self._ages = Ages({}, float("-inf"))
+
+    async def ages(self) -> Ages:
+        """The count, at most `FRESH` seconds old."""
+        async with self._one:
+            if time.monotonic() - self._ages.at > FRESH:
+                self._ages = Ages(await self._count(), time.monotonic())
+            return self._ages
+
+    async def _count(self) -> dict[str, dict[str, int]]:
+        owners = list(self._owners())
+        most = max(LEAST_EACH, MOST // max(1, len(owners)))
+        found: dict[str, Counter[str]] = {}
+        for owner in owners:
+            try:
+                await _count_some(owner.attempts, most, found)
+            except Damaged:
+                continue  # taken away, or to be built anew
+        return {provider: {name: counts[name] for name, _ in AGES} for provider, counts in found.items()}
+
+
+async def _count_some(attempts: Attempts, most: int, found: dict[str, Counter[str]]) -> None:
+    place, now = b"", time.time_ns() // 1_000_000
+    for _ in range(0, most, SLICE):
+        waiting, place = attempts.pending(SLICE, place)
+        for key, state in waiting:
+            found.setdefault(key.partition(":")[0], Counter())[age_of(now - state.starts_at)] += 1
+        await asyncio.sleep(0)
+        if not place:
+            return
