@@ -9,6 +9,9 @@ const OUTCOMES = { scheduled: "in_progress", pending: "in_progress", sent: "in_p
 
 const CAME_OF = { report: "with a report", no_report: "without", journaled: "taken", dead_lettered: "unreadable" };
 
+// Without what a name and password in the address would add, which fetch refuses.
+const HERE = location.origin + location.pathname.replace(/[^/]*$/, "");
+
 const $ = (id) => document.getElementById(id);
 
 // --- making elements -----------------------------------------------------------------------------------------------
@@ -83,7 +86,7 @@ let answered = 0;
 
 async function look() {
   try {
-    const response = await fetch("api/status", { cache: "no-store" });
+    const response = await fetch(`${HERE}api/status`, { cache: "no-store" });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const status = await response.json();
     answered = Date.now();
@@ -217,7 +220,7 @@ let paused = false;
 let source = null;
 
 function listen() {
-  source = new EventSource("api/events");
+  source = new EventSource(`${HERE}api/events`);
   source.addEventListener("reading", () => pulse("live", "live"));
   source.addEventListener("trouble", (message) => pulse("lost", JSON.parse(message.data).error));
   source.addEventListener("error", () => {
@@ -305,7 +308,7 @@ async function find(name) {
   $("story").replaceChildren();
   let found;
   try {
-    const response = await fetch(`api/messages?id=${encodeURIComponent(name)}`, { cache: "no-store" });
+    const response = await fetch(`${HERE}api/messages?id=${encodeURIComponent(name)}`, { cache: "no-store" });
     found = await response.json();
     if (!response.ok) throw new Error(found.error);
   } catch (error) {

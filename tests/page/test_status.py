@@ -98,7 +98,7 @@ def test_rates_are_of_the_last_minute() -> None:
 
 def test_the_delivery_rate_is_of_what_ended_lately() -> None:
     """Interim events don't count, nor do other providers'."""
-    counts = {
+    counts: dict[tuple[str, ...], float] = {
         ("dexatel", "sent", "callback"): 50.0,
         ("dexatel", "delivered", "callback"): 6.0,
         ("dexatel", "delivered", "poll"): 3.0,

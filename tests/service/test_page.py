@@ -133,14 +133,14 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
     async def counted() -> bool:
         found = await status(seen)
         dexatel, speedocom = found["providers"]
-        return (
+        return bool(
             dexatel["delivery_rate"] == 1
             and dexatel["callbacks"] == {"journaled": 2}
             and found["pending"]["followed"] == 1
             and speedocom["provider"] == "speedocom"
         )
 
-    await until(counted, 20, "the status has counted what happened")
+    await until(counted, 20, lambda: "the status hasn't counted what happened")
     found = await status(seen)
     assert (found["ready"], found["concerns"]) == (True, [])
     assert {part["name"] for part in found["parts"]} == {"started", "intake", "receiver", "tracker"}
@@ -154,7 +154,7 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
         ages = (await status(seen))["pending"]["ages"]
         return bool(ages.get("speedocom", {}).get("<1m") or ages.get("speedocom", {}).get("<10m"))
 
-    await until(aged, 40, f"{other} is counted by its age")
+    await until(aged, 40, lambda: f"{other} isn't counted by its age")
 
 
 @pytest.mark.parametrize("by", ["message", "provider", "account"])
@@ -240,7 +240,7 @@ async def test_watchers_are_few_and_who_leaves_makes_room(seen: Bridge) -> None:
         async def let_in() -> bool:
             return not await full()
 
-        await until(let_in, 30, "there is room for one more")
+        await until(let_in, 30, lambda: "there is no room for one more")
 
 
 async def test_an_open_page_does_not_keep_it_from_ending(bridge: Bridge, fleet: Fleet) -> None:
