@@ -77,7 +77,7 @@ class Pending:
                 await _count_some(owner.attempts, most, found)
             except Damaged:
                 continue  # taken away, or to be built anew
-        return {provider: {name: counts[name] for name, _ in AGES} for provider, counts in found.items()}
+        return {provider: {name: counts[name] for name, _ in AGES} for provider, counts in sorted(found.items())}
 
 
 async def _count_some(attempts: Attempts, most: int, found: dict[str, Counter[str]]) -> None:

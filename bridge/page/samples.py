@@ -15,6 +15,9 @@ EVERY = 5.0
 KEPT = 121
 """Samples, ten minutes of them."""
 
+POINTS = 40
+"""Of a curve: with every sample it is all noise."""
+
 COUNTERS = ("callbacks_received", "polls_completed", "deliveries_published", "dead_letters_written", "sent_accepted")
 
 Values = Mapping[tuple[str, ...], float]
@@ -89,7 +92,8 @@ def total(counts: Values, wanted: Callable[[tuple[str, ...]], bool]) -> float:
 
 
 def course(samples: Sequence[Sample], name: str, wanted: Callable[[tuple[str, ...]], bool]) -> list[float]:
-    """How a counter grew from sample to sample, a minute's worth each: a curve of the last minutes."""
-    sums = [(sample.at, total(sample.counts.get(name, {}), wanted)) for sample in samples]
+    """How a counter grew, a minute's worth each: a curve of the last minutes, in at most some forty points."""
+    kept = samples[:: max(1, len(samples) // POINTS)]
+    sums = [(sample.at, total(sample.counts.get(name, {}), wanted)) for sample in kept]
     # The last one was taken out of turn, and may be too near to the one before to say anything.
     return [round(60 * (b - a) / (then - at), 1) for (at, a), (then, b) in pairwise(sums) if then - at > EVERY / 2]
