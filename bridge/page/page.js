@@ -372,7 +372,7 @@ function stepOf(step, began, events) {
     make(`span.mark${first ? "." + first.outcome : ""}`, { "aria-hidden": "true" }),
     make("div", {},
       make("p", {}, make("span.said", {}, said), make("span.dim", {}, ` · ${step.source}`)),
-      make("p.why", {}, step.why, results.flat()),
+      make("p.why", {}, step.why, results.length && !step.why.includes("published") ? "; published" : null, results.flat()),
       raw ? make("details", {}, make("summary", {}, step.offset === null ? "words" : `words, journal offset ${step.offset}`), make("pre", {}, raw)) : null));
 }
 

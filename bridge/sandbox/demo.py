@@ -82,14 +82,14 @@ def run_demo(options: Options, *, headless: bool) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     view: View = Lines() if headless or not sys.stdout.isatty() else Screen()
     try:
-        comparison = asyncio.run(_run(options, view))
+        comparison = asyncio.run(perform(options, view))
     except (SandboxFailed, KafkaError) as failure:
         sys.stderr.write(f"sms-bridge demo: {failure}\n")
         return 1
     return 0 if comparison.ok else 1
 
 
-async def _run(options: Options, view: View) -> Comparison:
+async def perform(options: Options, view: View) -> Comparison:
     """Start everything, let it run, compare; what was started is gone by the end, whatever happens."""
     names, tally, when = Names.own(), Tally(options.messages), pace(options.speed)
     async with AsyncExitStack() as stack:

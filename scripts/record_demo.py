@@ -1,0 +1,190 @@
+"""Records `sms-bridge demo` for the README: runs it for real and writes what it shows as a small animated SVG.
+
+`python -m scripts.record_demo [FILE]`, by default docs/images/demo.svg. Nothing is drawn that the demo doesn't draw.
+"""
+
+import asyncio
+import io
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.color import Color
+from rich.console import Console, RenderableType
+from rich.segment import Segment
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
+from bridge.sandbox.demo import Options, perform
+from bridge.sandbox.screen import ending, picture
+from bridge.sandbox.tally import Tally
+from bridge.sandbox.verdict import Comparison
+
+COLUMNS, ROWS = 92, 29
+EVERY = 2.0
+"""Seconds of the demo between two frames, and of the recording for one: half of it."""
+
+HOLD = 10
+"""Frames for which the result stays."""
+
+WIDTH, HEIGHT, MARGIN = 8.4, 18, 16
+"""Of a character and around them, in pixels."""
+
+TEXT, GROUND, DIM = (215, 224, 232), (17, 23, 30), 0.55
+THEME = TerminalTheme(
+    GROUND,
+    TEXT,
+    [
+        (58, 68, 78),
+        (255, 123, 123),
+        (95, 211, 154),
+        (242, 192, 97),
+        (131, 180, 248),
+        (214, 150, 240),
+        (83, 214, 199),
+        TEXT,
+    ],
+)
+
+Row = tuple[tuple[str, str], ...]
+"""A line: pieces of text, each with its style."""
+
+
+class Recorder:
+    """Keeps what the demo would have drawn. Implements the demo's `View`."""
+
+    every = EVERY
+
+    def __init__(self) -> None:
+        self._console = Console(
+            file=io.StringIO(), width=COLUMNS, height=ROWS, force_terminal=True, color_system="truecolor"
+        )
+        self.frames: list[list[Row]] = []
+        self._said: list[RenderableType] = [Text("$ make demo", "bold")]
+        self._phases()
+
+    def phase(self, text: str) -> None:
+        """Something begins."""
+        self._said.append(Text.assemble(("▸ ", "bold cyan"), text))
+        self._phases()
+
+    def show(self, tally: Tally) -> None:
+        """A picture."""
+        self._keep([picture(tally, ROWS)])
+
+    def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
+        """The end."""
+        self._keep([*self._said, Text(""), ending(comparison, summary)])
+
+    def close(self) -> None:
+        """Nothing is to be put away."""
+
+    def _phases(self) -> None:
+        self._keep(self._said)
+
+    def _keep(self, shown: Sequence[RenderableType]) -> None:
+        lines = [line for one in shown for line in self._console.render_lines(one, pad=False)]
+        self.frames.append([_row(line) for line in lines[:ROWS]])
+
+
+def _row(line: Iterable[Segment]) -> Row:
+    styled = [(segment.text, _style(segment.style or Style())) for segment in line if segment.text]
+    return tuple(("".join(text for text, _ in some), kind) for kind, some in groupby(styled, key=itemgetter(1)))
+
+
+def _style(style: Style) -> str:
+    red, green, blue = _rgb(style.color)
+    if style.dim:
+        red, green, blue = (round(g + DIM * (c - g)) for c, g in zip((red, green, blue), GROUND, strict=True))
+    return f"fill:#{red:02x}{green:02x}{blue:02x}" + (";font-weight:bold" if style.bold else "")
+
+
+def _rgb(color: Color | None) -> tuple[int, int, int]:
+    return TEXT if color is None else tuple(color.get_truecolor(THEME))  # type: ignore[return-value]  # three of them
+
+
+class _Shown(NamedTuple):
+    """A line, where it stands, and in which frames: from, and up to but without."""
+
+    row: Row
+    at: int
+    first: int
+    end: int
+
+
+def _runs(frames: Sequence[Sequence[Row]]) -> list[_Shown]:
+    """Each line once for as long as it stays."""
+    found: list[_Shown] = []
+    for at in range(ROWS):
+        lines = [frame[at] if at < len(frame) else () for frame in frames]
+        first = 0
+        for number in range(1, len(lines) + 1):
+            if number == len(lines) or lines[number] != lines[first]:
+                found += [_Shown(lines[first], at, first, number)] if any(t.strip() for t, _ in lines[first]) else []
+                first = number
+    return found
+
+
+def svg(frames: Sequence[Sequence[Row]]) -> str:
+    """The recording; whoever wants no motion sees its end."""
+    frames = [*frames, *[frames[-1]] * HOLD]
+    runs, count = _runs(frames), len(frames)
+    spans = sorted({(run.first, run.end) for run in runs})
+    names = {span: f"s{number}" for number, span in enumerate(spans)}
+    style = [
+        "text{font:14px ui-monospace,'SF Mono','Cascadia Mono','DejaVu Sans Mono',monospace;white-space:pre}",
+        f"g{{visibility:hidden;animation:{count * EVERY / 2:g}s step-end infinite}}",
+    ]
+    for (first, end), name in names.items():
+        turns = {0.0: "hidden", 100 * first / count: "visible"} | ({100 * end / count: "hidden"} if end < count else {})
+        keys = "".join(f"{at:.4g}%{{visibility:{value}}}" for at, value in turns.items())
+        style.append(f".{name}{{animation-name:{name}}}@keyframes {name}{{{keys}}}")
+    last = ",".join(f".{name}" for (_, end), name in names.items() if end == count)
+    style.append(f"@media(prefers-reduced-motion){{g{{animation:none}}{last}{{visibility:visible}}}}")
+    kinds = {kind: f"c{n}" for n, kind in enumerate(sorted({kind for run in runs for _, kind in run.row}))}
+    style += [f".{name}{{{kind}}}" for kind, name in kinds.items()]
+    groups = [
+        f'<g class="{name}">{"".join(_line(run, kinds) for run in runs if (run.first, run.end) == span)}</g>'
+        for span, name in names.items()
+    ]
+    width, height = round(COLUMNS * WIDTH + 2 * MARGIN), ROWS * HEIGHT + 2 * MARGIN
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img">'
+        f"<title>make demo</title><style>{''.join(style)}</style>"
+        f'<rect width="{width}" height="{height}" rx="10" fill="rgb{GROUND}"/>{"".join(groups)}</svg>\n'
+    )
+
+
+def _line(run: _Shown, kinds: Mapping[str, str]) -> str:
+    column, pieces = 0, []
+    for text, kind in run.row:
+        if text.strip():
+            lead = len(text) - len(text.lstrip())
+            kept = text.strip()
+            x, length = MARGIN + (column + lead) * WIDTH, len(kept) * WIDTH
+            place = f'x="{x:.4g}" textLength="{length:.4g}"'
+            pieces.append(f"<tspan class='{kinds[kind]}' {place}>{escape(kept, quote=False)}</tspan>")
+        column += len(text)
+    return f'<text y="{MARGIN + 14 + run.at * HEIGHT}">{"".join(pieces)}</text>'
+
+
+def main() -> None:
+    """Run the demo, and write what it showed."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/demo.svg")
+    recorder = Recorder()
+    comparison = asyncio.run(perform(Options(), recorder))
+    if not comparison.ok:
+        sys.exit("the demo found something wrong; nothing is written")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(svg(recorder.frames))
+
+
+if __name__ == "__main__":
+    main()
