@@ -164,7 +164,7 @@ def test_what_waits_for_its_end_is_walked_in_slices(attempts: Attempts) -> None:
     final = FOLLOWED._replace(status=Status.DELIVERED, sequence=1, final_at=SENT_AT)
     put(attempts, {**waiting, key(98): final, key(99): PARKED})
     found, place = attempts.pending(10)
-    while place:
+    while place is not None:
         some, place = attempts.pending(10, place)
         found += some
     assert [name for name, _ in found] == sorted(waiting, reverse=True)

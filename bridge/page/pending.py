@@ -81,11 +81,12 @@ class Pending:
 
 
 async def _count_some(attempts: Attempts, most: int, found: dict[str, Counter[str]]) -> None:
-    place, now = b"", time.time_ns() // 1_000_000
+    place: tuple[int, str] | None = (0, "")
+    now = time.time_ns() // 1_000_000
     for _ in range(0, most, SLICE):
+        if place is None:
+            return
         waiting, place = attempts.pending(SLICE, place)
         for key, state in waiting:
             found.setdefault(key.partition(":")[0], Counter())[age_of(now - state.starts_at)] += 1
         await asyncio.sleep(0)
-        if not place:
-            return
