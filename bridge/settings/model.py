@@ -118,7 +118,7 @@ class AdminSettings(Group):
     port: Port = 9090
     """Its port."""
     token: SecretStr | None = None
-    """Reserved for what the admin port shows beyond probes and metrics."""
+    """Opens the status page and `/api/...` from other machines; without one they are not there for them."""
 
 
 class StateSettings(Group):
