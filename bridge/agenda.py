@@ -28,6 +28,7 @@ class Question(NamedTuple):
     ends_at: int
     due: int
     key: str
+    sent_at: int
     attempts: Attempts
 
 
@@ -67,7 +68,7 @@ def choose(workers: Collection[Worker], account: str, now: int, limit: int, skip
 def _questions(attempts: Attempts, due: Sequence[tuple[int, str]]) -> list[Question]:
     known = attempts.get([key for _, key in due])
     return [
-        Question(one.state.ends_at, at, key, attempts)
+        Question(one.state.ends_at, at, key, one.state.sent_at, attempts)
         for (at, key), one in zip(due, known, strict=True)
         if one and isinstance(one.state, Followed)
     ]

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
 from bridge.admin import Admin
+from bridge.asker import Means
 from bridge.clock import SteadyClock
 from bridge.http import Listener
 from bridge.intake import Intake
@@ -28,7 +29,7 @@ from bridge.metrics import Metrics
 from bridge.page.feed import Feed
 from bridge.page.page import Page
 from bridge.page.stories import look_into
-from bridge.poller import Means, Poller
+from bridge.poller import Poller
 from bridge.privacy import Privacy
 from bridge.receiver import Receiver
 from bridge.registry import frame

@@ -1,7 +1,7 @@
 """What every provider's dialect can do. Here live the values that cross the edge; how they travel is not known here."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from bridge.core.entries import Report
 
@@ -44,6 +44,14 @@ class PollAnswer(NamedTuple):
     body: bytes
 
 
+class Page(NamedTuple):
+    """A part of a provider's list of messages."""
+
+    reports: Sequence[Report]
+    next_token: str | None
+    """What asks for the next page; None: it is the last one."""
+
+
 class Dialect(Protocol):
     """How one account at one provider calls back. Pure: every method may be called any number of times."""
 
@@ -84,5 +92,24 @@ class Polled(Dialect, Protocol):
             RateLimited: 429.
             Refused: The credentials aren't accepted.
             LookupFailed: Anything else that is no answer about this message.
+        """
+        ...
+
+
+@runtime_checkable
+class Paged(Polled, Protocol):
+    """An account whose messages can be listed, too."""
+
+    def page_request(self, since: int, until: int, token: str | None) -> PollRequest:
+        """How to ask for a page of the messages that were sent between two times, in milliseconds since the epoch."""
+        ...
+
+    def read_page(self, answer: PollAnswer, observed_at: int) -> Page:
+        """What a page says. A message that can't be read is left out: whoever needs it asks about it alone.
+
+        Raises:
+            RateLimited: 429.
+            Refused: The credentials aren't accepted.
+            LookupFailed: Anything else that is no page.
         """
         ...

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Self
 from aiohttp import web
 
 from bridge.sandbox.callbacks import CallbackSender
+from bridge.sandbox.listing import Listing
 from bridge.sandbox.misbehaviour import ROUGH, Dice, Profile, Trouble
 from bridge.sandbox.truth import Fate, fate
 from bridge.sandbox.voices import Answer, DexatelVoice, SpeedocomVoice, Told, Voice
@@ -49,6 +50,7 @@ class Simulator:
         webhook_secret: What Dexatel's webhooks are signed with.
         concurrency: Callbacks in flight at most.
         acknowledged: Is told the id and the word of every callback that got its 2xx.
+        page_rate: Pages of Dexatel's list a second; 0: no limit.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class Simulator:
         webhook_secret: str | None = None,
         concurrency: int = 64,
         acknowledged: Callable[[str, str], None] = lambda _id, _word: None,
+        page_rate: float = 0,
     ) -> None:
+        dexatel = DexatelVoice(api=api, token=token, webhook_secret=webhook_secret)
         voices: Mapping[str, Voice] = {
-            "dexatel": DexatelVoice(api=api, token=token, webhook_secret=webhook_secret),
+            "dexatel": dexatel,
             "speedocom": SpeedocomVoice(token=token, partner_id=partner_id),
         }
         self.provider = provider
@@ -79,7 +83,8 @@ class Simulator:
         """The fate of every message that was submitted, by the provider's id."""
         self.counters: Counter[str] = Counter()
         """`callback_` sent, acknowledged, retried, refused, given_up, lost, duplicated; `poll_` report, no_report,
-        refused, or the trouble that came in place of an answer."""
+        refused, or the trouble that came in place of an answer; `page_` report, limited, refused."""
+        self._listing = Listing(dexatel, self.truth, self.counters, rate=page_rate)
         self._voice = voices[provider]
         self._callback_url = callback_url
         self._profile = profile
@@ -130,6 +135,7 @@ class Simulator:
         submitted_at = time.time() if at is None else at
         self.truth[provider_message_id] = settled
         self._submitted_at[provider_message_id] = submitted_at
+        self._listing.add(provider_message_id, submitted_at)
         if self._callback_url:
             self._set_in_motion(settled, submitted_at)
         return settled
@@ -163,7 +169,11 @@ class Simulator:
             return await self._poll(request, {name: str(value) for name, value in members.items()})
 
         return {
-            "dexatel": [web.get("/dlr/{id}", by_path), web.get("/v1/messages/{id}", by_path)],
+            "dexatel": [
+                web.get("/dlr/{id}", by_path),
+                web.get("/v1/messages", self._listing.answer),
+                web.get("/v1/messages/{id}", by_path),
+            ],
             "speedocom": [web.get("/api/services/getdlr", by_query), web.post("/api/services/getdlr", by_body)],
         }[self.provider]
 

@@ -7,7 +7,7 @@ beside the documented ones come where a profile asks for variety, chosen by the 
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple, Protocol
@@ -138,6 +138,25 @@ class DexatelVoice:
         if varied and dice.chance(0.3, "bare"):
             return Answer(HTTPStatus.OK, data)
         return Answer(HTTPStatus.OK, {"statusName": "OK", "data": data})
+
+    def listed(self, told: Sequence[tuple[str, Told]], next_token: str | None) -> Answer:
+        """A page of the list: ids and what is known of each."""
+        data = [
+            {
+                "id": message_id,
+                "to": "37400000000",
+                "channel": "SMS",
+                "status": one.word,
+                "create_date": clock(one.submitted_at),
+                "update_date": clock(one.at),
+            }
+            for message_id, one in told
+        ]
+        return Answer(HTTPStatus.OK, {"data": data, "next_page_token": next_token})
+
+    def limited(self) -> Answer:
+        """The answer to whoever asks too often."""
+        return Answer(HTTPStatus.TOO_MANY_REQUESTS, _errors(HTTPStatus.TOO_MANY_REQUESTS, 1429, "too many requests"))
 
     def no_report(self, dice: Dice, *, varied: bool) -> Answer:
         """404; in variety also 200 with the code that says the same."""

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from bridge.core.errors import Misconfigured
 from bridge.providers.dexatel import Dexatel
+from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Dialect, Polled
 from bridge.providers.reports import Names
 from bridge.providers.speedocom import Speedocom
@@ -17,6 +18,9 @@ from bridge.settings.model import PREFIX, Settings
 from bridge.settings.providers import Account, DexatelAccount, PolledAccount, SpeedocomAccount, WebhookAccount
 
 DEFAULT = "default"
+DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
+"""Dexatel's two interfaces."""
+
 BUILT_IN = ("dexatel", "speedocom")
 
 AnyAccount = TypeVar("AnyAccount", bound=Account)
@@ -74,9 +78,8 @@ def build_accounts(settings: Settings) -> Accounts:
 
 def _dexatel(settings: providers.Dexatel) -> Iterable[ProviderAccount]:
     for name, account in _accounts(settings, DexatelAccount, settings.accounts):
-        dialect = Dexatel(
+        dialect = DIALECTS[account.api](
             name,
-            api=account.api,
             base_url=account.base_url.rstrip("/"),
             token=_plain(account.token),
             poll_path=account.poll_path,

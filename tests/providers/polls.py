@@ -13,6 +13,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -51,7 +52,7 @@ def settings(provider: str, api: str, url: str, rate: int, seconds: int) -> Mapp
         "POLL": ",".join(f"{age}s" for age in range(FIRST_AGE, FIRST_AGE + seconds)),
         "POLL_CONCURRENCY": "256",
         "RATE_PER_SECOND": str(2 * rate),
-        "GIVE_UP_AFTER": "1h",
+        "GIVE_UP_AFTER": "3h",
         **(
             {"TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}", "API": api}
             if provider == "dexatel"
@@ -98,6 +99,36 @@ async def requests(url: str) -> int:
     return sum(count for name, count in counters.items() if name.startswith(("poll_", "page")))
 
 
+async def backlog(topics: Topics, url: str, count: int) -> dict[str, object]:
+    """So many messages, sent over the last hour, all of which the provider knows the end of, and all of them due."""
+    now = time.time()
+    places = [(f"id-{number}", now - 3600 + 3000 * number / count) for number in range(count)]
+    async with aiohttp.ClientSession() as client:
+        for name, at in places:
+            async with client.post(f"{url}/submit", json={"id": name, "at": at}) as response:
+                assert response.status == HTTPStatus.OK
+    began, asked_before = time.monotonic(), await requests(url)
+    await topics.publish_all(
+        [
+            {
+                "message_id": f"m-{name}",
+                "provider": "dexatel",
+                "provider_message_id": name,
+                "sent_at": datetime.fromtimestamp(at, UTC).isoformat(),
+            }
+            for name, at in places
+        ]
+    )
+    await topics.until(lambda: sum(e.document["final"] for e in topics.events) >= count, "all end", 90)
+    requested = await requests(url) - asked_before
+    return {
+        "due": count,
+        "seconds": round(time.monotonic() - began, 1),
+        "requests": requested,
+        "requests_per_1000_due": round(1000 * requested / count, 1),
+    }
+
+
 async def publish(topics: Topics, provider: str, rate: int) -> None:
     """One message for each poll of a second, spread over that second."""
     now = time.time()
@@ -110,7 +141,7 @@ async def publish(topics: Topics, provider: str, rate: int) -> None:
     )
 
 
-async def main(provider: str, api: str, rate: int, seconds: int) -> None:
+async def main(provider: str, api: str, rate: int, seconds: int, due: int) -> None:
     """Measure once."""
     async with sandbox() as kafka, simulator(provider, api) as url:
         with tempfile.TemporaryDirectory() as folder:
@@ -118,6 +149,9 @@ async def main(provider: str, api: str, rate: int, seconds: int) -> None:
             async with fleet.topics() as topics:
                 given = {**topics.settings, **settings(provider, api, url, rate, seconds + 10)}
                 async with fleet.running(given) as service:
+                    if due:
+                        print(json.dumps(await backlog(topics, url, due)))  # noqa: T201 - what it is for
+                        return
                     await publish(topics, provider, rate)
                     # The jitter spreads each age by a tenth, so the pace is even only after that.
                     await asyncio.sleep(FIRST_AGE * 1.1 + 2)
@@ -134,5 +168,6 @@ if __name__ == "__main__":
     parser.add_argument("--api", choices=["legacy", "v1"], default="legacy")
     parser.add_argument("--rate", type=int, default=1500)
     parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--due", type=int, default=0, help="so many at once, instead of a rate: Dexatel alone")
     chosen = parser.parse_args()
-    asyncio.run(main(chosen.provider, chosen.api, chosen.rate, chosen.seconds))
+    asyncio.run(main(chosen.provider, chosen.api, chosen.rate, chosen.seconds, chosen.due))

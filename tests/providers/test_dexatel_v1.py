@@ -1,0 +1,90 @@
+"""Dexatel's list of messages: what is asked for, and what is read of a page."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from bridge.core.delivery import Status, Verdict
+from bridge.core.errors import LookupFailed, RateLimited, Refused
+from bridge.providers.dexatel_v1 import DexatelV1
+from bridge.providers.dialect import Paged, PollAnswer
+from bridge.providers.speedocom import Speedocom
+
+DIALECT = DexatelV1("main", base_url="https://sms.example", token="t0ken")
+
+
+def page(document: object, status: int = 200) -> PollAnswer:
+    """An answer."""
+    return PollAnswer(status, None, json.dumps(document).encode())
+
+
+def test_only_the_current_interface_can_list() -> None:
+    """Whoever can't is asked one by one."""
+    assert isinstance(DIALECT, Paged)
+    assert not isinstance(Speedocom("main"), Paged)
+
+
+@pytest.mark.parametrize("token", [None, "a/b c&d"])
+def test_a_page_is_asked_for_by_its_time_and_channel(token: str | None) -> None:
+    """The times are UTC, and rounded so that nothing falls between two seconds; the key stays out of the URL."""
+    request = DIALECT.page_request(1_741_064_767_900, 1_741_064_768_100, token)
+    parts = urlsplit(request.url)
+    assert (request.method, parts.path) == ("GET", "/v1/messages")
+    assert parse_qs(parts.query) == {
+        "page_size": ["100"],
+        "filter[channel]": ["SMS"],
+        "filter[created_date_start]": ["2025-03-04 05:06:07"],
+        "filter[created_date_end]": ["2025-03-04 05:06:09"],
+        **({"page_token": [token]} if token else {}),
+    }
+    assert request.headers["X-Dexatel-Key"] == "t0ken"
+    assert "t0ken" not in request.url
+
+
+@pytest.mark.parametrize(
+    ("more", "token"),
+    [
+        ({}, None),
+        ({"next_page_token": "n-2"}, "n-2"),
+        ({"next_page_token": None}, None),
+        ({"meta": {"next_page_token": "n-2"}}, "n-2"),
+        ({"pagination": {"next": "n-2"}}, "n-2"),
+    ],
+)
+def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | None) -> None:
+    """Each with its own words; one that can't be read costs nobody else's report."""
+    rows = [
+        {"id": "007", "status": "delivered", "update_date": "2025-03-04 05:06:07", "price": 0.5, "name": "ü"},
+        {"id": 12345678901234567890, "status": "enroute"},
+        {"id": "8"},
+        {"status": "sent"},
+        "nonsense",
+        {"id": "9", "status": "received"},
+    ]
+    found = DIALECT.read_page(page({"data": rows, **more}), 1)
+    assert found.next_token == token
+    assert [(r.provider_message_id, r.verdict) for r in found.reports] == [
+        ("007", Verdict(Status.DELIVERED)),
+        ("12345678901234567890", Verdict(Status.PENDING)),
+        ("9", None),
+    ]
+    assert found.reports[0].provider_time == 1_741_064_767_000
+    assert [json.loads(report.raw) for report in found.reports] == [rows[0], rows[1], rows[5]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (page({"data": []}, 429), RateLimited),
+        (page({}, 401), Refused),
+        (page({"errors": [{"code": 1501}]}, 404), LookupFailed),
+        (page({"data": {"id": "7"}}), LookupFailed),
+        (PollAnswer(200, None, b"<h1>Maintenance</h1>"), LookupFailed),
+        (PollAnswer(200, None, b"\xff"), LookupFailed),
+    ],
+)
+def test_what_is_no_page_raises_the_error_that_carries_its_policy(answer: PollAnswer, error: type[Exception]) -> None:
+    """An interface without a list is no outage for its messages: they are asked about one by one."""
+    with pytest.raises(error):
+        DIALECT.read_page(answer, 1)
