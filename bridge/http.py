@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, Self
 
 import structlog
 from granian import _granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -16,10 +16,14 @@ from bridge.core.errors import Misconfigured
 LARGEST_BODY = 64 * 1024
 LARGEST_DRAINED = 1024 * 1024
 """Bytes of too large a body that are read and dropped: who still sends when it is answered may not hear the answer."""
-HEADERS_WITHIN = 10_000
+HEADERS_WITHIN = 5_000
 """Milliseconds that a client has for its headers."""
-BODY_WITHIN = 10.0
+BODY_WITHIN = 5.0
 """Seconds that a client has for its body."""
+LARGEST_HEAD = 32 * 1024
+"""Bytes of a request's line and headers together."""
+CONNECTIONS = 2048
+"""Connections at a time; more wait to be accepted."""
 STOP_WITHIN = 10.0
 
 log = structlog.get_logger(__name__)
@@ -102,10 +106,14 @@ class Listener:
             port=port,
             interface=Interfaces.RSGI,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, keep_alive=True),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=HEADERS_WITHIN, keep_alive=True, max_buffer_size=LARGEST_HEAD
+            ),
             websockets=False,
             log_enabled=False,
             backlog=1024,
+            backpressure=CONNECTIONS,
+            ssl_protocol_min=SSLProtocols.tls12,  # not every provider's client speaks 1.3
             ssl_cert=tls_cert,
             ssl_key=tls_key,
         )

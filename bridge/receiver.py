@@ -3,14 +3,15 @@
 import asyncio
 import hmac
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import NamedTuple
 
 import structlog
 
 from bridge.core.errors import Poison, Unauthentic, Unavailable
+from bridge.forwarding import caller, within
 from bridge.http import Request, Response, TooLarge, TooSlow
 from bridge.journal import Journal
 from bridge.kafka.clients import Record
@@ -77,10 +78,11 @@ class Receiver:
                 self._secrets.setdefault(account.provider, []).append(entry)
         self._proxies = settings.trusted_proxies
         self._ack_timeout = settings.ack_timeout / 1000
-        self._max_waiting = settings.max_waiting
+        # Each provider has places of its own, so that the calls of one, however slow, leave the others theirs.
+        self._max_waiting = max(1, settings.max_waiting // max(1, len(self._secrets)))
         self._journal, self._letters = journal, letters
         self._privacy, self._metrics, self._tracing = privacy, metrics, tracing
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -106,13 +108,16 @@ class Receiver:
         refusal = self._refusal(account, request)
         if refusal or account is None:
             return refusal or _NOT_FOUND
+        self._waiting[provider] += 1
         try:
             body = await request.body() if request.method == "POST" else b""
+            return await self._take(account, request, body)
         except TooLarge:
             return _rejected(413, b"too large")
         except TooSlow:
             return _rejected(408, b"too slow")
-        return await self._take(account, request, body)
+        finally:
+            self._waiting[provider] -= 1
 
     def _refusal(self, account: ProviderAccount | None, request: Request) -> Answer | None:
         """What can be said before the body is read, or None."""
@@ -123,7 +128,7 @@ class Receiver:
             return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(methods))})
         if not self._allowed(account, request):
             return _rejected(403, b"forbidden")
-        return _UNAVAILABLE if self._waiting >= self._max_waiting else None
+        return _UNAVAILABLE if self._waiting[account.provider] >= self._max_waiting else None
 
     def _account(self, provider: str, secret: bytes) -> ProviderAccount | None:
         """Whose secret it is. Compares with every one of them, so that time tells nothing."""
@@ -136,27 +141,9 @@ class Receiver:
     def _allowed(self, account: ProviderAccount, request: Request) -> bool:
         if not account.allowed_networks:
             return True
-        try:
-            address = ip_address(self._client(request))
-        except ValueError:
-            return False
-        return any(address in network for network in account.allowed_networks)
-
-    def _client(self, request: Request) -> str:
-        """The client's address; what a proxy says of it counts only where the proxy is trusted."""
-        # A proxy may extend the header's line or add one of its own; the last hop of all is the nearest.
-        lines = ",".join(request.headers.get_all("x-forwarded-for"))
-        hops = [hop.strip() for hop in lines.split(",") if hop.strip()]
-        client = request.client
-        while hops and self._trusts(client):
-            client = hops.pop()
-        return client
-
-    def _trusts(self, client: str) -> bool:
-        try:
-            return any(ip_address(client) in network for network in self._proxies)
-        except ValueError:
-            return False
+        lines = request.headers.get_all
+        address = caller(request.client, lines("x-forwarded-for"), lines("forwarded"), self._proxies)
+        return address is not None and within(address, account.allowed_networks)
 
     async def _take(self, account: ProviderAccount, request: Request, body: bytes) -> Answer:
         dialect = account.dialect
@@ -169,14 +156,16 @@ class Receiver:
         except Unauthentic:
             return _rejected(401, b"bad signature")
         except Poison as poison:
-            return await self._store([self._letter(account, callback, poison, now)], Outcome.DEAD_LETTERED)
+            return await self._store(
+                account.provider, [self._letter(account, callback, poison, now)], Outcome.DEAD_LETTERED
+            )
         if report is None:
             return Answer(Outcome.IGNORED, _ACCEPTED)
         if report.provider_time is not None:
             skew = (report.provider_time - now) / 1000
             self._metrics.provider_clock_skew.labels(account.provider).set(skew)
         kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
-        answer = await self._store([self._journal.record(kept)], Outcome.JOURNALED)
+        answer = await self._store(account.provider, [self._journal.record(kept)], Outcome.JOURNALED)
         if answer.outcome is Outcome.JOURNALED:
             self._tracing.called(kept, now * 1_000_000)
         return answer
@@ -201,19 +190,16 @@ class Receiver:
             received_at=now,
         )
 
-    async def _store(self, records: Iterable[Record], outcome: Outcome) -> Answer:
+    async def _store(self, provider: str, records: Iterable[Record], outcome: Outcome) -> Answer:
         future = self._journal.append(records)
-        # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds its place.
-        self._waiting += 1
-        future.add_done_callback(self._done)
         done, _ = await asyncio.wait((future,), timeout=self._ack_timeout)
         if not done:
+            # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds a place.
+            self._waiting[provider] += 1
+            future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
             return _UNAVAILABLE
         try:
             future.result()
         except Unavailable:
             return _UNAVAILABLE
         return Answer(outcome, _ACCEPTED)
-
-    def _done(self, _future: object) -> None:
-        self._waiting -= 1

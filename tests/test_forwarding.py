@@ -1,0 +1,52 @@
+"""Who called: what headers say counts only as far as those are trusted who wrote them."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from bridge.forwarding import caller
+
+TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
+PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "plain", "named", "found"),
+    [
+        (CLIENT, [], [], CLIENT),
+        (CLIENT, [LIAR], [f"for={LIAR}"], CLIENT),  # nobody asked for its opinion
+        (PROXY, [], [], PROXY),
+        (PROXY, [CLIENT], [], CLIENT),
+        (PROXY, [f"{LIAR}, {CLIENT}"], [], CLIENT),
+        (PROXY, [LIAR, CLIENT], [], CLIENT),
+        (PROXY, [f"{LIAR}, {CLIENT}, {OTHER_PROXY}"], [], CLIENT),
+        (PROXY, [f"{CLIENT}:4711"], [], CLIENT),
+        (PROXY, ["[2001:db8::1]:4711"], [], "2001:db8::1"),
+        (PROXY, ["2001:db8::1"], [], "2001:db8::1"),
+        (PROXY, ["nonsense"], [], None),
+        (PROXY, [f"{CLIENT}, unknown"], [], None),
+        (PROXY, [OTHER_PROXY], [], OTHER_PROXY),
+        (PROXY, [], [f"for={CLIENT}"], CLIENT),
+        (PROXY, [], [f"For={CLIENT};proto=https;by={PROXY}"], CLIENT),
+        (PROXY, [], [f"proto=https; FOR = {CLIENT}"], CLIENT),
+        (PROXY, [], ['for="[2001:db8::1]:4711"'], "2001:db8::1"),
+        (PROXY, [], [f'for={LIAR}, for="{CLIENT}:80"', f"for={OTHER_PROXY}"], CLIENT),
+        (PROXY, [], ["for=_hidden"], None),
+        (PROXY, [], ["proto=https"], None),
+        (PROXY, [CLIENT], [f"for={CLIENT}"], CLIENT),
+        (PROXY, [CLIENT], [f"for={LIAR}"], None),
+        ("::ffff:10.0.0.1", [CLIENT], [], CLIENT),
+        ("2001:db8:1::9", [f"::ffff:{CLIENT}"], [], CLIENT),
+        ("nonsense", [CLIENT], [], None),
+    ],
+)
+def test_the_nearest_that_is_no_trusted_proxy_called(
+    peer: str, plain: list[str], named: list[str], found: str | None
+) -> None:
+    """What a caller invents before the last hop counts for nothing, and two headers that contradict for nothing too."""
+    assert caller(peer, plain, named, TRUSTED) == (ip_address(found) if found else None)
+
+
+def test_without_trusted_proxies_the_peer_called() -> None:
+    """No header is read unless settings say whose."""
+    assert caller(PROXY, [LIAR], [f"for={LIAR}"], []) == ip_address(PROXY)
