@@ -25,6 +25,7 @@ LARGEST_HEAD = 32 * 1024
 CONNECTIONS = 2048
 """Connections at a time; more wait to be accepted."""
 STOP_WITHIN = 10.0
+PLAIN = {"content-type": "text/plain; charset=utf-8"}
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +160,8 @@ class Listener:
         if response.stream is not None:
             await _stream(protocol, response, response.stream)
             return
-        protocol.response_bytes(response.status, list(response.headers.items()), response.body)
+        headers = {**(PLAIN if response.body else {}), **response.headers}
+        protocol.response_bytes(response.status, list(headers.items()), response.body)
 
 
 async def _stream(protocol: Any, response: Response, pieces: AsyncGenerator[bytes, None]) -> None:

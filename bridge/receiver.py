@@ -3,13 +3,14 @@
 import asyncio
 import hmac
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 import structlog
 
+from bridge.core.entries import Report
 from bridge.core.errors import Poison, Unauthentic, Unavailable
 from bridge.forwarding import caller, within
 from bridge.http import Request, Response, TooLarge, TooSlow
@@ -21,6 +22,7 @@ from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
 from bridge.settings.accounts import Accounts, ProviderAccount
 from bridge.settings.model import HttpSettings
+from bridge.skew import Skew
 from bridge.tracing import Tracing
 
 RETRY_AFTER = "5"
@@ -82,6 +84,7 @@ class Receiver:
         self._max_waiting = max(1, settings.max_waiting // max(1, len(self._secrets)))
         self._journal, self._letters = journal, letters
         self._privacy, self._metrics, self._tracing = privacy, metrics, tracing
+        self._skews: defaultdict[tuple[str, str], Skew] = defaultdict(Skew)
         self._waiting: Counter[str] = Counter()
 
     async def handle(self, request: Request) -> Response:
@@ -161,14 +164,27 @@ class Receiver:
             )
         if report is None:
             return Answer(Outcome.IGNORED, _ACCEPTED)
-        if report.provider_time is not None:
-            skew = (report.provider_time - now) / 1000
-            self._metrics.provider_clock_skew.labels(account.provider).set(skew)
+        self._compare_clocks(account, report, now)
         kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
         answer = await self._store(account.provider, [self._journal.record(kept)], Outcome.JOURNALED)
         if answer.outcome is Outcome.JOURNALED:
             self._tracing.called(kept, now * 1_000_000)
         return answer
+
+    def _compare_clocks(self, account: ProviderAccount, report: Report, now: int) -> None:
+        if report.provider_time is None:
+            return
+        seconds = (report.provider_time - now) / 1000
+        self._metrics.provider_clock_skew.labels(account.provider).set(seconds)
+        hours = self._skews[account.provider, account.name].observe(seconds)
+        if hours is not None:
+            log.warning(
+                "the provider's times are whole hours off: set its time zone",
+                provider=account.provider,
+                account=account.name,
+                hours=hours,
+                setting=account.variable("TIMEZONE"),
+            )
 
     def _letter(self, account: ProviderAccount, callback: Callback, poison: Poison, now: int) -> Record:
         log.warning(

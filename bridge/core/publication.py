@@ -5,6 +5,7 @@ from typing import NamedTuple
 from bridge.core.attempt import Followed
 from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, event_id, rfc3339
 from bridge.core.entries import Report
+from bridge.core.turnaround import turnaround
 
 IMPLAUSIBLE_AFTER = 5 * 60_000
 """A provider's time is believed from this long before `sent_at` to this long after the bridge got the report."""
@@ -21,11 +22,7 @@ class Publication(NamedTuple):
 
 def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -> Delivery:
     """The event that a report makes of a followed attempt; `state` is what was known before it."""
-    believed = report.provider_time
-    if believed is not None and not (
-        state.sent_at - IMPLAUSIBLE_AFTER <= believed <= report.observed_at + IMPLAUSIBLE_AFTER
-    ):
-        believed = None
+    believed = _believed(state, report)
     occurred_at = report.observed_at if believed is None else believed
     timed = believed is not None or report.source is Source.CALLBACK
     sequence = state.sequence + 1
@@ -57,3 +54,12 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
         max(0, occurred_at - state.sent_at) / 1000 if timed else None,
         state.metadata,
     )
+
+
+def _believed(state: Followed, report: Report) -> int | None:
+    """When the provider says it happened, or how long after the sending; None where it says nothing plausible."""
+    earliest, latest = state.sent_at - IMPLAUSIBLE_AFTER, report.observed_at + IMPLAUSIBLE_AFTER
+    if report.provider_time is not None and earliest <= report.provider_time <= latest:
+        return report.provider_time
+    took = turnaround(report.provider_details.get("tat"))
+    return state.sent_at + took if took is not None and state.sent_at + took <= latest else None

@@ -48,6 +48,10 @@ class ProviderAccount(NamedTuple):
     polls: Polls | None
     """How it is asked; None: it isn't."""
 
+    def variable(self, member: str) -> str:
+        """The name of the variable that sets one of its members."""
+        return f"{_where(self.provider, self.name)}{member}"
+
     @property
     def poll_ages(self) -> tuple[int, ...]:
         """When it is asked about a message; never, where it isn't asked."""
