@@ -10,6 +10,7 @@ from asyncio import Event
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -51,6 +52,7 @@ class Simulator:
         concurrency: Callbacks in flight at most.
         acknowledged: Is told the id and the word of every callback that got its 2xx.
         page_rate: Pages of Dexatel's list a second; 0: no limit.
+        tls: With it, TLS is spoken.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Simulator:
         concurrency: int = 64,
         acknowledged: Callable[[str, str], None] = lambda _id, _word: None,
         page_rate: float = 0,
+        tls: SSLContext | None = None,
     ) -> None:
         dexatel = DexatelVoice(api=api, token=token, webhook_secret=webhook_secret)
         voices: Mapping[str, Voice] = {
@@ -90,7 +93,7 @@ class Simulator:
         self._profile = profile
         self._seed = seed
         self._speed = speed
-        self._address = (host, port)
+        self._address, self._tls = (host, port), tls
         self._submitted_at: dict[str, float] = {}
         self._polled: Counter[str] = Counter()
         self._closing = Event()
@@ -107,11 +110,11 @@ class Simulator:
         await self._runner.setup()
         host, port = self._address
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, ssl_context=self._tls).start()
         except OSError:
             await self._runner.cleanup()
             raise
-        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        self.url = f"{'https' if self._tls else 'http'}://{host}:{self._runner.addresses[0][1]}"
         await self._sender.start()
         return self
 

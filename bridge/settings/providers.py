@@ -87,7 +87,7 @@ class DexatelAccount(PolledAccount):
 
     give_up_after: Duration = 47 * HOUR
     api: Literal["legacy", "v1"] = "legacy"
-    """Which API is asked."""
+    """Which API is asked; with `v1`, where many messages are due, they are read from its list."""
     token: SecretStr | None = None
     """For questions: the `token` header, or `X-Dexatel-Key` with `v1`."""
     poll_path: str = ""

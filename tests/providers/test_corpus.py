@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
+from jsonschema import Draft202012Validator
 
+from bridge.core.attempt import Followed, Policy
 from bridge.core.delivery import Reason, Source, Status, Verdict
-from bridge.core.entries import Report
+from bridge.core.entries import Report, attempt_key
 from bridge.core.errors import BridgeError, LookupFailed, Poison, RateLimited, Refused
+from bridge.core.lifecycle import Position, fold
+from bridge.core.turnaround import turnaround
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.reports import Names
@@ -19,6 +24,10 @@ from bridge.providers.speedocom import Speedocom
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("corpus.json").read_text(encoding="utf-8"))
 ERRORS: Mapping[str, type[BridgeError]] = {kind.__name__: kind for kind in (Poison, LookupFailed, RateLimited, Refused)}
+HOUR = 3_600_000
+EVENT = Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "schemas" / "sms.delivery.v1.json").read_text(encoding="utf-8"))
+)
 OBSERVED_AT = 1_741_100_000_000
 
 
@@ -92,3 +101,24 @@ def test_what_cannot_be_read_raises_the_error_that_carries_its_policy(case: Mapp
     assert type(raised.value) is ERRORS[case["expect"]["error"]]
     if isinstance(raised.value, RateLimited):
         assert raised.value.retry_after == case["expect"]["retry_after"]
+
+
+@cases("report")
+def test_a_report_becomes_the_event_that_its_verdict_says(case: Mapping[str, Any]) -> None:
+    """From the provider's words to what is published: status and outcome as mapped; unmapped words publish nothing."""
+    report = read(case)
+    assert report is not None
+    sent_at = OBSERVED_AT - HOUR
+    followed = Followed("m-1", sent_at, sent_at, OBSERVED_AT + HOUR, None, None, {}, None)
+    folded = fold(attempt_key(*report[:3]), followed, report, Position(7, OBSERVED_AT), Policy())
+    verdict = case["expect"]["report"]["verdict"]
+    if verdict is None:
+        assert not folded.publications
+        return
+    [publication] = folded.publications
+    event = publication.delivery.as_json()
+    EVENT.validate(orjson.loads(orjson.dumps(event)))
+    assert [event["status"], event["reason"], event["permanent"]] == verdict
+    assert event["final"] == (event["status"] not in {"scheduled", "pending", "sent"})
+    if report.provider_time is None and (took := turnaround(report.provider_details.get("tat"))) is not None:
+        assert (event["latency_seconds"], event["occurred_at_source"]) == (took / 1000, "provider")

@@ -1,15 +1,18 @@
 """Over real HTTP: what the simulators tell agrees with their truth, and the bridge's dialects can read all of it."""
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+import trustme
 from aiohttp import web
 
 from bridge.core.delivery import Status
@@ -237,3 +240,39 @@ async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+async def test_a_provider_can_speak_tls() -> None:
+    """As the real ones do; who doesn't trust its certificate gets nothing."""
+    authority, trusting = trustme.CA(), ssl.create_default_context()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(trusting)
+    async with Simulator("dexatel", profile=CALM, tls=tls) as provider:
+        assert provider.url.startswith("https://")
+        async with httpx.AsyncClient(verify=trusting) as client:
+            assert (await client.get(f"{provider.url}/truth")).json() == {}
+        async with httpx.AsyncClient() as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"{provider.url}/truth")
+
+
+async def test_the_list_is_filtered_paged_and_limited() -> None:
+    """Only who has the key sees it, a page at a time, no faster than its rate."""
+    headers = {"X-Dexatel-Key": TOKEN}
+    async with Simulator("dexatel", profile=CALM) as provider, httpx.AsyncClient() as client:
+        url, now = f"{provider.url}/v1/messages", time.time()
+        for number in range(25):
+            provider.submit(f"id-{number}", now - 3600 - number)
+        assert (await client.get(url)).status_code == 401
+        first = (await client.get(url, headers=headers)).json()
+        second = (await client.get(url, headers=headers, params={"page_token": first["next_page_token"]})).json()
+        found = [row["id"] for row in first["data"] + second["data"]]
+        assert (len(first["data"]), len(found), len(set(found)), second["next_page_token"]) == (20, 25, 25, None)
+        late = {"filter[created_date_start]": f"{datetime.fromtimestamp(now - 3605, UTC):%Y-%m-%d %H:%M:%S}"}
+        assert 5 <= len((await client.get(url, headers=headers, params=late)).json()["data"]) <= 7
+        assert (await client.get(url, headers=headers, params={"page_size": "x"})).status_code == 400
+    async with Simulator("dexatel", profile=CALM, page_rate=0.001) as provider, httpx.AsyncClient() as client:
+        answers = [await client.get(f"{provider.url}/v1/messages", headers=headers) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert answers[1].headers["Retry-After"] == "1"
