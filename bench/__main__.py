@@ -14,12 +14,17 @@ import uvloop
 from bench.kafka import Cluster
 from bench.process import Failed
 from bench.run import Run, Subject, machine
-from bench.subjects import receiver, tracker
+from bench.subjects import end_to_end, intake, known, partitions, poller, receiver, tracker
 from bridge.sandbox.broker import SandboxFailed, sandbox
 
 SUBJECTS: Mapping[str, Subject] = {
     "tracker": tracker.measure,
     "receiver": receiver.measure,
+    "intake": intake.measure,
+    "poller": poller.measure,
+    "end-to-end": end_to_end.measure,
+    "known": known.measure,
+    "partitions": partitions.measure,
 }
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -33,11 +38,11 @@ async def run(chosen: Sequence[str], rounds: int, scale: float, *, long: bool) -
         "scale": scale,
     }
     with tempfile.TemporaryDirectory(prefix="sms-bridge-bench-") as folder:
-        async with sandbox() as servers:
+        async with sandbox() as servers, Cluster(servers) as cluster:
             for name in chosen:
                 began = time.monotonic()
                 show = _shower(name, began)
-                one = Run(Cluster(servers), Path(folder), rounds, scale, long, show)
+                one = Run(cluster, Path(folder), rounds, scale, long, show)
                 try:
                     found[name] = dict(await SUBJECTS[name](one))
                 except Failed as failure:

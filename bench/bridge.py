@@ -85,6 +85,12 @@ class Bridge:
         """Return when it is ready and has nothing left to restore."""
         await self.process.until(self._is_restored, within, every=0.02)
 
+    async def metrics(self, name: str) -> float:
+        """The sum of a metric's samples."""
+        async with aiohttp.ClientSession() as client, client.get(f"{self._admin}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+
     async def _is_ready(self) -> bool:
         return (await self._readiness())[0]
 

@@ -6,6 +6,7 @@ Entries of many attempts lie between one another's, as they do in a journal. No 
 import random
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
@@ -114,3 +115,17 @@ def journal(entries: int, first: int = 0) -> Iterator[Line]:
             key = f"{entry.provider}:{entry.account}:{entry.provider_message_id}".encode()
             yield Line(key, encode_entry(entry), publishes)
         number += 1
+
+
+def sent_event(number: int) -> dict[str, Any]:
+    """One attempt as the sender publishes it, sent now."""
+    sent = attempt(number, int(time.time() * 1000))
+    return {
+        "message_id": sent.message_id,
+        "provider": sent.provider,
+        "provider_message_id": sent.provider_message_id,
+        "sent_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "recipient": sent.recipient,
+        "sender": sent.sender,
+        "metadata": sent.metadata,
+    }

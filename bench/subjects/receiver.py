@@ -68,7 +68,7 @@ async def _peer(run: Run, load: str, peer: Peer, *, journaled: bool = True) -> M
     await run.cluster.create(topic, partitions=PARTITIONS)
     try:
         async with Running(command, run.folder / topic, environment({})) as process:
-            await process.until(lambda: _listens(address), 30)
+            await process.until(lambda: listens(address), 30)
             return await _loaded(run, load, process, address, topic if journaled else None)
     finally:
         await run.cluster.delete(topic)
@@ -101,7 +101,8 @@ async def _load(run: Run, load: str, address: str, requests: int) -> Mapping[str
     return found
 
 
-async def _listens(address: str) -> bool:
+async def listens(address: str) -> bool:
+    """Whether somebody answers there."""
     host, _, port = address.partition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))

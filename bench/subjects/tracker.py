@@ -50,16 +50,16 @@ class Round(NamedTuple):
     """Of the entries, how many publish."""
 
 
-async def filled(run: Run, topic: str, entries: int) -> Journal:
+async def filled(run: Run, topic: str, entries: int, partitions: int = PARTITIONS) -> Journal:
     """Make and fill a journal."""
     events = 0
 
     def record(line: Line) -> Record:
         nonlocal events
         events += line.publishes
-        return Record(topic, partition_for(line.key, PARTITIONS), line.key, line.value)
+        return Record(topic, partition_for(line.key, partitions), line.key, line.value)
 
-    await run.cluster.create(topic, partitions=PARTITIONS, config={"message.timestamp.type": "LogAppendTime"})
+    await run.cluster.create(topic, partitions=partitions, config={"message.timestamp.type": "LogAppendTime"})
     await run.cluster.fill(record(line) for line in journal(entries))
     return Journal(topic, entries, events)
 

@@ -1,0 +1,112 @@
+"""What many followed attempts cost: the restore, a start with the cache kept, memory, disk, and every further entry."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import uuid4
+
+from bench.bridge import Bridge, prepare, settings
+from bench.meters import folder_bytes
+from bench.process import Failed
+from bench.progress import watched
+from bench.run import Run
+from bench.traffic import attempt, report
+from bridge.codec import encode_entry, encode_state
+from bridge.core.attempt import Followed
+from bridge.core.delivery import Status
+from bridge.core.entries import attempt_key
+from bridge.kafka.clients import Record
+from bridge.kafka.partitioner import partition_for
+
+NUMBERS = (10_000, 100_000, 1_000_000)
+LONG = (10_000, 100_000, 1_000_000, 5_000_000)
+ENTRIES = 60_000
+"""Folded once everything is restored; every one is about an attempt drawn by chance."""
+
+PARTITIONS = 4
+WITHIN = 900.0
+
+
+async def measure(run: Run) -> Mapping[str, Any]:
+    """Measure each number of followed attempts once, from few to many."""
+    found: dict[str, Any] = {}
+    for number in LONG if run.long else NUMBERS:
+        count = run.scaled(number)
+        try:
+            found[str(count)] = await _known(run, count)
+        except Failed as failure:
+            found[str(count)] = {"failed": str(failure)}
+        figures = ", ".join(f"{name} {value:,.4g}" for name, value in found[str(count)].items() if name != "failed")
+        run.show(f"{count:,} followed: {figures or found[str(count)]['failed']}")
+    return {"followed": found}
+
+
+async def _known(run: Run, count: int) -> dict[str, float]:
+    prefix = f"bench-{uuid4().hex[:6]}"
+    values = settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
+    await run.cluster.create(f"{prefix}.sent", partitions=1)
+    await prepare(values, run.folder / prefix)
+    now = int(time.time() * 1000)
+    topic_bytes = 0
+
+    def states() -> Iterator[Record]:
+        nonlocal topic_bytes
+        for number in range(count):
+            record = _state(f"{prefix}.state", number, now)
+            topic_bytes += record.size
+            yield record
+
+    try:
+        await run.cluster.fill(states())
+        found = {"state_bytes": topic_bytes / count, **await _started(run, prefix, values, count, now)}
+    finally:
+        await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+    return found
+
+
+async def _started(run: Run, prefix: str, values: Mapping[str, str], count: int, now: int) -> dict[str, float]:
+    """Start it without a cache, give it entries, and start it again with the cache."""
+    cold = Bridge(values, run.folder / prefix, "track")
+    async with cold:
+        await cold.ready()
+        began, cpu = time.monotonic(), cold.process.cpu()
+        await cold.restored(WITHIN)
+        seconds = time.monotonic() - began
+        found = {
+            "restore_s": seconds,
+            "restored_per_second": count / seconds,
+            "restore_cpu_us": (cold.process.cpu() - cpu) / count * 1e6,
+            "rss_mb": cold.process.rss() / 1e6,
+        }
+        entries = run.scaled(ENTRIES)
+        await run.cluster.fill(_entries(f"{prefix}.journal", entries, count, now))
+        group, journal = f"{prefix}.tracker", f"{prefix}.journal"
+        measured = await watched(
+            run.cluster, [cold.process], group=group, topic=journal, records=entries, within=WITHIN
+        )
+        found |= {"cpu_us": measured["cpu_us"], "per_second": measured["per_second"]}
+        found["rss_after_mb"] = cold.process.rss() / 1e6
+    found["disk_bytes"] = folder_bytes(cold.state) / count
+    began = time.monotonic()
+    warm = Bridge(values, run.folder / prefix, "track")
+    async with warm:
+        await warm.restored(WITHIN)
+        found["warm_start_s"] = time.monotonic() - began
+    return found
+
+
+def _state(topic: str, number: int, now: int) -> Record:
+    sent = attempt(number, now)
+    followed = Followed(sent.message_id, *sent[4:7], sent.recipient, sent.sender, sent.metadata, sent.traceparent)
+    key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+    return Record(topic, partition_for(key, PARTITIONS), key, encode_state(followed))
+
+
+def _entries(topic: str, entries: int, count: int, now: int) -> Iterator[Record]:
+    chance = random.Random(count)
+    for _ in range(entries):
+        sent = attempt(chance.randrange(count), now)
+        key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+        status = chance.choice((Status.SENT, Status.DELIVERED))
+        yield Record(topic, partition_for(key, PARTITIONS), key, encode_entry(report(sent, status, now)))
