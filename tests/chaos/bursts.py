@@ -11,6 +11,8 @@ from bridge.sandbox.simulators import Simulator
 from tests.chaos.ledger import Ledger
 
 CALLERS = 48
+LONGEST = 30.0
+"""Seconds that a burst lasts at the most, where few of its callbacks are taken."""
 SKEW = 900
 """Seconds by which the provider's clock may be wrong."""
 
@@ -34,6 +36,7 @@ async def burst(
         How many were accepted.
     """
     words = _words(count, providers, chance)
+    asyncio.get_running_loop().call_later(LONGEST, words.clear)
     timeout = aiohttp.ClientTimeout(15)
     async with aiohttp.ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as group:
         calls = [group.create_task(_call(client, words, urls, ledger, chance)) for _ in range(CALLERS)]
