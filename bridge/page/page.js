@@ -326,6 +326,12 @@ async function find(name) {
   $("story").scrollIntoView({ block: "nearest" });
 }
 
+function follow() { // what stands after the # of the address
+  let name = "";
+  try { name = decodeURIComponent(location.hash.slice(1)); } catch { /* then it is none */ }
+  if (name) find(name);
+}
+
 function say(text, kind = "") {
   $("found").textContent = text;
   $("found").className = kind;
@@ -448,6 +454,7 @@ $("search").addEventListener("submit", (event) => {
 $("events").addEventListener("mouseleave", () => { if (!paused) flush(); });
 $("events").addEventListener("focusout", (event) => { if (!paused && !$("events").contains(event.relatedTarget)) flush(); });
 document.addEventListener("keydown", press);
+addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 $("zone").textContent = `Times are ${zone}${zone === "UTC" ? "" : "; hover one for UTC"}. One process is shown; searches reach all.`;
@@ -455,5 +462,4 @@ $("zone").textContent = `Times are ${zone}${zone === "UTC" ? "" : "; hover one f
 look();
 setInterval(() => { if (!document.hidden) look(); }, EVERY);
 listen();
-const wanted = (() => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } })();
-if (wanted) find(wanted);
+follow();
