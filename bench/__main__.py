@@ -13,8 +13,9 @@ import uvloop
 
 from bench.kafka import Cluster
 from bench.process import Failed
+from bench.report import written
 from bench.run import Run, Subject, machine
-from bench.subjects import end_to_end, intake, known, partitions, poller, receiver, tracker
+from bench.subjects import end_to_end, intake, known, partitions, poller, profile, receiver, tracker
 from bridge.sandbox.broker import SandboxFailed, sandbox
 
 SUBJECTS: Mapping[str, Subject] = {
@@ -25,8 +26,14 @@ SUBJECTS: Mapping[str, Subject] = {
     "end-to-end": end_to_end.measure,
     "known": known.measure,
     "partitions": partitions.measure,
+    "profile": profile.measure,
 }
-RESULTS = Path(__file__).parent / "results.json"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results.json"
+"""What the whole run found: what docs/performance.md is made of."""
+
+LAST = ROOT / "bench" / "last.json"
+"""What the last run found, whole or not."""
 
 
 async def run(chosen: Sequence[str], rounds: int, scale: float, *, long: bool) -> dict[str, Any]:
@@ -70,7 +77,15 @@ def main() -> None:
         found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, long=told.long))
     except SandboxFailed as failure:
         sys.exit(f"sandbox: {failure}")
-    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+    whole = not told.only and told.scale == 1
+    (RESULTS if whole else LAST).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
+    files = written(found)
+    sys.stdout.write(files["performance.md"])
+    if whole:
+        for name, text in files.items():
+            file = ROOT / "docs" / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class Flow:
         if provider == "dexatel":
             asked = client.get(url, params={"message_uuid": their_id, "status": "delivered"})
         else:
-            asked = client.post(url, json={"messageid": their_id, "description": "DELIVRD"})
+            asked = client.post(url, json={"messageid": their_id, "description": "DeliveredToTerminal"})
         async with asked as answer:
             if answer.status != 200:
                 raise Failed(f"a callback was answered with {answer.status}")

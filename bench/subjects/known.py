@@ -21,8 +21,8 @@ from bridge.kafka.partitioner import partition_for
 
 NUMBERS = (10_000, 100_000, 1_000_000)
 LONG = (10_000, 100_000, 1_000_000, 5_000_000)
-ENTRIES = 60_000
-"""Folded once everything is restored; every one is about an attempt drawn by chance."""
+TOUCHED = 10_000
+"""Attempts, drawn by chance, that get an interim and a final report once everything is restored."""
 
 PARTITIONS = 4
 WITHIN = 900.0
@@ -79,8 +79,7 @@ async def _started(run: Run, prefix: str, values: Mapping[str, str], count: int,
             "restore_cpu_us": (cold.process.cpu() - cpu) / count * 1e6,
             "rss_mb": cold.process.rss() / 1e6,
         }
-        entries = run.scaled(ENTRIES)
-        await run.cluster.fill(_entries(f"{prefix}.journal", entries, count, now))
+        entries = await run.cluster.fill(_entries(f"{prefix}.journal", run.scaled(TOUCHED), count, now))
         group, journal = f"{prefix}.tracker", f"{prefix}.journal"
         measured = await watched(
             run.cluster, [cold.process], group=group, topic=journal, records=entries, within=WITHIN
@@ -103,10 +102,13 @@ def _state(topic: str, number: int, now: int) -> Record:
     return Record(topic, partition_for(key, PARTITIONS), key, encode_state(followed))
 
 
-def _entries(topic: str, entries: int, count: int, now: int) -> Iterator[Record]:
+def _entries(topic: str, touched: int, count: int, now: int) -> Iterator[Record]:
     chance = random.Random(count)
-    for _ in range(entries):
-        sent = attempt(chance.randrange(count), now)
-        key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
-        status = chance.choice((Status.SENT, Status.DELIVERED))
-        yield Record(topic, partition_for(key, PARTITIONS), key, encode_entry(report(sent, status, now)))
+    drawn = chance.sample(range(count), touched)
+    for status in (Status.SENT, Status.DELIVERED):
+        # Each once, in another order: whatever the number of attempts, the work is the same.
+        chance.shuffle(drawn)
+        for number in drawn:
+            sent = attempt(number, now)
+            key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+            yield Record(topic, partition_for(key, PARTITIONS), key, encode_entry(report(sent, status, now)))

@@ -31,12 +31,12 @@ Peer = Callable[[str, str, str], Awaitable[Sequence[str]]]
 
 async def measure(run: Run) -> Mapping[str, Any]:
     """Run the contest."""
-    load = await toolchain.go_program("load")
+    client = await toolchain.go_program("load")
     contestants = (
-        Contestant("sms-bridge", lambda _: _bridge(run, load)),
-        Contestant("no Kafka", lambda _: _peer(run, load, _floor, journaled=False)),
-        Contestant("Go, franz-go", lambda _: _peer(run, load, _go)),
-        Contestant("Starlette", lambda _: _peer(run, load, _starlette)),
+        Contestant("sms-bridge", lambda _: _bridge(run, client)),
+        Contestant("no Kafka", lambda _: _peer(run, client, _floor, journaled=False)),
+        Contestant("Go, franz-go", lambda _: _peer(run, client, _go)),
+        Contestant("Starlette", lambda _: _peer(run, client, _starlette)),
     )
     result = await contest(contestants, run.rounds, run.show)
     us = "sms-bridge"
@@ -49,19 +49,19 @@ async def measure(run: Run) -> Mapping[str, Any]:
     }
 
 
-async def _bridge(run: Run, load: str) -> Measured:
+async def _bridge(run: Run, client: str) -> Measured:
     prefix = f"bench-{uuid4().hex[:6]}"
     values = settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
     await run.cluster.create(f"{prefix}.sent", partitions=1)
     try:
         async with Bridge(values, run.folder / prefix, "receive") as bridge:
             await bridge.ready()
-            return await _loaded(run, load, bridge.process, bridge.url.removeprefix("http://"), f"{prefix}.journal")
+            return await _loaded(run, client, bridge.process, bridge.url.removeprefix("http://"), f"{prefix}.journal")
     finally:
         await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
 
 
-async def _peer(run: Run, load: str, peer: Peer, *, journaled: bool = True) -> Measured:
+async def _peer(run: Run, client: str, peer: Peer, *, journaled: bool = True) -> Measured:
     topic = f"bench-{uuid4().hex[:6]}.journal"
     address = f"127.0.0.1:{free_ports(1)[0]}"
     command = await peer(run.cluster.bootstrap_servers, topic, address)
@@ -69,16 +69,16 @@ async def _peer(run: Run, load: str, peer: Peer, *, journaled: bool = True) -> M
     try:
         async with Running(command, run.folder / topic, environment({})) as process:
             await process.until(lambda: listens(address), 30)
-            return await _loaded(run, load, process, address, topic if journaled else None)
+            return await _loaded(run, client, process, address, topic if journaled else None)
     finally:
         await run.cluster.delete(topic)
 
 
-async def _loaded(run: Run, load: str, process: Running, address: str, topic: str | None) -> Measured:
+async def _loaded(run: Run, client: str, process: Running, address: str, topic: str | None) -> Measured:
     """Warm a server up, then load it, and see that what it answered is in the journal."""
-    await _load(run, load, address, WARM_UP)
+    await load(run, client, address, WARM_UP)
     cpu, requests = process.cpu(), run.scaled(REQUESTS)
-    found = await _load(run, load, address, requests)
+    found = await load(run, client, address, requests)
     used = process.cpu() - cpu
     if found["other"] or found["ok"] != requests:
         raise Failed(f"{found['other']} requests were not answered with 200\n{process.tail()}")
@@ -94,8 +94,9 @@ async def _loaded(run: Run, load: str, process: Running, address: str, topic: st
     }
 
 
-async def _load(run: Run, load: str, address: str, requests: int) -> Mapping[str, Any]:
-    command = (load, address, PATH, str(CONNECTIONS), str(requests))
+async def load(run: Run, client: str, address: str, requests: int) -> Mapping[str, Any]:
+    """Send so many callbacks; what the load client found."""
+    command = (client, address, PATH, str(CONNECTIONS), str(requests))
     output = await finished(command, run.folder / f"load-{uuid4().hex[:6]}", {}, WITHIN)
     found: dict[str, Any] = orjson.loads(output)
     return found

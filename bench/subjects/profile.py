@@ -1,0 +1,99 @@
+"""Where the tracker's and the receiver's time goes: a sampling profiler beside the running service (py-spy)."""
+
+import asyncio
+import signal
+from asyncio.subprocess import DEVNULL
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from bench import toolchain
+from bench.bridge import Bridge, prepare, settings
+from bench.process import Failed
+from bench.run import Run
+from bench.subjects.receiver import load
+from bench.subjects.tracker import PARTITIONS, filled, worked
+
+ENTRIES, REQUESTS = 100_000, 20_000
+RATE = 100
+"""Samples a second: the profiler halts the process for each."""
+
+OURS = ("bridge", "aiokafka", "granian", "prometheus_client")
+MOST = 18
+"""Lines of a table."""
+
+
+async def measure(run: Run) -> Mapping[str, Any]:
+    """Profile both."""
+    return {"tracker": await _tracker(run), "receiver": await _receiver(run)}
+
+
+async def _tracker(run: Run) -> list[tuple[str, float]]:
+    prefix = f"bench-{uuid4().hex[:6]}"
+    source = await filled(run, f"{prefix}.journal", run.scaled(ENTRIES))
+    values = settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=PARTITIONS)
+    await run.cluster.create(f"{prefix}.sent", partitions=1)
+    await prepare(values, run.folder / prefix, adopt=True)
+    async with Bridge(values, run.folder / prefix, "track") as bridge, Profiler(bridge, run) as profiler:
+        await worked(run, bridge.process, f"{prefix}.tracker", source)
+    await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+    return profiler.table()
+
+
+async def _receiver(run: Run) -> list[tuple[str, float]]:
+    prefix = f"bench-{uuid4().hex[:6]}"
+    values = settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
+    await run.cluster.create(f"{prefix}.sent", partitions=1)
+    client = await toolchain.go_program("load")
+    async with Bridge(values, run.folder / prefix, "receive") as bridge:
+        await bridge.ready()
+        async with Profiler(bridge, run) as profiler:
+            await load(run, client, bridge.url.removeprefix("http://"), run.scaled(REQUESTS))
+    await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+    return profiler.table()
+
+
+class Profiler:
+    """Samples a bridge within its context."""
+
+    def __init__(self, bridge: Bridge, run: Run) -> None:
+        self._bridge, self._out = bridge, run.folder / f"profile-{uuid4().hex[:6]}"
+
+    async def __aenter__(self) -> Self:
+        program = Path(toolchain.python()).with_name("py-spy")
+        if not program.exists():
+            raise Failed("the environment of the peers has no py-spy")
+        options = ("record", "-r", str(RATE), "-d", "300", "-f", "raw", "-o", str(self._out))
+        self._process = await asyncio.create_subprocess_exec(
+            str(program), *options, "-p", str(self._bridge.process.pid), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGINT)
+        await self._process.wait()
+
+    def table(self) -> list[tuple[str, float]]:
+        """Functions and the share of samples that they were running in, what they called included, most first."""
+        if not self._out.exists():
+            raise Failed("the profiler may not look at another process here (ptrace)")
+        return shares(self._out.read_text().splitlines())
+
+
+def shares(stacks: Iterable[str]) -> list[tuple[str, float]]:
+    """The table of a profile in py-spy's raw format: frames with semicolons between, then a count."""
+    total, seen = 0, Counter[str]()
+    for line in stacks:
+        stack, _, count = line.rpartition(" ")
+        frames = [frame.rpartition(":")[0] for frame in stack.split(";")]
+        ours = [frame for frame in frames if any(f"({package}/" in frame for package in OURS)]
+        total += int(count)
+        for frame in set(ours):
+            seen[f"{frame})"] += int(count)
+    skipped = ("bridge/cli.py", "bridge/__main__.py", "Worker._run", "Worker._own")
+    told = [(frame, count / max(1, total)) for frame, count in seen.most_common()]
+    return [line for line in told if not any(name in line[0] for name in skipped)][:MOST]
