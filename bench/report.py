@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.charts import bars
+from bench.scaling import costs, scaling
 from bench.targets import TARGETS
 
 HEAD = """# Performance
@@ -47,6 +48,8 @@ def written(found: Mapping[str, Any]) -> dict[str, str]:
         if "medians" in found.get(name, {}):
             lines += [f"## {title}", "", text, "", *_contest(found[name]), *_charts(name, title, found[name], files)]
     lines += [*_end_to_end(found), *_known(found), *_profile(found)]
+    if unit := costs(found):
+        files["scaling.md"] = scaling(unit)
     files["performance.md"] = "\n".join(lines).rstrip() + "\n"
     return files
 
