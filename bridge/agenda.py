@@ -21,6 +21,9 @@ CHOICE = 4
 LEAST_LOOK = 16
 """How many are looked at in every partition at least."""
 
+COUNTED = 500
+"""How many are counted in every partition at most."""
+
 
 class Question(NamedTuple):
     """A due poll."""
@@ -33,11 +36,12 @@ class Question(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What is due, as far as was looked."""
+    """What is due."""
 
     chosen: Sequence[Question]
     """In the order in which they are to be asked."""
     seen: int
+    """How many there are, as far as was counted."""
 
 
 def choose(workers: Collection[Worker], account: str, now: int, limit: int, skip: Callable[[str], bool]) -> Due:
@@ -54,10 +58,10 @@ def choose(workers: Collection[Worker], account: str, now: int, limit: int, skip
     look = max(LEAST_LOOK, CHOICE * limit // max(1, len(ready)))
     oldest, newest, seen = list[Question](), list[Question](), 0
     for attempts in ready:
-        due = [one for one in attempts.due_polls(account, now, look) if not skip(one[1])]
+        due = [one for one in attempts.due_polls(account, now, max(COUNTED, look)) if not skip(one[1])]
         seen += len(due)
-        oldest += _questions(attempts, due)
-        if len(due) * 2 > look:  # there may be more than was looked at
+        oldest += _questions(attempts, due[:look])
+        if len(due) > look:
             fresh = attempts.newest_polls(account, now, max(1, look // FRESH))
             newest += _questions(attempts, [one for one in fresh if not skip(one[1])])
     oldest.sort(key=lambda question: question.ends_at)

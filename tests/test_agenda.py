@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.agenda import FRESH, choose
+from bridge.agenda import COUNTED, FRESH, choose
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Policy
 from bridge.tracker.attempts import Attempts
@@ -59,7 +59,8 @@ def test_a_backlog_does_not_starve_what_is_new(store: Store) -> None:
     backlog = {f"old-{number:04}": (30, 1 + number % 10) for number in range(1500)}
     fresh = {f"new-{number}": (2, 45) for number in range(3)}
     workers = [partition(store, 0, backlog | fresh)]
-    chosen = choose(workers, "dexatel:default", NOW, 16, lambda _: False).chosen
+    chosen, seen = choose(workers, "dexatel:default", NOW, 16, lambda _: False)
+    assert seen == COUNTED
     assert len(chosen) == len(set(names(chosen))) == 16
     assert {name for name in names(chosen) if name.startswith("new")} == set(fresh)
     assert sum(name.startswith("old") for name in names(chosen)) >= 16 - 16 // FRESH

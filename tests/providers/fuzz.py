@@ -168,7 +168,7 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
             "statuses": dict(statuses),
             "journal": len(topics.entries),
             "dead_letters": len(topics.letters),
-            "ignored": sum(n for name, n in samples.items() if 'outcome="ignored"' in name),
+            "ignored": sum(n for name, n in samples.items() if "_total{" in name and 'outcome="ignored"' in name),
             "lost": 0,
             "leaks": 0,
         }

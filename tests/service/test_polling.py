@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 from tests.service.harness.bridge import Message, message
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import Service
-from tests.service.harness.providers import TOKEN, Providers, Reply, dexatel_says
+from tests.service.harness.providers import TOKEN, Hang, Providers, Reply, dexatel_says
 from tests.service.harness.topics import Topics
 
 RATE = 40
@@ -103,3 +104,31 @@ async def test_an_outage_as_long_as_the_schedule_loses_no_message(fleet: Fleet, 
         await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
         assert {event["status"] for event in topics.events} == {"delivered"}
         assert {event["provider_message_id"] for event in topics.events} == {m.provider_message_id for m in messages}
+
+
+async def test_a_provider_that_hangs_is_probed_by_one_question_at_a_time(fleet: Fleet, providers: Providers) -> None:
+    """While nobody knows whether it is back, dozens of due messages make no crowd at its door."""
+    polled = settings(
+        providers.url, "dexatel-hung", POLL="1s", RATE_PER_SECOND="100", POLL_TIMEOUT="500ms", POLL_CONCURRENCY="8"
+    )
+    providers.gate("dexatel-hung", Hang())
+
+    def asked_at() -> list[float]:
+        return [one.at for one in providers.asked if one.account == "dexatel-hung"]
+
+    async with fleet.topics() as topics, fleet.running({**topics.settings, **polled}) as service:
+        messages = [message() for _ in range(40)]
+        for one in messages:
+            providers.script(one.provider_message_id, [dexatel_says("delivered")])
+        await topics.publish_all([one.sent() for one in messages])
+
+        async def is_open() -> bool:
+            return await service.sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 1
+
+        await topics.until_async(is_open, "the circuit opens")
+        before = len(asked_at())
+        await topics.until(lambda: len(asked_at()) >= before + 3, "it is probed", 30)
+        probes = asked_at()[before:]
+        assert all(later - earlier >= 0.45 for earlier, later in pairwise(probes))
+        providers.gate("dexatel-hung", None)
+        await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
