@@ -17,7 +17,7 @@ from bridge.sandbox.broker import free_ports
 from tests.service.harness.patience import until
 
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
-SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "HASH_KEY", "PASSWORD")
+SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY", "PASSWORD")
 FORBIDDEN = ("never retrieved", "Traceback", "was never awaited", "was destroyed but it is pending")
 PREFIX, OTEL = "SMS_BRIDGE_", "OTEL_"
 

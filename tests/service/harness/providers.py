@@ -113,7 +113,9 @@ class Providers:
         asked = Asked(account, message_id, now, request.method, request.raw_path, request.headers, body)
         self.asked.append(asked)
         script = self._scripts.get(message_id, [default])
-        reply = self._gates.get(account) or (script.pop(0) if len(script) > 1 else script[0])
+        reply = self._gates.get(account)
+        if reply is None:
+            reply = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(reply, Hang):
             await self._closing.wait()
             return web.Response(status=503)
