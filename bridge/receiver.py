@@ -80,8 +80,8 @@ class Receiver:
                 self._secrets.setdefault(account.provider, []).append(entry)
         self._proxies = settings.trusted_proxies
         self._ack_timeout = settings.ack_timeout / 1000
-        # Each provider has places of its own, so that the calls of one, however slow, leave the others theirs.
-        self._max_waiting = max(1, settings.max_waiting // max(1, len(self._secrets)))
+        # Each provider has as many places of its own: the calls of one, however slow, leave the others theirs.
+        self._max_waiting = settings.max_waiting
         self._journal, self._letters = journal, letters
         self._privacy, self._metrics, self._tracing = privacy, metrics, tracing
         self._skews: defaultdict[tuple[str, str], Skew] = defaultdict(Skew)

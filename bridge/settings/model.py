@@ -101,7 +101,7 @@ class HttpSettings(Group):
     ack_timeout: Duration = 5 * SECOND
     """How long a callback waits for Kafka before it is answered 503."""
     max_waiting: Count = 1000
-    """Callbacks that may wait for Kafka, shared evenly among the providers; more are answered 503."""
+    """Callbacks of each provider that may wait for Kafka; more are answered 503."""
     trusted_proxies: Networks = ()
     """Whose `X-Forwarded-For` or `Forwarded` is believed; where both are there and disagree, neither is."""
     tls_cert: Path | None = None

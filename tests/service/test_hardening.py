@@ -92,7 +92,7 @@ async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridg
 
 async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet, client: httpx.AsyncClient) -> None:
     """Where one provider's calls take all the places that it has, it is told to come back; the other isn't."""
-    few = {**SETTINGS, "HTTP__MAX_WAITING": "4"}
+    few = {**SETTINGS, "HTTP__MAX_WAITING": "2"}
     async with fleet.topics() as topics, fleet.running({**topics.settings, **few}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
         one, other = await bridge.followed(), await bridge.followed(message("speedocom"))
