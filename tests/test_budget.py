@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from bench.traffic import journal
 from bridge.core.attempt import Policy
 from bridge.tracker.batch import Batch
+from bridge.tracker.outlet import Outlet, Place
 from bridge.tracker.store import Store
 from bridge.tracker.timetable import Timetable
-from bridge.tracker.transaction import event_records, state_records
+from bridge.tracker.transaction import state_records
 
 ENTRIES, SLICE, ROUNDS = 4_000, 200, 7
 
@@ -54,10 +55,11 @@ def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
     def ours() -> None:
         attempts.clear()
         events, ended = 0, 0
+        outlet = Outlet(Place("delivery", 12), None, "/budget")
         for start in range(0, ENTRIES, SLICE):
             batch = Batch(attempts, timetable.policy)
             batch.fold(records[start : start + SLICE])
-            events += len(event_records(batch.publications, "delivery", 12, "/budget"))
+            events += len(outlet.records(batch.publications))
             changes = batch.changes
             ended += len(state_records(changes, "state", 0))
             attempts.apply(changes, "budget", ended)
