@@ -148,6 +148,7 @@ class App:
         await stack.enter_async_context(listener)
         stack.push_async_callback(feed.close)  # before the listener, which waits for its answers' ends
         await stack.enter_async_context(self._task(page.samples.run()))
+        await stack.enter_async_context(self._task(page.pending.run()))
         return page
 
     async def _track(

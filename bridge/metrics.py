@@ -70,6 +70,9 @@ class Metrics:
 
         self.callbacks_in_flight = gauge("callbacks_in_flight", "Callbacks that are being answered")
         self.attempts_followed = gauge("attempts_followed", "Attempts without a final status", ["provider"])
+        self.attempts_pending = gauge(
+            "attempts_pending", "Attempts that wait for their end, of those whose end is nearest", ["provider", "age"]
+        )
         self.parked_reports = gauge("parked_reports", "Attempts that were reported before they were sent")
         self.oldest_followed_age = gauge(
             "oldest_followed_age_seconds", "Age of the attempt whose end is nearest", ["provider"]

@@ -89,7 +89,8 @@ class Page:
         self._started, self._started_at = time.monotonic(), datetime.now(UTC)
         self._since: dict[str, tuple[bool, float]] = {}
         self._searching = asyncio.Lock()
-        self._pending = Pending(self._owners)
+        providers = (account.provider for account in accounts.values())
+        self.pending = Pending(self._owners, providers, metrics.attempts_pending)
         self._files = {path: _file(*file) for path, file in FILES.items()}
         self.workers: Callable[[], Iterable[Worker]] = tuple
         """The partitions that this process owns now; whoever tracks sets it."""
@@ -140,7 +141,7 @@ class Page:
                 self._since[name] = (ready, time.monotonic())
 
     async def _picture(self) -> Picture:
-        ages = await self._pending.ages()
+        ages = await self.pending.ages()
         self._observe()
         metrics, now = self._metrics, time.monotonic()
         return Picture(

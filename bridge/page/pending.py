@@ -1,10 +1,15 @@
-"""How old the attempts are that wait for their end: those whose end is nearest; the rest is only counted."""
+"""How old the attempts are that wait for their end: those whose end is nearest; the rest is only counted.
+
+The page asks now and then, and a metric is told all the time.
+"""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
+
+from prometheus_client import Gauge
 
 from bridge.core.errors import Damaged
 from bridge.tracker.attempts import Attempts
@@ -18,6 +23,9 @@ LEAST_EACH = 500
 SLICE = 200
 FRESH = 15.0
 """Seconds for which a count is good enough."""
+
+TOLD_EVERY = 60.0
+"""Seconds between two counts for the metric."""
 
 MINUTE, HOUR = 60_000, 3_600_000
 AGES = (
@@ -54,19 +62,34 @@ class Pending:
 
     Args:
         owners: The partitions that this process owns now.
+        providers: Whose attempts there may be.
+        gauge: By provider and age, for the metric.
     """
 
-    def __init__(self, owners: Callable[[], Iterable[Owner]]) -> None:
-        self._owners = owners
+    def __init__(self, owners: Callable[[], Iterable[Owner]], providers: Iterable[str], gauge: Gauge) -> None:
+        self._owners, self._providers, self._gauge = owners, frozenset(providers), gauge
         self._one = asyncio.Lock()
         self._ages = Ages({}, float("-inf"))
+        self._tell()
+
+    async def run(self) -> None:
+        """Tell the metric until cancelled."""
+        while True:
+            await self.ages()
+            await asyncio.sleep(TOLD_EVERY)
 
     async def ages(self) -> Ages:
         """The count, at most `FRESH` seconds old."""
         async with self._one:
             if time.monotonic() - self._ages.at > FRESH:
                 self._ages = Ages(await self._count(), time.monotonic())
+                self._tell()
             return self._ages
+
+    def _tell(self) -> None:
+        for provider in self._providers:
+            for age, _ in AGES:
+                self._gauge.labels(provider, age).set(self._ages.counts.get(provider, {}).get(age, 0))
 
     async def _count(self) -> dict[str, dict[str, int]]:
         owners = list(self._owners())

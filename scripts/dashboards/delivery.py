@@ -107,6 +107,15 @@ HOW_LONG = Row(
             width=HALF,
             stacked=True,
         ),
+        Panel(
+            "Pending by age",
+            "How long messages have waited for their final status: of each process, the 20,000 whose end is nearest.",
+            "short",
+            {"{{age}}": f"sum by (age) ({series('attempts_pending')})"},
+            ("SmsBridgeOldestPending",),
+            width=HALF,
+            stacked=True,
+        ),
     ),
 )
 

@@ -40,6 +40,7 @@ GAUGES: dict[str, set[str]] = {
     "callbacks_in_flight": set(),
     "part_ready": {"part"},
     "attempts_followed": {"provider"},
+    "attempts_pending": {"provider", "age"},
     "parked_reports": set(),
     "oldest_followed_age_seconds": {"provider"},
     "polls_due": {"provider"},

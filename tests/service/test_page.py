@@ -155,6 +155,8 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
         return bool(ages.get("speedocom", {}).get("<1m") or ages.get("speedocom", {}).get("<10m"))
 
     await until(aged, 40, lambda: f"{other} isn't counted by its age")
+    name = 'sms_bridge_attempts_pending{age="%s",provider="speedocom"}'
+    assert sum([await seen.service.sample(name % age) for age in ("<1m", "<10m")]) >= 1
 
 
 @pytest.mark.parametrize("by", ["message", "provider", "account"])
