@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import pytest
 import pytest_asyncio
 
 from tests.service.harness.bridge import Bridge, Message, message
@@ -139,6 +140,7 @@ async def test_an_attempt_is_asked_about_once_more_before_its_end(
     assert asked.account == "dexatel-last"
 
 
+@pytest.mark.timeout(240)
 async def test_an_end_waits_for_a_provider_that_is_out_of_order(
     bridge: Bridge, providers: Providers, waiting: Waiting
 ) -> None:
@@ -151,5 +153,5 @@ async def test_an_end_waits_for_a_provider_that_is_out_of_order(
     assert bridge.story(one) == []
     providers.script(one.provider_message_id, [dexatel_says("delivered")])
     providers.gate("dexatel-outlived", None)
-    event = await bridge.final(one)
+    event = await bridge.final(one, within=150)  # after so many failures it is asked seldom
     assert (event["status"], event["source"]) == ("delivered", "poll")
