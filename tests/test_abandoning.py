@@ -10,6 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
+from bridge.kafka import abandoning
 from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, send_batches
 from bridge.sandbox.broker import Sandbox
@@ -90,4 +91,29 @@ async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -
         await abandoned(older)
         await abandoned(newer)
         del sent, older, newer
+    assert said == []
+
+
+async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that looks for its coordinator while brokers are away may fail long after its producer was given up."""
+    monkeypatch.setattr(abandoning, "TRIES", 0)
+    given_up = asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await given_up.wait()
+            raise KafkaError("no coordinator") from None
+
+    with listening() as said:
+        producer = await Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(",")))).producer()
+        sender = producer._sender  # noqa: SLF001 - its task is what the test is about
+        await sender.close()
+        task = sender._sender_task = asyncio.create_task(stubborn())  # noqa: SLF001
+        await asyncio.sleep(0)
+        await abandoned(producer)
+        given_up.set()
+        await asyncio.wait([task])
+        del task, producer
     assert said == []

@@ -24,6 +24,7 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     if task is not None:
         # It would fail a transaction that nobody waits for any more.
         task.remove_done_callback(sender._fail_all)  # noqa: SLF001
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # however late it ends, nobody asks
         task.cancel()
     await stopped(client.close(), "producer")
     if task is not None:
@@ -54,5 +55,3 @@ async def _ended(task: asyncio.Task[Any], client: Any) -> None:
         news = client._md_update_fut  # noqa: SLF001
         if news is not None and not news.done():
             news.set_result(False)
-    if task.done() and not task.cancelled():
-        task.exception()
