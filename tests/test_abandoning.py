@@ -115,5 +115,5 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
         await abandoned(producer)
         given_up.set()
         await asyncio.wait([task])
-        del task, producer
+        del task, sender, producer
     assert said == []
