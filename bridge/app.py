@@ -158,7 +158,7 @@ class App:
         admin = await self._kafka.admin()
         stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
         clock, polled = SteadyClock(), Role.POLL in self._roles
-        ages = {f"{a.provider}:{a.name}": a.poll_ages for a in self._accounts.values() if polled}
+        ages = {a.full_name: a.poll_ages for a in self._accounts.values() if polled}
         timetable = Timetable(settings.follow.policy(), ages)
         store = Store(settings.state.directory, timetable)
         stack.callback(store.close)

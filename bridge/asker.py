@@ -64,7 +64,7 @@ class Asker:
         self._account, self._polls = account, polls
         self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics, self._clock = means
         metrics = self._metrics
-        self._name = f"{account.provider}:{account.name}"
+        self._name = account.full_name
         self._chance = random.Random()  # noqa: S311 - it spreads load
         self._pace = Pace(polls.rate_per_second, self._chance)
         self._slots = asyncio.Semaphore(polls.concurrency)

@@ -120,3 +120,8 @@ def _parked(offset: int, *members: Any) -> ParkedReport:
 def encode_delivery(delivery: Delivery) -> bytes:
     """An event as `sms.delivery` holds it (`schemas/sms.delivery.v1.json`)."""
     return orjson.dumps(delivery.as_json())
+
+
+def encode_document(document: Any) -> bytes:
+    """What is made for people and scripts; a named tuple is an object."""
+    return orjson.dumps(document, default=lambda value: value._asdict())

@@ -21,9 +21,7 @@ class Poller:
     def __init__(self, accounts: Accounts, means: Means) -> None:
         self._started_at = means.clock()
         self._askers = {
-            f"{account.provider}:{account.name}": Asker(account, account.polls, means)
-            for account in accounts.values()
-            if account.polls
+            account.full_name: Asker(account, account.polls, means) for account in accounts.values() if account.polls
         }
 
     async def run(self) -> None:

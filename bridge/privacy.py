@@ -10,20 +10,14 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
+from bridge.framing import parted
+from bridge.providers.reports import RECIPIENT_MEMBERS
 from bridge.settings.model import PrivacySettings
-
-CONFLUENT_MAGIC, CONFLUENT_FRAME = b"\0", 5
-"""Confluent's serialisers put a zero byte and a schema id of four bytes before the value."""
 
 DROPPED = ""
 MASK = "…"
 
-RECIPIENTS = frozenset(
-    {
-        *("recipient", "to", "phone", "phone_number", "phonenumber", "number", "msisdn", "mobile", "destination"),
-        *("dest", "address", "recipient_number", "to_number", "dnis"),
-    }
-)
+RECIPIENTS = RECIPIENT_MEMBERS | {"dest", "address", "recipient_number", "to_number", "dnis"}
 """Members of anybody's events and callbacks that hold a phone number, lower-case."""
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -91,9 +85,9 @@ class Privacy:
 
         kept = None
         if value is not None:
-            frame = value[:CONFLUENT_FRAME] if value.startswith(CONFLUENT_MAGIC) else b""
-            text = value.removeprefix(frame).decode("utf-8", "surrogateescape")
-            kept = frame + _redacted(text, emptied).encode("utf-8", "surrogateescape")
+            frame, rest = parted(value)
+            text = _redacted(rest.decode("utf-8", "surrogateescape"), emptied)
+            kept = frame + text.encode("utf-8", "surrogateescape")
         return Original(None if key is not None and _is_one_of(key, removed) else key, kept)
 
     def _member(self, name: str, value: Any, members: frozenset[str]) -> Any:

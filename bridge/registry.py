@@ -11,15 +11,13 @@ from httpx_aiohttp import AiohttpTransport
 
 from bridge.contract import schema
 from bridge.core.errors import Misconfigured
+from bridge.framing import framed_by
 from bridge.settings.model import PREFIX, Settings
 
 SCHEMA = "sms.delivery.v1"
 JSON = "application/vnd.schemaregistry.v1+json"
 ANSWER_WITHIN = 10.0
 """Seconds that a registry may take."""
-
-MAGIC = b"\x00"
-FRAME_SIZE = 5
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +53,7 @@ async def frame(settings: Settings) -> bytes:
     ids = await register(settings)
     if not settings.registry.wire_format:
         return b""
-    return MAGIC + ids[f"{settings.topics.delivery}-value"].to_bytes(FRAME_SIZE - len(MAGIC), "big")
-
-
-def unframed(value: bytes) -> bytes:
-    """A value without the bytes that a registry puts before it."""
-    return value[FRAME_SIZE:] if value[:1] == MAGIC else value
+    return framed_by(ids[f"{settings.topics.delivery}-value"])
 
 
 async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:

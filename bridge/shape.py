@@ -13,7 +13,7 @@ import orjson
 
 from bridge.core.delivery import rfc3339
 from bridge.core.errors import DeadLetterReason, Poison
-from bridge.privacy import CONFLUENT_FRAME, CONFLUENT_MAGIC
+from bridge.framing import unframed
 from bridge.settings.model import SentSettings
 
 IDS = ("message_id", "provider_message_id")
@@ -99,9 +99,7 @@ def opened(value: bytes, headers: Headers = ()) -> Event:
     Raises:
         Poison: It isn't a JSON object, or a CloudEvent without one inside.
     """
-    if value.startswith(CONFLUENT_MAGIC) and len(value) > CONFLUENT_FRAME:
-        value = value[CONFLUENT_FRAME:]
-    document = _object(value)
+    document = _object(unframed(value))
     # Most records have no headers, and this runs once for each.
     texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers} if headers else {}
     if _is_structured(texts.get("content-type", ""), document):

@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerClosed
 
-from bridge.kafka.clients import stopped
+from bridge.kafka.clients import seen, stopped
 
 TRIES = 30
 """Tenths of a second for requests under way to notice that their connections are gone."""
@@ -24,7 +24,7 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     if task is not None:
         # It would fail a transaction that nobody waits for any more.
         task.remove_done_callback(sender._fail_all)  # noqa: SLF001
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # however late it ends, nobody asks
+        task.add_done_callback(seen)  # however late it ends, nobody asks
         task.cancel()
     await stopped(client.close(), "producer")
     if task is not None:
@@ -42,8 +42,8 @@ async def abandoned(producer: AIOKafkaProducer) -> None:
     if producer._txn_manager is not None:  # noqa: SLF001
         left.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
     for future in left:
-        if future is not None and future.done() and not future.cancelled():
-            future.exception()
+        if future is not None and future.done():
+            seen(future)
 
 
 async def _ended(task: asyncio.Task[Any], client: Any) -> None:

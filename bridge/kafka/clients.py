@@ -145,13 +145,19 @@ def told(error: BaseException) -> str:
 async def uncut(work: Coroutine[Any, Any, Any]) -> None:
     """Do what the client library must not leave half done: who is cancelled meanwhile waits for its end, not long."""
     doing = asyncio.ensure_future(work)
-    doing.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody else asks
+    doing.add_done_callback(seen)  # perhaps nobody else asks
     try:
         await asyncio.shield(doing)
     except asyncio.CancelledError:
         await asyncio.wait([doing], timeout=STOP_WITHIN)
         doing.cancel()
         raise
+
+
+def seen(done: asyncio.Future[Any]) -> None:
+    """Take note of how something ended, so that its error isn't news for the event loop when nobody else asks."""
+    if not done.cancelled():
+        done.exception()
 
 
 async def stopped(stopping: Awaitable[Any], what: str) -> None:
@@ -192,7 +198,7 @@ async def send_lane(producer: AIOKafkaProducer, records: Sequence[Record]) -> li
 async def _send(producer: AIOKafkaProducer, builder: BatchBuilder, topic: str, partition: int) -> Sent:
     future = await producer.send_batch(builder, topic, partition=partition)
     # Whoever waits for it may be cut off before it fails; that isn't news for the event loop.
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    future.add_done_callback(seen)
     return future, builder.record_count()
 
 

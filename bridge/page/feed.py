@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from bridge.framing import unframed
 from bridge.kafka.clients import Kafka, stopped, told
 
 MOST_VIEWERS = 8
@@ -152,7 +153,9 @@ class Feed:
             while self._wanted():
                 batches = await consumer.getmany(timeout_ms=1000)
                 if batches:
-                    self._tell([record.value for batch in batches.values() for record in batch if record.value])
+                    self._tell(
+                        [unframed(record.value) for batch in batches.values() for record in batch if record.value]
+                    )
                     await asyncio.sleep(EVERY)
         finally:
             await stopped(consumer.stop(), "consumer")

@@ -8,11 +8,11 @@ from importlib.resources import files
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-import orjson
 import structlog
 from aiokafka.errors import KafkaError
 
 from bridge import __version__, logs
+from bridge.codec import encode_document
 from bridge.core.errors import Misconfigured
 from bridge.http import Request, Response
 from bridge.kafka.clients import told
@@ -197,13 +197,7 @@ def _state(worker: Worker) -> str:
 
 
 def _json(body: Any, status: int = 200) -> Response:
-    return Response(status, orjson.dumps(body, default=_members), {**SAFE, "content-type": "application/json"})
-
-
-def _members(value: Any) -> dict[str, Any]:
-    """A named tuple as an object."""
-    members: dict[str, Any] = value._asdict()
-    return members
+    return Response(status, encode_document(body), {**SAFE, "content-type": "application/json"})
 
 
 def _file(name: str, kind: str) -> Response:

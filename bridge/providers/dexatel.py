@@ -173,13 +173,9 @@ class Dexatel:
         if not succeeded(answer):
             raise LookupFailed(f"HTTP {answer.status}")
         members = members_of(unwrapped(document))
-        answered = first(members, ANSWER_NAMES.id)
-        if answered is not None and id_of(answered) != provider_message_id:
-            raise LookupFailed("the answer is about another message")
-        if first(members, ANSWER_NAMES.status) is None and not members.keys().isdisjoint(ANSWER_NAMES.status):
-            return None
-        found = found_in(members, ANSWER_NAMES, DETAILS)
-        return self._reporter.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
+        return self._reporter.answer(
+            provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
+        )
 
     def _check_signature(self, callback: Callback) -> None:
         """HMAC-SHA256 of the raw body, as base64 or as hex: the vendor's samples disagree."""

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
-from bridge.providers.reading import Members, details_of, first, optional_word, time_of, word_of
+from bridge.core.errors import LookupFailed
+from bridge.providers.reading import Members, details_of, first, id_of, optional_word, time_of, word_of
 
 RECIPIENT_MEMBERS = frozenset(
     {"to", "recipient", "phone", "phone_number", "phonenumber", "number", "msisdn", "mobile", "destination"}
@@ -89,6 +90,30 @@ class Reporter:
             observed_at=observed_at,
             raw=raw,
         )
+
+    def answer(
+        self,
+        provider_message_id: str,
+        members: Members,
+        names: Names,
+        details: Mapping[str, Iterable[str]],
+        *,
+        raw: str,
+        observed_at: int,
+    ) -> Report | None:
+        """What a look-up's answer says about the message that was asked about; None: nothing is known of it yet.
+
+        Raises:
+            LookupFailed: It is about another message.
+            Poison: It has no readable status.
+        """
+        answered = first(members, names.id)
+        if answered is not None and id_of(answered) != provider_message_id:
+            raise LookupFailed("the answer is about another message")
+        if first(members, names.status) is None and not members.keys().isdisjoint(names.status):
+            return None
+        found = found_in(members, names, details)
+        return self.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
 
 
 def folded(word: str) -> str:

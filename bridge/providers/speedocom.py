@@ -164,13 +164,7 @@ class Speedocom:
             return None
         if code != FOUND or not succeeded(answer):
             raise LookupFailed(f"HTTP {answer.status}, response code {code}")
-        answered = first(members, NAMES.id)
-        if answered is not None and id_of(answered) != provider_message_id:
-            raise LookupFailed("the answer is about another message")
-        if first(members, NAMES.status) is None and not members.keys().isdisjoint(NAMES.status):
-            return None
-        found = found_in(members, NAMES, DETAILS)
-        return self._reporter.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
+        return self._reporter.answer(provider_message_id, members, NAMES, DETAILS, raw=raw, observed_at=observed_at)
 
 
 def normalised(word: str) -> str:

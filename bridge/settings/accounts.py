@@ -53,6 +53,11 @@ class ProviderAccount(NamedTuple):
         return f"{_where(self.provider, self.name)}{member}"
 
     @property
+    def full_name(self) -> str:
+        """`provider:account`, as keys of attempts begin."""
+        return f"{self.provider}:{self.name}"
+
+    @property
     def poll_ages(self) -> tuple[int, ...]:
         """When it is asked about a message; never, where it isn't asked."""
         return self.polls.ages if self.polls else ()

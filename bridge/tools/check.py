@@ -37,9 +37,7 @@ async def _findings(env_file: Path | None) -> AsyncIterator[Finding]:
     except Misconfigured as error:
         for line in str(error).splitlines():
             name, _, told = line.partition(" ")
-            yield Finding(
-                "settings", "wrong", name.rstrip(":"), told, "see docs/settings.md; nothing else was looked at"
-            )
+            yield Finding("settings", "wrong", name.rstrip(":"), told, REMEDY)
         return
     for finding in look_at_settings(settings):
         yield finding

@@ -102,6 +102,10 @@ def _rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
             copies,
         ),
         topics.delivery: (copies,),
+        topics.latest: (
+            Rule("cleanup.policy", lambda text: "compact" in text, "wrong", "keeps no view", "set compact"),
+            copies,
+        ),
         topics.dead_letter: (copies,),
     }
 

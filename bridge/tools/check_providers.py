@@ -29,7 +29,7 @@ async def look_at_providers(accounts: Accounts) -> AsyncIterator[Finding]:
     clocks: dict[str, Finding] = {}
     async with httpx.AsyncClient(transport=AiohttpTransport(retries=0), follow_redirects=False) as client:
         for account in accounts.values():
-            subject = f"{account.provider}:{account.name}"
+            subject = account.full_name
             if account.polls is None:
                 yield ok("providers", subject, "callbacks only, nothing to ask")
                 continue

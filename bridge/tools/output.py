@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import IO, Any, TextIO, cast
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from bridge.codec import encode_document
 
 WIDE_ENOUGH = 200
 """Columns that text gets where no terminal bounds it, so that scripts and files don't see broken lines."""
@@ -74,14 +75,8 @@ class _Trimmed:
 
 def write_json(document: Any) -> None:
     """One JSON document on a line of standard output."""
-    sys.stdout.write(orjson.dumps(document, default=_members).decode() + "\n")
+    sys.stdout.write(encode_document(document).decode() + "\n")
     sys.stdout.flush()
-
-
-def _members(value: Any) -> dict[str, Any]:
-    """A named tuple as an object."""
-    members: dict[str, Any] = value._asdict()
-    return members
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:

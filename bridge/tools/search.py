@@ -16,8 +16,8 @@ from bridge.codec import decode_entry, decode_state
 from bridge.core.attempt import State
 from bridge.core.entries import Sent, attempt_key
 from bridge.core.errors import Poison
+from bridge.framing import unframed
 from bridge.kafka.partitioner import partition_for
-from bridge.registry import unframed
 from bridge.settings.accounts import DEFAULT, Accounts
 from bridge.settings.model import Settings
 from bridge.tools.scan import Progress, Scanner, Span

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
+from bridge.framing import unframed
 from bridge.kafka.clients import Kafka, stopped
-from bridge.registry import unframed
 from bridge.settings.model import Settings
 from bridge.tools.output import Exit, console, notices, styled, write_json
 from bridge.tools.scan import scanner

@@ -125,7 +125,7 @@ def key_of(sent: Sent) -> str:
 
 def timetable_of(settings: Settings, accounts: Accounts) -> Timetable:
     """When the service asks about what, as it is set up."""
-    ages = {f"{account.provider}:{account.name}": account.poll_ages for account in accounts.values()}
+    ages = {account.full_name: account.poll_ages for account in accounts.values()}
     return Timetable(settings.follow.policy(), ages)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import pytest_asyncio
@@ -24,6 +25,7 @@ from tests.service.conftest import SECRETS, secrets
 from tests.service.harness.bridge import Bridge, message
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import refused
+from tests.service.test_page import events
 from tests.service.test_topics import config_of
 
 CALLBACKS_ONLY = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
@@ -136,8 +138,11 @@ async def test_confluent_s_own_deserializer_reads_framed_values(
         async with fleet.running(settings) as service:
             bridge = Bridge(service, topics, client, SECRETS)
             one = message()
-            await topics.publish(one.sent())
-            await bridge.tell(one, "delivered")
+            async with aiohttp.ClientSession() as session, session.get(f"{service.admin_url}/api/events") as page:
+                await topics.publish(one.sent())
+                await bridge.tell(one, "delivered")
+                async with asyncio.timeout(30):
+                    live = await anext(events(page))
             [record] = await asyncio.to_thread(read, kafka, topics.delivery, 1)
     assert list(registry.subjects) == [f"{topics.delivery}-value"]
     schema = json.loads((Path(__file__).parents[2] / "schemas" / "sms.delivery.v1.json").read_text())
@@ -147,6 +152,7 @@ async def test_confluent_s_own_deserializer_reads_framed_values(
         context = SerializationContext(topics.delivery, MessageField.VALUE)
         event = await asyncio.to_thread(read_value, record.value(), context)
     assert (event["message_id"], event["status"]) == (one.message_id, "delivered")
+    assert live == event, "the page doesn't show framed values as they are"
 
 
 @pytest.mark.parametrize(

@@ -104,11 +104,12 @@ async def test_topics_that_cannot_work_are_found(installation: Bridge, settings:
     topics, name = installation.topics, installation.topics.group
     await installation.followed()
     await topics.create([f"{name}.bad-journal"], 2, {"cleanup.policy": "compact"})
-    await topics.create([f"{name}.bad-state"], 3, {"cleanup.policy": "delete"})
+    await topics.create([f"{name}.bad-state", f"{name}.bad-latest"], 3, {"cleanup.policy": "delete"})
     bad = {
         **settings,
         "TOPICS__JOURNAL": f"{name}.bad-journal",
         "TOPICS__STATE": f"{name}.bad-state",
+        "TOPICS__LATEST": f"{name}.bad-latest",
         "TOPICS__SENT": f"{name}.missing",
         "TOPICS__DELIVERY": f"{name}.missing-too",
         "KAFKA__CREATE_TOPICS": "false",
@@ -120,7 +121,7 @@ async def test_topics_that_cannot_work_are_found(installation: Bridge, settings:
     assert ("topics", f"{name}.missing-too") in found
     # Compacted, and another count than the state topic.
     assert found.count(("topics", f"{name}.bad-journal")) == 2
-    assert ("topics", f"{name}.bad-state") in found
+    assert {("topics", f"{name}.bad-state"), ("topics", f"{name}.bad-latest")} <= set(found)
     lost = await sms_bridge({**settings, "KAFKA__GROUP_ID": f"{name}.nobody"}, "check", "--json")
     assert ("kafka", f"{name}.nobody.tracker") in wrong(lost)
     listed = await sms_bridge(bad, "topics", "--json")
