@@ -16,6 +16,10 @@ from bridge.core.errors import DeadLetterReason, Poison
 JOURNAL_VERSION = 1
 STATE_VERSION = 1
 
+_SENT = ("v", "type", *Sent._fields)
+_REPORT = ("v", "type", *Report._fields[:3], *Report._fields[4:], *Verdict._fields)
+"""The members of entries; a report's verdict stands apart, at the end."""
+
 _STATUS = {str(status): status for status in Status}
 _REASON = {str(reason): reason for reason in Reason}
 _SOURCE = {str(source): source for source in Source}
@@ -24,10 +28,10 @@ _SOURCE = {str(source): source for source in Source}
 def encode_entry(entry: Entry) -> bytes:
     """An entry as the journal holds it (`schemas/journal.v1.json`)."""
     if isinstance(entry, Sent):
-        return orjson.dumps({"v": JOURNAL_VERSION, "type": "sent", **entry._asdict()})
-    document: dict[str, Any] = {"v": JOURNAL_VERSION, "type": "report", **entry._asdict()}
-    status, reason, permanent = document.pop("verdict") or (None, None, None)
-    return orjson.dumps({**document, "status": status, "reason": reason, "permanent": permanent})
+        return orjson.dumps(dict(zip(_SENT, (JOURNAL_VERSION, "sent", *entry), strict=True)))
+    status, reason, permanent = entry.verdict or (None, None, None)
+    members = (JOURNAL_VERSION, "report", *entry[:3], *entry[4:], status, reason, permanent)
+    return orjson.dumps(dict(zip(_REPORT, members, strict=True)))
 
 
 def decode_entry(value: bytes | None) -> Entry:

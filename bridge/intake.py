@@ -26,7 +26,10 @@ from bridge.sent import SentReader, Skip
 from bridge.tracing import Tracing, trace_id, traceparent_of
 
 BATCH = 2_000
-"""Records that are read at a time."""
+"""Records that are fetched at a time."""
+
+SLICE = 200
+"""Records that are read before others in the event loop get their turn; they are on their way by then."""
 
 WAIT = 500
 """Milliseconds to wait for records."""
@@ -108,14 +111,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         counts: Counter[tuple[str, str]] = Counter()
         entries: list[Sent] = []
         began = time.time_ns()
-        records = [out for batch in batches.values() for one in batch if (out := self._read(one, counts, entries))]
-        while True:
-            try:
-                await self._journal.append(records)
-                break
-            except Unavailable as error:
-                log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
-                await asyncio.sleep(PAUSE)
+        found = [record for batch in batches.values() for record in batch]
+        records: list[Record] = []
+        appended: list[asyncio.Future[None]] = []
+        for start in range(0, len(found), SLICE):
+            part = [out for one in found[start : start + SLICE] if (out := self._read(one, counts, entries))]
+            records += part
+            appended.append(self._journal.append(part))
+            await asyncio.sleep(0)
+        while not await _taken(appended):
+            await asyncio.sleep(PAUSE)
+            appended = [self._journal.append(records)]  # all of it, so that it stays in order
         self._tracing.taken(entries, began)
         counters = {
             "accepted": self._metrics.sent_accepted,
@@ -203,3 +209,14 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return ends
         found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
         return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in tps}
+
+
+async def _taken(appended: Iterable[asyncio.Future[None]]) -> bool:
+    """Whether Kafka has all of it."""
+    try:
+        for future in appended:
+            await future
+    except Unavailable as error:
+        log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
+        return False
+    return True

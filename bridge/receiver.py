@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -39,6 +39,13 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
     REJECTED = "rejected"
     UNAVAILABLE = "unavailable"
+
+
+class Meters(NamedTuple):
+    """One provider's metrics, found once: finding them takes longer than telling them something."""
+
+    received: Mapping[Outcome, Any]
+    duration: Any
 
 
 class Answer(NamedTuple):
@@ -83,31 +90,34 @@ class Receiver:
         # Each provider has as many places of its own: the calls of one, however slow, leave the others theirs.
         self._max_waiting = settings.max_waiting
         self._journal, self._letters = journal, letters
-        self._privacy, self._metrics, self._tracing = privacy, metrics, tracing
+        self._privacy, self._tracing = privacy, tracing
+        self._dead_letters, self._clock_skew = metrics.dead_letters_written, metrics.provider_clock_skew
+        self._meters = {provider: _meters(provider, metrics) for provider in self._secrets}
         self._skews: defaultdict[tuple[str, str], Skew] = defaultdict(Skew)
         self._waiting: Counter[str] = Counter()
+        self._in_flight = 0
+        metrics.callbacks_in_flight.set_function(lambda: self._in_flight)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
         started = time.perf_counter()
-        provider = self._provider(request.path)
-        if provider is None:
-            return _NOT_FOUND.response
-        with self._metrics.callbacks_in_flight.track_inprogress():
-            answer = await self._answer(provider, request)
-        self._metrics.callbacks_received.labels(provider, answer.outcome.value).inc()
-        self._metrics.callback_duration.labels(provider).observe(time.perf_counter() - started)
+        match request.path.split("/"):
+            case ["", "dlr", provider, secret] if provider in self._secrets:
+                pass
+            case _:
+                return _NOT_FOUND.response
+        self._in_flight += 1
+        try:
+            answer = await self._answer(provider, secret.encode(), request)
+        finally:
+            self._in_flight -= 1
+        meters = self._meters[provider]
+        meters.received[answer.outcome].inc()
+        meters.duration.observe(time.perf_counter() - started)
         return answer.response
 
-    def _provider(self, path: str) -> str | None:
-        """The provider of a path `/dlr/{provider}/{secret}`, where one of its accounts has a secret."""
-        match path.split("/"):
-            case ["", "dlr", provider, _] if provider in self._secrets:
-                return provider
-        return None
-
-    async def _answer(self, provider: str, request: Request) -> Answer:
-        account = self._account(provider, request.path.rsplit("/", 1)[1].encode())
+    async def _answer(self, provider: str, secret: bytes, request: Request) -> Answer:
+        account = self._account(provider, secret)
         refusal = self._refusal(account, request)
         if refusal or account is None:
             return refusal or _NOT_FOUND
@@ -175,7 +185,7 @@ class Receiver:
         if report.provider_time is None:
             return
         seconds = (report.provider_time - now) / 1000
-        self._metrics.provider_clock_skew.labels(account.provider).set(seconds)
+        self._clock_skew.labels(account.provider).set(seconds)
         hours = self._skews[account.provider, account.name].observe(seconds)
         if hours is not None:
             log.warning(
@@ -190,7 +200,7 @@ class Receiver:
         log.warning(
             "callback goes to the dead letters", provider=account.provider, account=account.name, error=poison.error
         )
-        self._metrics.dead_letters_written.labels(poison.reason.value).inc()
+        self._dead_letters.labels(poison.reason.value).inc()
         return self._letters.record(
             poison.reason,
             poison.error,
@@ -208,14 +218,21 @@ class Receiver:
 
     async def _store(self, provider: str, records: Iterable[Record], outcome: Outcome) -> Answer:
         future = self._journal.append(records)
-        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout)
-        if not done:
+        try:
+            async with asyncio.timeout(self._ack_timeout):
+                await asyncio.shield(future)
+        except TimeoutError:
             # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds a place.
             self._waiting[provider] += 1
             future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
             return _UNAVAILABLE
-        try:
-            future.result()
         except Unavailable:
             return _UNAVAILABLE
         return Answer(outcome, _ACCEPTED)
+
+
+def _meters(provider: str, metrics: Metrics) -> Meters:
+    return Meters(
+        {outcome: metrics.callbacks_received.labels(provider, outcome.value) for outcome in Outcome},
+        metrics.callback_duration.labels(provider),
+    )

@@ -80,17 +80,20 @@ class Shape:
     def mapped(self, event: Event) -> dict[str, Any]:
         """The members by our names: ids as text, mapped times as RFC 3339 has them, null left out."""
         fields = self._fields
-        members = {name: value for name, value in event.data.items() if name not in fields}
+        members = dict(event.data)
         for name, (_, steps) in fields.items():
             members[name] = event.find(steps)
-        members |= self._constants
+        if self._constants:
+            members |= self._constants
         for name in IDS:
             members[name] = _as_id(members.get(name))
         for name in self._times:
             members[name] = _as_time(members.get(name))
         if self._providers and isinstance(provider := members.get("provider"), str):
             members["provider"] = self._providers.get(provider, provider)
-        return {name: value for name, value in members.items() if value is not None}
+        if None in members.values():
+            members = {name: value for name, value in members.items() if value is not None}
+        return members
 
 
 def opened(value: bytes, headers: Headers = ()) -> Event:
@@ -100,8 +103,9 @@ def opened(value: bytes, headers: Headers = ()) -> Event:
         Poison: It isn't a JSON object, or a CloudEvent without one inside.
     """
     document = _object(unframed(value))
-    # Most records have no headers, and this runs once for each.
-    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers} if headers else {}
+    if not headers and "specversion" not in document:  # as a rule, and this runs once for each record
+        return Event(document, document, "plain")
+    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
     if _is_structured(texts.get("content-type", ""), document):
         data = _data(document)
         return Event({**document, "data": data}, data, "structured")
@@ -146,6 +150,8 @@ def _object(value: bytes) -> dict[str, Any]:
 
 
 def _as_id(value: Any) -> Any:
+    if isinstance(value, str):  # as a rule
+        return value
     if isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE:
         return str(value)
     return value

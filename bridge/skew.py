@@ -36,6 +36,9 @@ class Skew:
         self._hours.append(off)
         if len(self._hours) < SAMPLE:
             return None
+        if not any(self._hours):  # as a rule
+            self._told = False
+            return None
         likely, count = Counter(self._hours).most_common(1)[0]
         if likely == 0 or count < AGREE * SAMPLE:
             self._told = self._told and likely != 0

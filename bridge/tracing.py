@@ -6,7 +6,7 @@ an instance; nothing else knows OpenTelemetry.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bridge.core.entries import Report, Sent
@@ -96,8 +96,10 @@ def tracing(environ: Mapping[str, str], version: str) -> Tracing:
     return Tracing(provider)
 
 
-def traceparent_of(headers: Iterable[tuple[str, bytes]]) -> str | None:
+def traceparent_of(headers: Sequence[tuple[str, bytes]]) -> str | None:
     """A record's `traceparent` (W3C Trace Context), as it was written; or CloudEvents' extension of that name."""
+    if not headers:
+        return None
     found = {name: text.decode("ascii", "replace") for name, text in headers if name in HEADERS}
     return next((found[name] for name in HEADERS if name in found), None)
 

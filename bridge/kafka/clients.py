@@ -24,6 +24,11 @@ BATCH_BYTES = 512 * 1024
 LARGEST_ENTRY = 512 * 1024
 """Bytes of a journal entry: what is made of it (an event, a state) then stays below a broker's default of 1 MiB."""
 
+RETRY_BACKOFF = 20
+"""Milliseconds before a transaction's request is tried again. As a rule the broker still ends the transaction before:
+every twentieth write that comes right after a commit is told so, and the client's 100 would be most of what it takes.
+"""
+
 STOP_WITHIN = 5.0
 """Seconds that a client may take to stop."""
 
@@ -45,8 +50,8 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of key, value and headers."""
-        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers
+        size = len(self.key or b"") + len(self.value or b"")
+        return size + sum(len(name) + len(value) + 10 for name, value in self.headers) if self.headers else size
 
 
 class Kafka:
@@ -69,7 +74,7 @@ class Kafka:
             enable_idempotence=True,
             transactional_id=transactional_id,
             # A broker ends the transaction of a process that died, so that readers don't wait for long.
-            **({"transaction_timeout_ms": 15_000} if transactional_id else {}),
+            **({"transaction_timeout_ms": 15_000, "retry_backoff_ms": RETRY_BACKOFF} if transactional_id else {}),
             max_batch_size=BATCH_BYTES,
             compression_type=None if compression == "none" else compression,
             request_timeout_ms=15_000,

@@ -15,7 +15,7 @@ def murmur2(data: bytes) -> int:
     h = _SEED ^ length
     for word in unpack_from(f"<{whole}I", data):
         k = word * _M & _MASK
-        h = (h * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
     rest = data[whole << 2 :]
     if rest:
         h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK

@@ -137,7 +137,11 @@ def form_of(text: str) -> Members:
 
 def first(members: Members, names: Iterable[str]) -> Any:
     """The first value that isn't empty, in the order of the names; None where there is none."""
-    return next((members[name] for name in names if not _is_empty(members.get(name))), None)
+    for name in names:
+        value = members.get(name)
+        if not _is_empty(value):
+            return value
+    return None
 
 
 def id_of(value: Any) -> str:
@@ -214,9 +218,10 @@ def _since_epoch(text: str, timezone: tzinfo) -> int:
 
 def _by_name(pairs: Iterable[tuple[str, Any]]) -> Members:
     found: dict[str, Any] = {}
-    for name, value in pairs:
-        if _is_empty(found.get(name.lower())):
-            found[name.lower()] = value
+    for written, value in pairs:
+        name = written.lower()
+        if name not in found or _is_empty(found[name]):
+            found[name] = value
     return found
 
 
@@ -239,6 +244,8 @@ def _written(value: Any) -> str | None:
 
 
 def _can_be_written(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
