@@ -15,7 +15,7 @@ from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Meta
 from bridge.tracker.progress import Progress
 
-SLICE = 500
+SLICE = 1_000
 """States that are written at a time; the event loop runs in between."""
 
 STALLED_AFTER = 30
