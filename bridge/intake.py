@@ -25,10 +25,10 @@ from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
 from bridge.tracing import Tracing, trace_id, traceparent_of
 
-BATCH = 2_000
+BATCH = 5_000
 """Records that are fetched at a time."""
 
-SLICE = 200
+SLICE = 500
 """Records that are read before others in the event loop get their turn; they are on their way by then."""
 
 WAIT = 500
