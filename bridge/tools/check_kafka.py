@@ -25,7 +25,7 @@ from bridge.kafka.offsets import lost_places
 from bridge.kafka.topics import Found, inspect
 from bridge.settings.model import PREFIX, Settings
 from bridge.tools.findings import Finding, Level, ok
-from bridge.tools.output import lasting
+from bridge.tools.output import counted, lasting
 from bridge.tools.scan import Scanner, Span, scanner
 
 NOWHERE = 2**31 - 1
@@ -45,7 +45,7 @@ async def look_at_kafka(settings: Settings) -> AsyncIterator[Finding]:
         async with scanner(kafka) as scan:
             cluster = await scan.admin.describe_cluster()
             brokers = len(cluster["brokers"])
-            yield ok("kafka", servers, f"{brokers} broker{'s' if brokers > 1 else ''}, cluster {cluster['cluster_id']}")
+            yield ok("kafka", servers, f"{counted(brokers, 'broker')}, cluster {cluster['cluster_id']}")
             found = await inspect(kafka, settings, apply=False)
             for topic in settings.topics.sent:
                 yield await _sent_topic(scan, topic)

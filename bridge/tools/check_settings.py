@@ -1,13 +1,14 @@
 """What `check` says of settings that are valid: which are set, to what; secrets only that they are."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from bridge.core.delivery import Reason, Verdict
 from bridge.settings.model import PREFIX, Settings
 from bridge.settings.values import Duration, Schedule
 from bridge.tools.findings import Finding, ok
@@ -46,8 +47,12 @@ def _durations(value: Any) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else "empty"
+    if isinstance(value, Verdict):
+        return f"{value.status}" if value.reason is Reason.NONE else f"{value.status} ({value.reason})"
     if isinstance(value, tuple):
         return f"{len(value)} {HIDDEN}" if any(isinstance(v, SecretStr) for v in value) else ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} → {_shown(meaning)}" for name, meaning in value.items())
     if isinstance(value, str) and (parts := urlsplit(value)).password:
         return value.replace(f":{parts.password}@", ":…@")
     return str(value)

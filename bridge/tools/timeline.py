@@ -11,7 +11,7 @@ from rich.text import Text
 from bridge.core.delivery import OUTCOMES, rfc3339
 from bridge.core.entries import Report, Sent
 from bridge.tools import story as stories
-from bridge.tools.output import clock, console, lasting, styled, table
+from bridge.tools.output import clock, console, counted, lasting, styled, table
 from bridge.tools.search import Gathered, Letter
 from bridge.tools.story import Step, Story
 from bridge.tracker.timetable import Timetable
@@ -132,7 +132,9 @@ def show(found: Found) -> None:
     if not (found.told or found.sents or found.letters):
         out.print(styled(f"{found.asked}: nothing since {clock(max(0, found.since))}", "warning"))
         out.print("Is the id complete? --since looks further back, as far as the topics reach.")
-    cost = f"{found.read:,} records read in {found.seconds:.1f} s, since {clock(max(0, found.since))}"
+    cost = (
+        f"{counted(found.read, 'record')} read in {lasting(1000 * found.seconds)}, since {clock(max(0, found.since))}"
+    )
     if found.told and not found.all and ":" not in found.asked:
         cost += "; attempts that have no event yet: --thorough"
     out.print(Text(cost, "dim"))
@@ -223,7 +225,7 @@ def _show_recipient(out: Console, found: Found) -> None:
     for told in found.sents:
         sent = next(step.entry for step in told.story.steps if isinstance(step.entry, Sent))
         rows.append((clock(sent.sent_at), sent.message_id, told.gathered.key, _now(told)[5:]))
-    out.print(Text(f"{len(found.sents)} attempts to {found.asked}", "bold"))
+    out.print(Text(f"{counted(len(found.sents), 'attempt')} to {found.asked}", "bold"))
     out.print(Padding(table(("sent", "message", "attempt", ""), rows), (0, 0, 0, 2)))
     if found.left_out:
         out.print(styled(f"{found.left_out} earlier ones are left out; narrow with --since", "warning"))

