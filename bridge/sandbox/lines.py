@@ -1,4 +1,4 @@
-"""The demo without a screen: one plain line a second, and a JSON object for whoever reads it by program."""
+"""The demo without a screen: a line a second for people, or JSON documents for whoever reads it by program."""
 
 import sys
 from collections.abc import Mapping
@@ -40,6 +40,38 @@ class Lines:
 
     def close(self) -> None:
         """There is nothing to put away."""
+
+
+class Documents:
+    """Writes JSON to standard output, one document a line, each with its `type`. Implements `View`."""
+
+    every = EVERY
+
+    def phase(self, text: str) -> None:
+        """Say what begins."""
+        self._write("phase", {"text": text})
+
+    def show(self, tally: Tally) -> None:
+        """Say how far it is."""
+        counts = {
+            "messages": tally.messages,
+            "sent": tally.sent,
+            "ended": len(tally.ended),
+            "events": len(tally.events),
+        }
+        self._write("progress", {"seconds": round(tally.seconds, 1), **counts, **tally.sources})
+
+    def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
+        """Say what was wrong, if anything was, and how it ended."""
+        for finding in comparison.findings:
+            self._write("finding", finding._asdict())
+        self._write("verdict", summary)
+
+    def close(self) -> None:
+        """There is nothing to put away."""
+
+    def _write(self, kind: str, members: Mapping[str, Any]) -> None:
+        _write(orjson.dumps({"type": kind, **members}).decode())
 
 
 def summary_of(tally: Tally, comparison: Comparison, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,19 +15,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 
 from tests.examples.blocks import ROOT, Block, Command, blocks, commands, quoted
 from tests.examples.shell import masked
-from tests.examples.world import Newcomer, World
+from tests.examples.world import Newcomer, World, story
 from tests.helm.binaries import helm, kubectl
 from tests.helm.chart import Chart
 from tests.service.harness.bridge import message
 from tests.service.test_views import PASSWORD, USER, Registry
 
 TYPED = ("sms-bridge", "curl", "kafka-consumer-groups.sh", "kafka-console-consumer.sh")
-ALONE = {("README.md", "Run it"), ("docs/operating.md", "Disaster recovery")}
+ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
 """Blocks for which no other bridge may run."""
 
 SETTINGS = {("docs/adding-a-provider.md", "By settings")}
@@ -90,6 +91,14 @@ async def test_the_readmes_first_steps_lead_to_a_running_bridge(newcomer: Newcom
     [checked] = [said for line, said in newcomer.said.items() if line.startswith("sms-bridge check")]
     assert re.search(TELLS["check"], checked.out), checked.out
     assert newcomer.said.keys() >= {command.text for command in commands(_alone("README.md"))}
+
+
+async def test_a_run_logs_json_when_it_is_asked_to(newcomer: Newcomer, client: httpx.AsyncClient) -> None:
+    """Also where the settings say that people read it."""
+    newcomer.shell.settings["LOG__FORMAT"] = "console"
+    [command] = commands(_alone("docs/commands.md"))
+    said = await newcomer.shell.interrupted(command.text, lambda _: story(newcomer.shell, newcomer.topics, client))
+    assert [json.loads(line)["event"] for line in said.err.splitlines()][-1] == "stopped"
 
 
 async def test_disaster_recovery_works_as_it_is_printed(newcomer: Newcomer) -> None:

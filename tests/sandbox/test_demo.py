@@ -134,12 +134,16 @@ async def topics_of_demos(kafka: str) -> set[str]:
 async def test_every_message_of_a_demo_ends_as_its_provider_knows_it_did_and_nothing_is_left(kafka: str) -> None:
     """Nothing wrong, lost or doubled among sixty messages; the caller's own settings don't reach the bridge."""
     before = await topics_of_demos(kafka)
-    async with demo(kafka, "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
+    async with demo(kafka, "--json", "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
         told, complaints = await process.communicate()
     assert process.returncode == 0, (told + complaints).decode()
     assert complaints == b""
-    summary = orjson.loads(told.splitlines()[-1])
-    assert summary["ok"]
+    documents = [orjson.loads(line) for line in told.splitlines()]
+    assert [one["type"] for one in documents[:3]] == ["phase"] * 3
+    assert {one["type"] for one in documents[3:-1]} == {"progress"}
+    assert documents[-2]["ended"] <= documents[-2]["sent"] == documents[-2]["messages"] == 60
+    summary = documents[-1]
+    assert (summary["type"], summary["ok"]) == ("verdict", True)
     assert (summary["messages"], summary["ended"]) == (60, 60)
     assert {summary[fault] for fault in Fault} == {0}
     # All that can be wrong with a provider was wrong with some of them.
