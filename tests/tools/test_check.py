@@ -18,6 +18,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 )
 
 from bridge.sandbox.broker import Sandbox, free_ports
+from bridge.settings.loading import load_settings
+from bridge.tools.check_settings import look_at_settings
 from tests.service.harness.bridge import Bridge
 from tests.service.harness.providers import Providers, Reply
 from tests.tools.command import Said, sms_bridge
@@ -212,3 +214,15 @@ async def test_a_sample_that_cannot_be_read_says_why(
     said = await sms_bridge({**settings, **MAPPING}, "check", "--sample", str(file), "--json")
     assert (said.code, said.document["readable"]) == (1, False)
     assert verdict in said.document["verdict"]
+
+
+def test_tables_are_shown_as_people_read_them() -> None:
+    """What a word means, and not how it is kept."""
+    statuses = '{"Ok":"delivered","Gone":{"status":"undelivered","reason":"absent_subscriber"}}'
+    webhook = {"ID": "/id", "STATUS": "/s", "STATUSES": statuses, "WHERE": '{"/event":["dlr"]}'}
+    variables = {f"SMS_BRIDGE_WEBHOOKS__ACME__{name}": value for name, value in webhook.items()}
+    secret = {"SMS_BRIDGE_WEBHOOKS__ACME__CALLBACK_SECRETS": "secret-of-acme-0123"}
+    settings = load_settings({"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092", **variables, **secret})
+    shown = {finding.subject: finding.told for finding in look_at_settings(settings)}
+    assert shown["SMS_BRIDGE_WEBHOOKS__ACME__STATUSES"] == "Ok → delivered, Gone → undelivered (absent_subscriber)"
+    assert shown["SMS_BRIDGE_WEBHOOKS__ACME__WHERE"] == "/event → dlr"
