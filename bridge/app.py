@@ -98,7 +98,7 @@ class App:
             starting.result()
             self._started = True
             _collect_rarely()
-            log.info("started", version=__version__, roles=sorted(self._roles))
+            log.info("started", version=__version__, roles=[role.value for role in sorted(self._roles)])
             done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
             log.info("stopping")
         waiting.cancel()

@@ -4,6 +4,7 @@ Exit codes: 0 fine, 1 something is wrong, 2 the command was; 130 it was interrup
 """
 
 import asyncio
+import os
 import sys
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
@@ -112,7 +113,7 @@ def simulate(
         ready = (lambda url: write_json({"url": url})) if as_json else typer.echo
         raise typer.Exit(until_told(run_simulator(simulator, ready), endless=True))
     except OSError as error:
-        typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {error.strerror}", err=True)
+        typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {os.strerror(error.errno or 0)}", err=True)
         raise typer.Exit(1) from None
 
 

@@ -95,13 +95,17 @@ def _remember(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mu
     """Keep a warning or an error as it is logged. A processor of structlog's."""
     if event["level"] not in {"debug", "info"}:
         members = {
-            name: value if isinstance(value, int | float | str) else str(value)
+            name: value if isinstance(value, int | float | str) else _plain(value)
             for name, value in event.items()
             if name not in UNTOLD and value not in (None, "")
         }
         members |= _raised(event)
         _notices.append(Notice(event["timestamp"], event["level"], str(event["event"]), members))
     return event
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _raised(event: Mapping[str, Any]) -> dict[str, str]:

@@ -66,17 +66,19 @@ class Recorder:
             file=io.StringIO(), width=COLUMNS, height=ROWS, force_terminal=True, color_system="truecolor"
         )
         self.frames: list[list[Row]] = []
+        self._title = ""
         self._said: list[RenderableType] = [Text("$ make demo", "bold")]
         self._phases()
 
     def phase(self, text: str) -> None:
         """Something begins."""
+        self._title = text
         self._said.append(Text.assemble(("▸ ", "bold cyan"), text))
         self._phases()
 
     def show(self, tally: Tally) -> None:
         """A picture."""
-        self._keep([picture(tally, ROWS)])
+        self._keep([picture(tally, self._title, ROWS)])
 
     def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
         """The end."""

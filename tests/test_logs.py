@@ -26,7 +26,7 @@ def test_the_last_warnings_and_errors_are_remembered() -> None:
     log = structlog.get_logger("test")
     log.info("nothing to worry about", number=1)
     for number in range(logs.REMEMBERED):
-        log.warning("a poll failed", provider="dexatel", account="two", number=number, nothing=None)
+        log.warning("a poll failed", provider="dexatel", topics=["two", "of them"], number=number, nothing=None)
     log.warning("nobody mapped this status", raw='{"to":"+447700900123"}')
     logging.getLogger("somebody.else").error("it broke: %s", "badly")
     try:
@@ -37,7 +37,12 @@ def test_the_last_warnings_and_errors_are_remembered() -> None:
     assert len(logs.notices()) == logs.REMEMBERED
     assert third.members["raw"] == '{"to":"+447…23"}', "no more of a phone number than the log has"
     assert (fourth.level, fourth.text) == ("warning", "a poll failed")
-    assert fourth.members == {"provider": "dexatel", "account": "two", "number": logs.REMEMBERED - 1, "logger": "test"}
+    assert fourth.members == {
+        "provider": "dexatel",
+        "topics": "two, of them",
+        "number": logs.REMEMBERED - 1,
+        "logger": "test",
+    }
     assert (second.level, second.text, second.members["logger"]) == ("error", "it broke: badly", "somebody.else")
     assert (last.text, last.members["error"]) == ("a request failed", "ValueError")
     assert "anybody's" not in str(last)

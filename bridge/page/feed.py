@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from bridge.framing import unframed
 from bridge.kafka.clients import Kafka, stopped, told
@@ -68,6 +68,7 @@ class Feed:
         self._viewers = 0
         self._left_at = 0.0
         self._reading: asyncio.Task[None] | None = None
+        self._troubled = False
         self._closed = False
 
     def watch(self, last: str | None) -> AsyncGenerator[bytes, None] | None:
@@ -136,11 +137,17 @@ class Feed:
                 try:
                     await self._reader()
                 except (KafkaError, OSError) as error:
-                    self._publish("trouble", orjson.dumps({"error": told(error)}))
-                    log.info("live events pause", error=told(error))
+                    self._trouble(error)
                     await asyncio.sleep(PAUSE)
         finally:
             self._frames.clear()
+
+    def _trouble(self, error: Exception) -> None:
+        away = isinstance(error, KafkaConnectionError)
+        self._publish("trouble", orjson.dumps({"error": "Kafka doesn't answer" if away else told(error)}))
+        if not self._troubled:
+            log.info("live events pause", error=told(error))
+        self._troubled = True
 
     def _wanted(self) -> bool:
         return self._viewers > 0 or time.monotonic() - self._left_at < LINGER
@@ -150,6 +157,7 @@ class Feed:
         try:
             await self._begin(consumer)
             self._publish("reading", b"{}")
+            self._troubled = False
             while self._wanted():
                 batches = await consumer.getmany(timeout_ms=1000)
                 if batches:

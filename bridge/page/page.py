@@ -130,7 +130,9 @@ class Page:
                 return _json(await self._look(name))
         except TimeoutError:
             return _json({"error": f"not found within {SEARCH_WITHIN:.0f} s; `sms-bridge trace` has longer"}, 504)
-        except (KafkaError, OSError, Misconfigured) as error:
+        except Misconfigured as error:
+            return _json({"error": f"the topics can't be read: {error}"}, 503)
+        except (KafkaError, OSError) as error:
             return _json({"error": f"the topics can't be read: {told(error)}"}, 503)
 
     def _observe(self) -> None:

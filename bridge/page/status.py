@@ -185,7 +185,9 @@ def _of_providers(seen: Picture) -> Iterable[Concern]:
     for provider in dict.fromkeys(account.provider for account in seen.accounts):
         turned_away = _outcomes(seen, "callbacks_received", provider).get("unavailable", 0)
         if turned_away:
-            yield Concern("wrong", f"{turned_away:,} callbacks of {provider} got a 503 lately: Kafka didn't take them")
+            yield Concern(
+                "wrong", f"{_counted(turned_away, 'callback')} of {provider} got a 503 lately: Kafka didn't take them"
+            )
 
 
 def _of_partitions(seen: Picture) -> Iterable[Concern]:
@@ -209,6 +211,10 @@ def _of_the_rest(seen: Picture) -> Iterable[Concern]:
         yield Concern("warning", f"dead letters in the last ten minutes: {reasons}")
     if seen.loop_delay > SLOW_LOOP:
         yield Concern("warning", f"this process is short of CPU: its timers are {seen.loop_delay:.1f} s late")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -109,6 +109,7 @@ async def perform(options: Options, view: View) -> Comparison:
             tally.take(orjson.loads(value), time.time())
 
         view.phase(f"Sending {options.messages} messages, {options.rate:g} a second")
+        view.phase(f"The status page, while it runs: {world.service.page}")
         tally.start()
         chosen = messages(options.messages, options.seed)
         await _beside(

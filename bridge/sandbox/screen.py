@@ -58,9 +58,11 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console()
         self._live: Live | None = None
+        self._title = ""
 
     def phase(self, text: str) -> None:
-        """Say what begins."""
+        """Say what begins; the latest stays above the picture."""
+        self._title = text
         self._console.print(Text.assemble(("▸ ", "bold cyan"), text), soft_wrap=True)
 
     def show(self, tally: Tally) -> None:
@@ -68,7 +70,7 @@ class Screen:
         if self._live is None:
             self._live = Live(console=self._console, screen=True, auto_refresh=False)
             self._live.start()
-        self._live.update(picture(tally, self._console.height), refresh=True)
+        self._live.update(picture(tally, self._title, self._console.height), refresh=True)
 
     def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
         """Say how it ended."""
@@ -82,21 +84,21 @@ class Screen:
             self._live = None
 
 
-def picture(tally: Tally, height: int) -> RenderableType:
+def picture(tally: Tally, title: str, height: int) -> RenderableType:
     """All of it, for a terminal with so many lines."""
     layout, middle = Layout(), Layout(name="middle", size=MIDDLE)
     middle.split_row(Layout(_statuses(tally), size=33), Layout(_numbers(tally)))
     lines = max(1, height - HEAD - MIDDLE - BORDER)
-    layout.split_column(Layout(_head(tally), size=HEAD), middle, Layout(_events(list(tally.recent)[-lines:])))
+    layout.split_column(Layout(_head(tally, title), size=HEAD), middle, Layout(_events(list(tally.recent)[-lines:])))
     return layout
 
 
-def _head(tally: Tally) -> RenderableType:
-    title = Table.grid(expand=True, padding=(0, 1))
-    title.add_column()
-    title.add_column(justify="right")
+def _head(tally: Tally, title: str) -> RenderableType:
+    line = Table.grid(expand=True, padding=(0, 1))
+    line.add_column()
+    line.add_column(justify="right")
     rates = f"{tally.events_per_second:.0f} events/s   {tally.seconds:.0f} s"
-    title.add_row(Text(" SMS delivery bridge", "bold"), Text(rates, "dim"))
+    line.add_row(Text(f" {title}", "bold"), Text(rates, "dim"))
     bars = Table.grid(expand=True, padding=(0, 1))
     bars.add_column(width=6, justify="right")
     bars.add_column(ratio=1)
@@ -104,7 +106,7 @@ def _head(tally: Tally) -> RenderableType:
     for name, count, colour in (("sent", tally.sent, "cyan"), ("ended", len(tally.ended), "green")):
         bar = ProgressBar(tally.messages, count, complete_style=colour, finished_style=colour)
         bars.add_row(name, bar, f"{count}/{tally.messages}")
-    return Group(title, bars)
+    return Group(line, bars)
 
 
 def _statuses(tally: Tally) -> RenderableType:
@@ -121,8 +123,8 @@ def _statuses(tally: Tally) -> RenderableType:
 
 def _numbers(tally: Tally) -> RenderableType:
     bridge = tally.bridge
-    table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", width=10, no_wrap=True)
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(style="dim", min_width=10, no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     suppressed = ((bridge.get(f"reports.{name}", 0), name) for name in ("duplicate", "stale", "late"))
     letters = total(bridge, "dead_letters")
@@ -135,7 +137,7 @@ def _numbers(tally: Tally) -> RenderableType:
     table.add_row("set aside", Text.assemble((str(letters), "bold red" if letters else ""), (" dead letters", "dim")))
     table.add_row("sent→final", _latency(tally.to_final))
     table.add_row("told→read", _latency(tally.to_reader))
-    return Panel(table, title="bridge", box=box.ROUNDED, border_style="dim", padding=(0, 1))
+    return Panel(table, title="bridge", box=box.ROUNDED, border_style="dim", padding=(0, 0, 0, 1))
 
 
 def _listed(counts: Iterable[tuple[int, str]]) -> Text:

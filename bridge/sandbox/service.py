@@ -123,7 +123,8 @@ class Service:
 
     def __init__(self, environment: Mapping[str, str], admin_port: int, folder: Path) -> None:
         self._environment = environment
-        self._admin = f"http://{HOST}:{admin_port}"
+        self.page = f"http://{HOST}:{admin_port}"
+        """Where its status page is; probes and metrics, too."""
         self._folder = folder
         self._log = folder / "bridge.log"
 
@@ -185,7 +186,7 @@ class Service:
     async def _get(self, path: str) -> tuple[int, str]:
         """An answer's status and text; 503 where none comes."""
         try:
-            async with self._client.get(self._admin + path) as response:
+            async with self._client.get(self.page + path) as response:
                 return response.status, await response.text()
         except (ClientError, TimeoutError, OSError):
             return HTTPStatus.SERVICE_UNAVAILABLE, ""

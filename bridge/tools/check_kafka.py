@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
     KafkaError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
@@ -164,6 +165,10 @@ async def _may(right: str, subject: str, trying: Any) -> Finding:
         return Finding("rights", "wrong", subject, f"may not {right.lower()}", f"allow {right} on it to this user")
     except Misconfigured as error:
         return Finding("rights", "wrong", subject, str(error), "allow Describe on it, or create it")
+    except GroupCoordinatorNotAvailableError:
+        return Finding(
+            "rights", "warning", subject, "can't be told: Kafka has no coordinator yet", "ask again in a moment"
+        )
     except KafkaError as error:
         return Finding("rights", "warning", subject, f"can't be told: {told(error)}")
     return ok("rights", subject, right.lower())

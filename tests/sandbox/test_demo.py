@@ -139,8 +139,8 @@ async def test_every_message_of_a_demo_ends_as_its_provider_knows_it_did_and_not
     assert process.returncode == 0, (told + complaints).decode()
     assert complaints == b""
     documents = [orjson.loads(line) for line in told.splitlines()]
-    assert [one["type"] for one in documents[:3]] == ["phase"] * 3
-    assert {one["type"] for one in documents[3:-1]} == {"progress"}
+    assert [one["type"] for one in documents[:4]] == ["phase"] * 4
+    assert {one["type"] for one in documents[4:-1]} == {"progress"}
     assert documents[-2]["ended"] <= documents[-2]["sent"] == documents[-2]["messages"] == 60
     summary = documents[-1]
     assert (summary["type"], summary["ok"]) == ("verdict", True)
