@@ -1,6 +1,7 @@
 """The HTTP server at the edge: plain values for handlers that know no server. No routes here."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -100,6 +101,7 @@ class Listener:
         tls_key: Path | None = None,
     ) -> None:
         self._handler = handler
+        self._at = (host, port)
         self._setting = setting
         self._server = Server(
             self._serve,
@@ -126,12 +128,17 @@ class Listener:
         Raises:
             Misconfigured: The address can't be listened on.
         """
+        try:
+            _check_free(*self._at)
+        except OSError as taken:
+            raise Misconfigured(f"{self._setting} can't be listened on: {taken.strerror}") from taken
         self._serving = asyncio.create_task(self._server.serve())
         # The first step of serving binds the port; it either failed by the next one, or listens.
         await asyncio.wait([self._serving], timeout=0.05)
         if self._serving.done():
             error = self._serving.exception()
-            raise Misconfigured(f"{self._setting} can't be listened on: {error}")
+            # With RUST_BACKTRACE set, a hundred lines follow the first.
+            raise Misconfigured(f"{self._setting} can't be listened on: {str(error).partition(chr(10))[0]}")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,6 +169,17 @@ class Listener:
             return
         headers = {**(PLAIN if response.body else {}), **response.headers}
         protocol.response_bytes(response.status, list(headers.items()), response.body)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Bind it, and let go: the server shares ports, so it would share one with another bridge without a word.
+
+    Raises:
+        OSError: Somebody listens there, or there is no such address.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is only being closed is no hindrance
+        probe.bind((host, port))
 
 
 async def _stream(protocol: Any, response: Response, pieces: AsyncGenerator[bytes, None]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as Place
 
+from bridge.sandbox.broker import free_ports
 from tests.service.harness.bridge import message
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import environment, refused
@@ -87,10 +88,11 @@ async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> Non
     assert "Traceback" not in "\n".join(lines)
 
 
-async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path) -> None:
-    """Of either listener."""
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool) -> None:  # noqa: FBT001 - a parameter
+    """Of either listener; also when its owner would share it, as another bridge would."""
     async with fleet.topics() as topics:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
+        with socket.create_server(("127.0.0.1", 0), reuse_port=shared) as taken:
             port = taken.getsockname()[1]
             for name, other in (("HTTP", "ADMIN"), ("ADMIN", "HTTP")):
                 at = {f"{name}__PORT": str(port), f"{other}__PORT": "0"}
@@ -98,6 +100,14 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path) -> None:
                 line = await line_of({**topics.settings, **CALLBACKS_ONLY, **at, **hosts}, tmp_path / name)
                 assert f"SMS_BRIDGE_{name}__PORT" in line
                 assert str(port) in line
+
+
+async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
+    """Callbacks would be answered by the status page, now and then."""
+    async with fleet.topics() as topics:
+        at = {"HTTP__PORT": str(free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
+        at["ADMIN__PORT"] = at["HTTP__PORT"]
+        assert "SMS_BRIDGE_HTTP__PORT" in await line_of({**topics.settings, **CALLBACKS_ONLY, **at}, tmp_path)
 
 
 async def test_the_senders_topic_is_never_made(fleet: Fleet, tmp_path: Path) -> None:
