@@ -8,12 +8,14 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from bridge.contract import schema, validator
 from bridge.settings.loading import load_settings
 from tests.examples.blocks import ROOT, blocks, quoted
 from tests.examples.world import STORIES, World
@@ -34,6 +36,17 @@ async def told(text: str, world: World, **_: Any) -> None:
     times = {"sent_at", "occurred_at", "latency_seconds"}
     assert shown.keys() <= event.keys()
     assert [name for name in shown.keys() - times if shown[name] != event[name]] == []
+
+
+async def sent(text: str, world: World, tmp_path: Path, **_: Any) -> None:
+    """The README's least event is one by the schema, has all that is needed, and is read as it stands."""
+    event = json.loads(text)
+    validator("sms.sent.v1").validate(event)
+    assert event.keys() == set(schema("sms.sent.v1")["required"])
+    now = datetime.now(UTC).isoformat()
+    (tmp_path / "sample.json").write_text(json.dumps({**event, "sent_at": now}))
+    said = await world.shell.type(f"sms-bridge check --sample {tmp_path / 'sample.json'} --json")
+    assert said.code == 0, said
 
 
 async def called(text: str, world: World, **_: Any) -> None:
@@ -114,6 +127,7 @@ async def a_picture(text: str, **_: Any) -> None:
 
 Use = Callable[..., Awaitable[None]]
 USED: dict[tuple[str, str, str], Use] = {
+    ("README.md", "Run it", "json"): sent,
     ("README.md", "Consume it", "json"): told,
     ("README.md", "How it works", "mermaid"): a_picture,
     (CHART, "sms-bridge on Kubernetes", "yaml"): rendered,
