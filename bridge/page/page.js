@@ -147,13 +147,13 @@ function provider(one) {
   const ended = Object.values(one.ended).reduce((sum, count) => sum + count, 0);
   const told = (counts) => Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 3)
     .map(([name, count]) => `${number(count)} ${CAME_OF[name] || words(name)}`).join(", ") || "none lately";
-  const all = one.accounts.length > 1 ? ", all accounts" : "";
+  const together = one.accounts.length > 1 ? make("small.dim", {}, `${one.accounts.length} accounts together`) : null;
   return make("section.card.provider", { "aria-label": one.provider },
-    make("div.head", {}, make("h3", {}, one.provider), curve(one.course, `Events of ${one.provider} over the last ten minutes`)),
+    make("div.head", {}, make("h3", {}, one.provider), together, curve(one.course, `Events of ${one.provider} over the last ten minutes`)),
     make("dl.figures", {},
       figure("Delivered", rate, ended ? `of ${number(ended)} ended lately` : "none ended lately"),
-      figure(`Callbacks a minute${all}`, number(one.callbacks_per_minute), told(one.callbacks)),
-      figure(`Polls a minute${all}`, number(one.polls_per_minute), one.polls_due ? `${number(one.polls_due)} are due` : told(one.polls))),
+      figure("Callbacks a minute", number(one.callbacks_per_minute), told(one.callbacks)),
+      figure("Polls a minute", number(one.polls_per_minute), one.polls_due ? `${number(one.polls_due)} are due` : told(one.polls))),
     one.accounts.map(account));
 }
 
