@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBufferManager
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBufferManager
 
 from bridge.core.errors import Damaged, Misconfigured
 from bridge.settings.model import PREFIX
@@ -17,7 +17,7 @@ from bridge.tracker.attempts import Attempts
 from bridge.tracker.disk import Column, Disk
 from bridge.tracker.timetable import Timetable
 
-MEMORY_BYTES = 64 * 1024 * 1024
+MEMORY_BYTES = 40 * 1024 * 1024
 """For blocks and write buffers of all partitions together."""
 
 BITS_A_KEY = 10
@@ -115,7 +115,6 @@ def _options() -> Options:
     blocks.set_block_cache(cache)
     blocks.set_bloom_filter(BITS_A_KEY, block_based=False)
     options.set_block_based_table_factory(blocks)
-    options.set_compression_type(DBCompressionType.lz4())
     options.set_max_open_files(256)
     options.set_keep_log_file_num(2)
     return options
