@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -46,6 +46,13 @@ class Meters(NamedTuple):
 
     received: Mapping[Outcome, Any]
     duration: Any
+
+
+class Clock(NamedTuple):
+    """One account's clock, beside ours."""
+
+    gauge: Any
+    skew: Skew
 
 
 class Answer(NamedTuple):
@@ -93,7 +100,7 @@ class Receiver:
         self._privacy, self._tracing = privacy, tracing
         self._dead_letters, self._clock_skew = metrics.dead_letters_written, metrics.provider_clock_skew
         self._meters = {provider: _meters(provider, metrics) for provider in self._secrets}
-        self._skews: defaultdict[tuple[str, str], Skew] = defaultdict(Skew)
+        self._clocks: dict[tuple[str, str], Clock] = {}
         self._waiting: Counter[str] = Counter()
         self._in_flight = 0
         metrics.callbacks_in_flight.set_function(lambda: self._in_flight)
@@ -184,9 +191,12 @@ class Receiver:
     def _compare_clocks(self, account: ProviderAccount, report: Report, now: int) -> None:
         if report.provider_time is None:
             return
-        seconds = (report.provider_time - now) / 1000
-        self._clock_skew.labels(account.provider).set(seconds)
-        hours = self._skews[account.provider, account.name].observe(seconds)
+        seconds, place = (report.provider_time - now) / 1000, (account.provider, account.name)
+        if place not in self._clocks:
+            self._clocks[place] = Clock(self._clock_skew.labels(account.provider), Skew())
+        clock = self._clocks[place]
+        clock.gauge.set(seconds)
+        hours = clock.skew.observe(seconds)
         if hours is not None:
             log.warning(
                 "the provider's times are whole hours off: set its time zone",

@@ -23,7 +23,9 @@ class Skew:
     """One account's clock as its callbacks show it."""
 
     def __init__(self) -> None:
-        self._hours: deque[int] = deque(maxlen=SAMPLE)
+        self._hours: deque[int] = deque()
+        self._counts: Counter[int] = Counter()
+        """Of the last reports, how many were off by so many hours."""
         self._told = False
 
     def observe(self, seconds: float) -> int | None:
@@ -34,14 +36,19 @@ class Skew:
         hours = round(seconds / HOUR)
         off = hours if abs(seconds - hours * HOUR) <= NEAR and abs(hours) <= FARTHEST else 0
         self._hours.append(off)
+        self._counts[off] += 1
+        if len(self._hours) > SAMPLE:
+            self._forget(self._hours.popleft())
         if len(self._hours) < SAMPLE:
             return None
-        if not any(self._hours):  # as a rule
-            self._told = False
-            return None
-        likely, count = Counter(self._hours).most_common(1)[0]
-        if likely == 0 or count < AGREE * SAMPLE:
+        likely = max(self._counts, key=self._counts.__getitem__)
+        if likely == 0 or self._counts[likely] < AGREE * SAMPLE:
             self._told = self._told and likely != 0
             return None
         told, self._told = self._told, True
         return None if told else likely
+
+    def _forget(self, off: int) -> None:
+        self._counts[off] -= 1
+        if not self._counts[off]:
+            del self._counts[off]
