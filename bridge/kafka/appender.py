@@ -1,7 +1,8 @@
 """Append to topics and know when Kafka has it. At least once, in batches: what comes within milliseconds shares one."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import structlog
@@ -10,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Unavailable
 from bridge.kafka.abandoning import abandoned
-from bridge.kafka.clients import Kafka, Record, Sent, send_lane, told
+from bridge.kafka.clients import Kafka, Record, send_lane, told
 
 LINGER = 0.002
 """Seconds that a batch waits for company."""
@@ -33,8 +34,8 @@ class _Ticket:
         self.future = future
         self.remaining = remaining
 
-    def acknowledge(self, count: int) -> None:
-        self.remaining -= count
+    def acknowledge(self) -> None:
+        self.remaining -= 1
         if self.remaining == 0 and not self.future.done():
             self.future.set_result(None)
 
@@ -63,7 +64,7 @@ class Appender:
         self._making = asyncio.Lock()
         self._waiting: dict[tuple[str, int], list[_Waiting]] = {}
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._on_their_way: set[asyncio.Task[None]] = set()
+        self._on_their_way: set[asyncio.Future[Any]] = set()
         self._moved_at = 0.0
 
     @property
@@ -140,24 +141,23 @@ class Appender:
             _fail(waiting, error)
             raise
         self._observe(len(waiting))
-        self._beside(self._settle(producer, sent, waiting))
-
-    async def _settle(self, producer: AIOKafkaProducer, sent: Iterable[Sent], waiting: Sequence[_Waiting]) -> None:
-        settled = 0
+        first = 0
         for future, count in sent:
-            batch, settled = waiting[settled : settled + count], settled + count
-            try:
-                await future
-            except Exception as error:  # noqa: BLE001 - the same
-                self._drop(producer, error)
-                _fail(batch, error)
-            except asyncio.CancelledError as error:
-                _fail(waiting[settled - count :], error)
-                raise
-            else:
-                self._moved_at = asyncio.get_running_loop().time()
-                for _, ticket in batch:
-                    ticket.acknowledge(1)
+            self._on_their_way.add(future)
+            future.add_done_callback(partial(self._settle, producer, waiting[first : first + count]))
+            first += count
+
+    def _settle(self, producer: AIOKafkaProducer, batch: Sequence[_Waiting], sent: asyncio.Future[Any]) -> None:
+        self._on_their_way.discard(sent)
+        error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        if error is None:
+            self._moved_at = asyncio.get_running_loop().time()
+            for _, ticket in batch:
+                ticket.acknowledge()
+            return
+        if not sent.cancelled():
+            self._drop(producer, error)
+        _fail(batch, error)
 
     async def _usable_producer(self) -> AIOKafkaProducer:
         async with self._making:
@@ -173,12 +173,9 @@ class Appender:
         if producer is not None and self._producer is producer:
             log.warning("a batch failed; its producer is replaced", error=told(error))
             self._producer = None
-            self._beside(abandoned(producer))
-
-    def _beside(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._on_their_way.add(task)
-        task.add_done_callback(self._on_their_way.discard)
+            task = asyncio.create_task(abandoned(producer))
+            self._on_their_way.add(task)
+            task.add_done_callback(self._on_their_way.discard)
 
 
 def _fail(waiting: Iterable[_Waiting], error: BaseException) -> None:
