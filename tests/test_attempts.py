@@ -10,7 +10,7 @@ import pytest
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
 from bridge.core.delivery import Status
-from bridge.core.errors import Damaged
+from bridge.core.errors import Damaged, Misconfigured
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Known
 from bridge.tracker.store import Store
@@ -257,6 +257,20 @@ def test_a_timer_that_is_put_off_runs_out_once(attempts: Attempts) -> None:
     assert attempts.due(FOLLOWED.ends_at, 10) == [key(1)]
     put(attempts, {key(1): None})
     assert attempts.due(2**62, 10) == []
+
+
+def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> None:
+    """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
+    store = Store(tmp_path, TIMETABLE)
+    store.partition(0).apply([], "journal", 7)
+    with pytest.raises(Misconfigured, match="STATE__DIRECTORY: another process uses"):
+        Store(tmp_path, TIMETABLE)
+    assert [path.name for path in tmp_path.iterdir()] == ["attempts"]
+    store.partition(0).flush()
+    store.close()
+    known = Store(tmp_path, TIMETABLE).partition(0).position
+    assert known is not None
+    assert known.offset == 7
 
 
 def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How this service talks to Kafka: clients made one way, with one set of limits. No topic is known by name here."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +34,9 @@ STOP_WITHIN = 5.0
 """Seconds that a client may take to stop."""
 
 Header = tuple[str, bytes]
+
+_NOISE = re.compile(r"^\[Error \d+\] |, <AddressFamily[^>]*>")
+"""What the client library's errors say besides, and nobody needs."""
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +147,7 @@ class Kafka:
 
 def told(error: BaseException) -> str:
     """What an error says, in one line that names its kind; Kafka's own already do."""
-    text = str(error)
+    text = _NOISE.sub("", str(error))
     return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"
 
 

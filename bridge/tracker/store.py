@@ -87,14 +87,17 @@ class Store:
             shutil.move(self._path, aside)
 
     def _open(self) -> Rdict:
+        setting = f"{PREFIX}STATE__DIRECTORY"
         try:
             return self._opened()
-        except Exception as error:  # noqa: BLE001 - rocksdict has none narrower
+        except Exception as error:
+            if str(self._path / "LOCK") in str(error):
+                told = f"{setting}: another process uses {self._path.parent}; give each its own folder"
+                raise Misconfigured(told) from error
             self._put_aside(str(error))
         try:
             return self._opened()
         except Exception as error:
-            setting = f"{PREFIX}STATE__DIRECTORY"
             raise Misconfigured(f"{setting}: no database can be made in {self._path.parent} ({error})") from error
 
     def _opened(self) -> Rdict:
