@@ -91,6 +91,10 @@ class Bridge:
             lines = (await response.text()).splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
+    async def mean(self, name: str) -> float:
+        """The mean of what a histogram was told."""
+        return await self.metrics(f"{name}_sum") / max(1.0, await self.metrics(f"{name}_count"))
+
     async def _is_ready(self) -> bool:
         return (await self._readiness())[0]
 

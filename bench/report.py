@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bench.bounds import bounds
 from bench.charts import bars
 from bench.scaling import costs, scaling
 from bench.targets import TARGETS
@@ -47,7 +48,7 @@ def written(found: Mapping[str, Any]) -> dict[str, str]:
     for name, (title, text) in TITLES.items():
         if "medians" in found.get(name, {}):
             lines += [f"## {title}", "", text, "", *_contest(found[name]), *_charts(name, title, found[name], files)]
-    lines += [*_end_to_end(found), *_known(found), *_profile(found)]
+    lines += [*_end_to_end(found), *_known(found), *bounds(found), *_profile(found)]
     if unit := costs(found):
         files["scaling.md"] = scaling(unit)
     files["performance.md"] = "\n".join(lines).rstrip() + "\n"
@@ -140,7 +141,9 @@ def _known(found: Mapping[str, Any]) -> Iterator[str]:
 def _profile(found: Mapping[str, Any]) -> Iterator[str]:
     for name, table in found.get("profile", {}).items():
         if isinstance(table, Sequence) and not isinstance(table, str):
-            yield from (f"## Where the {name}'s time goes", "", "By py-spy, what a function calls included.", "")
+            yield from (f"## Where the {name}'s time goes", "")
+            yield f"By py-spy, what a function calls included. All of it: [flame graph](performance/{name}-flame.svg)."
+            yield ""
             yield from ("| function | share of samples |", "|---|---:|")
             yield from (f"| `{frame}` | {share:.1%} |" for frame, share in table)
             yield ""

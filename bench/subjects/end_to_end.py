@@ -38,6 +38,11 @@ async def measure(run: Run) -> Mapping[str, Any]:
             cpu = bridge.process.cpu()
             took = sorted(await flow.run(max(200, int(RATE * SECONDS * min(1.0, run.scale)))))
             used = bridge.process.cpu() - cpu
+            parts = {
+                "callback_ms": await bridge.mean("sms_bridge_callback_duration") * 1000,
+                "transaction_ms": await bridge.mean("sms_bridge_transaction_duration") * 1000,
+                "transaction_entries": await bridge.mean("sms_bridge_transaction_entries"),
+            }
     finally:
         await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
     found = {
@@ -45,6 +50,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
         "p99_ms": took[len(took) * 99 // 100] * 1000,
         "max_ms": took[-1] * 1000,
         "cpu_us_per_message": used / len(took) * 1e6,
+        **parts,
     }
     run.show(", ".join(f"{name} {value:,.4g}" for name, value in found.items()))
     return {"messages": len(took), "rate": RATE, **found}

@@ -39,7 +39,8 @@ async def measure(run: Run) -> Mapping[str, Any]:
             found[str(count)] = {"failed": str(failure)}
         figures = ", ".join(f"{name} {value:,.4g}" for name, value in found[str(count)].items() if name != "failed")
         run.show(f"{count:,} followed: {figures or found[str(count)]['failed']}")
-    return {"followed": found}
+    costs = [one["cpu_us"] for one in found.values() if "cpu_us" in one]
+    return {"followed": found, "cpu_ratio": costs[-1] / costs[0]} if len(costs) > 1 else {"followed": found}
 
 
 async def _known(run: Run, count: int) -> dict[str, float]:

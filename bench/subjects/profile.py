@@ -1,4 +1,7 @@
-"""Where the tracker's and the receiver's time goes: a sampling profiler beside the running service (py-spy)."""
+"""Where the tracker's and the receiver's time goes: a sampling profiler beside the running service (py-spy).
+
+Each is sampled twice: for a table of shares, and for a flame graph, which is written to the docs at once.
+"""
 
 import asyncio
 import signal
@@ -26,47 +29,61 @@ MOST = 18
 """Lines of a table."""
 
 
+FLAMES = Path(__file__).parents[2] / "docs" / "performance"
+
+
 async def measure(run: Run) -> Mapping[str, Any]:
     """Profile both."""
-    return {"tracker": await _tracker(run), "receiver": await _receiver(run)}
+    tables = {}
+    for name, profiled in (("tracker", _tracker), ("receiver", _receiver)):
+        stacks = run.folder / f"{name}.stacks"
+        await profiled(run, "raw", stacks)
+        await profiled(run, "flamegraph", FLAMES / f"{name}-flame.svg")
+        tables[name] = shares(stacks.read_text().splitlines())
+        run.show(f"the {name} is profiled")
+    return tables
 
 
-async def _tracker(run: Run) -> list[tuple[str, float]]:
+async def _tracker(run: Run, form: str, out: Path) -> None:
     prefix = f"bench-{uuid4().hex[:6]}"
     source = await filled(run, f"{prefix}.journal", run.scaled(ENTRIES))
     values = settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=PARTITIONS)
     await run.cluster.create(f"{prefix}.sent", partitions=1)
     await prepare(values, run.folder / prefix, adopt=True)
-    async with Bridge(values, run.folder / prefix, "track") as bridge, Profiler(bridge, run) as profiler:
+    async with Bridge(values, run.folder / prefix, "track") as bridge, Profiler(bridge, form, out):
         await worked(run, bridge.process, f"{prefix}.tracker", source)
     await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
-    return profiler.table()
 
 
-async def _receiver(run: Run) -> list[tuple[str, float]]:
+async def _receiver(run: Run, form: str, out: Path) -> None:
     prefix = f"bench-{uuid4().hex[:6]}"
     values = settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
     await run.cluster.create(f"{prefix}.sent", partitions=1)
     client = await toolchain.go_program("load")
     async with Bridge(values, run.folder / prefix, "receive") as bridge:
         await bridge.ready()
-        async with Profiler(bridge, run) as profiler:
+        async with Profiler(bridge, form, out):
             await load(run, client, bridge.url.removeprefix("http://"), run.scaled(REQUESTS))
     await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
-    return profiler.table()
 
 
 class Profiler:
-    """Samples a bridge within its context."""
+    """Samples a bridge within its context.
 
-    def __init__(self, bridge: Bridge, run: Run) -> None:
-        self._bridge, self._out = bridge, run.folder / f"profile-{uuid4().hex[:6]}"
+    Args:
+        bridge: The bridge.
+        form: What is written: py-spy's `raw` or `flamegraph`.
+        out: Where to.
+    """
+
+    def __init__(self, bridge: Bridge, form: str, out: Path) -> None:
+        self._bridge, self._form, self._out = bridge, form, out
 
     async def __aenter__(self) -> Self:
         program = Path(toolchain.python()).with_name("py-spy")
         if not program.exists():
             raise Failed("the environment of the peers has no py-spy")
-        options = ("record", "-r", str(RATE), "-d", "300", "-f", "raw", "-o", str(self._out))
+        options = ("record", "-r", str(RATE), "-d", "300", "-f", self._form, "-o", str(self._out))
         self._process = await asyncio.create_subprocess_exec(
             str(program), *options, "-p", str(self._bridge.process.pid), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
         )
@@ -76,16 +93,16 @@ class Profiler:
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
         await self._process.wait()
-
-    def table(self) -> list[tuple[str, float]]:
-        """Functions and the share of samples that they were running in, what they called included, most first."""
         if not self._out.exists():
             raise Failed("the profiler may not look at another process here (ptrace)")
-        return shares(self._out.read_text().splitlines())
 
 
 def shares(stacks: Iterable[str]) -> list[tuple[str, float]]:
-    """The table of a profile in py-spy's raw format: frames with semicolons between, then a count."""
+    """Functions and the share of samples that they were running in, what they called included, most first.
+
+    Args:
+        stacks: A profile in py-spy's raw format: frames with semicolons between, then a count.
+    """
     total, seen = 0, Counter[str]()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
