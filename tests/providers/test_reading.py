@@ -5,11 +5,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.core.entries import Report
 from bridge.core.errors import DeadLetterReason, Poison
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
+from bridge.providers.reading import form_of
 
 
 def get(query: str, **settings: Any) -> Report:
@@ -145,3 +148,9 @@ def test_json_nested_without_end_is_unreadable() -> None:
     body = b'{"data":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
     with pytest.raises(Poison):
         post(body)
+
+
+@given(st.text(st.sampled_from('abAB=&; é\x00"?#/') | st.characters(exclude_characters="%+"), max_size=40))
+def test_a_form_without_escapes_is_read_as_one_with_them(text: str) -> None:
+    """What is split plainly is split as the standard library does it."""
+    assert {**form_of(text), "zz": "A"} == {**form_of(f"{text}&zz=%41"), "zz": "A"}
