@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rocksdict import ReadOptions
 
 from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
@@ -261,16 +262,37 @@ def test_a_timer_that_is_put_off_runs_out_once(attempts: Attempts) -> None:
 
 def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> None:
     """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
-    store = Store(tmp_path, TIMETABLE)
-    store.partition(0).apply([], "journal", 7)
-    with pytest.raises(Misconfigured, match="STATE__DIRECTORY: another process uses"):
-        Store(tmp_path, TIMETABLE)
+    code = (
+        "import sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
+        "from bridge.tracker.store import Store; from bridge.tracker.timetable import Timetable\n"
+        f"store = Store(Path({str(tmp_path)!r}), Timetable(Policy(), {{}}))\n"
+        "print('open', flush=True); sys.stdin.read(); store.partition(0).apply([], 'journal', 7); store.close()\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(Misconfigured, match="STATE__DIRECTORY: another process uses"):
+            Store(tmp_path, TIMETABLE)
+        other.communicate()
     assert [path.name for path in tmp_path.iterdir()] == ["attempts"]
-    store.partition(0).flush()
-    store.close()
-    known = Store(tmp_path, TIMETABLE).partition(0).position
+    known = Store(tmp_path, Timetable(Policy(), {})).partition(0).position
     assert known is not None
     assert known.offset == 7
+
+
+def test_a_damaged_cache_that_is_still_in_use_is_renewed_a_moment_later(tmp_path: Path) -> None:
+    """Whoever reads it holds it open; that is no fault of settings."""
+    store = Store(tmp_path, TIMETABLE)
+    put(store.partition(0), {key(1): FOLLOWED})
+    reading = store._db.iter(ReadOptions())  # noqa: SLF001 - as somebody does who is in the middle of it
+    with pytest.raises(Damaged, match="still holds"):
+        store.renew()
+    del reading
+    store.renew()
+    [known] = store.partition(0).get([key(1)])
+    assert known is not None
+    assert known.state == FOLLOWED
 
 
 def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:

@@ -52,11 +52,21 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             try:
                 await self._member()
             except Damaged:
-                self._store.renew()
-                await asyncio.sleep(PAUSE)
+                await self._renew()
             except (KafkaError, OSError) as error:
                 log.warning("the tracker joins again", error=told(error))
                 await asyncio.sleep(PAUSE)
+
+    async def _renew(self) -> None:
+        """Begin the cache anew, as soon as nothing under way holds the old one."""
+        held = True
+        while held:
+            try:
+                self._store.renew()
+                held = False
+            except Damaged as error:
+                log.warning("the cache can't be begun anew yet", error=str(error))
+            await asyncio.sleep(PAUSE)
 
     async def _member(self) -> None:
         self._leaving = False

@@ -3,6 +3,7 @@
 What a partition's family holds is `attempts.py`.
 """
 
+import gc
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from bridge.tracker.timetable import Timetable
 
 MEMORY_BYTES = 40 * 1024 * 1024
 """For blocks and write buffers of all partitions together."""
+
+HELD_HERE = "lock hold by current process"
+"""What the database says when this very process has it open."""
 
 BITS_A_KEY = 10
 """Of the filter: one look-up of a hundred reads a block for nothing."""
@@ -62,9 +66,14 @@ class Store:
             self._put_aside(self.damaged)
 
     def renew(self) -> None:
-        """Close, and begin anew: after damage with nothing in it."""
+        """Close, and begin anew: after damage with nothing in it.
+
+        Raises:
+            Damaged: What is under way still holds the old one, for a moment.
+        """
         self.close()
         self._disk = Disk()
+        gc.collect()  # errors hold what they were raised in, as long as nobody looks for cycles
         self._db = self._open()
 
     @property
@@ -91,6 +100,8 @@ class Store:
         try:
             return self._opened()
         except Exception as error:
+            if HELD_HERE in str(error):
+                raise Damaged("what is under way still holds the cache that was put aside") from error
             if str(self._path / "LOCK") in str(error):
                 told = f"{setting}: another process uses {self._path.parent}; give each its own folder"
                 raise Misconfigured(told) from error
