@@ -36,7 +36,7 @@ LAST = ROOT / "bench" / "last.json"
 """What the last run found, whole or not."""
 
 
-async def run(chosen: Sequence[str], rounds: int, scale: float, *, long: bool) -> dict[str, Any]:
+async def run(chosen: Sequence[str], rounds: int, scale: float, *, whole: bool, long: bool) -> dict[str, Any]:
     """Measure subjects one after the other, on one broker."""
     found: dict[str, Any] = {
         "machine": machine(),
@@ -49,7 +49,7 @@ async def run(chosen: Sequence[str], rounds: int, scale: float, *, long: bool) -
             for name in chosen:
                 began = time.monotonic()
                 show = _shower(name, began)
-                one = Run(cluster, Path(folder), rounds, scale, long, show)
+                one = Run(cluster, Path(folder), rounds, scale, whole, long, show)
                 try:
                     found[name] = dict(await SUBJECTS[name](one))
                 except Failed as failure:
@@ -79,11 +79,11 @@ def main() -> None:
     if told.docs:
         write_docs(orjson.loads(RESULTS.read_bytes()))
         return
+    whole = not told.only and told.scale == 1
     try:
-        found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, long=told.long))
+        found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, whole=whole, long=told.long))
     except SandboxFailed as failure:
         sys.exit(f"sandbox: {failure}")
-    whole = not told.only and told.scale == 1
     (RESULTS if whole else LAST).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.write(written(found)["performance.md"])
     if whole:

@@ -16,6 +16,8 @@ class Run(NamedTuple):
     rounds: int
     scale: float
     """What numbers of records are multiplied by."""
+    whole: bool
+    """Whether all of it is measured at full scale, so that the docs are to be written."""
     long: bool
     """Whether what takes tens of minutes is measured too."""
     show: Callable[[str], None]

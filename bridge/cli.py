@@ -113,7 +113,8 @@ def simulate(
         ready = (lambda url: write_json({"url": url})) if as_json else typer.echo
         raise typer.Exit(until_told(run_simulator(simulator, ready), endless=True))
     except OSError as error:
-        typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {os.strerror(error.errno or 0)}", err=True)
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {why}", err=True)
         raise typer.Exit(1) from None
 
 

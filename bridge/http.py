@@ -172,7 +172,9 @@ class Listener:
 
 
 def _check_free(host: str, port: int) -> None:
-    """Bind it, and let go: the server shares ports, so it would share one with another bridge without a word.
+    """Bind it, and let go: the server shares ports, so it would share one with a running bridge without a word.
+
+    Two that start in the same moment may both find it free.
 
     Raises:
         OSError: Somebody listens there, or there is no such address.

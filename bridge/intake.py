@@ -29,7 +29,7 @@ BATCH = 5_000
 """Records that are fetched at a time."""
 
 SLICE = 500
-"""Records that are read before others in the event loop get their turn; they are on their way by then."""
+"""Records that are read before others in the event loop get their turn."""
 
 WAIT = 500
 """Milliseconds to wait for records."""
@@ -113,15 +113,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         began = time.time_ns()
         found = [record for batch in batches.values() for record in batch]
         records: list[Record] = []
-        appended: list[asyncio.Future[None]] = []
         for start in range(0, len(found), SLICE):
-            part = [out for one in found[start : start + SLICE] if (out := self._read(one, counts, entries))]
-            records += part
-            appended.append(self._journal.append(part))
+            records += [out for one in found[start : start + SLICE] if (out := self._read(one, counts, entries))]
             await asyncio.sleep(0)
-        while not await _taken(appended):
-            await asyncio.sleep(PAUSE)
-            appended = [self._journal.append(records)]  # all of it, so that it stays in order
+        while True:
+            try:
+                # All at once: part of it could fail and come again after the rest, and the first sent would not win.
+                await self._journal.append(records)
+                break
+            except Unavailable as error:
+                log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
+                await asyncio.sleep(PAUSE)
         self._tracing.taken(entries, began)
         counters = {
             "accepted": self._metrics.sent_accepted,
@@ -209,14 +211,3 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return ends
         found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
         return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in tps}
-
-
-async def _taken(appended: Iterable[asyncio.Future[None]]) -> bool:
-    """Whether Kafka has all of it."""
-    try:
-        for future in appended:
-            await future
-    except Unavailable as error:
-        log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
-        return False
-    return True

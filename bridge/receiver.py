@@ -228,14 +228,14 @@ class Receiver:
 
     async def _store(self, provider: str, records: Iterable[Record], outcome: Outcome) -> Answer:
         future = self._journal.append(records)
-        try:
-            async with asyncio.timeout(self._ack_timeout):
-                await asyncio.shield(future)
-        except TimeoutError:
+        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout)
+        if not done:
             # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds a place.
             self._waiting[provider] += 1
             future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
             return _UNAVAILABLE
+        try:
+            future.result()
         except Unavailable:
             return _UNAVAILABLE
         return Answer(outcome, _ACCEPTED)

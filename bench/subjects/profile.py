@@ -1,6 +1,6 @@
 """Where the tracker's and the receiver's time goes: a sampling profiler beside the running service (py-spy).
 
-Each is sampled twice: for a table of shares, and for a flame graph, which is written to the docs at once.
+Each is sampled twice: for a table of shares, and for a flame graph, which a whole run writes to the docs at once.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
     for name, profiled in (("tracker", _tracker), ("receiver", _receiver)):
         stacks = run.folder / f"{name}.stacks"
         await profiled(run, "raw", stacks)
-        await profiled(run, "flamegraph", FLAMES / f"{name}-flame.svg")
+        await profiled(run, "flamegraph", (FLAMES if run.whole else run.folder) / f"{name}-flame.svg")
         tables[name] = shares(stacks.read_text().splitlines())
         run.show(f"the {name} is profiled")
     return tables
@@ -80,6 +80,7 @@ class Profiler:
         self._bridge, self._form, self._out = bridge, form, out
 
     async def __aenter__(self) -> Self:
+        self._out.unlink(missing_ok=True)
         program = Path(toolchain.python()).with_name("py-spy")
         if not program.exists():
             raise Failed("the environment of the peers has no py-spy")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBufferManager
+from rocksdict import BlockBasedIndexType, BlockBasedOptions, Cache, Options, Rdict, WriteBufferManager
 
 from bridge.core.errors import Damaged, Misconfigured
 from bridge.settings.model import PREFIX
@@ -19,7 +19,7 @@ from bridge.tracker.disk import Column, Disk
 from bridge.tracker.timetable import Timetable
 
 MEMORY_BYTES = 40 * 1024 * 1024
-"""For blocks and write buffers of all partitions together."""
+"""For blocks, their indexes and filters, and write buffers, of all partitions together."""
 
 HELD_HERE = "lock hold by current process"
 """What the database says when this very process has it open."""
@@ -103,7 +103,7 @@ class Store:
             if HELD_HERE in str(error):
                 raise Damaged("what is under way still holds the cache that was put aside") from error
             if str(self._path / "LOCK") in str(error):
-                told = f"{setting}: another process uses {self._path.parent}; give each its own folder"
+                told = f"{setting}: another process uses {self._path.parent}; give each its own folder ({error})"
                 raise Misconfigured(told) from error
             self._put_aside(str(error))
         try:
@@ -128,6 +128,10 @@ def _options() -> Options:
     blocks = BlockBasedOptions()
     blocks.set_block_cache(cache)
     blocks.set_bloom_filter(BITS_A_KEY, block_based=False)
+    # Filters and indexes grow with the attempts: in pieces they are part of what the cache bounds.
+    blocks.set_cache_index_and_filter_blocks(True)
+    blocks.set_partition_filters(True)
+    blocks.set_index_type(BlockBasedIndexType.two_level_index_search())
     options.set_block_based_table_factory(blocks)
     options.set_max_open_files(256)
     options.set_keep_log_file_num(2)

@@ -52,7 +52,9 @@ def test_links_lead_somewhere() -> None:
     """To a file that is there, and to a heading of it."""
     lost: list[str] = []
     for page in PAGES:
-        for target, anchor in re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        links = re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
+        assert links or "](" not in page.read_text().replace("](http", ""), page
+        for target, anchor in links:
             other = page.parent / target if target else page
             found = other.exists() and (not anchor or anchor in slugs(other.read_text()))
             lost += [] if found else [f"{page.name}: {target}#{anchor}"]

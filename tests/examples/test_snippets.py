@@ -121,8 +121,11 @@ async def adapted(text: str, **_: Any) -> None:
 
 async def a_picture(text: str, **_: Any) -> None:
     """GitHub draws it, and no library here can: every arrow is between things that are named."""
-    names = set(re.findall(r"(\w+)[(\[]", text))
-    assert {"intake", "receiver", "poller", "tracker"} <= {*names, *re.findall(r"\w+", text)}
+    named = {*re.findall(r"(\w+)[(\[]", text), "intake", "receiver", "poller", "tracker"}
+    lines = [re.split(r"\s*(?:<?-->|-\..*?\.->)\s*", line.strip()) for line in text.splitlines()]
+    ends = [end for line in lines if len(line) > 1 for part in line for end in part.split(" & ")]
+    assert len(ends) > len(named)
+    assert [end for end in ends if re.split(r"[(\[]", end)[0] not in named] == []
 
 
 Use = Callable[..., Awaitable[None]]
