@@ -44,6 +44,8 @@ class Wire(Proxy):
         super().mend()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if writer.is_closing():  # the other end has gone before this one was there
+            raise ConnectionResetError
         upward, frames = writer.get_extra_info("peername") == self.target, Frames()
         while data := await reader.read(65_536):
             if self.lag:
