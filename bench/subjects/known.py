@@ -1,5 +1,6 @@
 """What many followed attempts cost: the restore, a start with the cache kept, memory, disk, and every further entry."""
 
+import asyncio
 import random
 import time
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,7 @@ from uuid import uuid4
 
 from bench.bridge import Bridge, prepare, settings
 from bench.meters import folder_bytes
-from bench.process import Failed
+from bench.process import Failed, Running
 from bench.progress import watched
 from bench.run import Run
 from bench.traffic import attempt, report
@@ -26,6 +27,8 @@ TOUCHED = 10_000
 
 PARTITIONS = 4
 WITHIN = 900.0
+RESTING = 0.1
+"""Share of a core that a process takes which has nothing to do, at most."""
 
 
 async def measure(run: Run) -> Mapping[str, Any]:
@@ -80,6 +83,7 @@ async def _started(run: Run, prefix: str, values: Mapping[str, str], count: int,
             "restore_cpu_us": (cold.process.cpu() - cpu) / count * 1e6,
             "rss_mb": cold.process.rss() / 1e6,
         }
+        await _at_rest(cold.process)
         entries = await run.cluster.fill(_entries(f"{prefix}.journal", run.scaled(TOUCHED), count, now))
         group, journal = f"{prefix}.tracker", f"{prefix}.journal"
         measured = await watched(
@@ -94,6 +98,15 @@ async def _started(run: Run, prefix: str, values: Mapping[str, str], count: int,
         await warm.restored(WITHIN)
         found["warm_start_s"] = time.monotonic() - began
     return found
+
+
+async def _at_rest(process: Running) -> None:
+    """Return when there is nothing left to do: what was restored is sorted on disk for a while."""
+    used, end = 1.0, time.monotonic() + WITHIN
+    while used > RESTING and time.monotonic() < end:
+        before = process.cpu()
+        await asyncio.sleep(1)
+        used = process.cpu() - before
 
 
 def _state(topic: str, number: int, now: int) -> Record:
