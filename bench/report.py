@@ -123,7 +123,8 @@ def _known(found: Mapping[str, Any]) -> Iterator[str]:
         return
     yield from ("## Many followed attempts", "")
     yield "Restored from the state topic without a cache, at rest for a moment, then given entries about some of the"
-    yield "attempts, then started again with the cache kept. Bytes are per attempt; those of the state topic before compression."
+    yield "attempts, then started again with the cache kept. Bytes are per attempt; those of the state topic before"
+    yield "compression."
     yield from (
         "",
         (
