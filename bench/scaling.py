@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
+from bench.simulation import TROUBLES, Plan, Told, simulate
+
 RATES = (100, 1_000, 10_000, 100_000)
 
 REPORTS, EVENTS = 1.6, 1.5
@@ -50,13 +52,13 @@ def costs(found: Mapping[str, Any]) -> Costs | None:
 
 def scaling(unit: Costs) -> str:
     """The document."""
-    return "\n".join([*_head(unit), *_table(unit), *_breaks()]) + "\n"
+    return "\n".join([*_head(unit), *_table(unit), *_bad_hours(unit), *_breaks()]) + "\n"
 
 
 def _head(unit: Costs) -> Iterator[str]:
     yield f"""# Scaling: from 100 to 100,000 messages a second
 
-Computed by `make bench` from what it measured in the same run ([performance](performance.md)): an estimate to plan a
+Computed and simulated by `make bench` from what it measured in the same run ([performance](performance.md)): an estimate to plan a
 load test by, not a promise. Unit costs, CPU of one core: {unit.intake:.0f} µs a sent event, {unit.receiver:.0f} µs a
 callback, {unit.tracker:.0f} µs a journal entry folded; {unit.restored:,.0f} states a second restored by one process,
 {unit.disk:.0f} bytes of disk an attempt.
@@ -76,17 +78,59 @@ def _table(unit: Costs) -> Iterator[str]:
     yield ""
 
 
-def _column(rate: int, unit: Costs) -> dict[str, str]:
-    used = {
+def _used(rate: int, unit: Costs) -> dict[str, float]:
+    """Cores, by role."""
+    return {
         "intake": rate * unit.intake / 1e6,
         "receive": rate * REPORTS * unit.receiver / 1e6,
         "track": rate * (1 + REPORTS) * unit.tracker / 1e6,
     }
-    replicas = {role: max(2, ceil(cores / BUSY)) for role, cores in used.items()}
+
+
+def _replicas(used: Mapping[str, float]) -> dict[str, int]:
+    return {role: max(2, ceil(cores / BUSY)) for role, cores in used.items()}
+
+
+def _in_one(used: Mapping[str, float]) -> bool:
+    """Whether two processes that do everything are enough."""
+    return sum(used.values()) <= 2 * BUSY
+
+
+def plan(rate: int, unit: Costs) -> Plan:
+    """The installation that the table says, as the simulation needs it."""
+    used = _used(rate, unit)
+    replicas = _replicas(used)
+    together = 2 / sum(used.values())
+    headroom = {role: together if _in_one(used) else replicas[role] / cores for role, cores in used.items()}
+    restore_s = rate * REMEMBERED_S / replicas["track"] / unit.restored
+    return Plan(rate, REPORTS, headroom, replicas["track"], restore_s)
+
+
+def _bad_hours(unit: Costs) -> Iterator[str]:
+    yield """## Bad hours
+
+Simulated second by second with the same costs and the replicas above (`bench/simulation.py`): by how much the oldest
+waiting entry of the journal is late at worst, and how long after the trouble's end nothing waits any more.
+"""
+    yield f"| trouble | {' | '.join(f'{rate:,} a second' for rate in RATES)} |"
+    yield f"|---|{'---:|' * len(RATES)}"
+    for trouble in TROUBLES:
+        yield f"| {trouble.text} | {' | '.join(_told(simulate(plan(rate, unit), trouble)) for rate in RATES)} |"
+    yield ""
+
+
+def _told(told: Told) -> str:
+    over = "never over" if told.over is None else f"over after {_duration(told.over)}"
+    return f"{_duration(told.behind)} late, {over}"
+
+
+def _column(rate: int, unit: Costs) -> dict[str, str]:
+    used = _used(rate, unit)
+    replicas = _replicas(used)
     partitions = max(PARTITIONS, 2 ** ceil(replicas["track"] * 2 - 1).bit_length())
     known = rate * REMEMBERED_S
     written = rate * WRITTEN_BYTES * COMPRESSED * REPLICATION
-    one = "all roles in 2" if sum(used.values()) <= 2 * BUSY else ""
+    one = "all roles in 2" if _in_one(used) else ""
     return {
         "cores used: intake, receiver, tracker": ", ".join(f"{cores:.2g}" for cores in used.values()),
         "replicas: intake, receive, track": one or ", ".join(f"{count:,}" for count in replicas.values()),
