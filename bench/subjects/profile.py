@@ -4,6 +4,7 @@ Each is sampled twice: for a table of shares, and for a flame graph, which a who
 """
 
 import asyncio
+import re
 import signal
 from asyncio.subprocess import DEVNULL
 from collections import Counter
@@ -38,7 +39,9 @@ async def measure(run: Run) -> Mapping[str, Any]:
     for name, profiled in (("tracker", _tracker), ("receiver", _receiver)):
         stacks = run.folder / f"{name}.stacks"
         await profiled(run, "raw", stacks)
-        await profiled(run, "flamegraph", (FLAMES if run.whole else run.folder) / f"{name}-flame.svg")
+        flames = (FLAMES if run.whole else run.folder) / f"{name}-flame.svg"
+        await profiled(run, "flamegraph", flames)
+        flames.write_text(re.sub(r"[^<>]*py-spy record [^<>]*", f"the {name}", flames.read_text()))
         tables[name] = shares(stacks.read_text().splitlines())
         run.show(f"the {name} is profiled")
     return tables
