@@ -60,8 +60,8 @@ def _head(unit: Costs) -> Iterator[str]:
 
 Computed and simulated by `make bench` from what it measured in the same run ([performance](performance.md)): an
 estimate to plan a load test by, not a promise. Unit costs, CPU of one core: {unit.intake:.0f} µs a sent event,
-{unit.receiver:.0f} µs a callback, {unit.tracker:.0f} µs a journal entry folded; {unit.restored:,.0f} states a second restored by one process,
-{unit.disk:.0f} bytes of disk an attempt.
+{unit.receiver:.0f} µs a callback, {unit.tracker:.0f} µs a journal entry folded; {unit.restored:,.0f} states a second
+restored by one process, {unit.disk:.0f} bytes of disk an attempt.
 
 Assumed: {REPORTS} reports and {EVENTS} events a message; cores planned at {BUSY:.0%}; an attempt known for 48 h;
 replication {REPLICATION}, LZ4 to {COMPRESSED:.0%}; {BROKER_BYTES_S / 1e6:.0f} MB/s a broker; {LATE:.0%} of the messages
