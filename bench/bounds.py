@@ -58,8 +58,8 @@ def _end_to_end(found: Found) -> str:
     return f"""**End to end: the requests of a transaction.**
 A callback is answered, so in the journal, after {flow["callback_ms"]:.0f} ms. It waits for the transaction under way,
 then for its own: {flow["transaction_ms"]:.0f} ms each, for {flow["transaction_entries"]:.0f} entries. A transaction is
-four requests one after the other (partitions, offsets' group, offsets, end), for each journal partition on its own. The
-broker's newer protocol (KIP-890) needs fewer; the client library doesn't speak it yet."""
+five requests one after the other (partitions, batches, offsets' group, offsets, end), for each journal partition on its
+own. The broker's newer protocol (KIP-890) needs fewer; the client library doesn't speak it yet."""
 
 
 def _known(found: Found) -> str:

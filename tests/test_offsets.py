@@ -1,14 +1,15 @@
 """Where a group stands is believed only when nobody says otherwise: a coordinator that is loading knows nothing yet."""
 
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
+from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, NotCoordinatorError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka import offsets
-from bridge.kafka.offsets import Committed, committed
+from bridge.kafka.offsets import Committed, committed, open_journal
 
 TP = TopicPartition("journal", 3)
 NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;incarnation")
@@ -57,3 +58,44 @@ async def test_a_coordinator_that_never_comes_is_an_error(monkeypatch: pytest.Mo
     monkeypatch.setattr(offsets, "COORDINATOR_WITHIN", 3)
     with pytest.raises(CoordinatorNotAvailableError):
         await committed(Admin(NOTHING), Consumer(42), "group", TP)
+
+
+class Journal:
+    """A journal that another process opens between the first look and the first commit."""
+
+    name, group, tps = "journal", "group", (TP,)
+
+    def __init__(self, *_: object) -> None:
+        self.committed: list[Mapping[TopicPartition, int]] = []
+        Journal.last = self
+
+    last: "Journal"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def places(self) -> Mapping[TopicPartition, Committed]:
+        """Nothing at first; then what the other one committed."""
+        return {TP: Committed(0, 1, "other")} if self.committed else {}
+
+    async def fresh_and_lost(
+        self, places: Mapping[TopicPartition, Committed]
+    ) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """An empty journal."""
+        return [tp for tp in self.tps if tp not in places], []
+
+    async def commit(self, at: Mapping[TopicPartition, int]) -> None:
+        """Refused while the other one is in the group."""
+        self.committed.append(at)
+        if at:
+            raise CommitFailedError
+
+
+async def test_of_two_that_open_a_journal_the_second_takes_the_first_s_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second isn't let commit, looks again, and goes on."""
+    monkeypatch.setattr(offsets, "_Journal", Journal)
+    await open_journal(None, None, 1)  # type: ignore[arg-type]  # nobody looks at these
+    assert Journal.last.committed == [{TP: 0}, {}]

@@ -6,7 +6,12 @@ from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+from aiokafka.errors import (
+    CommitFailedError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    NotCoordinatorError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.core.errors import Misconfigured
@@ -70,17 +75,26 @@ async def open_journal(kafka: Kafka, settings: Settings, partitions: int) -> Non
         Misconfigured: The journal is not empty and its group has no offsets, or its partition count changed.
     """
     async with _Journal(kafka, settings, partitions) as journal:
-        places = await journal.places()
-        _refuse_moved_keys(journal.name, places.values(), partitions)
-        fresh, lost = await journal.fresh_and_lost(places)
-        if lost:
-            numbers = sorted(tp.partition for tp in lost)
-            raise Misconfigured(
-                f"{journal.name} holds entries, but the group {journal.group} has no offsets within its partitions"
-                f" {numbers}: run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read what is"
-                " there again"
-            )
-        await journal.commit(dict.fromkeys(fresh, 0))
+        try:
+            await journal.commit(dict.fromkeys(await _fresh(journal), 0))
+        except CommitFailedError:
+            # Another process opened it meanwhile, and has joined the group: then there is nothing left to commit.
+            await journal.commit(dict.fromkeys(await _fresh(journal), 0))
+
+
+async def _fresh(journal: "_Journal") -> list[TopicPartition]:
+    """The partitions that were never written to, after a look at all of them."""
+    places = await journal.places()
+    _refuse_moved_keys(journal.name, places.values(), len(journal.tps))
+    fresh, lost = await journal.fresh_and_lost(places)
+    if lost:
+        numbers = sorted(tp.partition for tp in lost)
+        raise Misconfigured(
+            f"{journal.name} holds entries, but the group {journal.group} has no offsets within its partitions"
+            f" {numbers}: run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read what is"
+            " there again"
+        )
+    return fresh
 
 
 async def lost_places(kafka: Kafka, settings: Settings, partitions: int) -> list[int]:

@@ -39,13 +39,14 @@ async def commit(
         # Step 2. Hand over every batch.
         sent = await send_batches(producer, records)
 
-        # Step 3. The journal's offset joins the transaction, while the batches are on their way.
-        offset = OffsetAndMetadata(place.offset, place.metadata)
-        joined = producer.send_offsets_to_transaction({tp: offset}, group)
-
-        # Step 4. See every batch acknowledged: a commit would go through without one that failed.
-        _, *written = await asyncio.gather(joined, *(future for future, _ in sent))
+        # Step 3. See every batch acknowledged: a commit would go through without one that failed.
+        written = await asyncio.gather(*(future for future, _ in sent))
         ends = [at.offset + count for at, (_, count) in zip(written, sent, strict=True) if at.topic == state_topic]
+
+        # Step 4. The journal's offset joins the transaction: not before, for a broker that still verifies the batches
+        # answers it as the client library doesn't expect.
+        offset = OffsetAndMetadata(place.offset, place.metadata)
+        await producer.send_offsets_to_transaction({tp: offset}, group)
 
         # Step 5. Commit.
         await producer.commit_transaction()
