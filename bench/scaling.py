@@ -1,12 +1,14 @@
 """docs/scaling.md: what 100 to 100,000 messages a second take, computed from the unit costs that a run measured."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
 from bench.simulation import TROUBLES, Plan, Told, simulate
 
 RATES = (100, 1_000, 10_000, 100_000)
+RULE = f"|---|{'---:|' * len(RATES)}"
+"""Below a table's head."""
 
 REPORTS, EVENTS = 1.6, 1.5
 """Per message: reports that come, events that are published."""
@@ -71,11 +73,15 @@ without a final report after 15 minutes, which then take {POLLS} polls.
 
 def _table(unit: Costs) -> Iterator[str]:
     columns = [_column(rate, unit) for rate in RATES]
-    yield f"| messages a second | {' | '.join(f'{rate:,}' for rate in RATES)} |"
-    yield f"|---|{'---:|' * len(RATES)}"
+    yield _row("messages a second", (f"{rate:,}" for rate in RATES))
+    yield RULE
     for name in columns[0]:
-        yield f"| {name} | {' | '.join(column[name] for column in columns)} |"
+        yield _row(name, (column[name] for column in columns))
     yield ""
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def _used(rate: int, unit: Costs) -> dict[str, float]:
@@ -112,10 +118,11 @@ def _bad_hours(unit: Costs) -> Iterator[str]:
 Simulated second by second with the same costs and the replicas above (`bench/simulation.py`): by how much the oldest
 waiting entry of the journal is late at worst, and how long after the trouble's end nothing waits any more.
 """
-    yield f"| trouble | {' | '.join(f'{rate:,} a second' for rate in RATES)} |"
-    yield f"|---|{'---:|' * len(RATES)}"
+    plans = [plan(rate, unit) for rate in RATES]
+    yield _row("trouble", (f"{rate:,} a second" for rate in RATES))
+    yield RULE
     for trouble in TROUBLES:
-        yield f"| {trouble.text} | {' | '.join(_told(simulate(plan(rate, unit), trouble)) for rate in RATES)} |"
+        yield _row(trouble.text, (_told(simulate(one, trouble)) for one in plans))
     yield ""
 
 

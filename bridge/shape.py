@@ -83,8 +83,7 @@ class Shape:
         members = dict(event.data)
         for name, (_, steps) in fields.items():
             members[name] = event.find(steps)
-        if self._constants:
-            members |= self._constants
+        members |= self._constants
         for name in IDS:
             members[name] = _as_id(members.get(name))
         for name in self._times:
@@ -150,8 +149,6 @@ def _object(value: bytes) -> dict[str, Any]:
 
 
 def _as_id(value: Any) -> Any:
-    if isinstance(value, str):  # as a rule
-        return value
     if isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE:
         return str(value)
     return value

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from bridge.core.delivery import RANKS, Status
 from bridge.logs import Notice
 from bridge.page.samples import Sample, Values, course, grown, per_minute
+from bridge.wording import counted
 
 LATELY = 600.0
 """Seconds over which delivery rates and dead letters are counted."""
@@ -186,7 +187,7 @@ def _of_providers(seen: Picture) -> Iterable[Concern]:
         turned_away = _outcomes(seen, "callbacks_received", provider).get("unavailable", 0)
         if turned_away:
             yield Concern(
-                "wrong", f"{_counted(turned_away, 'callback')} of {provider} got a 503 lately: Kafka didn't take them"
+                "wrong", f"{counted(turned_away, 'callback')} of {provider} got a 503 lately: Kafka didn't take them"
             )
 
 
@@ -211,10 +212,6 @@ def _of_the_rest(seen: Picture) -> Iterable[Concern]:
         yield Concern("warning", f"dead letters in the last ten minutes: {reasons}")
     if seen.loop_delay > SLOW_LOOP:
         yield Concern("warning", f"this process is short of CPU: its timers are {seen.loop_delay:.1f} s late")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _listed(numbers: Sequence[int]) -> str:

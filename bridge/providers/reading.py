@@ -222,7 +222,7 @@ def _by_name(pairs: Iterable[tuple[str, Any]]) -> Members:
     found: dict[str, Any] = {}
     for written, value in pairs:
         name = written.lower()
-        if name not in found or _is_empty(found[name]):
+        if _is_empty(found.get(name)):
             found[name] = value
     return found
 

@@ -26,8 +26,9 @@ from bridge.kafka.offsets import lost_places
 from bridge.kafka.topics import Found, inspect
 from bridge.settings.model import PREFIX, Settings
 from bridge.tools.findings import Finding, Level, ok
-from bridge.tools.output import counted, lasting
+from bridge.tools.output import lasting
 from bridge.tools.scan import Scanner, Span, scanner
+from bridge.wording import counted
 
 NOWHERE = 2**31 - 1
 """A partition that no topic has."""

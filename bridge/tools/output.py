@@ -94,11 +94,6 @@ def styled(text: str, kind: str) -> Text:
     return Text(text, STYLES.get(kind, ""))
 
 
-def counted(number: int, what: str) -> str:
-    """So many of them: `1 broker`, `2 brokers`."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def clock(milliseconds: int) -> str:
     """A moment as people read it, in UTC, to the second."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

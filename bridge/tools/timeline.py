@@ -11,10 +11,11 @@ from rich.text import Text
 from bridge.core.delivery import OUTCOMES, rfc3339
 from bridge.core.entries import Report, Sent
 from bridge.tools import story as stories
-from bridge.tools.output import clock, console, counted, lasting, styled, table
+from bridge.tools.output import clock, console, lasting, styled, table
 from bridge.tools.search import Gathered, Letter
 from bridge.tools.story import Step, Story
 from bridge.tracker.timetable import Timetable
+from bridge.wording import counted
 
 MOST_ATTEMPTS = 100
 """Of a recipient: the latest ones are shown."""

@@ -17,7 +17,6 @@ from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
 
 from tests.examples.blocks import ROOT, Block, Command, blocks, commands, quoted
 from tests.examples.shell import masked
@@ -25,7 +24,7 @@ from tests.examples.world import Newcomer, World, story
 from tests.helm.binaries import helm, kubectl
 from tests.helm.chart import Chart
 from tests.service.harness.bridge import message
-from tests.service.test_views import PASSWORD, USER, Registry
+from tests.service.test_views import listening, registered
 
 TYPED = ("sms-bridge", "curl", "kafka-consumer-groups.sh", "kafka-console-consumer.sh")
 ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
@@ -155,16 +154,9 @@ async def _alive(command: Command, world: World, process: Process) -> None:
 
 
 async def _registering(command: Command, world: World) -> Any:
-    registry = Registry()
-    runner = web.AppRunner(registry.app(), access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        credentials = f"SMS_BRIDGE_REGISTRY__USERNAME={USER} SMS_BRIDGE_REGISTRY__PASSWORD={PASSWORD}"
-        return await world.shell.type(f"SMS_BRIDGE_REGISTRY__URL={url} {credentials} {command.text}")
-    finally:
-        await runner.cleanup()
+    async with listening() as registry:
+        settings = " ".join(f"SMS_BRIDGE_{name}={value}" for name, value in registered(registry).items())
+        return await world.shell.type(f"{settings} {command.text}")
 
 
 @pytest.mark.parametrize("text", taken("kubectl"))

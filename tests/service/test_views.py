@@ -5,6 +5,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,16 +88,25 @@ class Registry:
         return web.json_response({"schemaType": "JSON", "schema": next(iter(self.subjects.values()))})
 
 
-@pytest_asyncio.fixture
-async def registry() -> AsyncIterator[Registry]:
-    """One that listens."""
+@asynccontextmanager
+async def listening() -> AsyncIterator[Registry]:
+    """A registry that can be reached."""
     registry = Registry()
     runner = web.AppRunner(registry.app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     registry.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield registry
-    await runner.cleanup()
+    try:
+        yield registry
+    finally:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def registry() -> AsyncIterator[Registry]:
+    """One that listens."""
+    async with listening() as registry:
+        yield registry
 
 
 def registered(registry: Registry, **more: str) -> Mapping[str, str]:
