@@ -24,6 +24,7 @@ from bridge.kafka.clients import Kafka, stopped
 from bridge.kafka.letters import DeadLetters
 from bridge.kafka.offsets import open_journal
 from bridge.kafka.topics import Partitions, prepare
+from bridge.logs import without_lost_connections
 from bridge.lookup import Client
 from bridge.metrics import Metrics
 from bridge.page.feed import Feed
@@ -84,6 +85,7 @@ class App:
             Misconfigured: It can't start as it is set up.
             Exception: A part failed for good.
         """
+        asyncio.get_running_loop().set_exception_handler(without_lost_connections)
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -4,6 +4,7 @@ No secrets, by construction: settings keep them as SecretStr, and request lines 
 full: what others said is quoted in `raw` and `error`, and long runs of digits are cut short there.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -81,6 +82,18 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
+
+
+def without_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's exception handler: a connection's end that nobody waited for is no error.
+
+    asyncio keeps it twice: for the request under way, which fails with it, and for whoever would wait for the end of
+    the stream. Nobody does, and the garbage collector tells of it when it finds the future before its stream.
+    """
+    future = context.get("future")
+    bare = future is not None and not isinstance(future, asyncio.Task)
+    if not (bare and isinstance(context.get("exception"), ConnectionError)):
+        loop.default_exception_handler(context)
 
 
 def without_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,5 +1,6 @@
 """What is remembered of the log for whoever looks later."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -46,3 +47,26 @@ def test_the_last_warnings_and_errors_are_remembered() -> None:
     assert (second.level, second.text, second.members["logger"]) == ("error", "it broke: badly", "somebody.else")
     assert (last.text, last.members["error"]) == ("a request failed", "ValueError")
     assert "anybody's" not in str(last)
+
+
+async def test_a_lost_connection_that_nobody_waited_for_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that fails with it says so by itself; whatever else is left alone is told."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(logs.without_lost_connections)
+
+    async def fail() -> None:
+        raise ConnectionResetError(104, "a task's own")
+
+    try:
+        for error in (ConnectionResetError(104, "a stream's"), ValueError("somebody's")):
+            loop.create_future().set_exception(error)
+        task = loop.create_task(fail())
+        await asyncio.wait([task])
+        del task
+    finally:
+        loop.set_exception_handler(before)
+    told = caplog.text
+    assert "somebody's" in told
+    assert "a task's own" in told
+    assert "a stream's" not in told

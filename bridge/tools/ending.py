@@ -9,6 +9,8 @@ from typing import Any
 
 import uvloop
 
+from bridge.logs import without_lost_connections
+
 INTERRUPTED = 130
 
 
@@ -33,6 +35,7 @@ def until_told(work: Coroutine[Any, Any, int], *, endless: bool) -> int:
 
 
 async def _watched(work: Coroutine[Any, Any, int], interrupted: int) -> int:
+    asyncio.get_running_loop().set_exception_handler(without_lost_connections)
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
