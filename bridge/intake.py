@@ -24,12 +24,10 @@ from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
 from bridge.tracing import Tracing, trace_id, traceparent_of
+from bridge.turns import in_turns
 
 BATCH = 5_000
 """Records that are fetched at a time."""
-
-SLICE = 500
-"""Records that are read before others in the event loop get their turn."""
 
 WAIT = 500
 """Milliseconds to wait for records."""
@@ -113,9 +111,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         began = time.time_ns()
         found = [record for batch in batches.values() for record in batch]
         records: list[Record] = []
-        for start in range(0, len(found), SLICE):
-            records += [out for one in found[start : start + SLICE] if (out := self._read(one, counts, entries))]
-            await asyncio.sleep(0)
+        async for some in in_turns(found):
+            records += [out for one in some if (out := self._read(one, counts, entries))]
         while True:
             try:
                 # All at once: part of it could fail and come again after the rest, and the first sent would not win.

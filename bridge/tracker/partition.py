@@ -25,6 +25,7 @@ from bridge.tracing import Tracing
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.batch import Batch
 from bridge.tracker.counting import count
+from bridge.tracker.inlet import Inlet
 from bridge.tracker.layout import Known
 from bridge.tracker.originals import dead_letters
 from bridge.tracker.outlet import Outlet
@@ -33,12 +34,7 @@ from bridge.tracker.restore import Restore
 from bridge.tracker.timers import Timers
 from bridge.tracker.timetable import Timetable
 from bridge.tracker.transaction import commit, state_records
-
-ENTRIES = 1_000
-"""The most that one transaction folds: some tens of milliseconds of work."""
-
-SLICE = 200
-"""Entries that are folded before others in the event loop get their turn."""
+from bridge.turns import in_turns
 
 PATIENCE = 1_000
 """Milliseconds to wait for entries when no timer runs out before."""
@@ -78,14 +74,13 @@ class Duties(NamedTuple):
 class Worker:
     """Owns one journal partition while it runs."""
 
-    def __init__(self, duties: Duties, consumer: AIOKafkaConsumer, number: int, attempts: Attempts) -> None:
-        self._duties, self._consumer, self.attempts = duties, consumer, attempts
+    def __init__(self, duties: Duties, member: AIOKafkaConsumer, number: int, attempts: Attempts) -> None:
+        self._duties, self._member, self.attempts = duties, member, attempts
         self._journal = TopicPartition(duties.topics.journal, number)
         self._state = TopicPartition(duties.topics.state, number)
         self._transactional_id = f"{duties.group}.{duties.topics.journal}.{number}"
         self._place = Committed(0, 0, "")
         self._committed_at = 0.0
-        self._began_behind = 0
         self._progress = Progress("catching up with the journal", number)
         self._timers = Timers(attempts, duties.clock, duties.owed, duties.park_max, self._journal_end)
         self._interruptible = True
@@ -103,8 +98,7 @@ class Worker:
         self._stopping = True
         if not self._interruptible:
             await asyncio.wait([self._task], timeout=within)
-        # Waiting for a flag to be seen would be a deadlock: getmany may wait for the very rebalance that waits for us.
-        self._task.cancel()
+        self._task.cancel()  # it may wait for entries
         await asyncio.wait([self._task], timeout=within)
 
     def restart(self) -> None:
@@ -151,17 +145,18 @@ class Worker:
         # Step 1. A new producer: its start fences any predecessor and settles what that left open.
         producer = await self._duties.kafka.producer(self._transactional_id)
         try:
-            await self._recover()
-            await self._work(producer)
+            async with Inlet.open(self._duties.kafka, self._journal) as inlet:
+                await self._recover(inlet)
+                await self._work(producer, inlet)
         finally:
             self.caught_up = self.restored = False
             await abandoned(producer)
 
-    async def _recover(self) -> None:
+    async def _recover(self, inlet: Inlet) -> None:
         duties = self._duties
         place = await self._committed()
         # Step 2. The cache stands where the state topic ends.
-        end = (await self._consumer.end_offsets([self._state]))[self._state]
+        end = (await self._member.end_offsets([self._state]))[self._state]
         await Restore(
             kafka=duties.kafka,
             tp=self._state,
@@ -173,10 +168,8 @@ class Worker:
         ).run(end)
         # Step 3. The journal goes on where the last transaction left it.
         self._place = await self._committed()
-        self._consumer.seek(self._journal, self._place.offset)
-        self._consumer.resume(self._journal)
+        await inlet.begin(self._place.offset)
         self._timers.begin_again()
-        self._began_behind = await self._journal_end()
         self._progress.begin()
         self.restored = True
 
@@ -184,25 +177,24 @@ class Worker:
         self.beat = time.monotonic()
 
     async def _committed(self) -> Committed:
-        place = await committed(self._duties.admin, self._consumer, self._duties.group, self._journal)
+        place = await committed(self._duties.admin, self._member, self._duties.group, self._journal)
         if place is None:
             raise Misconfigured(f"the group {self._duties.group} has lost its offsets; see `sms-bridge topics --adopt`")
         return place._replace(partitions=self._duties.partitions.journal)
 
-    async def _work(self, producer: AIOKafkaProducer) -> None:
+    async def _work(self, producer: AIOKafkaProducer, inlet: Inlet) -> None:
         offset = self._place.offset
         while not self._stopping:
             self._breathe()
-            records = await self._entries()
+            records = await inlet.take(self._patience())
             self._interruptible = False
             batch = Batch(self.attempts, self._duties.timetable.policy)
             events: list[Record] = []
-            for start in range(0, len(records), SLICE):
-                batch.fold(records[start : start + SLICE])
+            async for some in in_turns(records):
+                batch.fold(some)
                 self._encode(batch, events)
-                await asyncio.sleep(0)
             offset = batch.next_offset or offset
-            self._observe_lag(records, offset)
+            self._observe_lag(records, inlet.left(offset))
             await self._timers.run(batch, offset)
             self._encode(batch, events)
             await self._conclude(producer, batch, events, offset)
@@ -212,21 +204,16 @@ class Worker:
         """Write out what isn't yet: slice by slice, while it is still in the processor's cache."""
         events += self._duties.outlet.records(batch.publications[len(events) :])
 
-    async def _entries(self) -> list[Any]:
+    def _patience(self) -> int:
+        """Milliseconds until a timer runs out, within bounds."""
         due = self.attempts.next_due() if self.caught_up else None
-        patience = PATIENCE if due is None else min(PATIENCE, max(10, due - self._duties.clock()))
-        found = await self._consumer.getmany(self._journal, timeout_ms=patience, max_records=ENTRIES)
-        records: list[Any] = found.get(self._journal, [])
-        return records
+        return PATIENCE if due is None else min(PATIENCE, max(10, due - self._duties.clock()))
 
     async def _journal_end(self) -> int:
-        end: int = (await self._consumer.end_offsets([self._journal]))[self._journal]
+        end: int = (await self._member.end_offsets([self._journal]))[self._journal]
         return end
 
-    def _observe_lag(self, records: list[Any], offset: int) -> None:
-        # What the last fetch was told may be as old as this worker's predecessor.
-        end = max(self._began_behind, self._consumer.highwater(self._journal) or 0)
-        lag = max(0, end - offset)
+    def _observe_lag(self, records: list[Any], lag: int) -> None:
         self.caught_up = lag == 0
         self._progress.made(len(records), lag) if lag else self._progress.begin()
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0

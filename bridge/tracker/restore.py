@@ -14,9 +14,10 @@ from bridge.metrics import Metrics
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Meta
 from bridge.tracker.progress import Progress
+from bridge.turns import in_turns
 
-SLICE = 1_000
-"""States that are written at a time; the event loop runs in between."""
+TOGETHER = 500
+"""States that are written at a time."""
 
 STALLED_AFTER = 30
 """Seconds without progress after which the reading is begun again."""
@@ -98,10 +99,8 @@ class Restore(NamedTuple):
         """Read until there is progress. Transaction markers take offsets: the reader's position counts, not records."""
         while True:
             records = (await reader.getmany(self.tp, timeout_ms=200)).get(self.tp, [])
-            for start in range(0, len(records), SLICE):
-                part = records[start : start + SLICE]
-                self.attempts.apply(self._changes(part), self.incarnation, part[-1].offset + 1)
-                await asyncio.sleep(0)
+            async for some in in_turns(records, TOGETHER):
+                self.attempts.apply(self._changes(some), self.incarnation, some[-1].offset + 1)
             position: int = await reader.position(self.tp)
             if position > offset:
                 self.attempts.apply((), self.incarnation, position)

@@ -1,0 +1,83 @@
+"""How a partition's owner reads its journal: all that is there, and at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import NewTopic
+
+from bridge.kafka.clients import Kafka, Record, send_batches
+from bridge.settings.model import KafkaSettings
+from bridge.tracker import inlet
+from bridge.tracker.inlet import Inlet
+
+PATIENCE = 5_000
+
+
+class Journal:
+    """A topic of one partition, written and read."""
+
+    def __init__(self, topic: str, producer: AIOKafkaProducer, source: Inlet) -> None:
+        self._topic, self._producer = topic, producer
+        self.inlet = source
+        self._written = 0
+
+    async def write(self, count: int) -> None:
+        """Append so many entries, numbered from 0 over all calls; they are there when it returns."""
+        numbers = range(self._written, self._written + count)
+        self._written += count
+        records = [Record(self._topic, 0, b"key", str(number).encode()) for number in numbers]
+        await asyncio.gather(*(future for future, _ in await send_batches(self._producer, records)))
+
+    async def take(self, patience: int = PATIENCE) -> list[int]:
+        """The numbers that come together."""
+        return [int(record.value) for record in await self.inlet.take(patience)]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
+    """An empty one, about to be read from its beginning."""
+    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
+    admin = await clients.admin()
+    await admin.create_topics([NewTopic(unique, 1, 1)])
+    await admin.close()
+    producer: Any = await clients.producer()
+    try:
+        async with Inlet.open(clients, TopicPartition(unique, 0)) as source:
+            await source.begin(0)
+            yield Journal(unique, producer, source)
+    finally:
+        await producer.stop()
+
+
+async def test_what_comes_while_a_batch_is_published_comes_together(journal: Journal) -> None:
+    """None of it waits for a transaction more because a fetch that was asked too early brought only the first."""
+    await journal.write(1)
+    assert await journal.take() == [0]
+    for _ in range(5):  # one after the other, as a fetch under way would see them
+        await journal.write(1)
+    assert await journal.take() == [1, 2, 3, 4, 5]
+    assert journal.inlet.left(6) == 0
+
+
+async def test_a_backlog_comes_in_bounded_batches(journal: Journal) -> None:
+    """In order, without a gap, and how much is left is known from the first one on."""
+    await journal.write(inlet.MOST * 2 + 1)
+    await journal.inlet.begin(1)
+    assert journal.inlet.left(1) == inlet.MOST * 2
+    first = await journal.take()
+    assert first == list(range(1, inlet.MOST + 1))
+    assert journal.inlet.left(first[-1] + 1) == inlet.MOST
+    assert await journal.take() == list(range(inlet.MOST + 1, 2 * inlet.MOST + 1))
+    assert journal.inlet.left(2 * inlet.MOST + 1) == 0
+
+
+async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal: Journal) -> None:
+    """And what comes later comes as soon as it is there, not when a fetch's time is over."""
+    assert await journal.take(10) == []
+    assert journal.inlet.left(0) == 0
+    taking = asyncio.ensure_future(journal.take())
+    await journal.write(1)
+    assert await taking == [0]
