@@ -54,7 +54,9 @@ included."""
 
 
 def _end_to_end(found: Found) -> str:
-    flow = found["end-to-end"]
+    flow = found["end-to-end"]["medians"].get("1")
+    if not flow:
+        return ""
     return f"""**End to end: the requests of a transaction.**
 A callback is answered, so in the journal, after {flow["callback_ms"]:.0f} ms. It waits for the transaction under way,
 then for its own: {flow["transaction_ms"]:.0f} ms each, for {flow["transaction_entries"]:.0f} entries. A transaction is

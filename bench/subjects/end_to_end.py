@@ -1,4 +1,7 @@
-"""All roles in one process, 500 messages a second: from a callback to its event before a read_committed reader."""
+"""All roles in one process, 500 messages a second: from a callback to its event before a read_committed reader.
+
+On one journal partition, which is enough for ten times as much, and on more: what each of them costs.
+"""
 
 import asyncio
 import time
@@ -10,6 +13,7 @@ import aiohttp
 import orjson
 
 from bench.bridge import SECRET, Bridge, settings
+from bench.contest import Contestant, Measured, contest
 from bench.process import Failed
 from bench.run import Run
 from bench.traffic import sent_event
@@ -17,7 +21,8 @@ from bench.traffic import sent_event
 RATE = 500
 """Messages a second: as many sent events, and as many callbacks."""
 
-SECONDS = 20
+SECONDS = 10
+PARTITIONS = (1, 4, 12)
 TICK = 0.01
 LATER = 2.0
 """Seconds from a sent event to its callback."""
@@ -26,9 +31,18 @@ SETTLED_WITHIN = 30.0
 
 
 async def measure(run: Run) -> Mapping[str, Any]:
+    """Measure each number of journal partitions."""
+    contestants = [
+        Contestant(f"{count}", lambda _, count=count: _flow(run, count))  # type: ignore[misc]
+        for count in PARTITIONS
+    ]
+    return {"rate": RATE, **(await contest(contestants, run.rounds, run.show)).as_json()}
+
+
+async def _flow(run: Run, partitions: int) -> Measured:
     """Send at a steady rate, call back, and watch what comes out."""
     prefix = f"bench-{uuid4().hex[:6]}"
-    values = settings(run.cluster.bootstrap_servers, prefix, partitions=4)
+    values = settings(run.cluster.bootstrap_servers, prefix, partitions=partitions)
     await run.cluster.create(f"{prefix}.sent", partitions=3)
     try:
         async with Bridge(values, run.folder / prefix, "intake,receive,track,poll") as bridge:
@@ -45,15 +59,12 @@ async def measure(run: Run) -> Mapping[str, Any]:
             }
     finally:
         await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
-    found = {
+    return {
         "p50_ms": took[len(took) // 2] * 1000,
         "p99_ms": took[len(took) * 99 // 100] * 1000,
-        "max_ms": took[-1] * 1000,
-        "cpu_us_per_message": used / len(took) * 1e6,
+        "cpu_us": used / len(took) * 1e6,
         **parts,
     }
-    run.show(", ".join(f"{name} {value:,.4g}" for name, value in found.items()))
-    return {"messages": len(took), "rate": RATE, **found}
 
 
 class Flow:

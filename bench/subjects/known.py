@@ -42,8 +42,11 @@ async def measure(run: Run) -> Mapping[str, Any]:
             found[str(count)] = {"failed": str(failure)}
         figures = ", ".join(f"{name} {value:,.4g}" for name, value in found[str(count)].items() if name != "failed")
         run.show(f"{count:,} followed: {figures or found[str(count)]['failed']}")
-    costs = [one["cpu_us"] for one in found.values() if "cpu_us" in one]
-    return {"followed": found, "cpu_ratio": costs[-1] / costs[0]} if len(costs) > 1 else {"followed": found}
+    measured = [one for one in found.values() if "cpu_us" in one]
+    if len(measured) < 2:
+        return {"followed": found}
+    few, many = measured[0], measured[-1]
+    return {"followed": found, "cpu_ratio": many["cpu_us"] / few["cpu_us"], "rss_most_mb": many["rss_after_mb"]}
 
 
 async def _known(run: Run, count: int) -> dict[str, float]:

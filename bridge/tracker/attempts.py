@@ -43,7 +43,7 @@ class Attempts:
     """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
 
     def __init__(self, column: Column, timetable: Timetable) -> None:
-        self._column, self._timetable = column, timetable
+        self._column, self._timetable, self._fingerprint = column, timetable, timetable.fingerprint
         self._floors: dict[bytes, int] = {}
         self._moved: dict[str, int] = {}
         """Polls that were taken while a transaction was under way, which knows only the one before."""
@@ -123,7 +123,7 @@ class Attempts:
             self._change(batch, change)
         meta = Meta(
             FORMAT,
-            self._timetable.fingerprint,
+            self._fingerprint,
             incarnation,
             offset,
             time.time_ns() // 1_000_000,
@@ -243,7 +243,7 @@ class Attempts:
     def _read_meta(self) -> Meta | None:
         value = self._column.get(META)
         meta = orjson.loads(value) if value else {}
-        known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._timetable.fingerprint
+        known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._fingerprint
         return Meta(**meta) if known else None
 
 
