@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from bridge.sandbox.simulators import PARTNER_ID, TOKEN
 from tests.chaos.cluster import Cluster
-from tests.chaos.injector import Injector, World
+from tests.chaos.injector import Injector
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Plan
 from tests.chaos.providers import PROVIDERS, Providers
@@ -19,6 +19,7 @@ from tests.chaos.replicas import Clock, Fleet, Replica
 from tests.chaos.sender import Sender
 from tests.chaos.summary import Outcome
 from tests.chaos.wires import Balancer
+from tests.chaos.world import World
 from tests.service.harness.patience import until
 from tests.service.harness.process import Service
 
