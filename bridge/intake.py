@@ -20,6 +20,7 @@ from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
 from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told, uncut
+from bridge.kafka.fetching import fetched
 from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
@@ -96,7 +97,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             try:
-                batches = await consumer.getmany(timeout_ms=WAIT, max_records=BATCH)
+                batches = await fetched(consumer, within=WAIT, most=BATCH)
             except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
                 await self._begin(consumer, error.args[0])
                 continue

@@ -1,12 +1,15 @@
-"""How a partition's owner reads its journal: all that is there, and at once."""
+"""How a partition's owner reads its journal: all that is there, at once, and never in vain."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaError
 
 from bridge.kafka.clients import Kafka, Record, send_batches
 from bridge.settings.model import KafkaSettings
@@ -81,3 +84,16 @@ async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal
     taking = asyncio.ensure_future(journal.take())
     await journal.write(1)
     assert await taking == [0]
+
+
+async def test_whoever_reads_learns_that_nothing_will_come(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library's fetching may end by a fault of its own, and tells nobody."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    await journal.write(1)
+    assert await journal.take() == [0]
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", fail)
+    with pytest.raises(KafkaError, match="stopped fetching"):
+        await journal.take(10)

@@ -1,4 +1,4 @@
-"""Letting a producer go without waiting for what it holds. The only place that reaches into the client library.
+"""Letting a producer go without waiting for what it holds, for which the client library has nothing public.
 
 A producer's own `stop` flushes first, which may never end, and when that is cut off, leaves its tasks and its sockets
 behind. Whoever abandons one doesn't want to know what became of its batches: its successor finds out.

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from bridge.framing import unframed
 from bridge.kafka.clients import Kafka, stopped, told
+from bridge.kafka.fetching import fetched
 
 MOST_VIEWERS = 8
 MOST_BYTES = 4 * 1024 * 1024
@@ -159,7 +160,7 @@ class Feed:
             self._publish("reading", b"{}")
             self._troubled = False
             while self._wanted():
-                batches = await consumer.getmany(timeout_ms=1000)
+                batches = await fetched(consumer, within=1000)
                 if batches:
                     self._tell(
                         [unframed(record.value) for batch in batches.values() for record in batch if record.value]

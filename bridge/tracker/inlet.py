@@ -7,6 +7,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.fetching import fetched
 
 MOST = 1_000
 """Entries that are taken together: what one transaction folds, some tens of milliseconds of work."""
@@ -36,13 +37,13 @@ class Inlet:
         """
         reader = await kafka.reader(committed=False, max_wait=MAX_WAIT)
         try:
-            reader.assign([tp])
             yield cls(reader, tp)
         finally:
             await stopped(reader.stop(), "consumer")
 
     async def begin(self, offset: int) -> None:
         """Read from here on."""
+        self._reader.assign([self._tp])
         self._reader.seek(self._tp, offset)
         self._end = (await self._reader.end_offsets([self._tp]))[self._tp]
 
@@ -54,8 +55,7 @@ class Inlet:
             KafkaError: It can't be read.
         """
         self._reader.resume(self._tp)
-        found = await self._reader.getmany(self._tp, timeout_ms=patience, max_records=MOST)
-        records: list[Any] = found.get(self._tp, [])
+        records = (await fetched(self._reader, self._tp, within=patience, most=MOST)).get(self._tp, [])
         if records and not self.left(records[-1].offset + 1):
             # Asked for now, the next fetch would bring the first entry that comes while these are published, and all
             # that come after it would wait for one transaction more. Asked for then, it brings them all.

@@ -186,8 +186,16 @@ class Fleet:
     async def stop(self, replica: Replica) -> None:
         """Tell one to end; a complaint when that goes wrong."""
         code = await replica.stop()
-        if code != 0:
+        if code == 1 and not replica.worked:
+            self._ended(replica)  # its start, before it was told
+        elif code != 0:
             self.complaints.append(f"bridge {replica.number} ended with {code} when told to end")
+
+    def _ended(self, replica: Replica) -> None:
+        words = f"bridge {replica.number}: {_last_words(replica.service)}"
+        self.exits[words] += 1
+        if replica.worked:
+            self.complaints.append(f"it ended by itself in the middle of its work: {words}")
 
     async def keep(self) -> None:
         """Start again whoever ended without being told to, as an orchestrator does; until cancelled."""
@@ -195,10 +203,7 @@ class Fleet:
             await asyncio.sleep(LOOK_EVERY)
             for replica in self.running:
                 if not replica.busy.locked() and not replica.service.running:
-                    words = f"bridge {replica.number}: {_last_words(replica.service)}"
-                    self.exits[words] += 1
-                    if replica.worked:
-                        self.complaints.append(f"it ended by itself in the middle of its work: {words}")
+                    self._ended(replica)
                     await replica.start()
 
     async def watch(self) -> None:
