@@ -19,8 +19,8 @@ from aiokafka.errors import (
 from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, Poison, Unavailable
 from bridge.journal import Journal
-from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, stopped, told, uncut
-from bridge.kafka.fetching import fetched
+from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, told, uncut
+from bridge.kafka.consumers import fetched, released
 from bridge.kafka.letters import DeadLetters
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
@@ -84,7 +84,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await self._consume(consumer)
         finally:
             self._joined = False
-            await stopped(consumer.stop(), "consumer")
+            await released(consumer)
 
     def on_partitions_revoked(self, _revoked: Any) -> None:
         """A rebalance began. Nothing is kept a partition, so there is nothing to hand over."""

@@ -1,4 +1,4 @@
-"""A producer that is given up leaves nothing behind, whatever Kafka is doing."""
+"""A client that is given up leaves nothing behind, whatever Kafka is doing."""
 
 import asyncio
 import gc
@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
@@ -15,6 +16,10 @@ from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, send_batches
 from bridge.sandbox.broker import Sandbox
 from bridge.settings.model import KafkaSettings
+from bridge.tracker.inlet import Inlet
+
+READERS = 8
+"""So many that some of them are about to try again when they are given up."""
 
 
 def kafka_tasks() -> set[asyncio.Task[Any]]:
@@ -117,3 +122,32 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
         await asyncio.wait([task])
         del task, sender, producer
     assert said == []
+
+
+async def test_readers_are_given_up_while_kafka_is_away() -> None:
+    """What ended their work is what is raised, and their tasks and clients are gone."""
+
+    async def read(clients: Kafka, begun: asyncio.Barrier, away: asyncio.Event) -> None:
+        async with Inlet.open(clients, TopicPartition("some", 0)) as inlet:
+            await inlet.begin(0)
+            await begun.wait()
+            await away.wait()
+            assert not await inlet.take(1_000)
+            raise KafkaError("the commit failed")
+
+    async with Sandbox() as sandbox:
+        clients = Kafka(KafkaSettings(bootstrap_servers=(sandbox.bootstrap_servers,)))
+        admin = await clients.admin()
+        await admin.create_topics([NewTopic("some", 1, 1)])
+        await admin.close()
+        before = kafka_tasks()
+        begun, away = asyncio.Barrier(READERS + 1), asyncio.Event()
+        readers = [asyncio.create_task(read(clients, begun, away)) for _ in range(READERS)]
+        await begun.wait()
+        await sandbox.brokers[0].stop()
+        away.set()
+        await asyncio.wait(readers)
+        ends = ["cancelled" if one.cancelled() else str(one.exception()) for one in readers]
+        assert all("the commit failed" in end for end in ends), ends
+        await asyncio.sleep(0)
+        assert not kafka_tasks() - before

@@ -176,11 +176,17 @@ def seen(done: asyncio.Future[Any]) -> None:
 
 
 async def stopped(stopping: Awaitable[Any], what: str) -> None:
-    """Wait for a client's stop, but not for long and whatever it raises: what it held is settled by its successor."""
-    try:
-        await asyncio.wait_for(stopping, STOP_WITHIN)
-    except Exception as error:  # noqa: BLE001 - what is thrown away can't matter
-        log.debug("client did not stop cleanly", client=what, error=told(error))
+    """Wait for a client's stop, but not for long and whatever it raises: what it held is settled by its successor.
+
+    It may even be cancelled from within, which isn't meant for whoever waits.
+    """
+    doing = asyncio.ensure_future(stopping)
+    doing.add_done_callback(seen)
+    done, _ = await asyncio.wait([doing], timeout=STOP_WITHIN)
+    if not done:
+        doing.cancel()
+    elif doing.cancelled() or doing.exception():
+        log.debug("client did not stop cleanly", client=what, error=repr(doing))
 
 
 Sent = tuple[asyncio.Future[Any], int]

@@ -16,6 +16,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bridge.core.errors import Misconfigured
 from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.consumers import released
 from bridge.settings.model import Settings
 
 COORDINATOR_WITHIN = 100
@@ -144,7 +145,7 @@ class _Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await stopped(self.consumer.stop(), "consumer")
+        await released(self.consumer)
         await stopped(self.admin.close(), "admin client")
 
     async def places(self) -> dict[TopicPartition, Committed]:

@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from bridge.framing import unframed
-from bridge.kafka.clients import Kafka, stopped, told
-from bridge.kafka.fetching import fetched
+from bridge.kafka.clients import Kafka, told
+from bridge.kafka.consumers import fetched, released
 
 MOST_VIEWERS = 8
 MOST_BYTES = 4 * 1024 * 1024
@@ -167,7 +167,7 @@ class Feed:
                     )
                     await asyncio.sleep(EVERY)
         finally:
-            await stopped(consumer.stop(), "consumer")
+            await released(consumer)
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         consumer.assign(self._tps)

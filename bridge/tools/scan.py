@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bridge.core.errors import Misconfigured
 from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.consumers import released
 from bridge.settings.values import duration
 
 BATCH = 5_000
@@ -122,7 +123,7 @@ class Scanner:
 
     async def close(self) -> None:
         """Disconnect."""
-        await stopped(self._consumer.stop(), "consumer")
+        await released(self._consumer)
         await stopped(self.admin.close(), "admin client")
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bridge.framing import unframed
-from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.clients import Kafka
+from bridge.kafka.consumers import released
 from bridge.settings.model import Settings
 from bridge.tools.output import Exit, console, notices, styled, write_json
 from bridge.tools.scan import scanner
@@ -62,7 +63,7 @@ async def tail(settings: Settings, wanted: Wanted, since: Literal["end", "start"
             notices().print(Text(f"{topic}, from {since if isinstance(since, str) else 'then'}; Ctrl-C ends", "dim"))
         await _follow(consumer, wanted, as_json=as_json)
     finally:
-        await stopped(consumer.stop(), "consumer")
+        await released(consumer)
     return Exit.FINE
 
 

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import Damaged
-from bridge.kafka.clients import stopped, told
+from bridge.kafka.clients import told
+from bridge.kafka.consumers import check, released
 from bridge.tracker.partition import Duties, Worker
 from bridge.tracker.store import Store
 
@@ -78,13 +79,14 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 await asyncio.sleep(LOOK_EVERY)
                 if self._store.damaged:
                     raise Damaged(self._store.damaged)
+                check(self._consumer)
                 self._watch()
                 inside = time.monotonic() if self.joined else inside
             log.error("the tracker is outside its group for too long; it joins again")
         finally:
             self._leaving, self.joined = True, False
             await self._stop_workers(list(self.workers))
-            await stopped(self._consumer.stop(), "consumer")
+            await released(self._consumer)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """A rebalance began: hand everything over."""

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bridge.kafka.clients import Kafka, stopped
-from bridge.kafka.fetching import fetched
+from bridge.kafka.clients import Kafka
+from bridge.kafka.consumers import fetched, released
 
 MOST = 1_000
 """Entries that are taken together: what one transaction folds, some tens of milliseconds of work."""
@@ -39,7 +39,7 @@ class Inlet:
         try:
             yield cls(reader, tp)
         finally:
-            await stopped(reader.stop(), "consumer")
+            await released(reader)
 
     async def begin(self, offset: int) -> None:
         """Read from here on."""

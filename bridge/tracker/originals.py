@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError
 from bridge.codec import decode_entry
 from bridge.core.entries import Report
 from bridge.core.errors import Poison
-from bridge.kafka.clients import Kafka, Record, stopped, told
+from bridge.kafka.clients import Kafka, Record, told
+from bridge.kafka.consumers import released
 from bridge.kafka.letters import DeadLetters
 from bridge.tracker.batch import Complaint
 
@@ -112,7 +113,7 @@ async def _read_again(kafka: Kafka, tp: TopicPartition, offsets: set[int]) -> di
             try:
                 await _collect(reader, tp, offsets, found)
             finally:
-                await stopped(reader.stop(), "consumer")
+                await released(reader)
     except (KafkaError, OSError) as error:
         # It may be another team's topic: gone, or not ours to read. A dead letter's original isn't worth a partition.
         log.warning("originals can't be read again", topic=tp.topic, partition=tp.partition, error=told(error))

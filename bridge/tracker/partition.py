@@ -146,10 +146,13 @@ class Worker:
         producer = await self._duties.kafka.producer(self._transactional_id)
         try:
             async with Inlet.open(self._duties.kafka, self._journal) as inlet:
-                await self._recover(inlet)
-                await self._work(producer, inlet)
+                self._breathe()
+                try:
+                    await self._recover(inlet)
+                    await self._work(producer, inlet)
+                finally:
+                    self.caught_up = self.restored = False  # before what is let go of takes its time
         finally:
-            self.caught_up = self.restored = False
             await abandoned(producer)
 
     async def _recover(self, inlet: Inlet) -> None:

@@ -9,7 +9,8 @@ import structlog
 from aiokafka import TopicPartition
 
 from bridge.codec import decode_state
-from bridge.kafka.clients import Kafka, stopped
+from bridge.kafka.clients import Kafka
+from bridge.kafka.consumers import released
 from bridge.metrics import Metrics
 from bridge.tracker.attempts import Attempts
 from bridge.tracker.layout import Change, Meta
@@ -91,7 +92,7 @@ class Restore(NamedTuple):
                 counted = left
         finally:
             remaining.dec(counted)
-            await stopped(reader.stop(), "consumer")
+            await released(reader)
         seconds = round(time.monotonic() - started, 3)
         log.info("cache brought up to date", partition=self.tp.partition, offset=offset, seconds=seconds)
 

@@ -102,6 +102,30 @@ async def test_each_documented_right_is_needed(
         pytest.fail(f"it does without {lacking}")
 
 
+async def test_a_right_that_is_lost_for_a_while_costs_no_more_than_that_while(
+    fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient
+) -> None:
+    """A group that it may not read is told of, and joined again as soon as it may be."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        rights = rights_of(topics, documented())
+        await asyncio.to_thread(kafka_with_users.allow, rights)
+        settings = kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")
+        async with fleet.service({**topics.settings, **ONLY_CALLBACKS, **settings}) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            one = await bridge.followed()
+            lost = [right for right in rights if right.resource == "Group" and right.operation == "Read"]
+            await asyncio.to_thread(kafka_with_users.forbid, lost)
+
+            async def outside() -> bool:
+                return "the tracker joins again" in service.log and not await service.ready()
+
+            await until(outside, 30, lambda: f"it doesn't notice:\n{service.tail()}")
+            await asyncio.to_thread(kafka_with_users.allow, lost)
+            await until(service.ready, 30, lambda: f"it isn't ready again:\n{service.tail()}")
+            await bridge.tell(one, "sent", "delivered")
+            assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
+
+
 async def test_without_any_right_it_says_so(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
     """A wrong password and a user without rights are each one line, without the password."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:

@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -58,21 +59,15 @@ class Guarded(NamedTuple):
 
     def allow(self, rights: Iterable[Right]) -> None:
         """Give our user rights."""
-        bindings = [
-            AclBinding(
-                ResourceType[_words(resource)],
-                name,
-                ResourcePatternType[pattern.upper()],
-                f"User:{USER}",
-                "*",
-                AclOperation[_words(operation)],
-                AclPermissionType.ALLOW,
-            )
-            for resource, name, pattern, operation in rights
-        ]
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        for done in admin.create_acls(bindings).values():
+        for done in admin.create_acls([AclBinding(*_members(right)) for right in rights]).values():
             done.result(30)
+
+    def forbid(self, rights: Iterable[Right]) -> None:
+        """Take them away again."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        for done in admin.delete_acls([AclBindingFilter(*_members(right)) for right in rights]).values():
+            assert done.result(30), "there was no such right"
 
     def settings(self, protocol: str, mechanism: str) -> dict[str, str]:
         """How the bridge logs in."""
@@ -90,6 +85,18 @@ class Guarded(NamedTuple):
                 "KAFKA__SSL_KEYFILE": str(self.certificates / "bridge.key"),
             }
         return settings
+
+
+def _members(right: Right) -> tuple[Any, ...]:
+    return (
+        ResourceType[_words(right.resource)],
+        right.name,
+        ResourcePatternType[right.pattern.upper()],
+        f"User:{USER}",
+        "*",
+        AclOperation[_words(right.operation)],
+        AclPermissionType.ALLOW,
+    )
 
 
 def _words(name: str) -> str:
