@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
@@ -157,8 +158,7 @@ class App:
         self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal, page: Page
     ) -> None:
         settings = self._settings
-        admin = await self._kafka.admin()
-        stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
+        admin = await self._admin(stack)
         clock, polled = SteadyClock(), Role.POLL in self._roles
         ages = {a.full_name: a.poll_ages for a in self._accounts.values() if polled}
         timetable = Timetable(settings.follow.policy(), ages)
@@ -204,6 +204,7 @@ class App:
         reader = SentReader(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
         intake = Intake(
             self._kafka,
+            admin=await self._admin(stack),
             group=f"{settings.kafka.group_id}.intake",
             topics=settings.topics.sent,
             reader=reader,
@@ -243,6 +244,11 @@ class App:
             tls_key=http.tls_key,
         )
         await stack.enter_async_context(listener)
+
+    async def _admin(self, stack: AsyncExitStack) -> AIOKafkaAdminClient:
+        admin = await self._kafka.admin()
+        stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
+        return admin
 
     @asynccontextmanager
     async def _task(self, work: Coroutine[None, None, None]) -> AsyncIterator[None]:

@@ -22,6 +22,7 @@ from bridge.journal import Journal
 from bridge.kafka.clients import LARGEST_ENTRY, Kafka, Record, told, uncut
 from bridge.kafka.consumers import fetched, released
 from bridge.kafka.letters import DeadLetters
+from bridge.kafka.offsets import committed_offsets
 from bridge.metrics import Metrics
 from bridge.sent import SentReader, Skip
 from bridge.tracing import Tracing, trace_id, traceparent_of
@@ -49,6 +50,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self,
         kafka: Kafka,
         *,
+        admin: Any,
         group: str,
         topics: Iterable[str],
         reader: SentReader,
@@ -58,7 +60,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         metrics: Metrics,
         tracing: Tracing,
     ) -> None:
-        self._kafka, self._group, self._topics = kafka, group, tuple(topics)
+        self._kafka, self._admin, self._group, self._topics = kafka, admin, group, tuple(topics)
         self._reader, self._journal = reader, journal
         self._letters, self._start, self._metrics, self._tracing = letters, start, metrics, tracing
         self._joined = False
@@ -198,7 +200,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await uncut(consumer.commit(offsets))
 
     async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        tps = [tp for tp in consumer.assignment() if await consumer.committed(tp) is None]
+        assigned = list(consumer.assignment())
+        known = await committed_offsets(self._admin, self._group, assigned)
+        tps = [tp for tp in assigned if tp not in known]
         if not tps:
             return {}
         start = self._start()

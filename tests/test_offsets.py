@@ -1,24 +1,29 @@
-"""Where a group stands is believed only when nobody says otherwise: a coordinator that is loading knows nothing yet."""
+"""Where a group stands is believed only when its coordinator says so: one that still loads knows nothing yet."""
 
 from collections.abc import Mapping, Sequence
 from typing import Self
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, NotCoordinatorError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka import offsets
+from bridge.kafka.clients import Kafka
+from bridge.kafka.consumers import released
 from bridge.kafka.offsets import Committed, committed, open_journal
+from bridge.sandbox.broker import Sandbox
+from bridge.settings.model import KafkaSettings
 
 TP = TopicPartition("journal", 3)
 NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;incarnation")
 
 
 class Admin:
-    """Says one thing after the other, and the last again and again."""
+    """Says one thing after the other, and the last again and again. None is a refusal."""
 
-    def __init__(self, *answers: OffsetAndMetadata | Exception) -> None:
+    def __init__(self, *answers: OffsetAndMetadata | Exception | None) -> None:
         self._answers = list(answers)
 
     async def list_consumer_group_offsets(
@@ -28,36 +33,47 @@ class Admin:
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return dict.fromkeys(partitions, answer)
+        return dict.fromkeys(partitions, answer) if answer else {}
 
 
-class Consumer:
-    """Knows the offset, and no metadata."""
-
-    def __init__(self, offset: int | None) -> None:
-        self._offset = offset
-
-    async def committed(self, _tp: TopicPartition) -> int | None:
-        """As the client's consumer does."""
-        return self._offset
-
-
-async def test_a_loading_coordinator_s_silence_is_not_believed() -> None:
-    """The admin client takes its refusal for nothing; the consumer knows better, so it is asked again."""
-    found = await committed(Admin(NOTHING, NotCoordinatorError(), NOTHING, PLACE), Consumer(42), "group", TP)
+async def test_a_refusal_is_no_answer() -> None:
+    """Nor is a coordinator that moved: it is asked again."""
+    found = await committed(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
     assert found == Committed(42, 24, "incarnation")
 
 
-async def test_nothing_is_nothing_when_both_say_so() -> None:
+async def test_nothing_is_nothing_when_the_answer_says_so() -> None:
     """A group that never committed has no place."""
-    assert await committed(Admin(NOTHING), Consumer(None), "group", TP) is None
+    assert await committed(Admin(None, NOTHING), "group", TP) is None
 
 
-async def test_a_coordinator_that_never_comes_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never a guess."""
     monkeypatch.setattr(offsets, "COORDINATOR_WITHIN", 3)
     with pytest.raises(CoordinatorNotAvailableError):
-        await committed(Admin(NOTHING), Consumer(42), "group", TP)
+        await committed(Admin(None), "group", TP)
+
+
+async def test_a_broker_that_isn_t_the_coordinator_refuses_by_naming_no_partition(unique: str) -> None:
+    """What telling a refusal from nothing relies on, of a real Kafka and the client library as it is."""
+    async with Sandbox(brokers=3) as kafka:
+        clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.bootstrap_servers.split(","))))
+        admin, some = await clients.admin(), [TopicPartition(unique, number) for number in range(2)]
+        member = await clients.member(unique)
+        try:
+            await admin.create_topics([NewTopic(unique, 2, 1)])
+            member.assign(some)
+            await member.commit({some[0]: 5})
+            right = await admin.find_coordinator(unique)
+            said = {
+                broker.node: await admin.list_consumer_group_offsets(unique, broker.node, some)
+                for broker in kafka.brokers
+            }
+        finally:
+            await released(member)
+            await admin.close()
+        assert {tp: at.offset for tp, at in said.pop(right).items()} == {some[0]: 5, some[1]: -1}
+        assert list(said.values()) == [{}, {}]
 
 
 class Journal:

@@ -1,7 +1,8 @@
-"""The tracker's place in the journal: where it is kept, and what happens when there is none."""
+"""What groups have committed: above all the tracker's place in the journal, and what happens when there is none."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -37,29 +38,33 @@ class Committed(NamedTuple):
         return f"{self.partitions};{self.incarnation}"
 
 
-async def committed(admin: Any, consumer: AIOKafkaConsumer, group: str, tp: TopicPartition) -> Committed | None:
-    """What a group has committed for a partition, or None; the consumer is a member of the group."""
-    return (await _places(admin, consumer, group, [tp])).get(tp)
+async def committed(admin: Any, group: str, tp: TopicPartition) -> Committed | None:
+    """What a group has committed for a partition, or None."""
+    return (await _places(admin, group, [tp])).get(tp)
 
 
-async def _places(
-    admin: Any, consumer: AIOKafkaConsumer, group: str, tps: list[TopicPartition]
-) -> dict[TopicPartition, Committed]:
-    """What a group has committed for these partitions; those without anything are missing.
+async def _places(admin: Any, group: str, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
+    """What a group has committed for these partitions; those without anything are missing."""
+    return {tp: _read(at) for tp, at in (await committed_offsets(admin, group, tps)).items()}
 
-    Kafka makes its own topic for offsets when a group first asks, and has no coordinator until then. While one is
-    still loading, the admin client takes its refusal for "nothing committed"; the consumer doesn't, but knows no
-    metadata. So nothing counts as nothing only when both say so.
+
+async def committed_offsets(
+    admin: Any, group: str, tps: Sequence[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What a group has committed for these partitions, never guessed; those without anything are missing.
+
+    Kafka makes its own topic for offsets when a group first asks, and has no coordinator until then; and one that still
+    loads refuses to answer. The client library takes a refusal for an answer about no partition at all. So nothing
+    counts as nothing only where the answer says so of that partition, by an offset of -1.
+
+    Raises:
+        KafkaError: There is no answer, or no coordinator for long.
     """
     for _ in range(COORDINATOR_WITHIN):
-        try:
-            found = await admin.list_consumer_group_offsets(group, partitions=tps)
-        except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
-            await asyncio.sleep(0.1)
-            continue
-        places = {tp: _read(at) for tp, at in found.items() if at.offset >= 0}
-        if not [tp for tp in tps if tp not in places and await consumer.committed(tp) is not None]:
-            return places
+        with suppress(CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+            found = await admin.list_consumer_group_offsets(group, partitions=list(tps))
+            if all(tp in found for tp in tps):
+                return {tp: at for tp, at in found.items() if at.offset >= 0}
         await asyncio.sleep(0.1)
     raise CoordinatorNotAvailableError(f"the group {group} has no coordinator")
 
@@ -150,7 +155,7 @@ class _Journal:
 
     async def places(self) -> dict[TopicPartition, Committed]:
         """What is committed, for the partitions that have something."""
-        return await _places(self.admin, self.consumer, self.group, self.tps)
+        return await _places(self.admin, self.group, self.tps)
 
     async def fresh_and_lost(
         self, places: Mapping[TopicPartition, Committed]

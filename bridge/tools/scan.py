@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bridge.core.errors import Misconfigured
 from bridge.kafka.clients import Kafka, stopped
 from bridge.kafka.consumers import released
+from bridge.kafka.offsets import committed_offsets
 from bridge.settings.values import duration
 
 BATCH = 5_000
@@ -99,8 +100,8 @@ class Scanner:
 
     async def committed(self, group: str, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The offsets that a group has come to; 0 where it has none."""
-        found = await self.admin.list_consumer_group_offsets(group, partitions=list(tps))
-        return {tp: max(0, found[tp].offset) if tp in found else 0 for tp in tps}
+        found = await committed_offsets(self.admin, group, list(tps))
+        return {tp: found[tp].offset if tp in found else 0 for tp in tps}
 
     async def leader(self, tp: TopicPartition) -> int:
         """The broker that leads a partition."""

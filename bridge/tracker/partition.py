@@ -180,7 +180,7 @@ class Worker:
         self.beat = time.monotonic()
 
     async def _committed(self) -> Committed:
-        place = await committed(self._duties.admin, self._member, self._duties.group, self._journal)
+        place = await committed(self._duties.admin, self._duties.group, self._journal)
         if place is None:
             raise Misconfigured(f"the group {self._duties.group} has lost its offsets; see `sms-bridge topics --adopt`")
         return place._replace(partitions=self._duties.partitions.journal)
