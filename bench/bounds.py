@@ -70,7 +70,7 @@ def _known(found: Found) -> str:
         return ""
     few, many = numbers[0], numbers[-1]
     return f"""**Many attempts: what isn't in memory.**
-The entries here are about attempts drawn by chance from all of them. A few fit into the 32 MB of the cache; of many,
+The entries here are about attempts drawn by chance from all of them. A few fit into the 28 MB of the cache; of many,
 each look-up reads and unpacks blocks: {few["cpu_us"]:.0f} and {many["cpu_us"]:.0f} µs an entry. In practice reports are
 about what was sent lately. A restore takes {many["restore_cpu_us"]:.0f} µs a state: read, look up, unpack, index,
 write."""

@@ -18,7 +18,7 @@ from bridge.tracker.attempts import Attempts
 from bridge.tracker.disk import Column, Disk
 from bridge.tracker.timetable import Timetable
 
-MEMORY_BYTES = 32 * 1024 * 1024
+MEMORY_BYTES = 28 * 1024 * 1024
 """For blocks, their indexes and filters, and write buffers, of all partitions together."""
 
 HELD_HERE = "lock hold by current process"
