@@ -14,8 +14,6 @@ from bench.subjects.tracker import WITHIN, Journal, filled
 
 ENTRIES = 100_000
 COUNTS = (1, 2, 4)
-ROUNDS = 3
-"""At most: every round starts seven processes."""
 
 
 async def measure(run: Run) -> Mapping[str, Any]:
@@ -26,7 +24,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
         Contestant(f"{count}", lambda _, count=count: _processes(run, journals[count], count))  # type: ignore[misc]
         for count in COUNTS
     ]
-    result = await contest(contestants, min(run.rounds, ROUNDS), run.show)
+    result = await contest(contestants, run.rounds, run.show)
     await run.cluster.delete(*(journal.topic for journal in journals.values()))
     return {
         **result.as_json(),

@@ -66,6 +66,8 @@ class Appender:
         self._lanes: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._on_their_way: set[asyncio.Future[Any]] = set()
         self._moved_at = 0.0
+        self._leaving = asyncio.Event()
+        self._leaving.set()
 
     @property
     def ready(self) -> bool:
@@ -98,7 +100,7 @@ class Appender:
             lane = (record.topic, record.partition)
             self._waiting.setdefault(lane, []).append(_Waiting(record, ticket))
             if lane not in self._lanes:
-                self._lanes[lane] = asyncio.create_task(self._drive(lane))
+                self._lanes[lane] = asyncio.create_task(self._drive(lane, self._departure(loop)))
         if ticket.remaining == 0:
             future.set_result(None)
         return future
@@ -117,10 +119,17 @@ class Appender:
         if producer:
             await abandoned(producer)
 
-    async def _drive(self, lane: tuple[str, int]) -> None:
+    def _departure(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+        """When the next batches leave: those of all partitions together, for then they share a request."""
+        if self._leaving.is_set():
+            self._leaving = asyncio.Event()
+            loop.call_later(LINGER, self._leaving.set)
+        return self._leaving
+
+    async def _drive(self, lane: tuple[str, int], departure: asyncio.Event) -> None:
         """Send what waits for one partition, batch after batch, until nothing does."""
         try:
-            await asyncio.sleep(LINGER)
+            await departure.wait()
             while waiting := self._waiting.pop(lane, None):
                 await self._send(waiting)
         finally:

@@ -1,0 +1,45 @@
+"""Batches of the journal leave together."""
+
+import asyncio
+
+import pytest
+from aiokafka.admin import NewTopic
+from aiokafka.producer.sender import Sender
+
+from bridge.kafka import appender
+from bridge.kafka.appender import Appender
+from bridge.kafka.clients import Kafka, Record
+from bridge.settings.model import KafkaSettings
+
+PARTITIONS = 3
+
+
+async def test_what_comes_soon_after_shares_a_request_whatever_its_partition(
+    kafka: str, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker gets one request at a time: a partition that left a moment before would let the others wait for it."""
+    monkeypatch.setattr(appender, "LINGER", 0.3)
+    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
+    admin = await clients.admin()
+    await admin.create_topics([NewTopic(unique, PARTITIONS, 1)])
+    await admin.close()
+    requests: list[int] = []
+    send = Sender._send_produce_req  # noqa: SLF001 - what leaves is what the test is about
+
+    async def counted(sender: Sender, node: int, batches: dict[object, object]) -> None:
+        requests.append(len(batches))
+        await send(sender, node, batches)
+
+    monkeypatch.setattr(Sender, "_send_produce_req", counted)
+    writer = Appender(clients)
+    await writer.start()
+    try:
+        for wave in range(2):
+            appended = []
+            for number in range(PARTITIONS):
+                appended.append(writer.append([Record(unique, number, b"key", b"value")]))
+                await asyncio.sleep(0.002)
+            await asyncio.gather(*appended)
+            assert requests == [PARTITIONS] * (wave + 1)
+    finally:
+        await writer.stop(5.0)
