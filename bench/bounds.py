@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.targets import TARGETS
+from bridge.tracker.store import MEMORY_BYTES
 
 Found = Mapping[str, Any]
 
@@ -70,10 +71,10 @@ def _known(found: Found) -> str:
         return ""
     few, many = numbers[0], numbers[-1]
     return f"""**Many attempts: what isn't in memory.**
-The entries here are about attempts drawn by chance from all of them. A few fit into the 28 MB of the cache; of many,
-each look-up reads and unpacks blocks: {few["cpu_us"]:.0f} and {many["cpu_us"]:.0f} µs an entry. In practice reports are
-about what was sent lately. A restore takes {many["restore_cpu_us"]:.0f} µs a state: read, look up, unpack, index,
-write."""
+The entries here are about attempts drawn by chance from all of them. A few fit into the
+{MEMORY_BYTES >> 20} MB of the cache; of many, each look-up reads and unpacks blocks: {few["cpu_us"]:.0f} and
+{many["cpu_us"]:.0f} µs an entry. In practice reports are about what was sent lately. A restore takes
+{many["restore_cpu_us"]:.0f} µs a state: read, look up, unpack, index, write."""
 
 
 _SAID: Mapping[str, Callable[[Found], str]] = {

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
 from bridge.kafka import abandoning
 from bridge.kafka.abandoning import abandoned
 from bridge.kafka.clients import Kafka, Record, send_batches
 from bridge.sandbox.broker import Sandbox
-from bridge.settings.model import KafkaSettings
 from bridge.tracker.inlet import Inlet
+from tests.clients import clients_of, make_topic
 
 READERS = 8
 """So many that some of them are about to try again when they are given up."""
@@ -51,14 +50,10 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
     loop = asyncio.get_running_loop()
     with listening() as said:
         async with Sandbox() as sandbox:
-            admin = AIOKafkaAdminClient(bootstrap_servers=sandbox.bootstrap_servers)
-            await admin.start()
-            await admin.create_topics([NewTopic("some", 2, 1)])
-            await admin.close()
+            clients = clients_of(sandbox.bootstrap_servers)
+            await make_topic(clients, "some", 2)
             before = kafka_tasks()
-            producer = await Kafka(KafkaSettings(bootstrap_servers=(sandbox.bootstrap_servers,))).producer(
-                transactional_id
-            )
+            producer = await clients.producer(transactional_id)
             if transactional_id:
                 await producer.begin_transaction()
             await asyncio.gather(*(f for f, _ in await send_batches(producer, [Record("some", 0, b"k", b"v")])))
@@ -82,10 +77,8 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
 
 async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -> None:
     """Its successor has begun; what it was doing fails for those who wait, and for nobody else."""
-    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
-    admin = await clients.admin()
-    await admin.create_topics([NewTopic(unique, 1, 1)])
-    await admin.close()
+    clients = clients_of(kafka)
+    await make_topic(clients, unique)
     with listening() as said:
         older = await clients.producer(unique)
         await older.begin_transaction()
@@ -112,7 +105,7 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
             raise KafkaError("no coordinator") from None
 
     with listening() as said:
-        producer = await Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(",")))).producer()
+        producer = await clients_of(kafka).producer()
         sender = producer._sender  # noqa: SLF001 - its task is what the test is about
         await sender.close()
         task = sender._sender_task = asyncio.create_task(stubborn())  # noqa: SLF001
@@ -136,10 +129,8 @@ async def test_readers_are_given_up_while_kafka_is_away() -> None:
             raise KafkaError("the commit failed")
 
     async with Sandbox() as sandbox:
-        clients = Kafka(KafkaSettings(bootstrap_servers=(sandbox.bootstrap_servers,)))
-        admin = await clients.admin()
-        await admin.create_topics([NewTopic("some", 1, 1)])
-        await admin.close()
+        clients = clients_of(sandbox.bootstrap_servers)
+        await make_topic(clients, "some")
         before = kafka_tasks()
         begun, away = asyncio.Barrier(READERS + 1), asyncio.Event()
         readers = [asyncio.create_task(read(clients, begun, away)) for _ in range(READERS)]

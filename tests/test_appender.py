@@ -3,13 +3,12 @@
 import asyncio
 
 import pytest
-from aiokafka.admin import NewTopic
 from aiokafka.producer.sender import Sender
 
 from bridge.kafka import appender
 from bridge.kafka.appender import Appender
-from bridge.kafka.clients import Kafka, Record
-from bridge.settings.model import KafkaSettings
+from bridge.kafka.clients import Record
+from tests.clients import clients_of, make_topic
 
 PARTITIONS = 3
 
@@ -19,10 +18,8 @@ async def test_what_comes_soon_after_shares_a_request_whatever_its_partition(
 ) -> None:
     """A broker gets one request at a time: a partition that left a moment before would let the others wait for it."""
     monkeypatch.setattr(appender, "LINGER", 0.3)
-    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
-    admin = await clients.admin()
-    await admin.create_topics([NewTopic(unique, PARTITIONS, 1)])
-    await admin.close()
+    clients = clients_of(kafka)
+    await make_topic(clients, unique, PARTITIONS)
     requests: list[int] = []
     send = Sender._send_produce_req  # noqa: SLF001 - what leaves is what the test is about
 

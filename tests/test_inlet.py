@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import NewTopic
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 
-from bridge.kafka.clients import Kafka, Record, send_batches
-from bridge.settings.model import KafkaSettings
+from bridge.kafka.clients import Record, send_batches
 from bridge.tracker import inlet
 from bridge.tracker.inlet import Inlet
+from tests.clients import clients_of, make_topic
 
 PATIENCE = 5_000
 
@@ -42,10 +41,8 @@ class Journal:
 @pytest_asyncio.fixture(loop_scope="session")
 async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
     """An empty one, about to be read from its beginning."""
-    clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.split(","))))
-    admin = await clients.admin()
-    await admin.create_topics([NewTopic(unique, 1, 1)])
-    await admin.close()
+    clients = clients_of(kafka)
+    await make_topic(clients, unique)
     producer: Any = await clients.producer()
     try:
         async with Inlet.open(clients, TopicPartition(unique, 0)) as source:

@@ -10,11 +10,10 @@ from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, Not
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka import offsets
-from bridge.kafka.clients import Kafka
 from bridge.kafka.consumers import released
 from bridge.kafka.offsets import Committed, committed, open_journal
 from bridge.sandbox.broker import Sandbox
-from bridge.settings.model import KafkaSettings
+from tests.clients import clients_of
 
 TP = TopicPartition("journal", 3)
 NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;incarnation")
@@ -57,7 +56,7 @@ async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.
 async def test_a_broker_that_isn_t_the_coordinator_refuses_by_naming_no_partition(unique: str) -> None:
     """What telling a refusal from nothing relies on, of a real Kafka and the client library as it is."""
     async with Sandbox(brokers=3) as kafka:
-        clients = Kafka(KafkaSettings(bootstrap_servers=tuple(kafka.bootstrap_servers.split(","))))
+        clients = clients_of(kafka.bootstrap_servers)
         admin, some = await clients.admin(), [TopicPartition(unique, number) for number in range(2)]
         member = await clients.member(unique)
         try:

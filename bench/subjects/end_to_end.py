@@ -36,7 +36,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
         Contestant(f"{count}", lambda _, count=count: _flow(run, count))  # type: ignore[misc]
         for count in PARTITIONS
     ]
-    return {"rate": RATE, **(await contest(contestants, run.rounds, run.show)).as_json()}
+    return (await contest(contestants, run.rounds, run.show)).as_json()
 
 
 async def _flow(run: Run, partitions: int) -> Measured:
