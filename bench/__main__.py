@@ -16,7 +16,8 @@ from bench.process import Failed
 from bench.report import written
 from bench.run import Run, Subject, machine
 from bench.subjects import end_to_end, intake, known, partitions, poller, profile, receiver, tracker
-from bridge.sandbox.broker import SandboxFailed, sandbox
+from bridge.sandbox.kafka.broker import sandbox
+from bridge.sandbox.kafka.installation import SandboxError
 
 SUBJECTS: Mapping[str, Subject] = {
     "tracker": tracker.measure,
@@ -82,7 +83,7 @@ def main() -> None:
     whole = not told.only and told.scale == 1
     try:
         found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, whole=whole, long=told.long))
-    except SandboxFailed as failure:
+    except SandboxError as failure:
         sys.exit(f"sandbox: {failure}")
     (RESULTS if whole else LAST).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.write(written(found)["performance.md"])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.targets import TARGETS
-from bridge.tracker.store import MEMORY_BYTES
+from bridge.state.store import MEMORY_BYTES
 
 Found = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from bench.process import Running, finished
-from bridge.sandbox.broker import free_ports
+from bridge.sandbox.kafka.broker import free_ports
 
 COMMAND = (sys.executable, "-m", "bridge")
 ROOT = Path(__file__).parent.parent

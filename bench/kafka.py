@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export it
 
 from bench.process import Failed
-from bridge.kafka.clients import Kafka, Record, send_batches
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.records import Record, send_batches
 from bridge.settings.model import KafkaSettings
 
 AT_ONCE = 20_000
@@ -27,7 +28,7 @@ class Cluster:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.bootstrap_servers = bootstrap_servers
-        self.kafka = Kafka(KafkaSettings(bootstrap_servers=(bootstrap_servers,)))
+        self.kafka = KafkaClients(KafkaSettings(bootstrap_servers=(bootstrap_servers,)))
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
     async def __aenter__(self) -> Self:

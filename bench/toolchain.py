@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.process import Failed, finished
-from bridge.sandbox.broker import ready_to_run
-from bridge.sandbox.installation import cache_folder
+from bridge.sandbox.kafka.broker import ready_to_run
+from bridge.sandbox.kafka.installation import cache_folder
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from bridge.codec import encode_entry
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Entry, Report, Sent
+from bridge.journal.serde import encode_entry
 
 INTERIM, REPEATED, FAILED = 0.5, 0.1, 0.15
 """Shares of attempts that get an interim report, whose last report comes twice, that are not delivered."""

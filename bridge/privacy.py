@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
-from bridge.framing import parted
-from bridge.providers.reports import RECIPIENT_MEMBERS
+from bridge.kafka.wire_format import split_frame
+from bridge.providers.report_builder import RECIPIENT_MEMBERS
 from bridge.settings.model import PrivacySettings
 
 DROPPED = ""
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\+?\d(?:[ ()./-]{0,2}\d){6,}")
 """Seven digits or more, in the ways in which phone numbers are written."""
 
 
-class Original(NamedTuple):
+class RedactedOriginal(NamedTuple):
     """Something of a dead letter as it may be kept."""
 
     key: bytes | None
@@ -52,7 +52,7 @@ class Privacy:
             return number
         if not self._key:
             return None
-        return hmac.digest(self._key, digits_of(number).encode(), "sha256").hex()
+        return hmac.digest(self._key, extract_digits(number).encode(), "sha256").hex()
 
     def words(self, raw: str, members: frozenset[str]) -> str:
         """A provider's words, a body or a query, as they may be kept.
@@ -67,28 +67,28 @@ class Privacy:
         """A sentence about an input, which may quote it, as it may be kept."""
         return text if self._keeps else _NUMBER.sub(MASK, text)
 
-    def original(self, key: bytes | None, value: bytes | None) -> Original:
+    def original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
         """What a dead letter holds of an input that nobody could read or use, as it may be kept.
 
         Where numbers aren't kept as they are, members that hold one are emptied: a hash could not be told from a
         number when the letter is read again. What is neither JSON nor a form loses all that looks like a number.
         """
         if self._keeps:
-            return Original(key, value)
+            return RedactedOriginal(key, value)
         removed: set[str] = set()
 
         def emptied(name: str, found: Any) -> Any:
             if name.lower() not in self._recipients or found is None:
                 return found
-            removed.add(digits_of(str(found)))
+            removed.add(extract_digits(str(found)))
             return None
 
         kept = None
         if value is not None:
-            frame, rest = parted(value)
+            frame, rest = split_frame(value)
             text = _redacted(rest.decode("utf-8", "surrogateescape"), emptied)
             kept = frame + text.encode("utf-8", "surrogateescape")
-        return Original(None if key is not None and _is_one_of(key, removed) else key, kept)
+        return RedactedOriginal(None if key is not None and _is_one_of(key, removed) else key, kept)
 
     def _member(self, name: str, value: Any, members: frozenset[str]) -> Any:
         if name.lower() not in members or value is None:
@@ -99,10 +99,10 @@ class Privacy:
 def _is_one_of(key: bytes, numbers: set[str]) -> bool:
     """Whether a key is one of these phone numbers; where there are none, whether it looks like any."""
     text = key.decode("utf-8", "replace").strip()
-    return digits_of(text) in numbers - {""} or (not numbers and _NUMBER.fullmatch(text) is not None)
+    return extract_digits(text) in numbers - {""} or (not numbers and _NUMBER.fullmatch(text) is not None)
 
 
-def digits_of(number: str) -> str:
+def extract_digits(number: str) -> str:
     """A phone number however it is written, as its digits."""
     return "".join(filter(str.isdigit, number))
 

@@ -21,10 +21,10 @@ from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from bridge.sandbox.demo import Options, perform
-from bridge.sandbox.screen import ending, picture
-from bridge.sandbox.tally import Tally
-from bridge.sandbox.verdict import Comparison
+from bridge.sandbox.demo.demo import DemoOptions, perform
+from bridge.sandbox.demo.live_view import ending, picture
+from bridge.sandbox.demo.run_stats import RunStats
+from bridge.sandbox.demo.verification import VerificationResult
 
 COLUMNS, ROWS = 92, 29
 EVERY = 2.0
@@ -76,11 +76,11 @@ class Recorder:
         self._said.append(Text.assemble(("▸ ", "bold cyan"), text))
         self._phases()
 
-    def show(self, tally: Tally) -> None:
+    def show(self, tally: RunStats) -> None:
         """A picture."""
         self._keep([picture(tally, self._title, ROWS)])
 
-    def result(self, comparison: Comparison, summary: Mapping[str, Any]) -> None:
+    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
         """The end."""
         self._keep([*self._said, Text(""), ending(comparison, summary)])
 
@@ -181,7 +181,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/demo.svg")
     recorder = Recorder()
-    comparison = asyncio.run(perform(Options(), recorder))
+    comparison = asyncio.run(perform(DemoOptions(), recorder))
     if not comparison.ok:
         sys.exit("the demo found something wrong; nothing is written")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,16 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 from bridge.settings.model import Settings
-from bridge.settings.providers import Account, DexatelAccount, PolledAccount, SpeedocomAccount, WebhookAccount
-from bridge.settings.values import SCHEDULES, Takes
+from bridge.settings.providers import (
+    AccountSettings,
+    DexatelAccountSettings,
+    PolledAccountSettings,
+    SpeedocomAccountSettings,
+    WebhookAccountSettings,
+)
+from bridge.settings.types import SCHEDULES, ValueForm
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -63,7 +69,7 @@ type, and `SENT__FIELDS={"sent_at":"/time"}` takes its time. Confluent's five fr
 METRICS = """\
 # Metrics
 
-<!-- written by `make docs` from bridge/metrics.py -->
+<!-- written by `make docs` from bridge/observability/metrics.py -->
 
 At `/metrics` of the admin port. Every name begins with `sms_bridge_`; counters end in `_total`, histograms are classic
 ones (`_bucket`, `_sum`, `_count`), durations are in seconds. Labels are closed sets, never ids. Beside these there are
@@ -92,9 +98,9 @@ def settings_reference() -> str:
             parts.append(f"{heading}\n{_table(_rows(model.model_fields, f'{name.upper()}__'))}")
             parts += [NOTES[name]] if name in NOTES else []
     parts.append(f"{PROVIDERS}\n{_table(_common())}")
-    for heading, account in (("Dexatel alone", DexatelAccount), ("Speedocom alone", SpeedocomAccount)):
-        parts.append(f"{heading}:\n\n{_table(_rows(_beyond(PolledAccount, account), ''))}")
-    parts.append(f"{WEBHOOKS}\n{_table(_rows(_beyond(Account, WebhookAccount), ''))}")
+    for heading, account in (("Dexatel alone", DexatelAccountSettings), ("Speedocom alone", SpeedocomAccountSettings)):
+        parts.append(f"{heading}:\n\n{_table(_rows(_beyond(PolledAccountSettings, account), ''))}")
+    parts.append(f"{WEBHOOKS}\n{_table(_rows(_beyond(AccountSettings, WebhookAccountSettings), ''))}")
     return "\n".join(parts)
 
 
@@ -135,9 +141,11 @@ def _common() -> Iterator[str]:
     """What both providers have; a default may differ."""
     yield "| `ENABLED` | `true` or `false` | | `false` turns a provider off that is otherwise set up |"
     yield "| `ACCOUNTS` | | | see above |"
-    for name, field in PolledAccount.model_fields.items():
+    for name, field in PolledAccountSettings.model_fields.items():
         (row,) = _rows({name: field}, "")
-        ours, other = (_default(model.model_fields[name]) for model in (DexatelAccount, SpeedocomAccount))
+        ours, other = (
+            _default(model.model_fields[name]) for model in (DexatelAccountSettings, SpeedocomAccountSettings)
+        )
         yield row if ours == other else row.replace(_code(other), f"Dexatel {_code(ours)}, Speedocom {_code(other)}")
 
 
@@ -149,7 +157,7 @@ def _model(field: FieldInfo) -> type[BaseModel] | None:
 
 def _form(field: FieldInfo) -> str:
     """What a value looks like."""
-    takes = [one.form for one in field.metadata if isinstance(one, Takes)]
+    takes = [one.form for one in field.metadata if isinstance(one, ValueForm)]
     if takes:
         return takes[0]
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]
@@ -163,7 +171,7 @@ def _form(field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     """A default as one would write it."""
     value = field.get_default(call_default_factory=True, validated_data={})
-    if Takes("duration") in field.metadata:
+    if ValueForm("duration") in field.metadata:
         return _duration(value)
     for name, ages in SCHEDULES.items():
         if ages and value == ages:

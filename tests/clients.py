@@ -2,16 +2,16 @@
 
 from aiokafka.admin import NewTopic
 
-from bridge.kafka.clients import Kafka
+from bridge.kafka.clients import KafkaClients
 from bridge.settings.model import KafkaSettings
 
 
-def clients_of(bootstrap_servers: str) -> Kafka:
+def clients_of(bootstrap_servers: str) -> KafkaClients:
     """Of one Kafka; several addresses have commas between."""
-    return Kafka(KafkaSettings(bootstrap_servers=tuple(bootstrap_servers.split(","))))
+    return KafkaClients(KafkaSettings(bootstrap_servers=tuple(bootstrap_servers.split(","))))
 
 
-async def make_topic(clients: Kafka, name: str, partitions: int = 1) -> None:
+async def make_topic(clients: KafkaClients, name: str, partitions: int = 1) -> None:
     """Make a topic that isn't replicated."""
     admin = await clients.admin()
     await admin.create_topics([NewTopic(name, partitions, 1)])

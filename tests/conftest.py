@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bridge.sandbox.broker import sandbox
+from bridge.sandbox.kafka.broker import sandbox
 
 
 @pytest_asyncio.fixture(scope="session")

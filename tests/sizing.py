@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from aiohttp import ClientSession, TCPConnector
 
-from bridge.sandbox.broker import Sandbox
+from bridge.sandbox.kafka.broker import Sandbox
 from tests.service.conftest import SECRETS, secrets
 from tests.service.harness.bridge import Message, message
 from tests.service.harness.fleet import Fleet

@@ -10,11 +10,12 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 
-from bridge.kafka import abandoning
-from bridge.kafka.abandoning import abandoned
-from bridge.kafka.clients import Kafka, Record, send_batches
-from bridge.sandbox.broker import Sandbox
-from bridge.tracker.inlet import Inlet
+from bridge.journal.reader import JournalReader
+from bridge.kafka import producers
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.producers import abort_producer
+from bridge.kafka.records import Record, send_batches
+from bridge.sandbox.kafka.broker import Sandbox
 from tests.clients import clients_of, make_topic
 
 READERS = 8
@@ -66,7 +67,7 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
             with suppress(asyncio.CancelledError):
                 await waiting
             started = loop.time()
-            await abandoned(producer)
+            await abort_producer(producer)
             assert loop.time() - started < 5
             await asyncio.sleep(0)
             assert all(future.done() for future, _ in sent)
@@ -86,15 +87,15 @@ async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -
         sent = await send_batches(older, [Record(unique, 0, b"k", b"v")])
         with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
             await asyncio.gather(*(future for future, _ in sent))
-        await abandoned(older)
-        await abandoned(newer)
+        await abort_producer(older)
+        await abort_producer(newer)
         del sent, older, newer
     assert said == []
 
 
 async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that looks for its coordinator while brokers are away may fail long after its producer was given up."""
-    monkeypatch.setattr(abandoning, "TRIES", 0)
+    monkeypatch.setattr(producers, "TRIES", 0)
     given_up = asyncio.Event()
 
     async def stubborn() -> None:
@@ -110,7 +111,7 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
         await sender.close()
         task = sender._sender_task = asyncio.create_task(stubborn())  # noqa: SLF001
         await asyncio.sleep(0)
-        await abandoned(producer)
+        await abort_producer(producer)
         given_up.set()
         await asyncio.wait([task])
         del task, sender, producer
@@ -120,8 +121,8 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
 async def test_readers_are_given_up_while_kafka_is_away() -> None:
     """What ended their work is what is raised, and their tasks and clients are gone."""
 
-    async def read(clients: Kafka, begun: asyncio.Barrier, away: asyncio.Event) -> None:
-        async with Inlet.open(clients, TopicPartition("some", 0)) as inlet:
+    async def read(clients: KafkaClients, begun: asyncio.Barrier, away: asyncio.Event) -> None:
+        async with JournalReader.open(clients, TopicPartition("some", 0)) as inlet:
             await inlet.begin(0)
             await begun.wait()
             await away.wait()

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bridge.agenda import COUNTED, FRESH, choose
-from bridge.codec import encode_state
 from bridge.core.attempt import Followed, Policy
-from bridge.tracker.attempts import Attempts
-from bridge.tracker.layout import Change
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
+from bridge.core.schedule import Schedule
+from bridge.poller.due_polls import COUNTED, FRESH, select_due_polls
+from bridge.state.keys import StateChange
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
 
 HOUR = 3_600_000
 NOW = 1_741_100_000_000
@@ -22,18 +22,18 @@ NOW = 1_741_100_000_000
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A cache on disk whose one account is asked an hour after sending."""
-    made = Store(tmp_path, Timetable(Policy(), {"dexatel:default": (HOUR,)}))
+    made = Store(tmp_path, Schedule(Policy(), {"dexatel:default": (HOUR,)}))
     yield made
     made.close()
 
 
 def partition(store: Store, number: int, sent: dict[str, tuple[int, int]]) -> Any:
     """A partition that is caught up, with attempts sent and ending at these hours before and after now."""
-    attempts: Attempts = store.partition(number)
+    attempts: PartitionStore = store.partition(number)
     changes = []
     for name, (since, left) in sent.items():
         state = Followed(name, NOW - since * HOUR, NOW - since * HOUR, NOW + left * HOUR, None, None, {}, None)
-        changes.append(Change(f"dexatel:default:{name}", None, state, encode_state(state)))
+        changes.append(StateChange(f"dexatel:default:{name}", None, state, encode_state(state)))
     attempts.apply(changes, "i", len(changes))
     return SimpleNamespace(caught_up=True, attempts=attempts)
 
@@ -49,7 +49,7 @@ def test_who_ends_first_is_asked_first(store: Store) -> None:
         partition(store, 0, {"a": (20, 5), "b": (30, 1), "early": (0, 40)}),
         partition(store, 1, {"c": (10, 3), "d": (5, 9)}),
     ]
-    due = choose(workers, "dexatel:default", NOW, 10, {"dexatel:default:c"}.__contains__)
+    due = select_due_polls(workers, "dexatel:default", NOW, 10, {"dexatel:default:c"}.__contains__)
     assert names(due.chosen) == ["b", "a", "d"]
     assert due.seen == 3
 
@@ -59,7 +59,7 @@ def test_a_backlog_does_not_starve_what_is_new(store: Store) -> None:
     backlog = {f"old-{number:04}": (30, 1 + number % 10) for number in range(1500)}
     fresh = {f"new-{number}": (2, 45) for number in range(3)}
     workers = [partition(store, 0, backlog | fresh)]
-    chosen, seen = choose(workers, "dexatel:default", NOW, 16, lambda _: False)
+    chosen, seen = select_due_polls(workers, "dexatel:default", NOW, 16, lambda _: False)
     assert seen == COUNTED
     assert len(chosen) == len(set(names(chosen))) == 16
     assert {name for name in names(chosen) if name.startswith("new")} == set(fresh)
@@ -72,4 +72,4 @@ def test_what_is_behind_is_left_alone(store: Store) -> None:
     """A partition that isn't caught up may have learnt of an end already."""
     worker = partition(store, 0, {"a": (20, 5)})
     worker.caught_up = False
-    assert not choose([worker], "dexatel:default", NOW, 10, lambda _: False).chosen
+    assert not select_due_polls([worker], "dexatel:default", NOW, 10, lambda _: False).chosen

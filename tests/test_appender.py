@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from aiokafka.producer.sender import Sender
 
-from bridge.kafka import appender
-from bridge.kafka.appender import Appender
-from bridge.kafka.clients import Record
+from bridge.kafka import batching_producer
+from bridge.kafka.batching_producer import BatchingProducer
+from bridge.kafka.records import Record
 from tests.clients import clients_of, make_topic
 
 PARTITIONS = 3
@@ -17,7 +17,7 @@ async def test_what_comes_soon_after_shares_a_request_whatever_its_partition(
     kafka: str, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broker gets one request at a time: a partition that left a moment before would let the others wait for it."""
-    monkeypatch.setattr(appender, "LINGER", 0.3)
+    monkeypatch.setattr(batching_producer, "LINGER", 0.3)
     clients = clients_of(kafka)
     await make_topic(clients, unique, PARTITIONS)
     requests: list[int] = []
@@ -28,7 +28,7 @@ async def test_what_comes_soon_after_shares_a_request_whatever_its_partition(
         await send(sender, node, batches)
 
     monkeypatch.setattr(Sender, "_send_produce_req", counted)
-    writer = Appender(clients)
+    writer = BatchingProducer(clients)
     await writer.start()
     try:
         for wave in range(2):

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from bridge.codec import encode_state
-from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, due_at
+from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, timer_at
 from bridge.core.delivery import Status
-from bridge.tracker.attempts import Attempts
-from bridge.tracker.layout import Change, Known
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
+from bridge.core.schedule import Schedule
+from bridge.state.keys import StateChange, StoredAttempt
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
 from tests.core.story import SENT_AT, report
 
 ACCOUNT = "dexatel:default"
-TIMETABLE = Timetable(Policy(), {ACCOUNT: (1_000, 2_000, 4_000)})
+TIMETABLE = Schedule(Policy(), {ACCOUNT: (1_000, 2_000, 4_000)})
 FOLLOWED = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 100_000, None, None, {}, None)
 PARKED = Parked(SENT_AT + 50_000, (ParkedReport(1, report(Status.SENT)._replace(raw="")),))
 
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def attempts(store: Store) -> Attempts:
+def attempts(store: Store) -> PartitionStore:
     """An empty partition."""
     return store.partition(3)
 
@@ -39,23 +39,23 @@ def key(number: int) -> str:
     return f"{ACCOUNT}:{number:04}"
 
 
-def ask(attempts: Attempts, now: int) -> Known | None:
+def ask(attempts: PartitionStore, now: int) -> StoredAttempt | None:
     """Take the first attempt's poll, whenever it is due."""
     due = next((due for due, name in attempts.due_polls(ACCOUNT, 2**62, 10) if name == key(1)), 0)
     return attempts.ask(key(1), due, now)
 
 
-def put(attempts: Attempts, states: dict[str, State], offset: int = 1) -> None:
+def put(attempts: PartitionStore, states: dict[str, State], offset: int = 1) -> None:
     """Write states as a committed transaction would."""
     known = attempts.get(list(states))
     changes = [
-        Change(name, before, state, encode_state(state) if state else b"")
+        StateChange(name, before, state, encode_state(state) if state else b"")
         for (name, state), before in zip(states.items(), known, strict=True)
     ]
     attempts.apply(changes, "incarnation", offset)
 
 
-def test_what_is_written_is_found(attempts: Attempts) -> None:
+def test_what_is_written_is_found(attempts: PartitionStore) -> None:
     """A state is found with its timer and its first poll; an unknown one isn't."""
     put(attempts, {key(1): FOLLOWED})
     known, unknown = attempts.get([key(1), key(2)])
@@ -65,7 +65,7 @@ def test_what_is_written_is_found(attempts: Attempts) -> None:
     assert unknown is None
 
 
-def test_timers_run_out_in_order(attempts: Attempts) -> None:
+def test_timers_run_out_in_order(attempts: PartitionStore) -> None:
     """Due attempts come parked ones first, each kind by time; what isn't due doesn't come."""
     put(attempts, {key(n): FOLLOWED._replace(ends_at=SENT_AT + n * 1000) for n in (3, 1, 2)} | {key(9): PARKED})
     assert attempts.due(SENT_AT + 2000, 10) == [key(1), key(2)]
@@ -74,19 +74,19 @@ def test_timers_run_out_in_order(attempts: Attempts) -> None:
     assert attempts.next_due() == SENT_AT + 1000
 
 
-def test_a_timer_moves_with_its_state(attempts: Attempts) -> None:
+def test_a_timer_moves_with_its_state(attempts: PartitionStore) -> None:
     """When a state changes, its old timer is gone."""
     put(attempts, {key(1): FOLLOWED})
     final = FOLLOWED._replace(status=Status.DELIVERED, sequence=1, final_at=SENT_AT + 500)
     put(attempts, {key(1): final})
     assert attempts.due(SENT_AT + 100_000, 10) == []
-    assert attempts.due(due_at(final, TIMETABLE.policy), 10) == [key(1)]
+    assert attempts.due(timer_at(final, TIMETABLE.policy), 10) == [key(1)]
     put(attempts, {key(1): None})
     assert attempts.due(2**62, 10) == []
     assert attempts.get([key(1)]) == [None]
 
 
-def test_a_later_entry_with_an_earlier_time_is_found(attempts: Attempts) -> None:
+def test_a_later_entry_with_an_earlier_time_is_found(attempts: PartitionStore) -> None:
     """Where reading began last time doesn't hide what is due before it."""
     put(attempts, {key(1): FOLLOWED})
     assert attempts.due(SENT_AT + 100_000, 10) == [key(1)]
@@ -94,7 +94,7 @@ def test_a_later_entry_with_an_earlier_time_is_found(attempts: Attempts) -> None
     assert attempts.due(SENT_AT + 100_000, 10) == [key(2), key(1)]
 
 
-def test_a_poll_is_due_once_and_then_on_schedule(attempts: Attempts) -> None:
+def test_a_poll_is_due_once_and_then_on_schedule(attempts: PartitionStore) -> None:
     """Taking a poll moves it to the next age; a final state has none."""
     put(attempts, {key(1): FOLLOWED})
     assert [name for _, name in attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10)] == [key(1)]
@@ -107,25 +107,25 @@ def test_a_poll_is_due_once_and_then_on_schedule(attempts: Attempts) -> None:
     assert ask(attempts, SENT_AT + 3_000) is None
 
 
-def test_polls_are_told_apart_by_account(attempts: Attempts) -> None:
+def test_polls_are_told_apart_by_account(attempts: PartitionStore) -> None:
     """One account's backlog doesn't hide another's."""
     put(attempts, {key(1): FOLLOWED})
     assert attempts.due_polls("dexatel:def", 2**62, 10) == []
     assert attempts.due_polls("speedocom:default", 2**62, 10) == []
 
 
-def test_a_poll_taken_during_a_transaction_stays_taken(attempts: Attempts) -> None:
+def test_a_poll_taken_during_a_transaction_stays_taken(attempts: PartitionStore) -> None:
     """A transaction that began before a poll was taken doesn't bring the poll back when it is applied."""
     put(attempts, {key(1): FOLLOWED})
     (before,) = attempts.get([key(1)])
     ask(attempts, SENT_AT + 1_200)
     after = FOLLOWED._replace(status=Status.SENT, sequence=1)
-    attempts.apply([Change(key(1), before, after, encode_state(after))], "incarnation", 2)
+    attempts.apply([StateChange(key(1), before, after, encode_state(after))], "incarnation", 2)
     assert attempts.due_polls(ACCOUNT, SENT_AT + 1_500, 10) == []
     assert len(attempts.due_polls(ACCOUNT, SENT_AT + 90_000, 10)) == 1
 
 
-def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: Attempts) -> None:
+def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: PartitionStore) -> None:
     """Asking again comes at the given time, but never after the next age or the end."""
     put(attempts, {key(1): FOLLOWED})
     ask(attempts, SENT_AT + 1_200)
@@ -137,7 +137,7 @@ def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: Attempts) ->
     assert due <= SENT_AT + 2_200
 
 
-def test_counts_follow_the_states(attempts: Attempts) -> None:
+def test_counts_follow_the_states(attempts: PartitionStore) -> None:
     """What is followed and what is parked is counted, a provider at a time."""
     put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED, key(3): PARKED})
     assert (attempts.followed["dexatel"], attempts.parked) == (2, 1)
@@ -148,7 +148,7 @@ def test_counts_follow_the_states(attempts: Attempts) -> None:
     assert attempts.oldest() == {"dexatel": SENT_AT}
 
 
-def test_what_waits_for_its_end_is_walked_in_slices(attempts: Attempts) -> None:
+def test_what_waits_for_its_end_is_walked_in_slices(attempts: PartitionStore) -> None:
     """Each once, the nearest end first; what is final or parked isn't among it."""
     waiting = {key(number): FOLLOWED._replace(ends_at=SENT_AT + 1_000 * (50 - number)) for number in range(25)}
     final = FOLLOWED._replace(status=Status.DELIVERED, sequence=1, final_at=SENT_AT)
@@ -166,7 +166,7 @@ def test_a_partition_that_comes_back_is_the_same(store: Store) -> None:
     assert store.partition(3) is store.partition(3)
 
 
-def test_an_index_entry_that_is_nobody_s_is_removed(attempts: Attempts) -> None:
+def test_an_index_entry_that_is_nobody_s_is_removed(attempts: PartitionStore) -> None:
     """A poll that isn't the attempt's own is not asked, and not found again."""
     put(attempts, {key(1): FOLLOWED})
     ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
@@ -175,7 +175,7 @@ def test_an_index_entry_that_is_nobody_s_is_removed(attempts: Attempts) -> None:
     assert attempts.ask(key(1), due, SENT_AT + 1_500) is None
 
 
-def test_partitions_are_apart(store: Store, attempts: Attempts) -> None:
+def test_partitions_are_apart(store: Store, attempts: PartitionStore) -> None:
     """Clearing one partition leaves the others."""
     other = store.partition(4)
     put(attempts, {key(1): FOLLOWED})
@@ -187,7 +187,7 @@ def test_partitions_are_apart(store: Store, attempts: Attempts) -> None:
     assert other.get([key(2)])[0] is not None
 
 
-def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: Attempts) -> None:
+def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: PartitionStore) -> None:
     """However long its backoff, an attempt is asked about once more before it ends; past its end as often as wanted."""
     put(attempts, {key(1): FOLLOWED})
     for _ in range(4):
@@ -199,7 +199,7 @@ def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: Att
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at + 1_000, key(1))]
 
 
-def test_a_timer_that_is_put_off_runs_out_once(attempts: Attempts) -> None:
+def test_a_timer_that_is_put_off_runs_out_once(attempts: PartitionStore) -> None:
     """It is found at its new time and not at the old one; what changes the attempt sets it anew."""
     put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED})
     attempts.put_off({key(1): FOLLOWED.ends_at + 5_000, "of nobody": 1})

@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import pytest
 
-from bridge.codec import encode_entry, encode_state
 from bridge.core.attempt import Followed, Policy
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
-from bridge.tracker.attempts import Attempts
+from bridge.core.schedule import Schedule
+from bridge.journal.serde import encode_entry
+from bridge.state.keys import StateChange
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
 from bridge.tracker.batch import Batch
-from bridge.tracker.layout import Change
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
 from tests.core.story import KEY, POLICY, SENT_AT, report, sent
 
 
@@ -34,14 +35,14 @@ def records(*entries: Entry | bytes) -> list[Record]:
 
 
 @pytest.fixture
-def attempts(tmp_path: Path) -> Iterator[Attempts]:
+def attempts(tmp_path: Path) -> Iterator[PartitionStore]:
     """An empty partition."""
-    store = Store(tmp_path, Timetable(Policy(), {}))
+    store = Store(tmp_path, Schedule(Policy(), {}))
     yield store.partition(0)
     store.close()
 
 
-def test_a_batch_sees_what_it_has_itself_changed(attempts: Attempts) -> None:
+def test_a_batch_sees_what_it_has_itself_changed(attempts: PartitionStore) -> None:
     """A sent and its reports in one batch are one story, and one change of state."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(sent(), report(Status.SENT), report(Status.DELIVERED)))
@@ -51,7 +52,7 @@ def test_a_batch_sees_what_it_has_itself_changed(attempts: Attempts) -> None:
     assert batch.next_offset == 3
 
 
-def test_what_is_no_entry_becomes_a_dead_letter(attempts: Attempts) -> None:
+def test_what_is_no_entry_becomes_a_dead_letter(attempts: PartitionStore) -> None:
     """Somebody else's record in the journal stops nothing, and is kept as it was."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(b"not an entry", sent(), report(Status.DELIVERED)))
@@ -60,14 +61,14 @@ def test_what_is_no_entry_becomes_a_dead_letter(attempts: Attempts) -> None:
     assert len(batch.publications) == 1
 
 
-def test_a_record_without_our_key_is_folded_by_its_entry(attempts: Attempts) -> None:
+def test_a_record_without_our_key_is_folded_by_its_entry(attempts: PartitionStore) -> None:
     """The entry says whose it is; a foreign key, or none, doesn't matter."""
     batch = Batch(attempts, POLICY)
     batch.fold([Record(0, SENT_AT, None, encode_entry(sent()))])
     assert [change.key for change in batch.changes] == [KEY]
 
 
-def test_repeats_leave_nothing_to_write(attempts: Attempts) -> None:
+def test_repeats_leave_nothing_to_write(attempts: PartitionStore) -> None:
     """A batch of duplicates is empty, and counted."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(sent(), report(Status.DELIVERED)))
@@ -78,12 +79,14 @@ def test_repeats_leave_nothing_to_write(attempts: Attempts) -> None:
     assert again.outcomes == {("dexatel", "sent", "duplicate"): 1, ("dexatel", "callback", "duplicate"): 1}
 
 
-def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: Attempts) -> None:
+def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: PartitionStore) -> None:
     """A state that can't be ended goes to the dead letters; the timers beside it run out as they should."""
     broken = Followed("m-1", 10**17, SENT_AT, SENT_AT + 5, None, None, {}, None)  # no calendar has that day
     sound = broken._replace(sent_at=SENT_AT)
     keys = ["dexatel:default:broken", "dexatel:default:sound"]
-    changes = [Change(key, None, state, encode_state(state)) for key, state in zip(keys, (broken, sound), strict=True)]
+    changes = [
+        StateChange(key, None, state, encode_state(state)) for key, state in zip(keys, (broken, sound), strict=True)
+    ]
     attempts.apply(changes, "incarnation", 1)
     batch = Batch(attempts, POLICY)
     batch.expire(keys, SENT_AT + 10)
@@ -92,10 +95,10 @@ def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: Attem
     assert {change.key: change.after is None for change in batch.changes} == {keys[0]: True, keys[1]: False}
 
 
-def test_a_timer_waits_for_what_came_in_the_same_batch(attempts: Attempts) -> None:
+def test_a_timer_waits_for_what_came_in_the_same_batch(attempts: PartitionStore) -> None:
     """An attempt whose report is folded in this batch doesn't end in it."""
     state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 5, None, None, {}, None)
-    attempts.apply([Change(KEY, None, state, encode_state(state))], "incarnation", 1)
+    attempts.apply([StateChange(KEY, None, state, encode_state(state))], "incarnation", 1)
     batch = Batch(attempts, POLICY)
     batch.fold(records(report(Status.DELIVERED)))
     batch.expire([KEY], SENT_AT + 10)

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from bench.traffic import journal
 from bridge.core.attempt import Policy
+from bridge.core.schedule import Schedule
+from bridge.state.store import Store
 from bridge.tracker.batch import Batch
-from bridge.tracker.outlet import Outlet, Place
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
-from bridge.tracker.transaction import state_records
+from bridge.tracker.delivery_records import DeliveryRecords, TopicTarget
+from bridge.tracker.transaction import make_state_records
 
 ENTRIES, SLICE, ROUNDS = 4_000, 200, 7
 
@@ -44,7 +44,7 @@ def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
     """Deciding and writing an entry stays within a few times of merely reading and writing it."""
     now = int(time.time() * 1000)
     records = [Journaled(line.value, number, now) for number, line in enumerate(journal(ENTRIES))]
-    timetable = Timetable(Policy(), {})
+    timetable = Schedule(Policy(), {})
     store = Store(tmp_path, timetable)
     attempts = store.partition(0)
 
@@ -55,13 +55,13 @@ def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
     def ours() -> None:
         attempts.clear()
         events, ended = 0, 0
-        outlet = Outlet(Place("delivery", 12), None, "/budget")
+        outlet = DeliveryRecords(TopicTarget("delivery", 12), None, "/budget")
         for start in range(0, ENTRIES, SLICE):
             batch = Batch(attempts, timetable.policy)
             batch.fold(records[start : start + SLICE])
             events += len(outlet.records(batch.publications))
             changes = batch.changes
-            ended += len(state_records(changes, "state", 0))
+            ended += len(make_state_records(changes, "state", 0))
             attempts.apply(changes, "budget", ended)
         assert events > ENTRIES / 2, "the work was done"
 

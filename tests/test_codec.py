@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codec import decode_entry, decode_state, encode_entry, encode_state
-from bridge.contract import validator
 from bridge.core.attempt import Followed, Parked, ParkedReport, State
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Entry, Report, Sent
-from bridge.core.errors import Poison
+from bridge.core.errors import PoisonMessageError
+from bridge.journal.serde import decode_entry, encode_entry
+from bridge.schemas import load_validator
+from bridge.state.serde import decode_state, encode_state
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 names = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
@@ -68,7 +69,7 @@ def test_an_entry_survives_the_journal(entry: Entry) -> None:
     """An entry is read as it was written, and is valid by the journal's schema."""
     value = encode_entry(entry)
     assert decode_entry(value) == entry
-    assert [error.message for error in validator("journal.v1").iter_errors(orjson.loads(value))] == []
+    assert [error.message for error in load_validator("journal.v1").iter_errors(orjson.loads(value))] == []
 
 
 @given(states)
@@ -96,7 +97,7 @@ def test_a_state_survives_the_state_topic(state: State) -> None:
 )
 def test_what_is_no_entry_is_poison(value: bytes | None) -> None:
     """Whatever somebody else put into the journal is told apart, and raises nothing else."""
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         decode_entry(value)
 
 

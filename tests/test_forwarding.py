@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from bridge.forwarding import caller
+from bridge.receiver.client_address import find_client_address
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48")]
 PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.100.1"
@@ -44,9 +44,9 @@ def test_the_nearest_that_is_no_trusted_proxy_called(
     peer: str, plain: list[str], named: list[str], found: str | None
 ) -> None:
     """What a caller invents before the last hop counts for nothing, and two headers that contradict for nothing too."""
-    assert caller(peer, plain, named, TRUSTED) == (ip_address(found) if found else None)
+    assert find_client_address(peer, plain, named, TRUSTED) == (ip_address(found) if found else None)
 
 
 def test_without_trusted_proxies_the_peer_called() -> None:
     """No header is read unless settings say whose."""
-    assert caller(PROXY, [LIAR], [f"for={LIAR}"], []) == ip_address(PROXY)
+    assert find_client_address(PROXY, [LIAR], [f"for={LIAR}"], []) == ip_address(PROXY)

@@ -10,9 +10,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 
-from bridge.kafka.clients import Record, send_batches
-from bridge.tracker import inlet
-from bridge.tracker.inlet import Inlet
+from bridge.journal import reader
+from bridge.journal.reader import JournalReader
+from bridge.kafka.records import Record, send_batches
 from tests.clients import clients_of, make_topic
 
 PATIENCE = 5_000
@@ -21,7 +21,7 @@ PATIENCE = 5_000
 class Journal:
     """A topic of one partition, written and read."""
 
-    def __init__(self, topic: str, producer: AIOKafkaProducer, source: Inlet) -> None:
+    def __init__(self, topic: str, producer: AIOKafkaProducer, source: JournalReader) -> None:
         self._topic, self._producer = topic, producer
         self.inlet = source
         self._written = 0
@@ -45,7 +45,7 @@ async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
     await make_topic(clients, unique)
     producer: Any = await clients.producer()
     try:
-        async with Inlet.open(clients, TopicPartition(unique, 0)) as source:
+        async with JournalReader.open(clients, TopicPartition(unique, 0)) as source:
             await source.begin(0)
             yield Journal(unique, producer, source)
     finally:
@@ -64,14 +64,14 @@ async def test_what_comes_while_a_batch_is_published_comes_together(journal: Jou
 
 async def test_a_backlog_comes_in_bounded_batches(journal: Journal) -> None:
     """In order, without a gap, and how much is left is known from the first one on."""
-    await journal.write(inlet.MOST * 2 + 1)
+    await journal.write(reader.MOST * 2 + 1)
     await journal.inlet.begin(1)
-    assert journal.inlet.left(1) == inlet.MOST * 2
+    assert journal.inlet.left(1) == reader.MOST * 2
     first = await journal.take()
-    assert first == list(range(1, inlet.MOST + 1))
-    assert journal.inlet.left(first[-1] + 1) == inlet.MOST
-    assert await journal.take() == list(range(inlet.MOST + 1, 2 * inlet.MOST + 1))
-    assert journal.inlet.left(2 * inlet.MOST + 1) == 0
+    assert first == list(range(1, reader.MOST + 1))
+    assert journal.inlet.left(first[-1] + 1) == reader.MOST
+    assert await journal.take() == list(range(reader.MOST + 1, 2 * reader.MOST + 1))
+    assert journal.inlet.left(2 * reader.MOST + 1) == 0
 
 
 async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal: Journal) -> None:

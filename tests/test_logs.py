@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from bridge import logs
+from bridge.observability import logs
 
 
 @pytest.fixture(params=["json", "console"])
 def _configured(request: pytest.FixtureRequest) -> Iterator[None]:
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
-    logs.configure("info", request.param)
+    logs.configure_logging("info", request.param)
     yield None
     root.handlers[:], _ = before
     root.setLevel(before[1])
@@ -34,8 +34,8 @@ def test_the_last_warnings_and_errors_are_remembered() -> None:
         int("anybody's words")
     except ValueError:
         log.exception("a request failed")
-    *_, fourth, third, second, last = logs.notices()
-    assert len(logs.notices()) == logs.REMEMBERED
+    *_, fourth, third, second, last = logs.recent_notices()
+    assert len(logs.recent_notices()) == logs.REMEMBERED
     assert third.members["raw"] == '{"to":"+447…23"}', "no more of a phone number than the log has"
     assert (fourth.level, fourth.text) == ("warning", "a poll failed")
     assert fourth.members == {
@@ -53,7 +53,7 @@ async def test_a_lost_connection_that_nobody_waited_for_is_no_error(caplog: pyte
     """A request that fails with it says so by itself; whatever else is left alone is told."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
-    loop.set_exception_handler(logs.without_lost_connections)
+    loop.set_exception_handler(logs.ignore_lost_connections)
 
     async def fail() -> None:
         raise ConnectionResetError(104, "a task's own")

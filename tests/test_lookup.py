@@ -9,8 +9,8 @@ import pytest
 import trustme
 from aiohttp import web
 
-from bridge.core.errors import LookupFailed
-from bridge.lookup import LARGEST_ANSWER, Client
+from bridge.core.errors import PollFailedError
+from bridge.poller.client import MAX_ANSWER_BYTES, ProviderClient
 from bridge.providers.dialect import PollAnswer, PollRequest
 
 Serve = Callable[[web.Request], web.StreamResponse]
@@ -38,7 +38,7 @@ async def serving(handle: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 async def ask(url: str, timeout: float = 5) -> PollAnswer:
     """The answer to a plain question."""
-    async with Client() as client:
+    async with ProviderClient() as client:
         return await client.ask(PollRequest("GET", url, {"token": "t0ken"}, None), timeout)
 
 
@@ -66,7 +66,7 @@ async def test_connections_are_reused() -> None:
         peers.add(request.transport.get_extra_info("peername"))
         return web.Response(text="{}", headers={"Set-Cookie": "session=1"})
 
-    async with serving(handle) as url, Client() as client:
+    async with serving(handle) as url, ProviderClient() as client:
         for _ in range(5):
             await client.ask(PollRequest("GET", url, {}, None), 5)
     assert len(peers) == 1
@@ -75,15 +75,15 @@ async def test_connections_are_reused() -> None:
 @pytest.mark.parametrize("path", ["/hang", "/large"])
 async def test_a_provider_that_takes_its_time_or_talks_too_much_is_given_up(path: str) -> None:
     """A question is bounded in time and in size."""
-    async with serving(lambda _: web.Response(body=b"x" * (LARGEST_ANSWER + 1))) as url:
-        with pytest.raises(LookupFailed) as raised:
+    async with serving(lambda _: web.Response(body=b"x" * (MAX_ANSWER_BYTES + 1))) as url:
+        with pytest.raises(PollFailedError) as raised:
             await ask(url + path, 0.3 if path == "/hang" else 5)
     assert "localhost" not in str(raised.value)
 
 
 async def test_a_provider_that_is_not_there_is_no_answer() -> None:
     """A refused connection is one more kind of outage; the error names no URL."""
-    with pytest.raises(LookupFailed) as raised:
+    with pytest.raises(PollFailedError) as raised:
         await ask("http://127.0.0.1:1/a/secret/in/the/url")
     assert "secret" not in str(raised.value)
 
@@ -105,7 +105,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
         return web.Response()
 
     async with serving(handle, tls) as url:
-        with pytest.raises(LookupFailed):
+        with pytest.raises(PollFailedError):
             await ask(url)
     assert not seen
 

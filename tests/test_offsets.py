@@ -9,14 +9,15 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, NotCoordinatorError
 from aiokafka.structs import OffsetAndMetadata
 
+from bridge.journal import offsets as journal_offsets
+from bridge.journal.offsets import JournalOffset, fetch_journal_offset, open_journal
 from bridge.kafka import offsets
-from bridge.kafka.consumers import released
-from bridge.kafka.offsets import Committed, committed, open_journal
-from bridge.sandbox.broker import Sandbox
+from bridge.kafka.consumers import close_consumer
+from bridge.sandbox.kafka.broker import Sandbox
 from tests.clients import clients_of
 
 TP = TopicPartition("journal", 3)
-NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;incarnation")
+NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;journal-id")
 
 
 class Admin:
@@ -37,20 +38,20 @@ class Admin:
 
 async def test_a_refusal_is_no_answer() -> None:
     """Nor is a coordinator that moved: it is asked again."""
-    found = await committed(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
-    assert found == Committed(42, 24, "incarnation")
+    found = await fetch_journal_offset(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
+    assert found == JournalOffset(42, 24, "journal-id")
 
 
 async def test_nothing_is_nothing_when_the_answer_says_so() -> None:
     """A group that never committed has no place."""
-    assert await committed(Admin(None, NOTHING), "group", TP) is None
+    assert await fetch_journal_offset(Admin(None, NOTHING), "group", TP) is None
 
 
 async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never a guess."""
-    monkeypatch.setattr(offsets, "COORDINATOR_WITHIN", 3)
+    monkeypatch.setattr(offsets, "COORDINATOR_ATTEMPTS", 3)
     with pytest.raises(CoordinatorNotAvailableError):
-        await committed(Admin(None), "group", TP)
+        await fetch_journal_offset(Admin(None), "group", TP)
 
 
 async def test_a_broker_that_isn_t_the_coordinator_refuses_by_naming_no_partition(unique: str) -> None:
@@ -69,7 +70,7 @@ async def test_a_broker_that_isn_t_the_coordinator_refuses_by_naming_no_partitio
                 for broker in kafka.brokers
             }
         finally:
-            await released(member)
+            await close_consumer(member)
             await admin.close()
         assert {tp: at.offset for tp, at in said.pop(right).items()} == {some[0]: 5, some[1]: -1}
         assert list(said.values()) == [{}, {}]
@@ -92,12 +93,12 @@ class Journal:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def places(self) -> Mapping[TopicPartition, Committed]:
+    async def fetch_committed(self) -> Mapping[TopicPartition, JournalOffset]:
         """Nothing at first; then what the other one committed."""
-        return {TP: Committed(0, 1, "other")} if self.committed else {}
+        return {TP: JournalOffset(0, 1, "other")} if self.committed else {}
 
-    async def fresh_and_lost(
-        self, places: Mapping[TopicPartition, Committed]
+    async def find_new_and_lost(
+        self, places: Mapping[TopicPartition, JournalOffset]
     ) -> tuple[list[TopicPartition], list[TopicPartition]]:
         """An empty journal."""
         return [tp for tp in self.tps if tp not in places], []
@@ -111,6 +112,6 @@ class Journal:
 
 async def test_of_two_that_open_a_journal_the_second_takes_the_first_s_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes second isn't let commit, looks again, and goes on."""
-    monkeypatch.setattr(offsets, "_Journal", Journal)
+    monkeypatch.setattr(journal_offsets, "_JournalOffsets", Journal)
     await open_journal(None, None, 1)  # type: ignore[arg-type]  # nobody looks at these
     assert Journal.last.committed == [{TP: 0}, {}]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bridge.pace import (
+from bridge.poller.pace import (
     CATCH_UP,
     FIRST_PAUSE,
     LEAST_PAUSE,

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from bridge.tracker.progress import SAY_EVERY, Progress
+from bridge.state.progress import SAY_EVERY, Progress
 
 
 def test_it_says_how_fast_it_goes_and_how_long_it_will_take() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from bridge.tracker.outlet import DATA_SCHEMA
+from bridge.tracker.delivery_records import DATA_SCHEMA
 from tests.schema_rules import Schema, breaks_readers, breaks_writers, meaning
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.delivery import Delivery, Outcome, Reason, Source, Status, event_id, rfc3339
+from bridge.core.delivery import Delivery, Outcome, Reason, Source, Status, format_rfc3339, make_event_id
 from bridge.core.entries import Report, Sent
 from bridge.core.errors import DeadLetterReason
 
@@ -167,8 +167,8 @@ def test_what_the_bridge_publishes_is_open() -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 ID = TEXT.filter(lambda text: 0 < len(text.encode()) <= 128)
 NAME = st.from_regex(r"\A[a-z0-9-]{1,32}\Z")
-TIME = st.integers(0, 253_402_300_799_999).map(rfc3339)
-EVENT_ID = st.builds(event_id, ID, ID, st.integers(1))
+TIME = st.integers(0, 253_402_300_799_999).map(format_rfc3339)
+EVENT_ID = st.builds(make_event_id, ID, ID, st.integers(1))
 STRINGS = st.dictionaries(TEXT, TEXT, max_size=5)
 DELIVERIES = st.builds(
     Delivery,

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
+from bridge.accounts import Accounts, build_accounts
 from bridge.core.entries import Sent
-from bridge.core.errors import DeadLetterReason, Poison
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.privacy import Privacy
-from bridge.sent import SentReader, Skip
-from bridge.settings.accounts import Accounts, build_accounts
 from bridge.settings.loading import load_settings
 from bridge.settings.model import Settings
 
@@ -42,13 +42,13 @@ def accounts(**changes: str) -> Accounts:
     return build_accounts(settings_of(**changes))
 
 
-def reader(**changes: str) -> SentReader:
+def reader(**changes: str) -> SentParser:
     """A reader with these settings."""
     settings = settings_of(**changes)
-    return SentReader(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
+    return SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
 
 
-def read(event: Any, using: SentReader | None = None, **members: Any) -> Sent:
+def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
     """Read an event that should be readable."""
     entry = (using or reader()).read(orjson.dumps(event | members), NOW)
     assert isinstance(entry, Sent)
@@ -122,14 +122,14 @@ def test_ids_are_opaque(given: Any, taken: str) -> None:
 )
 def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
     """Bad input is poison with a reason, and nothing else is ever raised."""
-    with pytest.raises(Poison) as poison:
+    with pytest.raises(PoisonMessageError) as poison:
         reader().read(value, NOW)
     assert poison.value.reason is reason
 
 
 def test_tombstones_are_skipped() -> None:
     """A null value says nothing about any message."""
-    assert reader().read(None, NOW) is Skip.TOMBSTONE
+    assert reader().read(None, NOW) is SkipReason.TOMBSTONE
 
 
 def test_another_shape_is_read_by_settings() -> None:
@@ -144,7 +144,7 @@ def test_another_shape_is_read_by_settings() -> None:
     entry = read(theirs, using)
     assert (entry.message_id, entry.provider, entry.provider_message_id) == ("5", "dexatel", "0042")
     assert (entry.sent_at, entry.sender) == (SENT_AT, "ACME")
-    assert using.read(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is Skip.FILTERED
+    assert using.read(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is SkipReason.FILTERED
 
 
 def test_confluent_framing_is_stripped() -> None:
@@ -166,7 +166,7 @@ def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
 def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
     """What is no moment of our days is refused, and nothing else is raised."""
     value = json.dumps({**EVENT, "ts": moment}).encode()
-    with pytest.raises(Poison) as poison:
+    with pytest.raises(PoisonMessageError) as poison:
         reader(SENT__FIELDS='{"sent_at":"/ts"}').read(value, NOW)
     assert poison.value.reason in {DeadLetterReason.INVALID, DeadLetterReason.MALFORMED}
 
@@ -204,7 +204,7 @@ def test_cloudevents_are_opened(mode: int) -> None:
         SENT__FIELDS='{"message_id":"/id","sent_at":"/time","provider_message_id":"/data/provider_message_id"}',
         SENT__WHERE='{"/type":["sms.sent"]}',
     )
-    assert reader(SENT__WHERE='{"/type":["sms.planned"]}').read(value, NOW, headers) is Skip.FILTERED
+    assert reader(SENT__WHERE='{"/type":["sms.planned"]}').read(value, NOW, headers) is SkipReason.FILTERED
     entry = using.read(value, NOW, headers)
     assert isinstance(entry, Sent)
     assert (entry.message_id, entry.sent_at, entry.provider_message_id) == ("ce-1", SENT_AT, "0042")
@@ -240,6 +240,6 @@ def test_the_trace_context_may_be_an_extension() -> None:
 )
 def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
     """A CloudEvent about something that isn't JSON is none of ours to read."""
-    with pytest.raises(Poison) as poison:
+    with pytest.raises(PoisonMessageError) as poison:
         reader().read(value, NOW)
     assert poison.value.reason is DeadLetterReason.MALFORMED

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.accounts import build_accounts
 from bridge.core.delivery import Reason, Status, Verdict
-from bridge.core.errors import Misconfigured
+from bridge.core.errors import ConfigurationError
 from bridge.core.schedule import ALWAYS, FALLBACK
-from bridge.settings.accounts import build_accounts
 from bridge.settings.loading import load_settings
 
 SECRET = "a-secret-of-16-or-more"
@@ -113,7 +113,7 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
 )
 def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, said: str) -> None:
     """One line names the variable and what it should be, and never repeats what it was."""
-    with pytest.raises(Misconfigured) as refusal:
+    with pytest.raises(ConfigurationError) as refusal:
         load_settings(given(**{name: value}))
     (line,) = str(refusal.value).splitlines()
     assert said in line
@@ -123,7 +123,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, said: s
 
 def test_what_is_missing_is_named() -> None:
     """Without Kafka there is nothing to do."""
-    with pytest.raises(Misconfigured, match="SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS is missing"):
+    with pytest.raises(ConfigurationError, match="SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS is missing"):
         load_settings({})
 
 
@@ -153,7 +153,7 @@ def test_what_is_missing_is_named() -> None:
 )
 def test_what_does_not_go_together_is_refused(changes: dict[str, str], said: str) -> None:
     """Polls without what they need, a provider nobody hears, a secret for two: none of them starts."""
-    with pytest.raises(Misconfigured) as refusal:
+    with pytest.raises(ConfigurationError) as refusal:
         build_accounts(load_settings(given(**changes)))
     assert said in str(refusal.value)
     assert SECRET not in str(refusal.value)
@@ -226,7 +226,7 @@ def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
     """Settings come from a file only by --env-file."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
     assert load_settings(BASE, tmp_path / ".env").kafka.group_id == "from-a-file"
-    with pytest.raises(Misconfigured, match="can't be read"):
+    with pytest.raises(ConfigurationError, match="can't be read"):
         load_settings(BASE, tmp_path / "missing")
 
 

@@ -8,9 +8,9 @@ import pytest
 from rocksdict import ReadOptions
 
 from bridge.core.attempt import Policy
-from bridge.core.errors import Damaged, Misconfigured
-from bridge.tracker.store import Store
-from bridge.tracker.timetable import Timetable
+from bridge.core.errors import ConfigurationError, StoreCorruptedError
+from bridge.core.schedule import Schedule
+from bridge.state.store import Store
 from tests.test_attempts import ACCOUNT, FOLLOWED, TIMETABLE, key, put
 
 
@@ -40,7 +40,7 @@ def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
 def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
     """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
     for ages, usable in (((1_000,), False), ((1_000,), True), ((5_000,), False)):
-        store = Store(tmp_path, Timetable(Policy(), {ACCOUNT: ages}))
+        store = Store(tmp_path, Schedule(Policy(), {ACCOUNT: ages}))
         attempts = store.partition(3)
         assert (attempts.position is not None) is usable
         put(attempts, {key(1): FOLLOWED})
@@ -63,19 +63,19 @@ def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> Non
     """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
     code = (
         "import sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
-        "from bridge.tracker.store import Store; from bridge.tracker.timetable import Timetable\n"
-        f"store = Store(Path({str(tmp_path)!r}), Timetable(Policy(), {{}}))\n"
+        "from bridge.state.store import Store; from bridge.core.schedule import Schedule\n"
+        f"store = Store(Path({str(tmp_path)!r}), Schedule(Policy(), {{}}))\n"
         "print('open', flush=True); sys.stdin.read(); store.partition(0).apply([], 'journal', 7); store.close()\n"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(Misconfigured, match="STATE__DIRECTORY: another process uses"):
+        with pytest.raises(ConfigurationError, match="STATE__DIRECTORY: another process uses"):
             Store(tmp_path, TIMETABLE)
         other.communicate()
     assert [path.name for path in tmp_path.iterdir()] == ["attempts"]
-    known = Store(tmp_path, Timetable(Policy(), {})).partition(0).position
+    known = Store(tmp_path, Schedule(Policy(), {})).partition(0).position
     assert known is not None
     assert known.offset == 7
 
@@ -85,7 +85,7 @@ def test_a_damaged_cache_that_is_still_in_use_is_renewed_a_moment_later(tmp_path
     store = Store(tmp_path, TIMETABLE)
     put(store.partition(0), {key(1): FOLLOWED})
     reading = store._db.iter(ReadOptions())  # noqa: SLF001 - as somebody does who is in the middle of it
-    with pytest.raises(Damaged, match="still holds"):
+    with pytest.raises(StoreCorruptedError, match="still holds"):
         store.renew()
     del reading
     store.renew()
@@ -105,7 +105,7 @@ def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     del store
     spoil(tmp_path)
     store = Store(tmp_path, TIMETABLE)
-    with pytest.raises(Damaged):
+    with pytest.raises(StoreCorruptedError):
         store.partition(0).due(2**62, 10)
     store.close()
     del store
@@ -123,14 +123,14 @@ def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
     store = Store(tmp_path, TIMETABLE)
     old = store.partition(0)
     spoil(tmp_path)
-    with pytest.raises(Damaged):
+    with pytest.raises(StoreCorruptedError):
         old.get([key(number) for number in range(2_000)])
     assert store.damaged
     store.renew()
     assert not store.damaged
-    with pytest.raises(Damaged):
+    with pytest.raises(StoreCorruptedError):
         old.get([key(1)])
-    with pytest.raises(Damaged):
+    with pytest.raises(StoreCorruptedError):
         old.ask_again(key(1), 1, 1)
     assert not store.damaged
     new = store.partition(0)
@@ -145,11 +145,11 @@ def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
     """The setting that says where, and why not; no traceback."""
     script = (
         "import resource, sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
-        "from bridge.core.errors import Misconfigured; from bridge.tracker.store import Store\n"
-        "from bridge.tracker.timetable import Timetable\n"
+        "from bridge.core.errors import ConfigurationError; from bridge.state.store import Store\n"
+        "from bridge.core.schedule import Schedule\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
-        "try: Store(Path(sys.argv[1]), Timetable(Policy(), {}))\n"
-        "except Misconfigured as error: sys.exit(str(error))\n"
+        "try: Store(Path(sys.argv[1]), Schedule(Policy(), {}))\n"
+        "except ConfigurationError as error: sys.exit(str(error))\n"
     )
     done = subprocess.run(  # noqa: S603 - our own Python
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from bridge.codec import encode_state
 from bridge.core.attempt import Followed, State
 from bridge.core.delivery import Status
-from bridge.tracker.attempts import Attempts
+from bridge.core.schedule import Schedule
+from bridge.state.keys import StateChange, StoredAttempt
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
 from bridge.tracker.batch import Batch
-from bridge.tracker.layout import Change, Known
-from bridge.tracker.store import Store
 from bridge.tracker.timers import PUT_OFF, Timers
-from bridge.tracker.timetable import Timetable
 from tests.core.story import POLICY, SENT_AT
 
 ACCOUNT = "dexatel:default"
@@ -26,7 +26,7 @@ ONE, TWO = f"{ACCOUNT}:1", f"{ACCOUNT}:2"
 class Partition:
     """A partition whose journal, clock and polls are what the test says."""
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, attempts: PartitionStore) -> None:
         self.attempts = attempts
         self.now, self.end, self.asked = END, 0, 0
         self.owed: set[str] = set()
@@ -37,7 +37,7 @@ class Partition:
         """Write states as a committed transaction would."""
         known = self.attempts.get(list(states))
         changes = [
-            Change(key, before, state, encode_state(state) if state else b"")
+            StateChange(key, before, state, encode_state(state) if state else b"")
             for (key, state), before in zip(states.items(), known, strict=True)
         ]
         self.attempts.apply(changes, "incarnation", 1)
@@ -48,7 +48,7 @@ class Partition:
         await self.timers.run(batch, offset)
         return [change.key for change in batch.changes]
 
-    def _owed(self, key: str, _known: Known, _now: int) -> bool:
+    def _owed(self, key: str, _known: StoredAttempt, _now: int) -> bool:
         return key in self.owed
 
     async def _journal_end(self) -> int:
@@ -61,7 +61,7 @@ class Partition:
 @pytest.fixture
 def partition(tmp_path: Path) -> Iterator[Partition]:
     """A partition that follows two attempts."""
-    store = Store(tmp_path, Timetable(POLICY, {}))
+    store = Store(tmp_path, Schedule(POLICY, {}))
     partition = Partition(store.partition(0))
     partition.put({ONE: FOLLOWED, TWO: FOLLOWED._replace(ends_at=END + 1_000)})
     yield partition

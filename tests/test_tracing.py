@@ -13,7 +13,7 @@ from bridge.core.attempt import Followed
 from bridge.core.delivery import Source, Status, Verdict
 from bridge.core.entries import Report, Sent
 from bridge.core.publication import Publication, make_delivery
-from bridge.tracing import Tracing, trace_id, traceparent_of, tracing
+from bridge.observability.tracing import Tracing, configure_tracing, find_traceparent, parse_trace_id
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
@@ -118,7 +118,7 @@ def test_a_trace_that_isnt_sampled_has_no_spans() -> None:
 def test_nobody_who_didnt_ask_loads_the_library() -> None:
     """Without an address the service does nothing of it, and imports nothing of it."""
     program = (
-        "import sys; from bridge.app import tracing; tracing({}, '1').published([]);"
+        "import sys; from bridge.app import configure_tracing as tracing; tracing({}, '1').published([]);"
         "tracing({'OTEL_EXPORTER_OTLP_ENDPOINT': 'http://x', 'OTEL_SDK_DISABLED': 'true'}, '1').close();"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
@@ -129,11 +129,11 @@ def test_an_address_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch
     """Traces that were asked for don't stay away silently."""
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(Exception, match="OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra is missing"):
-        tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, "1")
+        configure_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, "1")
 
 
 def test_a_records_trace_can_be_read() -> None:
     """For log lines; a header that is none gives nothing."""
-    assert trace_id(traceparent_of([("other", b"x"), ("traceparent", TRACEPARENT.encode())])) == TRACE
-    assert trace_id(traceparent_of([("traceparent", b"nonsense")])) is None
-    assert trace_id(None) is None
+    assert parse_trace_id(find_traceparent([("other", b"x"), ("traceparent", TRACEPARENT.encode())])) == TRACE
+    assert parse_trace_id(find_traceparent([("traceparent", b"nonsense")])) is None
+    assert parse_trace_id(None) is None

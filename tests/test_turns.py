@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from bridge.turns import TURN, in_turns
+from bridge.concurrency import SLICE_SECONDS, yield_slices
 
 
 async def test_everything_comes_in_order_and_others_come_in_between() -> None:
@@ -16,9 +16,9 @@ async def test_everything_comes_in_order_and_others_come_in_between() -> None:
             await asyncio.sleep(0)
 
     waiting = asyncio.ensure_future(other())
-    async for some in in_turns(range(7), step=2):
+    async for some in yield_slices(range(7), size=2):
         seen += some
-        until = time.monotonic() + TURN
+        until = time.monotonic() + SLICE_SECONDS
         while time.monotonic() < until:
             pass
     await waiting
@@ -27,4 +27,4 @@ async def test_everything_comes_in_order_and_others_come_in_between() -> None:
 
 async def test_nothing_is_no_turn() -> None:
     """Of an empty batch nothing comes."""
-    assert [some async for some in in_turns([])] == []
+    assert [some async for some in yield_slices([])] == []

@@ -6,7 +6,7 @@ import gc
 import pytest
 from aiokafka.errors import UnknownMemberIdError
 
-from bridge.kafka.clients import uncut
+from bridge.concurrency import shield_to_completion
 
 
 async def test_whoever_is_cancelled_waits_for_the_end_first() -> None:
@@ -19,7 +19,7 @@ async def test_whoever_is_cancelled_waits_for_the_end_first() -> None:
         await may_end.wait()
         ended = True
 
-    waiting = asyncio.create_task(uncut(work()))
+    waiting = asyncio.create_task(shield_to_completion(work()))
     await begun.wait()
     waiting.cancel()
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_what_fails_after_nobody_waits_any_more_is_no_news() -> None:
 
     loop.set_exception_handler(lambda _, context: said.append(context))
     try:
-        waiting = asyncio.create_task(uncut(commit()))
+        waiting = asyncio.create_task(shield_to_completion(commit()))
         await begun.wait()
         waiting.cancel()
         await asyncio.sleep(0)
@@ -66,4 +66,4 @@ async def test_an_error_is_told_to_whoever_waits() -> None:
         raise UnknownMemberIdError
 
     with pytest.raises(UnknownMemberIdError):
-        await uncut(commit())
+        await shield_to_completion(commit())

@@ -5,7 +5,7 @@ import sys
 
 import uvloop
 
-from bridge.http import Listener, Request, Response
+from bridge.http_server import Listener, Request, Response
 
 ANSWER = Response(200, b"OK")
 

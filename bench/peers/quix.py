@@ -9,9 +9,10 @@ from typing import Any
 from quixstreams import Application, State
 from quixstreams.models import TopicConfig
 
-from bridge.codec import decode_entry, decode_state, encode_state
 from bridge.core.attempt import Policy
-from bridge.core.lifecycle import Position, fold
+from bridge.core.lifecycle import EntryPosition, fold
+from bridge.journal.serde import decode_entry
+from bridge.state.serde import decode_state, encode_state
 
 FIXED = [
     ("ce_specversion", b"1.0"),
@@ -28,7 +29,7 @@ def decide(value: bytes, key: Any, timestamp: int, _headers: Any, state: State) 
     attempt = key.decode() if isinstance(key, bytes) else key
     known = state.get("s")
     before = decode_state(known.encode()) if known else None
-    folded = fold(attempt, before, decode_entry(value), Position(0, timestamp), POLICY)
+    folded = fold(attempt, before, decode_entry(value), EntryPosition(0, timestamp), POLICY)
     if folded.state is not None and folded.state is not before:
         state.set("s", encode_state(folded.state).decode())
     return [publication.delivery.as_json() for publication in folded.publications]

@@ -12,7 +12,7 @@ from bench.process import Failed
 from bench.progress import watched
 from bench.run import Run
 from bench.traffic import sent_event
-from bridge.kafka.clients import Record
+from bridge.kafka.records import Record
 
 EVENTS = 100_000
 PARTITIONS = 3

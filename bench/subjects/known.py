@@ -13,12 +13,13 @@ from bench.process import Failed, Running
 from bench.progress import watched
 from bench.run import Run
 from bench.traffic import attempt, report
-from bridge.codec import encode_entry, encode_state
 from bridge.core.attempt import Followed
 from bridge.core.delivery import Status
 from bridge.core.entries import attempt_key
-from bridge.kafka.clients import Record
+from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
+from bridge.kafka.records import Record
+from bridge.state.serde import encode_state
 
 NUMBERS = (10_000, 100_000, 1_000_000)
 LONG = (10_000, 100_000, 1_000_000, 5_000_000)

@@ -14,12 +14,12 @@ from bench.process import Failed, Running, finished
 from bench.run import Run
 from bench.subjects.receiver import listens
 from bench.traffic import attempt
-from bridge.codec import encode_entry
 from bridge.core.entries import attempt_key
-from bridge.kafka.clients import Record
+from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
-from bridge.sandbox.broker import free_ports
-from bridge.sandbox.simulators import TOKEN
+from bridge.kafka.records import Record
+from bridge.sandbox.kafka.broker import free_ports
+from bridge.sandbox.simulator.server import TOKEN
 
 POLLS = 10_000
 CONNECTIONS = 64

@@ -115,6 +115,6 @@ def shares(stacks: Iterable[str]) -> list[tuple[str, float]]:
         total += int(count)
         for frame in set(ours):
             seen[f"{frame})"] += int(count)
-    skipped = ("bridge/cli.py", "bridge/__main__.py", "Worker._run", "Worker._own")
+    skipped = ("bridge/cli.py", "bridge/__main__.py", "PartitionWorker._run", "PartitionWorker._own")
     told = [(frame, count / max(1, total)) for frame, count in seen.most_common()]
     return [line for line in told if not any(name in line[0] for name in skipped)][:MOST]

@@ -17,7 +17,7 @@ from bench.bridge import SECRET, Bridge, environment, settings
 from bench.contest import Contestant, Measured, contest
 from bench.process import Failed, Running, finished
 from bench.run import Run
-from bridge.sandbox.broker import free_ports
+from bridge.sandbox.kafka.broker import free_ports
 
 REQUESTS, WARM_UP = 20_000, 2_000
 CONNECTIONS = 64

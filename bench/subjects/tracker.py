@@ -17,8 +17,8 @@ from bench.process import Running
 from bench.progress import watched
 from bench.run import Run
 from bench.traffic import Line, journal
-from bridge.kafka.clients import Record
 from bridge.kafka.partitioner import partition_for
+from bridge.kafka.records import Record
 
 ENTRIES = 150_000
 QUIX_ENTRIES = 30_000

@@ -51,13 +51,13 @@ class Followed(NamedTuple):
 State = Parked | Followed | None
 
 
-def due_at(state: Parked | Followed, policy: Policy) -> int:
+def timer_at(state: Parked | Followed, policy: Policy) -> int:
     """When the attempt's timer runs out."""
     if isinstance(state, Parked):
         return state.until
-    return state.ends_at if state.final_at is None else forgotten_at(state, policy)
+    return state.ends_at if state.final_at is None else forget_at(state, policy)
 
 
-def forgotten_at(state: Followed, policy: Policy) -> int:
+def forget_at(state: Followed, policy: Policy) -> int:
     """From when a final attempt counts as never heard of."""
     return max(state.ends_at, (state.final_at or 0) + policy.remember_for)

@@ -100,6 +100,10 @@ OUTCOMES: Mapping[Status, Outcome] = {
 }
 
 
+DETAIL_NAMES = ("mccmnc", "segments", "price", "network_id", "tat")
+"""The members that `provider_details` may have: what a provider says is passed on verbatim."""
+
+
 class Verdict(NamedTuple):
     """What a provider's word means: decided at the edge, written into the journal, never decided again."""
 
@@ -180,7 +184,7 @@ def _known(kind: type[StrEnum], value: str | None) -> Any:
     return kind(value) if value in set(kind) else value
 
 
-def event_id(message_id: str, key: str, sequence: int) -> str:
+def make_event_id(message_id: str, key: str, sequence: int) -> str:
     """The UUIDv5 (RFC 9562) of an event: the same after any replay.
 
     Args:
@@ -195,7 +199,7 @@ def event_id(message_id: str, key: str, sequence: int) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
-def rfc3339(milliseconds: int) -> str:
+def format_rfc3339(milliseconds: int) -> str:
     """Milliseconds since the epoch as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{_to_the_second(seconds)}.{rest:03d}Z"

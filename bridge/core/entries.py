@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bridge.core.delivery import Source, Verdict
 
-LONGEST_ID = 128
+MAX_ID_BYTES = 128
 """The most bytes an id may have, in UTF-8."""
 
 

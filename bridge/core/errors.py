@@ -35,7 +35,7 @@ class BridgeError(Exception):
     """The root of the tree above."""
 
 
-class Poison(BridgeError):  # noqa: N818 - named for what it is; "PoisonError" would say it twice
+class PoisonMessageError(BridgeError):
     """Input that no retry will make readable.
 
     Args:
@@ -49,23 +49,23 @@ class Poison(BridgeError):  # noqa: N818 - named for what it is; "PoisonError" w
         self.error = error
 
 
-class Unauthentic(BridgeError):  # noqa: N818
+class InvalidSignatureError(BridgeError):
     """A callback that isn't signed as the account's settings demand."""
 
 
-class Transient(BridgeError):  # noqa: N818
+class TransientError(BridgeError):
     """Nothing is wrong with the input: the same may work later."""
 
 
-class Unavailable(Transient):
+class KafkaUnavailableError(TransientError):
     """Kafka did not acknowledge in time, or too much is waiting for it already."""
 
 
-class LookupFailed(Transient):
+class PollFailedError(TransientError):
     """A poll that gave no usable answer: an outage, a time-out, garbage."""
 
 
-class RateLimited(Transient):
+class RateLimitedError(TransientError):
     """The provider answered 429.
 
     Args:
@@ -77,13 +77,13 @@ class RateLimited(Transient):
         self.retry_after = retry_after
 
 
-class Refused(BridgeError):  # noqa: N818
+class AuthenticationFailedError(BridgeError):
     """The provider does not accept the account's credentials."""
 
 
-class Damaged(BridgeError):  # noqa: N818
+class StoreCorruptedError(BridgeError):
     """The cache on disk can't be read or written. It is only a cache: it is put aside and built anew."""
 
 
-class Misconfigured(BridgeError):  # noqa: N818
+class ConfigurationError(BridgeError):
     """The service can't work as it is set up; the text names the setting and the remedy."""

@@ -20,14 +20,14 @@ a report means was written into its entry. All times are milliseconds since the 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forgotten_at
-from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, Word, rfc3339
+from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forget_at
+from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, Word, format_rfc3339
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
 from bridge.core.publication import Publication, make_delivery
 
 
-class Outcome(Word):
+class FoldOutcome(Word):
     """What became of an entry: a label of the metrics."""
 
     FOLLOWED = "followed"
@@ -45,7 +45,7 @@ class Outcome(Word):
     FAILED = "failed"
 
 
-class Letter(NamedTuple):
+class Rejection(NamedTuple):
     """Something for the dead letter topic: the words are in the journal, at this offset."""
 
     reason: DeadLetterReason
@@ -53,23 +53,23 @@ class Letter(NamedTuple):
     offset: int
 
 
-class Position(NamedTuple):
+class EntryPosition(NamedTuple):
     """Where in the journal an entry stands, and when the broker took it."""
 
     offset: int
     journaled_at: int
 
 
-class Folded(NamedTuple):
+class FoldResult(NamedTuple):
     """The whole effect of one entry or one timer."""
 
     state: State
-    outcome: Outcome
+    outcome: FoldOutcome
     publications: tuple[Publication, ...] = ()
-    letters: tuple[Letter, ...] = ()
+    letters: tuple[Rejection, ...] = ()
 
 
-def fold(key: str, state: State, entry: Entry, at: Position, policy: Policy) -> Folded:
+def fold(key: str, state: State, entry: Entry, at: EntryPosition, policy: Policy) -> FoldResult:
     """What an entry changes.
 
     Args:
@@ -79,38 +79,42 @@ def fold(key: str, state: State, entry: Entry, at: Position, policy: Policy) -> 
         at: The entry's place and time; the only clock there is, so folding again gives the same.
         policy: The settings.
     """
-    if isinstance(state, Followed) and state.final_at is not None and forgotten_at(state, policy) <= at.journaled_at:
+    if isinstance(state, Followed) and state.final_at is not None and forget_at(state, policy) <= at.journaled_at:
         state = None
     return _RULES[type(state), type(entry)](key, state, entry, at, policy)
 
 
-def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> Folded:
+def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> FoldResult:
     """What happens when the attempt's timer runs out."""
     if isinstance(state, Parked):
         return discard(state, DeadLetterReason.UNMATCHED, "no sent came for it in time", policy)
     if state.final_at is not None:
-        return Folded(None, Outcome.FORGOTTEN)
+        return FoldResult(None, FoldOutcome.FORGOTTEN)
     reason = Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT
     return _publish(key, state, _deadline_report(key, now, reason), now, policy)
 
 
-def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy) -> Folded:
+def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy) -> FoldResult:
     """Give parked reports up."""
     if reason is DeadLetterReason.UNMATCHED and not policy.dead_letter_unmatched:
-        return Folded(None, Outcome.UNMATCHED)
-    return Folded(None, Outcome.UNMATCHED, (), tuple(Letter(reason, error, parked.offset) for parked in state.reports))
+        return FoldResult(None, FoldOutcome.UNMATCHED)
+    return FoldResult(
+        None, FoldOutcome.UNMATCHED, (), tuple(Rejection(reason, error, parked.offset) for parked in state.reports)
+    )
 
 
 # --- what a sent does -------------------------------------------------------------------------------------------------
 
 
-def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: Policy) -> Folded:
+def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, policy: Policy) -> FoldResult:
     # A sent that is read again long after (a rewind) must not start a second life: its own times tell.
     if min(entry.gives_up_at, entry.sent_at + policy.max_follow) <= at.journaled_at:
-        letter = Letter(
-            DeadLetterReason.TOO_OLD, f"nobody follows it and its end was {rfc3339(entry.gives_up_at)}", at.offset
+        letter = Rejection(
+            DeadLetterReason.TOO_OLD,
+            f"nobody follows it and its end was {format_rfc3339(entry.gives_up_at)}",
+            at.offset,
         )
-        return Folded(state, Outcome.TOO_OLD, (), (letter,))
+        return FoldResult(state, FoldOutcome.TOO_OLD, (), (letter,))
     followed = Followed(
         message_id=entry.message_id,
         sent_at=entry.sent_at,
@@ -121,37 +125,37 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: Position, policy: P
         metadata=entry.metadata,
         traceparent=entry.traceparent,
     )
-    return _pick_up(key, followed, state, at, policy) if state else Folded(followed, Outcome.FOLLOWED)
+    return _pick_up(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
 
 
-def _pick_up(key: str, followed: Followed, parked: Parked, at: Position, policy: Policy) -> Folded:
+def _pick_up(key: str, followed: Followed, parked: Parked, at: EntryPosition, policy: Policy) -> FoldResult:
     state: State = followed
     publications: list[Publication] = []
     for _, report in parked.reports:
         folded = _hear(key, state, report, at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
         state = folded.state
         publications += folded.publications
-    return Folded(state, Outcome.FOLLOWED, tuple(publications))
+    return FoldResult(state, FoldOutcome.FOLLOWED, tuple(publications))
 
 
-def _sent_again(_key: str, state: Followed, entry: Sent, at: Position, _policy: Policy) -> Folded:
+def _sent_again(_key: str, state: Followed, entry: Sent, at: EntryPosition, _policy: Policy) -> FoldResult:
     if entry.message_id == state.message_id:
-        return Folded(state, Outcome.DUPLICATE)
+        return FoldResult(state, FoldOutcome.DUPLICATE)
     error = f"the attempt already belongs to message {state.message_id!r}"
-    return Folded(state, Outcome.CONFLICT, (), (Letter(DeadLetterReason.CONFLICT, error, at.offset),))
+    return FoldResult(state, FoldOutcome.CONFLICT, (), (Rejection(DeadLetterReason.CONFLICT, error, at.offset),))
 
 
 # --- what a report does -----------------------------------------------------------------------------------------------
 
 
-def _park(_key: str, state: Parked | None, entry: Report, at: Position, policy: Policy) -> Folded:
+def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
     if entry.verdict is None:
-        return Folded(state, Outcome.UNMAPPED)
+        return FoldResult(state, FoldOutcome.UNMAPPED)
     parked = state or Parked(at.journaled_at + policy.park_for, ())
     if any(known.report.verdict.status is entry.verdict.status for known in parked.reports if known.report.verdict):
-        return Folded(parked, Outcome.DUPLICATE)
+        return FoldResult(parked, FoldOutcome.DUPLICATE)
     kept = ParkedReport(at.offset, entry._replace(raw=""))
-    return Folded(parked._replace(reports=(*parked.reports, kept)), Outcome.PARKED)
+    return FoldResult(parked._replace(reports=(*parked.reports, kept)), FoldOutcome.PARKED)
 
 
 class Move(Word):
@@ -181,16 +185,16 @@ MOVES: Mapping[tuple[Status | None, Status], Move] = {
 """Every pair of what is known and what is reported. Never by the provider's clock, never back."""
 
 
-def _hear(key: str, state: Followed, entry: Report, at: Position, policy: Policy) -> Folded:
+def _hear(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
     if entry.verdict is None:
-        return Folded(state, Outcome.UNMAPPED)
+        return FoldResult(state, FoldOutcome.UNMAPPED)
     move = MOVES[state.status, entry.verdict.status]
     if move is Move.PUBLISH or move is Move.CORRECT:
         return _publish(key, state, entry, at.journaled_at, policy)
-    return Folded(state, Outcome(move.value))
+    return FoldResult(state, FoldOutcome(move.value))
 
 
-_RULES: Mapping[tuple[type, type], Callable[..., Folded]] = {
+_RULES: Mapping[tuple[type, type], Callable[..., FoldResult]] = {
     (type(None), Sent): _follow,
     (type(None), Report): _park,
     (Parked, Sent): _follow,
@@ -203,16 +207,16 @@ _RULES: Mapping[tuple[type, type], Callable[..., Folded]] = {
 # --- what is published ------------------------------------------------------------------------------------------------
 
 
-def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> Folded:
+def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> FoldResult:
     verdict = report.verdict or Verdict(Status.UNKNOWN)
     final = verdict.final
     is_told = final or policy.emit_interim
     # By position, for this is the hot path: what was sent stays, what became of it changes.
     changed = Followed(*state[:8], verdict.status, state.sequence + is_told, now if final else None)
     if not is_told:
-        return Folded(changed, Outcome.WITHHELD)
+        return FoldResult(changed, FoldOutcome.WITHHELD)
     publication = Publication(make_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
-    return Folded(changed, Outcome.PUBLISHED, (publication,))
+    return FoldResult(changed, FoldOutcome.PUBLISHED, (publication,))
 
 
 def _deadline_report(key: str, now: int, reason: Reason) -> Report:

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 from bridge.core.attempt import Followed
-from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, event_id, rfc3339
+from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, format_rfc3339, make_event_id
 from bridge.core.entries import Report
-from bridge.core.turnaround import turnaround
+from bridge.core.turnaround import parse_turnaround
 
 IMPLAUSIBLE_AFTER = 5 * 60_000
 """A provider's time is believed from this long before `sent_at` to this long after the bridge got the report."""
@@ -28,7 +28,7 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
     sequence = state.sequence + 1
     # By position, in the order of its members, for this is the hot path: names take twice as long.
     return Delivery(
-        event_id(state.message_id, key, sequence),
+        make_event_id(state.message_id, key, sequence),
         state.message_id,
         report.provider,
         report.account,
@@ -45,11 +45,11 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
         report.provider_details,
         state.status,
         sequence,
-        None if state.final_at is None else event_id(state.message_id, key, state.sequence),
+        None if state.final_at is None else make_event_id(state.message_id, key, state.sequence),
         report.source,
-        rfc3339(state.sent_at),
-        rfc3339(report.observed_at),
-        rfc3339(occurred_at),
+        format_rfc3339(state.sent_at),
+        format_rfc3339(report.observed_at),
+        format_rfc3339(occurred_at),
         "observed" if believed is None else "provider",
         max(0, occurred_at - state.sent_at) / 1000 if timed else None,
         state.metadata,
@@ -61,5 +61,5 @@ def _believed(state: Followed, report: Report) -> int | None:
     earliest, latest = state.sent_at - IMPLAUSIBLE_AFTER, report.observed_at + IMPLAUSIBLE_AFTER
     if report.provider_time is not None and earliest <= report.provider_time <= latest:
         return report.provider_time
-    took = turnaround(report.provider_details.get("tat"))
+    took = parse_turnaround(report.provider_details.get("tat"))
     return state.sent_at + took if took is not None and state.sent_at + took <= latest else None

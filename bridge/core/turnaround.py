@@ -12,7 +12,7 @@ _MILLISECONDS = {
 }
 
 
-def turnaround(text: str | None) -> int | None:
+def parse_turnaround(text: str | None) -> int | None:
     """A duration such as `00:02:30`, `6s`, `0.24 sec` or `150` (seconds) in milliseconds; None where it is none."""
     text = (text or "").strip()
     if clock := _CLOCK.fullmatch(text):

@@ -1,1 +1,1 @@
-"""How this service talks to Kafka: clients, topics, offsets, the partitions of keys, appending, dead letters."""
+"""How this service talks to Kafka: clients, records, topics, offsets, partitions."""

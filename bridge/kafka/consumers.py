@@ -5,10 +5,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bridge.kafka.clients import stopped
+from bridge.concurrency import stop_with_timeout
 
 
-async def fetched(
+async def fetch(
     consumer: AIOKafkaConsumer, *tps: TopicPartition, within: int, most: int | None = None
 ) -> dict[TopicPartition, list[Any]]:
     """The next records, of these partitions or of all.
@@ -31,7 +31,7 @@ async def fetched(
     return found
 
 
-def check(member: AIOKafkaConsumer) -> None:
+def check_membership(member: AIOKafkaConsumer) -> None:
     """See that a member which fetches nothing still takes part in its group.
 
     Raises:
@@ -40,8 +40,8 @@ def check(member: AIOKafkaConsumer) -> None:
     member._coordinator.check_errors()  # noqa: SLF001 - asking for records may wait for a rebalance
 
 
-async def released(consumer: AIOKafkaConsumer) -> None:
+async def close_consumer(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer, not waiting for long, and let go of all that it holds."""
-    await stopped(consumer.stop(), "consumer")
+    await stop_with_timeout(consumer.stop(), "consumer")
     # Its stop is cut off by its own fetch where that was about to be tried again, which is so while Kafka is away.
-    await stopped(consumer._client.close(), "consumer")  # noqa: SLF001
+    await stop_with_timeout(consumer._client.close(), "consumer")  # noqa: SLF001

@@ -9,8 +9,9 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from bridge.core.errors import Misconfigured
-from bridge.kafka.clients import Kafka, stopped, told
+from bridge.concurrency import stop_with_timeout
+from bridge.core.errors import ConfigurationError
+from bridge.kafka.clients import KafkaClients, format_error
 from bridge.settings.model import PREFIX, Settings, TopicSettings
 
 DAY = 86_400_000
@@ -29,7 +30,7 @@ class TopicPlan(NamedTuple):
     config: Mapping[str, str]
 
 
-class Partitions(NamedTuple):
+class TopicLimits(NamedTuple):
     """How many partitions each output has, and how large a dead letter may be."""
 
     journal: int
@@ -42,7 +43,7 @@ class Partitions(NamedTuple):
     """`delete.retention.ms` of the state topic."""
 
 
-def plans(topics: TopicSettings) -> tuple[TopicPlan, ...]:
+def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
     """The topics that the bridge makes; never the ones it reads."""
     two_weeks = {"cleanup.policy": "delete", "retention.ms": str(14 * DAY)}
     view = TopicPlan(topics.latest, topics.delivery_partitions, {"cleanup.policy": "compact"})
@@ -66,7 +67,7 @@ def plans(topics: TopicSettings) -> tuple[TopicPlan, ...]:
     )
 
 
-class Found(NamedTuple):
+class TopicStatus(NamedTuple):
     """A topic as it should be, and as it is."""
 
     plan: TopicPlan
@@ -80,7 +81,7 @@ class Found(NamedTuple):
     """Of the partition that has the fewest."""
 
 
-async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Found]:
+async def inspect_topics(kafka: KafkaClients, settings: Settings, *, apply: bool) -> list[TopicStatus]:
     """What is there and what should be.
 
     Args:
@@ -89,23 +90,23 @@ async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Foun
         apply: Make what is missing.
 
     Raises:
-        Misconfigured: Kafka doesn't let us look, or make.
+        ConfigurationError: Kafka doesn't let us look, or make.
     """
     admin = await kafka.admin()
     try:
         there = set(await admin.list_topics())
-        wanted = plans(settings.topics)
+        wanted = plan_topics(settings.topics)
         if apply:
             await _create(admin, [plan for plan in wanted if plan.name not in there], settings.topics.replication)
             there |= {plan.name for plan in wanted}
         described = {t["topic"]: t for t in await _described(admin, [p.name for p in wanted if p.name in there])}
         configs = await _configs(admin, described)
     except KafkaError as error:
-        raise Misconfigured(f"Kafka's topics can't be read: {told(error)}") from error
+        raise ConfigurationError(f"Kafka's topics can't be read: {format_error(error)}") from error
     finally:
-        await stopped(admin.close(), "admin client")
+        await stop_with_timeout(admin.close(), "admin client")
     return [
-        Found(
+        TopicStatus(
             plan,
             len(described[plan.name]["partitions"]) if plan.name in described else 0,
             configs.get(plan.name, {}).get("cleanup.policy", ""),
@@ -118,37 +119,37 @@ async def inspect(kafka: Kafka, settings: Settings, *, apply: bool) -> list[Foun
     ]
 
 
-async def prepare(kafka: Kafka, settings: Settings) -> Partitions:
+async def prepare_topics(kafka: KafkaClients, settings: Settings) -> TopicLimits:
     """Make what is missing, refuse what can't work, warn of what is unwise.
 
     Raises:
-        Misconfigured: `sms.sent` is missing, or a topic of ours is not as it must be.
+        ConfigurationError: `sms.sent` is missing, or a topic of ours is not as it must be.
     """
     admin = await kafka.admin()
     try:
         return await _prepare(admin, settings)
     except KafkaError as error:
-        raise Misconfigured(f"Kafka's topics can't be prepared: {told(error)}") from error
+        raise ConfigurationError(f"Kafka's topics can't be prepared: {format_error(error)}") from error
     finally:
-        await stopped(admin.close(), "admin client")
+        await stop_with_timeout(admin.close(), "admin client")
 
 
-async def _prepare(admin: Any, settings: Settings) -> Partitions:
+async def _prepare(admin: Any, settings: Settings) -> TopicLimits:
     topics = settings.topics
-    wanted = plans(topics)
+    wanted = plan_topics(topics)
     there = set(await admin.list_topics())
     for name in topics.sent:
         if name not in there:
-            raise Misconfigured(f"{PREFIX}TOPICS__SENT: the topic {name!r} is missing; its owner has to create it")
+            raise ConfigurationError(f"{PREFIX}TOPICS__SENT: the topic {name!r} is missing; its owner has to create it")
     missing = [plan for plan in wanted if plan.name not in there]
     if missing and not settings.kafka.create_topics:
         names = ", ".join(plan.name for plan in missing)
-        raise Misconfigured(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
+        raise ConfigurationError(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
     await _create(admin, missing, topics.replication)
     described = {topic["topic"]: topic for topic in await _described(admin, [plan.name for plan in wanted])}
     configs = await _configs(admin, described)
     _judge(topics, described, configs)
-    return Partitions(
+    return TopicLimits(
         journal=len(described[topics.journal]["partitions"]),
         delivery=len(described[topics.delivery]["partitions"]),
         latest=len(described[topics.latest]["partitions"]) if topics.latest else 0,
@@ -170,7 +171,7 @@ async def _create(admin: Any, missing: Iterable[TopicPlan], replication: int) ->
         error = for_code(code)
         # Another replica may have been quicker.
         if code and error is not TopicAlreadyExistsError:
-            raise Misconfigured(f"the topic {name!r} can't be created: {error.__name__} {text[0] if text else ''}")
+            raise ConfigurationError(f"the topic {name!r} can't be created: {error.__name__} {text[0] if text else ''}")
     log.info("topics created", topics=[topic.name for topic in new])
 
 
@@ -181,7 +182,7 @@ async def _described(admin: Any, names: list[str]) -> list[Any]:
         if all(topic["error_code"] == 0 and topic["partitions"] for topic in described):
             return described
         await asyncio.sleep(0.1)
-    raise Misconfigured(f"Kafka doesn't describe these topics: {', '.join(names)}; are the ACLs set?")
+    raise ConfigurationError(f"Kafka doesn't describe these topics: {', '.join(names)}; are the ACLs set?")
 
 
 async def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -204,13 +205,17 @@ async def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]
 def _judge(topics: TopicSettings, described: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]) -> None:
     journal, state = (len(described[name]["partitions"]) for name in (topics.journal, topics.state))
     if journal != state:
-        raise Misconfigured(
+        raise ConfigurationError(
             f"{topics.journal} has {journal} partitions and {topics.state} has {state}: they must be the same number"
         )
     if "compact" in configs.get(topics.journal, {}).get("cleanup.policy", "delete"):
-        raise Misconfigured(f"{topics.journal} is compacted, which loses reports; set its cleanup.policy to delete")
+        raise ConfigurationError(
+            f"{topics.journal} is compacted, which loses reports; set its cleanup.policy to delete"
+        )
     if "compact" not in configs.get(topics.state, {}).get("cleanup.policy", "compact"):
-        raise Misconfigured(f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact")
+        raise ConfigurationError(
+            f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact"
+        )
     weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
     if weak:
         log.warning("a lost broker could lose data: fewer than 3 replicas or min.insync.replicas below 2", topics=weak)

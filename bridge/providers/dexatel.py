@@ -14,22 +14,28 @@ from urllib.parse import quote
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import LookupFailed, Poison, Unauthentic
-from bridge.providers.answers import check_status, succeeded
+from bridge.core.errors import InvalidSignatureError, PoisonMessageError, PollFailedError
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
-from bridge.providers.reading import (
+from bridge.providers.parsing import (
     Members,
-    document_of,
-    first,
-    form_of,
-    id_of,
+    decode_original,
+    decode_text,
+    find_first,
     is_json,
-    members_of,
-    original_text,
-    text_of,
-    unwrapped,
+    parse_form,
+    parse_id,
+    parse_json,
+    read_members,
+    unwrap_data,
 )
-from bridge.providers.reports import RECIPIENT_MEMBERS, Names, Reporter, folded, found_in
+from bridge.providers.report_builder import (
+    RECIPIENT_MEMBERS,
+    FieldNames,
+    ReportBuilder,
+    find_fields,
+    normalize_status,
+)
+from bridge.providers.responses import check_status, is_success
 
 STATUSES: Mapping[str, Verdict] = {
     "scheduled": Verdict(Status.SCHEDULED),
@@ -57,7 +63,7 @@ NOT_FOUND = "1501"
 """The code of an error that says: no such message. Its neighbour 1502 says that the id itself is wrong."""
 
 
-CALLBACK_NAMES = Names(
+CALLBACK_NAMES = FieldNames(
     id=("message_uuid", "uuid", "sms_unique_id", "message_id", "id"),
     status=("status", "stat"),
     error=("err", "error", "error_code"),
@@ -103,7 +109,7 @@ class Dexatel:
         token: str = "",
         poll_path: str = "",
         webhook_secret: str | None = None,
-        callback_names: Names = CALLBACK_NAMES,
+        callback_names: FieldNames = CALLBACK_NAMES,
         statuses: Mapping[str, Verdict] = {},
         timezone: tzinfo = UTC,
     ) -> None:
@@ -113,9 +119,9 @@ class Dexatel:
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
-        self._callback_names = Names(*(tuple(name.lower() for name in names) for names in callback_names))
-        self._reporter = Reporter(
-            self.provider, account, tables=(STATUSES, statuses), normalised=folded, timezone=timezone
+        self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
+        self._reporter = ReportBuilder(
+            self.provider, account, tables=(STATUSES, statuses), normalised=normalize_status, timezone=timezone
         )
 
     def __repr__(self) -> str:
@@ -127,20 +133,20 @@ class Dexatel:
         Only the webhook is signed: the classic interface knows no signature.
 
         Raises:
-            Unauthentic: The webhook's signature is wrong or missing, though there is a secret.
-            Poison: It can't be read.
+            InvalidSignatureError: The webhook's signature is wrong or missing, though there is a secret.
+            PoisonMessageError: It can't be read.
         """
         if not is_json(callback):
-            raw = original_text(callback)
-            members, names = form_of(raw), self._callback_names
+            raw = decode_original(callback)
+            members, names = parse_form(raw), self._callback_names
         else:
             self._check_signature(callback)
-            raw = original_text(callback)
-            members, names = members_of(unwrapped(document_of(raw))), CALLBACK_NAMES
+            raw = decode_original(callback)
+            members, names = read_members(unwrap_data(parse_json(raw))), CALLBACK_NAMES
             if not _is_expected(members):
                 return None
-        message_id = id_of(first(members, names.id))
-        found = found_in(members, names, DETAILS)
+        message_id = parse_id(find_first(members, names.id))
+        found = find_fields(members, names, DETAILS)
         return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
     def poll_request(self, provider_message_id: str) -> PollRequest:
@@ -153,26 +159,26 @@ class Dexatel:
         """What an answer says; None for HTTP 404, code 1501 and a message without a status: no report yet.
 
         Raises:
-            RateLimited: 429.
-            Refused: 401 or 403.
-            LookupFailed: Anything else that is no answer about this message.
+            RateLimitedError: 429.
+            AuthenticationFailedError: 401 or 403.
+            PollFailedError: Anything else that is no answer about this message.
         """
         check_status(answer, observed_at)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         try:
             return self._read_answer(answer, provider_message_id, observed_at)
-        except Poison as poison:
-            raise LookupFailed(poison.error) from poison
+        except PoisonMessageError as poison:
+            raise PollFailedError(poison.error) from poison
 
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        raw = text_of(answer.body)
-        document = document_of(raw)
+        raw = decode_text(answer.body)
+        document = parse_json(raw)
         if _says_not_found(document):
             return None
-        if not succeeded(answer):
-            raise LookupFailed(f"HTTP {answer.status}")
-        members = members_of(unwrapped(document))
+        if not is_success(answer):
+            raise PollFailedError(f"HTTP {answer.status}")
+        members = read_members(unwrap_data(document))
         return self._reporter.answer(
             provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
         )
@@ -186,12 +192,12 @@ class Dexatel:
         as_base64 = hmac.compare_digest(given, b64encode(digest))
         as_hex = hmac.compare_digest(given.lower(), digest.hex().encode())
         if not (as_base64 or as_hex):
-            raise Unauthentic("the webhook's signature is wrong or missing")
+            raise InvalidSignatureError("the webhook's signature is wrong or missing")
 
 
 def _is_expected(members: Members) -> bool:
-    said = {name: first(members, (name,)) for name in EXPECTED}
-    return all(value is None or folded(str(value)) == EXPECTED[name] for name, value in said.items())
+    said = {name: find_first(members, (name,)) for name in EXPECTED}
+    return all(value is None or normalize_status(str(value)) == EXPECTED[name] for name, value in said.items())
 
 
 def _says_not_found(document: Any) -> bool:

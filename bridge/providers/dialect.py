@@ -44,7 +44,7 @@ class PollAnswer(NamedTuple):
     body: bytes
 
 
-class Page(NamedTuple):
+class MessagePage(NamedTuple):
     """A part of a provider's list of messages."""
 
     reports: Sequence[Report]
@@ -72,8 +72,8 @@ class Dialect(Protocol):
             observed_at: When it came, in milliseconds since the epoch.
 
         Raises:
-            Unauthentic: It isn't signed as the settings demand.
-            Poison: It can't be read (`unreadable`).
+            InvalidSignatureError: It isn't signed as the settings demand.
+            PoisonMessageError: It can't be read (`unreadable`).
         """
         ...
 
@@ -89,9 +89,9 @@ class Polled(Dialect, Protocol):
         """What an answer says, or None when there is no report yet.
 
         Raises:
-            RateLimited: 429.
-            Refused: The credentials aren't accepted.
-            LookupFailed: Anything else that is no answer about this message.
+            RateLimitedError: 429.
+            AuthenticationFailedError: The credentials aren't accepted.
+            PollFailedError: Anything else that is no answer about this message.
         """
         ...
 
@@ -104,12 +104,12 @@ class Paged(Polled, Protocol):
         """How to ask for a page of the messages that were sent between two times, in milliseconds since the epoch."""
         ...
 
-    def read_page(self, answer: PollAnswer, observed_at: int) -> Page:
+    def read_page(self, answer: PollAnswer, observed_at: int) -> MessagePage:
         """What a page says. A message that can't be read is left out: whoever needs it asks about it alone.
 
         Raises:
-            RateLimited: 429.
-            Refused: The credentials aren't accepted.
-            LookupFailed: Anything else that is no page.
+            RateLimitedError: 429.
+            AuthenticationFailedError: The credentials aren't accepted.
+            PollFailedError: Anything else that is no page.
         """
         ...

@@ -11,22 +11,22 @@ from datetime import UTC, tzinfo
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import LookupFailed, Poison, Refused
-from bridge.providers.answers import check_status, succeeded
+from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
-from bridge.providers.reading import (
+from bridge.providers.parsing import (
     Members,
-    document_of,
-    first,
-    form_of,
-    id_of,
+    decode_original,
+    decode_text,
+    find_first,
     is_json,
-    members_of,
-    optional_word,
-    original_text,
-    text_of,
+    parse_form,
+    parse_id,
+    parse_json,
+    parse_optional,
+    read_members,
 )
-from bridge.providers.reports import RECIPIENT_MEMBERS, Names, Reporter, found_in
+from bridge.providers.report_builder import RECIPIENT_MEMBERS, FieldNames, ReportBuilder, find_fields
+from bridge.providers.responses import check_status, is_success
 
 STATUSES: Mapping[str, Verdict] = {
     "Scheduled": Verdict(Status.SCHEDULED),
@@ -63,7 +63,7 @@ DETAILS: Mapping[str, tuple[str, ...]] = {
 """What is passed on verbatim, and the vendor's members that hold it."""
 
 
-NAMES = Names(
+NAMES = FieldNames(
     id=("messageid", "message-id"),
     status=("delivery-description", "description"),
     error=("delivery-status",),
@@ -114,8 +114,8 @@ class Speedocom:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._partner_id = partner_id
-        self._reporter = Reporter(
-            self.provider, account, tables=(STATUSES, statuses), normalised=normalised, timezone=timezone
+        self._reporter = ReportBuilder(
+            self.provider, account, tables=(STATUSES, statuses), normalised=normalize_letters, timezone=timezone
         )
 
     def __repr__(self) -> str:
@@ -125,11 +125,11 @@ class Speedocom:
         """What a JSON or form callback says. Speedocom signs nothing and calls about nothing else.
 
         Raises:
-            Poison: It can't be read.
+            PoisonMessageError: It can't be read.
         """
-        raw = original_text(callback)
-        members = members_of(document_of(raw)) if is_json(callback) else form_of(raw)
-        message_id, found = id_of(first(members, NAMES.id)), found_in(members, NAMES, DETAILS)
+        raw = decode_original(callback)
+        members = read_members(parse_json(raw)) if is_json(callback) else parse_form(raw)
+        message_id, found = parse_id(find_first(members, NAMES.id)), find_fields(members, NAMES, DETAILS)
         return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
     def poll_request(self, provider_message_id: str) -> PollRequest:
@@ -144,35 +144,35 @@ class Speedocom:
         Those codes may come with HTTP 404.
 
         Raises:
-            RateLimited: 429.
-            Refused: 401, 403, or a code that speaks of our credentials.
-            LookupFailed: Anything else that is no answer about this message.
+            RateLimitedError: 429.
+            AuthenticationFailedError: 401, 403, or a code that speaks of our credentials.
+            PollFailedError: Anything else that is no answer about this message.
         """
         check_status(answer, observed_at)
         try:
             return self._read_answer(answer, provider_message_id, observed_at)
-        except Poison as poison:
-            raise LookupFailed(poison.error) from poison
+        except PoisonMessageError as poison:
+            raise PollFailedError(poison.error) from poison
 
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        raw = text_of(answer.body)
-        members = members_of(document_of(raw))
-        code = optional_word(first(members, CODE_NAMES)) or "missing"
+        raw = decode_text(answer.body)
+        members = read_members(parse_json(raw))
+        code = parse_optional(find_first(members, CODE_NAMES)) or "missing"
         if code in REFUSALS:
-            raise Refused(f"response code {code}: {REFUSALS[code]}")
+            raise AuthenticationFailedError(f"response code {code}: {REFUSALS[code]}")
         if code == NO_REPORT or (code == NO_REPORT_OR_BAD_TYPE and _says_no_report(members)):
             return None
-        if code != FOUND or not succeeded(answer):
-            raise LookupFailed(f"HTTP {answer.status}, response code {code}")
+        if code != FOUND or not is_success(answer):
+            raise PollFailedError(f"HTTP {answer.status}, response code {code}")
         return self._reporter.answer(provider_message_id, members, NAMES, DETAILS, raw=raw, observed_at=observed_at)
 
 
-def normalised(word: str) -> str:
+def normalize_letters(word: str) -> str:
     """A status as it is compared; one without any letter, as a number is, by all that it has."""
     lowered = word.strip().lower()
     return "".join(filter(str.isalpha, lowered)) or lowered
 
 
 def _says_no_report(members: Members) -> bool:
-    description = str(first(members, ("response-description",)))
+    description = str(find_first(members, ("response-description",)))
     return "no dlr" in re.sub(r"\s+", " ", description.lower())

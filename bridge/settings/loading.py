@@ -9,7 +9,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
-from bridge.core.errors import Misconfigured
+from bridge.core.errors import ConfigurationError
 from bridge.settings.model import PREFIX, Settings
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
@@ -34,7 +34,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         env_file: A file of `NAME=value` lines.
 
     Raises:
-        Misconfigured: Something is missing or wrong; one line for each.
+        ConfigurationError: Something is missing or wrong; one line for each.
     """
     environ = os.environ if environ is None else environ
     variables = {**_from_file(env_file), **_from_folder(environ.get(SECRETS_DIR)), **environ}
@@ -45,7 +45,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         return _read(ours)
     except ValidationError as error:
         lines = dict.fromkeys(_line(problem) for problem in error.errors(include_url=False, include_input=False))
-        raise Misconfigured("\n".join(lines)) from None
+        raise ConfigurationError("\n".join(lines)) from None
 
 
 def _read(variables: Mapping[str, str]) -> Settings:
@@ -69,7 +69,7 @@ def _from_file(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     if not path.is_file():
-        raise Misconfigured(f"--env-file {path} can't be read: give the path of a file")
+        raise ConfigurationError(f"--env-file {path} can't be read: give the path of a file")
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
@@ -79,7 +79,7 @@ def _from_folder(folder: str | None) -> dict[str, str]:
         return {}
     path = Path(folder)
     if not path.is_dir():
-        raise Misconfigured(f"{SECRETS_DIR} should be a folder; {folder} is none")
+        raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} is none")
     # Kubernetes keeps its bookkeeping in entries that begin with two dots.
     files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     return {file.name: file.read_text().rstrip("\r\n") for file in files}
@@ -89,7 +89,7 @@ def _refuse_strangers(variables: Mapping[str, str]) -> None:
     groups = {name.upper() for name in Settings.model_fields}
     for name in variables:
         if name.removeprefix(PREFIX).split("__")[0] not in groups:
-            raise Misconfigured(f"{name} is no setting; is it misspelt?")
+            raise ConfigurationError(f"{name} is no setting; is it misspelt?")
 
 
 def _line(problem: Any) -> str:

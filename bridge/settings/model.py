@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
-from bridge.settings.providers import Dexatel, ProviderName, Speedocom, Webhook
-from bridge.settings.values import Count, Duration, Group, Networks, Port, Start, Table, Texts, Where
+from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
+from bridge.settings.types import Count, Duration, Group, Networks, Port, Start, Table, Texts, Where
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -225,9 +225,9 @@ class Settings(BaseSettings):
     state: StateSettings = StateSettings()
     follow: FollowSettings = FollowSettings()
     privacy: PrivacySettings = PrivacySettings()
-    dexatel: Dexatel = Dexatel()
-    speedocom: Speedocom = Speedocom()
-    webhooks: dict[ProviderName, Webhook] = Field(default_factory=dict)
+    dexatel: DexatelSettings = DexatelSettings()
+    speedocom: SpeedocomSettings = SpeedocomSettings()
+    webhooks: dict[ProviderName, WebhookSettings] = Field(default_factory=dict)
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()

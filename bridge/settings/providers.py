@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
+from bridge.core.delivery import DETAIL_NAMES
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
-from bridge.providers.webhook import DETAILS
-from bridge.settings.values import (
+from bridge.settings.types import (
     Choices,
     Count,
     Duration,
@@ -50,7 +50,7 @@ class CallbackNames(Group):
     """The same: when it was."""
 
 
-class Account(Group):
+class AccountSettings(Group):
     """One account at a provider: what all have."""
 
     give_up_after: Duration = 48 * HOUR
@@ -66,7 +66,7 @@ class Account(Group):
     """Of times that come without one."""
 
 
-class PolledAccount(Account):
+class PolledAccountSettings(AccountSettings):
     """One account that can be asked about its messages."""
 
     base_url: str = ""
@@ -82,7 +82,7 @@ class PolledAccount(Account):
     """Questions a second, over all replicas together."""
 
 
-class DexatelAccount(PolledAccount):
+class DexatelAccountSettings(PolledAccountSettings):
     """One account at Dexatel."""
 
     give_up_after: Duration = 47 * HOUR
@@ -104,7 +104,7 @@ class DexatelAccount(PolledAccount):
         return [name for name, value in needed.items() if not value]
 
 
-class SpeedocomAccount(PolledAccount):
+class SpeedocomAccountSettings(PolledAccountSettings):
     """One account at Speedocom."""
 
     api_key: SecretStr | None = None
@@ -118,23 +118,23 @@ class SpeedocomAccount(PolledAccount):
         return [name for name, value in needed.items() if not value]
 
 
-class Dexatel(DexatelAccount):
+class DexatelSettings(DexatelAccountSettings):
     """The account `default` at Dexatel, and others by name."""
 
     enabled: bool | None = None
     """`false` turns a provider off that is otherwise set up."""
-    accounts: dict[str, DexatelAccount] = Field(default_factory=dict)
+    accounts: dict[str, DexatelAccountSettings] = Field(default_factory=dict)
 
 
-class Speedocom(SpeedocomAccount):
+class SpeedocomSettings(SpeedocomAccountSettings):
     """The account `default` at Speedocom, and others by name."""
 
     enabled: bool | None = None
     """`false` turns a provider off that is otherwise set up."""
-    accounts: dict[str, SpeedocomAccount] = Field(default_factory=dict)
+    accounts: dict[str, SpeedocomAccountSettings] = Field(default_factory=dict)
 
 
-class WebhookSignature(Group):
+class SignatureSettings(Group):
     """How callbacks are signed."""
 
     header: str
@@ -147,7 +147,7 @@ class WebhookSignature(Group):
     """Of the signature; `sha256=` before it is fine."""
 
 
-class WebhookAccount(Account):
+class WebhookAccountSettings(AccountSettings):
     """One account at a provider that settings alone describe."""
 
     id: Pointer = None
@@ -162,13 +162,13 @@ class WebhookAccount(Account):
     """Pointers to extras: `{"price":"/cost"}`; of `mccmnc`, `segments`, `price`, `network_id`, `tat`."""
     where: Choices = Field(default_factory=dict)
     """Only callbacks with one of these values: `{"/event":["delivery"]}`; others are accepted and ignored."""
-    signature: WebhookSignature | None = None
+    signature: SignatureSettings | None = None
 
     @field_validator("details")
     @classmethod
     def _known(cls, details: dict[str, str]) -> dict[str, str]:
-        if strange := details.keys() - DETAILS:
-            raise ValueError(f"{min(strange)!r} should be one of {', '.join(DETAILS)}")
+        if strange := details.keys() - DETAIL_NAMES:
+            raise ValueError(f"{min(strange)!r} should be one of {', '.join(DETAIL_NAMES)}")
         return details
 
     def missing(self) -> list[str]:
@@ -177,8 +177,8 @@ class WebhookAccount(Account):
         return [name for name, value in needed.items() if not value]
 
 
-class Webhook(WebhookAccount):
+class WebhookSettings(WebhookAccountSettings):
     """The account `default` at such a provider, and others by name."""
 
     enabled: bool | None = None
-    accounts: dict[str, WebhookAccount] = Field(default_factory=dict)
+    accounts: dict[str, WebhookAccountSettings] = Field(default_factory=dict)

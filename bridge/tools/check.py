@@ -3,62 +3,62 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bridge import logs
-from bridge.core.errors import Misconfigured
-from bridge.settings.accounts import build_accounts
+from bridge.accounts import build_accounts
+from bridge.core.errors import ConfigurationError
+from bridge.observability import logs
 from bridge.settings.loading import load_settings
 from bridge.settings.model import Settings
-from bridge.tools.check_kafka import look_at_kafka
-from bridge.tools.check_providers import look_at_providers
-from bridge.tools.check_settings import look_at_settings
-from bridge.tools.findings import Finding
-from bridge.tools.output import Exit, console, styled, table, write_json
+from bridge.tools.check_finding import CheckFinding
+from bridge.tools.check_kafka import check_kafka
+from bridge.tools.check_providers import check_providers
+from bridge.tools.check_settings import check_settings
+from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
 REMEDY = "see docs/settings.md; nothing else was looked at"
 
 
-async def check(env_file: Path | None, *, as_json: bool) -> Exit:
+async def check(env_file: Path | None, *, as_json: bool) -> ExitCode:
     """Look at everything. What depends on something broken isn't looked at."""
-    logs.configure("error", "auto")
+    logs.configure_logging("error", "auto")
     findings = [finding async for finding in _findings(env_file)]
     wrong = sum(finding.level == "wrong" for finding in findings)
     if as_json:
         write_json({"ok": not wrong, "findings": findings})
     else:
         _show(findings, wrong)
-    return Exit.WRONG if wrong else Exit.FINE
+    return ExitCode.WRONG if wrong else ExitCode.FINE
 
 
-async def _findings(env_file: Path | None) -> AsyncIterator[Finding]:
+async def _findings(env_file: Path | None) -> AsyncIterator[CheckFinding]:
     settings: Settings
     try:
         settings = load_settings(env_file=env_file)
         accounts = build_accounts(settings)
-    except Misconfigured as error:
+    except ConfigurationError as error:
         for line in str(error).splitlines():
             name, _, told = line.partition(" ")
-            yield Finding("settings", "wrong", name.rstrip(":"), told, REMEDY)
+            yield CheckFinding("settings", "wrong", name.rstrip(":"), told, REMEDY)
         return
-    for finding in look_at_settings(settings):
+    for finding in check_settings(settings):
         yield finding
-    async for finding in look_at_kafka(settings):
+    async for finding in check_kafka(settings):
         yield finding
-    async for finding in look_at_providers(accounts):
+    async for finding in check_providers(accounts):
         yield finding
 
 
-def _show(findings: list[Finding], wrong: int) -> None:
-    out = console()
+def _show(findings: list[CheckFinding], wrong: int) -> None:
+    out = stdout_console()
     rows = [
         (
             finding.area,
-            styled(finding.level, finding.level),
+            style_text(finding.level, finding.level),
             finding.subject,
             finding.told + (f"; {finding.remedy}" if finding.remedy else ""),
         )
         for finding in findings
     ]
-    out.print(table(("", "", "looked at", "found"), rows))
+    out.print(make_table(("", "", "looked at", "found"), rows))
     warnings = sum(finding.level == "warning" for finding in findings)
     verdict = f"{wrong} wrong, {warnings} warnings" if wrong or warnings else "all is well"
-    out.print(styled(f"\n{verdict}", "wrong" if wrong else "warning" if warnings else "ok"))
+    out.print(style_text(f"\n{verdict}", "wrong" if wrong else "warning" if warnings else "ok"))

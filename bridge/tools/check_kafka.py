@@ -19,16 +19,15 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.produce import ProduceRequest
 
-from bridge.core.errors import Misconfigured
-from bridge.kafka.abandoning import abandoned
-from bridge.kafka.clients import Kafka, told
-from bridge.kafka.offsets import lost_places
-from bridge.kafka.topics import Found, inspect
+from bridge.core.errors import ConfigurationError
+from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
+from bridge.journal.offsets import find_lost_offsets
+from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.producers import abort_producer
+from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import PREFIX, Settings
-from bridge.tools.findings import Finding, Level, ok
-from bridge.tools.output import lasting
-from bridge.tools.scan import Scanner, Span, scanner
-from bridge.wording import counted
+from bridge.text import format_count, format_duration
+from bridge.tools.check_finding import CheckFinding, Level, ok
 
 NOWHERE = 2**31 - 1
 """A partition that no topic has."""
@@ -39,16 +38,16 @@ AHEAD = 5_000
 REPLICAS = 3
 
 
-async def look_at_kafka(settings: Settings) -> AsyncIterator[Finding]:
+async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
     """A line for each thing that was looked at."""
-    kafka = Kafka(settings.kafka)
+    kafka = KafkaClients(settings.kafka)
     servers = ", ".join(settings.kafka.bootstrap_servers)
     try:
-        async with scanner(kafka) as scan:
+        async with open_scanner(kafka) as scan:
             cluster = await scan.admin.describe_cluster()
             brokers = len(cluster["brokers"])
-            yield ok("kafka", servers, f"{counted(brokers, 'broker')}, cluster {cluster['cluster_id']}")
-            found = await inspect(kafka, settings, apply=False)
+            yield ok("kafka", servers, f"{format_count(brokers, 'broker')}, cluster {cluster['cluster_id']}")
+            found = await inspect_topics(kafka, settings, apply=False)
             for topic in settings.topics.sent:
                 yield await _sent_topic(scan, topic)
             for finding in _topics(found, settings):
@@ -57,23 +56,25 @@ async def look_at_kafka(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
             if found[0].partitions:
                 yield await _clock(scan, settings.topics.journal)
-    except Misconfigured as error:
+    except ConfigurationError as error:
         name, _, text = str(error).partition(": ")
-        yield Finding(
+        yield CheckFinding(
             "kafka", "wrong", name if text else servers, text or str(error), "is it up, and is this its name?"
         )
     except (KafkaError, OSError) as error:
-        yield Finding("kafka", "wrong", servers, told(error), "see the broker's log")
+        yield CheckFinding("kafka", "wrong", servers, format_error(error), "see the broker's log")
 
 
 # --- topics -----------------------------------------------------------------------------------------------------------
 
 
-async def _sent_topic(scan: Scanner, topic: str) -> Finding:
+async def _sent_topic(scan: TopicScanner, topic: str) -> CheckFinding:
     try:
         return ok("topics", topic, f"{await scan.partitions(topic)} partitions")
-    except Misconfigured as error:
-        return Finding("topics", "wrong", topic, str(error), f"its owner has to create it; or set {PREFIX}TOPICS__SENT")
+    except ConfigurationError as error:
+        return CheckFinding(
+            "topics", "wrong", topic, str(error), f"its owner has to create it; or set {PREFIX}TOPICS__SENT"
+        )
 
 
 class Rule(NamedTuple):
@@ -112,7 +113,7 @@ def _rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
     }
 
 
-def _topics(found: list[Found], settings: Settings) -> Iterator[Finding]:
+def _topics(found: list[TopicStatus], settings: Settings) -> Iterator[CheckFinding]:
     rules = _rules(settings)
     for topic in found:
         name = topic.plan.name
@@ -121,31 +122,37 @@ def _topics(found: list[Found], settings: Settings) -> Iterator[Finding]:
             continue
         yield ok("topics", name, f"{topic.partitions} partitions, {topic.policy or 'settings not readable'}")
         if not topic.config:
-            yield Finding("topics", "warning", name, "its settings can't be read", "allow DescribeConfigs on it")
+            yield CheckFinding("topics", "warning", name, "its settings can't be read", "allow DescribeConfigs on it")
         for rule in rules[name] if topic.config else ():
             value = topic.config.get(rule.name)
             if value is not None and not rule.holds(value):
-                yield Finding("topics", rule.level, name, f"{rule.name}={value} {rule.told}", rule.remedy)
+                yield CheckFinding("topics", rule.level, name, f"{rule.name}={value} {rule.told}", rule.remedy)
         if topic.replicas and topic.replicas < REPLICAS:
-            yield Finding(
+            yield CheckFinding(
                 "topics", "warning", name, f"replicas: {topic.replicas}", "a lost broker loses data; give it 3"
             )
     journal, state = found[0], found[1]
     if journal.partitions and state.partitions and journal.partitions != state.partitions:
         counts = f"{journal.partitions} partitions and {state.plan.name} {state.partitions}"
-        yield Finding("topics", "wrong", journal.plan.name, counts, "they must be the same; make the emptier one anew")
+        yield CheckFinding(
+            "topics", "wrong", journal.plan.name, counts, "they must be the same; make the emptier one anew"
+        )
 
 
-def _missing(name: str, *, may_create: bool) -> Finding:
+def _missing(name: str, *, may_create: bool) -> CheckFinding:
     if may_create:
         return ok("topics", name, "missing; the service makes it when it starts")
-    return Finding("topics", "wrong", name, "missing, and KAFKA__CREATE_TOPICS is false", "sms-bridge topics --apply")
+    return CheckFinding(
+        "topics", "wrong", name, "missing, and KAFKA__CREATE_TOPICS is false", "sms-bridge topics --apply"
+    )
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
 
 
-async def _rights(scan: Scanner, kafka: Kafka, settings: Settings, found: list[Found]) -> AsyncIterator[Finding]:
+async def _rights(
+    scan: TopicScanner, kafka: KafkaClients, settings: Settings, found: list[TopicStatus]
+) -> AsyncIterator[CheckFinding]:
     there = [topic.plan.name for topic in found if topic.partitions]
     for name in (*settings.topics.sent, *there):
         yield await _may("Read", f"topic {name}", _reading(scan, name))
@@ -159,30 +166,30 @@ async def _rights(scan: Scanner, kafka: Kafka, settings: Settings, found: list[F
         yield await _place(kafka, settings, found[0].partitions)
 
 
-async def _may(right: str, subject: str, trying: Any) -> Finding:
+async def _may(right: str, subject: str, trying: Any) -> CheckFinding:
     try:
         await trying
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
-        return Finding("rights", "wrong", subject, f"may not {right.lower()}", f"allow {right} on it to this user")
-    except Misconfigured as error:
-        return Finding("rights", "wrong", subject, str(error), "allow Describe on it, or create it")
+        return CheckFinding("rights", "wrong", subject, f"may not {right.lower()}", f"allow {right} on it to this user")
+    except ConfigurationError as error:
+        return CheckFinding("rights", "wrong", subject, str(error), "allow Describe on it, or create it")
     except GroupCoordinatorNotAvailableError:
-        return Finding(
+        return CheckFinding(
             "rights", "warning", subject, "can't be told: Kafka has no coordinator yet", "ask again in a moment"
         )
     except KafkaError as error:
-        return Finding("rights", "warning", subject, f"can't be told: {told(error)}")
+        return CheckFinding("rights", "warning", subject, f"can't be told: {format_error(error)}")
     return ok("rights", subject, right.lower())
 
 
-async def _reading(scan: Scanner, topic: str) -> None:
+async def _reading(scan: TopicScanner, topic: str) -> None:
     """Read up to one record, of a partition that has some where there is one: an empty one makes us wait."""
     spans = await scan.spans(topic, 0)
     tp = next((tp for tp, span in spans.items() if span.start < span.end), next(iter(spans)))
     await scan.peek(tp, spans[tp].start)
 
 
-async def _writing(scan: Scanner, topic: str) -> None:
+async def _writing(scan: TopicScanner, topic: str) -> None:
     leader = await scan.leader(TopicPartition(topic, 0))
     response = await scan.send(leader, ProduceRequest(None, -1, 5_000, [(topic, [(NOWHERE, b"")])]))
     error = for_code(response.topics[0][1][0][1])
@@ -190,26 +197,26 @@ async def _writing(scan: Scanner, topic: str) -> None:
         raise error()
 
 
-async def _transacting(kafka: Kafka, transactional_id: str) -> None:
-    await abandoned(await kafka.producer(transactional_id))
+async def _transacting(kafka: KafkaClients, transactional_id: str) -> None:
+    await abort_producer(await kafka.producer(transactional_id))
 
 
-async def _place(kafka: Kafka, settings: Settings, partitions: int) -> Finding:
+async def _place(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
     subject = f"{settings.kafka.group_id}.tracker"
     try:
-        lost = await lost_places(kafka, settings, partitions)
-    except (KafkaError, Misconfigured) as error:
-        return Finding("kafka", "wrong", subject, str(error))
+        lost = await find_lost_offsets(kafka, settings, partitions)
+    except (KafkaError, ConfigurationError) as error:
+        return CheckFinding("kafka", "wrong", subject, str(error))
     if not lost:
         return ok("kafka", subject, "knows its place in the journal")
     remedy = "sms-bridge topics --adopt end|start"
-    return Finding("kafka", "wrong", subject, f"has no offsets in the journal's partitions {lost}", remedy)
+    return CheckFinding("kafka", "wrong", subject, f"has no offsets in the journal's partitions {lost}", remedy)
 
 
 # --- clock ------------------------------------------------------------------------------------------------------------
 
 
-async def _clock(scan: Scanner, journal: str) -> Finding:
+async def _clock(scan: TopicScanner, journal: str) -> CheckFinding:
     """The newest entry was stamped by a broker: when that lies ahead of us, a clock is wrong."""
     newest = 0
 
@@ -218,8 +225,10 @@ async def _clock(scan: Scanner, journal: str) -> Finding:
         newest = max(newest, record.timestamp)
 
     spans = await scan.spans(journal, 0)
-    await scan.scan({tp: Span(max(span.start, span.end - 1), span.end) for tp, span in spans.items()}, take)
+    await scan.scan({tp: OffsetSpan(max(span.start, span.end - 1), span.end) for tp, span in spans.items()}, take)
     ahead = newest - time.time_ns() // 1_000_000
     if ahead > AHEAD:
-        return Finding("clock", "wrong", "Kafka", f"{lasting(ahead)} ahead of this machine", "set the clocks by NTP")
-    return ok("clock", "Kafka", "not ahead of this machine" if newest else "no entry yet to compare with")
+        return CheckFinding(
+            "clock", "wrong", "KafkaClients", f"{format_duration(ahead)} ahead of this machine", "set the clocks by NTP"
+        )
+    return ok("clock", "KafkaClients", "not ahead of this machine" if newest else "no entry yet to compare with")

@@ -10,15 +10,15 @@ from pydantic import BaseModel, SecretStr
 
 from bridge.core.delivery import Reason, Verdict
 from bridge.settings.model import PREFIX, Settings
-from bridge.settings.values import Duration, Schedule
-from bridge.tools.findings import Finding, ok
-from bridge.tools.output import lasting
+from bridge.settings.types import Duration, Schedule
+from bridge.text import format_duration
+from bridge.tools.check_finding import CheckFinding, ok
 
 HIDDEN = "set"
 TIMED = {getattr(one, "func", None) for kind in (Duration, Schedule) for one in get_args(kind)} - {None}
 
 
-def look_at_settings(settings: Settings) -> Iterator[Finding]:
+def check_settings(settings: Settings) -> Iterator[CheckFinding]:
     """A line for each setting that isn't left at its default; and the folder of the cache."""
     for name, value in _set(settings, PREFIX.removesuffix("_")):
         yield ok("settings", name, _shown(value))
@@ -41,7 +41,7 @@ def _set(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _durations(value: Any) -> str:
-    return ", ".join(map(lasting, value if isinstance(value, tuple) else (value,))) or "never"
+    return ", ".join(map(format_duration, value if isinstance(value, tuple) else (value,))) or "never"
 
 
 def _shown(value: Any) -> str:
@@ -58,9 +58,11 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _folder(folder: Path) -> Finding:
+def _folder(folder: Path) -> CheckFinding:
     subject = f"{PREFIX}STATE__DIRECTORY"
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         return ok("settings", subject, f"{folder} can be written")
-    return Finding("settings", "wrong", subject, f"{folder} can't be written", "give the service a folder of its own")
+    return CheckFinding(
+        "settings", "wrong", subject, f"{folder} can't be written", "give the service a folder of its own"
+    )

@@ -37,9 +37,9 @@ def check(
 ) -> None:
     """Look for what is wrong: settings, Kafka, rights, topics, providers, clocks. Exit code 1 when something is."""
     if sample is not None:
-        from bridge.tools.sample import explain  # noqa: PLC0415 - each command loads what it needs
+        from bridge.tools.check_sample import explain_sample  # noqa: PLC0415 - each command loads what it needs
 
-        raise typer.Exit(explain(_settings(env_file), sample, as_json=as_json))
+        raise typer.Exit(explain_sample(_settings(env_file), sample, as_json=as_json))
     from bridge.tools.check import check as checked  # noqa: PLC0415
 
     _run(checked(env_file, as_json=as_json))
@@ -77,10 +77,10 @@ def trace(
     """Tell one message's story: what came when, from where, and what was decided."""
     if bool(name) == bool(recipient):
         raise typer.BadParameter("give an id, or --recipient")
-    from bridge.tools.trace import Question  # noqa: PLC0415
+    from bridge.history.lookup import TraceQuery  # noqa: PLC0415
     from bridge.tools.trace import trace as traced  # noqa: PLC0415
 
-    question = Question(name, recipient, _moment(since), thorough)
+    question = TraceQuery(name, recipient, _moment(since), thorough)
     _run(traced(_settings(env_file), question, as_json=as_json))
 
 
@@ -97,10 +97,10 @@ def tail(
     as_json: AsJson = False,
 ) -> None:
     """Watch sms.delivery live, until Ctrl-C."""
-    from bridge.tools.tail import Wanted  # noqa: PLC0415
+    from bridge.tools.tail import TailFilter  # noqa: PLC0415
     from bridge.tools.tail import tail as tailed  # noqa: PLC0415
 
-    wanted = Wanted(_only(message_id), _only(provider), _only(status), final)
+    wanted = TailFilter(_only(message_id), _only(provider), _only(status), final)
     where = begin if begin in {"end", "start"} else _moment(begin, "--from")
     _run(tailed(_settings(env_file), wanted, where, as_json=as_json), endless=True)  # type: ignore[arg-type]
 
@@ -117,19 +117,19 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Read dead letters again, and put what can be read now into the journal."""
-    from bridge.tools.replay import Choice  # noqa: PLC0415
+    from bridge.tools.replay import ReplayOptions  # noqa: PLC0415
     from bridge.tools.replay import replay as replayed  # noqa: PLC0415
 
-    choice = Choice(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run)
+    choice = ReplayOptions(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run)
     _run(replayed(_settings(env_file), choice, as_json=as_json))
 
 
 def _settings(env_file: Path | None) -> "Settings":
-    from bridge import logs  # noqa: PLC0415
+    from bridge.observability import logs  # noqa: PLC0415
     from bridge.settings.loading import load_settings  # noqa: PLC0415
 
     settings = load_settings(env_file=env_file)
-    logs.configure("error", settings.log.format)
+    logs.configure_logging("error", settings.log.format)
     return settings
 
 
@@ -138,24 +138,24 @@ def _only(values: list[Any] | None) -> frozenset[Any] | None:
 
 
 def _moment(text: str | None, option: str = "--since") -> int | None:
-    from bridge.tools.scan import moment  # noqa: PLC0415
+    from bridge.history.topic_scanner import parse_moment  # noqa: PLC0415
 
     try:
-        return None if text is None else moment(text)
+        return None if text is None else parse_moment(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:
     """Do a command's work until it is done, or until SIGINT or SIGTERM."""
-    from bridge.tools.ending import until_told  # noqa: PLC0415
+    from bridge.tools.signals import run_until_signal  # noqa: PLC0415
 
-    raise typer.Exit(until_told(work, endless=endless))
+    raise typer.Exit(run_until_signal(work, endless=endless))
 
 
 @schemas.command("register")
 def register_schemas(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
     """Register the schema of what is published at the schema registry, as the service does when it starts."""
-    from bridge.tools.schemas import registered  # noqa: PLC0415
+    from bridge.tools.schemas import register  # noqa: PLC0415
 
-    _run(registered(_settings(env_file), as_json=as_json))
+    _run(register(_settings(env_file), as_json=as_json))

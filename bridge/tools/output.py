@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import IO, Any, TextIO, cast
 
@@ -11,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.codec import encode_document
+from bridge.text import encode_document
 
 WIDE_ENOUGH = 200
 """Columns that text gets where no terminal bounds it, so that scripts and files don't see broken lines."""
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What a script can tell from the exit code."""
 
     FINE = 0
@@ -39,12 +38,12 @@ STYLES = {
 """By finding and by outcome."""
 
 
-def console() -> Console:
+def stdout_console() -> Console:
     """Standard output for people; colours only on a terminal."""
     return _console(sys.stdout)
 
 
-def notices() -> Console:
+def stderr_console() -> Console:
     """Standard error for people: progress, remarks."""
     return _console(sys.stderr)
 
@@ -79,7 +78,7 @@ def write_json(document: Any) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
     """A plain table; what is in it is shown as it is, brackets and all."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -89,25 +88,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table
     return made
 
 
-def styled(text: str, kind: str) -> Text:
+def style_text(text: str, kind: str) -> Text:
     """A text in the style of its kind."""
     return Text(text, STYLES.get(kind, ""))
-
-
-def clock(milliseconds: int) -> str:
-    """A moment as people read it, in UTC, to the second."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def lasting(milliseconds: float) -> str:
-    """How long something takes, in its two largest units: `1d 3h`, `12.3s`."""
-    seconds = milliseconds / 1000
-    if abs(seconds) < 60:  # noqa: PLR2004 - of a minute
-        return f"{seconds:.1f}".removesuffix(".0") + "s"
-    parts: list[str] = []
-    rest = int(abs(seconds))
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count or parts:
-            parts.append(f"{count}{unit}")
-    return ("-" if seconds < 0 else "") + " ".join(part for part in parts[:2] if not part.startswith("0"))

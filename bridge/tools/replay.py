@@ -15,22 +15,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from bridge.core.errors import DeadLetterReason
-from bridge.journal import Journal
-from bridge.kafka.appender import Appender
-from bridge.kafka.clients import Kafka
+from bridge.history.search import DeadLetter, HistorySearch
+from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
+from bridge.journal.writer import JournalWriter
+from bridge.kafka.batching_producer import BatchingProducer
+from bridge.kafka.clients import KafkaClients
 from bridge.settings.model import Settings
-from bridge.tools.letters import Fate, Original, Rereader, Verdict
-from bridge.tools.output import Exit, console, notices, styled, table, write_json
-from bridge.tools.scan import Scanner, Span, scanner
-from bridge.tools.search import Letter, Search
+from bridge.tools.output import ExitCode, make_table, stderr_console, stdout_console, style_text, write_json
+from bridge.tools.replay_parser import ReplayOutcome, ReplayParser, ReplayResult, ReplaySource
 
 STEP = 0.2
 """Seconds of letters, at the rate that is asked for, which are handed over together."""
 
-STYLES = {Fate.JOURNALED: "ok", Fate.STILL_BAD: "wrong", Fate.IGNORED: "", Fate.NOT_REPLAYABLE: "warning"}
+STYLES = {
+    ReplayOutcome.JOURNALED: "ok",
+    ReplayOutcome.STILL_BAD: "wrong",
+    ReplayOutcome.IGNORED: "",
+    ReplayOutcome.NOT_REPLAYABLE: "warning",
+}
 
 
-class Choice(NamedTuple):
+class ReplayOptions(NamedTuple):
     """Which dead letters, and how fast."""
 
     reasons: frozenset[DeadLetterReason] | None
@@ -41,54 +46,54 @@ class Choice(NamedTuple):
     dry_run: bool
 
 
-class Read(NamedTuple):
+class ReplayedLetter(NamedTuple):
     """A letter and what becomes of it."""
 
-    letter: Letter
-    verdict: Verdict
+    letter: DeadLetter
+    verdict: ReplayResult
 
 
-async def replay(settings: Settings, choice: Choice, *, as_json: bool) -> Exit:
+async def replay(settings: Settings, choice: ReplayOptions, *, as_json: bool) -> ExitCode:
     """Read the letters that are chosen again, and append what can be read now."""
-    kafka = Kafka(settings.kafka)
-    async with scanner(kafka) as scan:
-        found = sorted(await Search(scan, settings, choice.since).letters(), key=lambda letter: letter.place)
+    kafka = KafkaClients(settings.kafka)
+    async with open_scanner(kafka) as scan:
+        found = sorted(await HistorySearch(scan, settings, choice.since).letters(), key=lambda letter: letter.place)
         letters = [one for one in found if choice.reasons is None or one.headers.get("reason") in choice.reasons]
-        rereader = Rereader(settings)
+        rereader = ReplayParser(settings)
         originals = await _originals(scan, settings, letters)
         now = time.time_ns() // 1_000_000
-        read = [Read(letter, rereader.read(letter, originals.get(letter.origin), now)) for letter in letters]
+        read = [ReplayedLetter(letter, rereader.read(letter, originals.get(letter.origin), now)) for letter in letters]
         read = [one for one in read if choice.provider in {None, _provider(one)}][: choice.limit]
         partitions = await scan.partitions(settings.topics.journal)
     if not choice.dry_run:
         await _append(kafka, settings, partitions, [one for one in read if one.verdict.entry], choice, quiet=as_json)
     _report(read, choice, as_json=as_json)
-    return Exit.WRONG if any(one.verdict.fate is Fate.STILL_BAD for one in read) else Exit.FINE
+    return ExitCode.WRONG if any(one.verdict.fate is ReplayOutcome.STILL_BAD for one in read) else ExitCode.FINE
 
 
-def _provider(read: Read) -> str | None:
+def _provider(read: ReplayedLetter) -> str | None:
     entry = read.verdict.entry
     return read.letter.headers.get("provider") or (entry.provider if entry else None)
 
 
 async def _originals(
-    scan: Scanner, settings: Settings, letters: Iterable[Letter]
-) -> dict[tuple[str, int, int] | None, Original]:
+    scan: TopicScanner, settings: Settings, letters: Iterable[DeadLetter]
+) -> dict[tuple[str, int, int] | None, ReplaySource]:
     """The records that letters are about, those that are still there: a letter has no headers but its own."""
     ours = {settings.topics.journal, *settings.topics.sent}
     wanted = {letter.origin for letter in letters if letter.origin and letter.origin[0] in ours}
-    found: dict[tuple[str, int, int] | None, Original] = {}
+    found: dict[tuple[str, int, int] | None, ReplaySource] = {}
 
     def take(record: Any) -> None:
         place = (record.topic, record.partition, record.offset)
         if place in wanted:
-            found[place] = Original(record.value, tuple(record.headers))
+            found[place] = ReplaySource(record.value, tuple(record.headers))
 
     stretches = _stretches(wanted)
     for tp, spans in stretches.items():
         there = (await scan.spans(tp.topic, 0, [tp.partition]))[tp]
         for start, end in spans:
-            await scan.scan({tp: Span(max(start, there.start), min(end, there.end))}, take)
+            await scan.scan({tp: OffsetSpan(max(start, there.start), min(end, there.end))}, take)
     return found
 
 
@@ -96,30 +101,36 @@ NEAR = 1_000
 """Offsets up to which reading on is quicker than seeking."""
 
 
-def _stretches(places: Iterable[tuple[str, int, int]]) -> dict[TopicPartition, list[Span]]:
+def _stretches(places: Iterable[tuple[str, int, int]]) -> dict[TopicPartition, list[OffsetSpan]]:
     """Few stretches that hold all of these places."""
-    found: dict[TopicPartition, list[Span]] = {}
+    found: dict[TopicPartition, list[OffsetSpan]] = {}
     for topic, partition, offset in sorted(places):
         spans = found.setdefault(TopicPartition(topic, partition), [])
         if spans and offset - spans[-1].end < NEAR:
-            spans[-1] = Span(spans[-1].start, offset + 1)
+            spans[-1] = OffsetSpan(spans[-1].start, offset + 1)
         else:
-            spans.append(Span(offset, offset + 1))
+            spans.append(OffsetSpan(offset, offset + 1))
     return found
 
 
 async def _append(
-    kafka: Kafka, settings: Settings, partitions: int, read: list[Read], choice: Choice, *, quiet: bool
+    kafka: KafkaClients,
+    settings: Settings,
+    partitions: int,
+    read: list[ReplayedLetter],
+    choice: ReplayOptions,
+    *,
+    quiet: bool,
 ) -> None:
-    appender = Appender(kafka)
+    appender = BatchingProducer(kafka)
     await appender.start()
-    journal = Journal(appender, settings.topics.journal, partitions)
+    journal = JournalWriter(appender, settings.topics.journal, partitions)
     records = [journal.record(one.verdict.entry) for one in read if one.verdict.entry]
     at_once = max(1, round(choice.rate * STEP))
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=notices(), transient=True)
+    bar = Progress(*columns, console=stderr_console(), transient=True)
     try:
-        with bar if notices().is_terminal and not quiet else nullcontext():
+        with bar if stderr_console().is_terminal and not quiet else nullcontext():
             task = bar.add_task("", total=len(records))
             started = time.monotonic()
             for start in range(0, len(records), at_once):
@@ -130,7 +141,7 @@ async def _append(
         await appender.stop(5.0)
 
 
-def _report(read: list[Read], choice: Choice, *, as_json: bool) -> None:
+def _report(read: list[ReplayedLetter], choice: ReplayOptions, *, as_json: bool) -> None:
     counts = Counter((one.letter.headers.get("reason", "?"), one.verdict.fate) for one in read)
     if as_json:
         letters = [
@@ -143,29 +154,29 @@ def _report(read: list[Read], choice: Choice, *, as_json: bool) -> None:
             }
             for one in read
         ]
-        by_fate = {fate.value: sum(n for (_, f), n in counts.items() if f is fate) for fate in Fate}
+        by_fate = {fate.value: sum(n for (_, f), n in counts.items() if f is fate) for fate in ReplayOutcome}
         write_json({"dry_run": choice.dry_run, "totals": by_fate, "letters": letters})
         return
-    out = console()
+    out = stdout_console()
     if choice.dry_run:
         rows = [
             (
                 f"{one.letter.partition}/{one.letter.offset}",
                 one.letter.headers.get("reason", "?"),
-                styled(_told(one.verdict.fate, dry=True), STYLES[one.verdict.fate]),
+                style_text(_told(one.verdict.fate, dry=True), STYLES[one.verdict.fate]),
                 one.verdict.why,
             )
             for one in read
         ]
-        out.print(table(("at", "was", "would be", ""), rows))
+        out.print(make_table(("at", "was", "would be", ""), rows))
         out.print()
     totals = [
-        (reason, styled(_told(fate, dry=choice.dry_run), STYLES[fate]), str(n))
+        (reason, style_text(_told(fate, dry=choice.dry_run), STYLES[fate]), str(n))
         for (reason, fate), n in sorted(counts.items())
     ]
-    out.print(table(("dead letters", "now", "how many"), totals) if totals else Text("no dead letters are chosen"))
+    out.print(make_table(("dead letters", "now", "how many"), totals) if totals else Text("no dead letters are chosen"))
 
 
-def _told(fate: Fate, *, dry: bool) -> str:
-    words = {Fate.STILL_BAD: "still unreadable", Fate.NOT_REPLAYABLE: "not replayable"}
-    return words.get(fate, fate.value) + (" (dry run)" if dry and fate is Fate.JOURNALED else "")
+def _told(fate: ReplayOutcome, *, dry: bool) -> str:
+    words = {ReplayOutcome.STILL_BAD: "still unreadable", ReplayOutcome.NOT_REPLAYABLE: "not replayable"}
+    return words.get(fate, fate.value) + (" (dry run)" if dry and fate is ReplayOutcome.JOURNALED else "")

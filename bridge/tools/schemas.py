@@ -1,22 +1,24 @@
 """`sms-bridge schemas register`: what the service does at its start, for pipelines that want it before."""
 
-from bridge.core.errors import Misconfigured
-from bridge.registry import register
+from bridge.core.errors import ConfigurationError
+from bridge.kafka.schema_registry import register_schemas
 from bridge.settings.model import PREFIX, Settings
-from bridge.tools.output import Exit, console, table, write_json
+from bridge.tools.output import ExitCode, make_table, stdout_console, write_json
 
 
-async def registered(settings: Settings, *, as_json: bool) -> Exit:
+async def register(settings: Settings, *, as_json: bool) -> ExitCode:
     """Register, and tell the ids.
 
     Raises:
-        Misconfigured: There is no registry, or it won't have the schema.
+        ConfigurationError: There is no registry, or it won't have the schema.
     """
-    ids = await register(settings)
+    ids = await register_schemas(settings)
     if not ids:
-        raise Misconfigured(f"{PREFIX}REGISTRY__URL is missing: where is the registry?")
+        raise ConfigurationError(f"{PREFIX}REGISTRY__URL is missing: where is the registry?")
     if as_json:
         write_json(ids)
     else:
-        console().print(table(("subject", "id"), ((subject, str(number)) for subject, number in ids.items())))
-    return Exit.FINE
+        stdout_console().print(
+            make_table(("subject", "id"), ((subject, str(number)) for subject, number in ids.items()))
+        )
+    return ExitCode.FINE

@@ -9,18 +9,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
-from bridge.framing import unframed
-from bridge.kafka.clients import Kafka
-from bridge.kafka.consumers import released
+from bridge.history.topic_scanner import open_scanner
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.consumers import close_consumer
+from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import Settings
-from bridge.tools.output import Exit, console, notices, styled, write_json
-from bridge.tools.scan import scanner
+from bridge.tools.output import ExitCode, stderr_console, stdout_console, style_text, write_json
 
 WAIT = 500
 """Milliseconds to wait for events."""
 
 
-class Wanted(NamedTuple):
+class TailFilter(NamedTuple):
     """Which events are shown; None: any."""
 
     message_ids: frozenset[str] | None = None
@@ -40,7 +40,9 @@ class Wanted(NamedTuple):
         )
 
 
-async def tail(settings: Settings, wanted: Wanted, since: Literal["end", "start"] | int, *, as_json: bool) -> Exit:
+async def tail(
+    settings: Settings, wanted: TailFilter, since: Literal["end", "start"] | int, *, as_json: bool
+) -> ExitCode:
     """Show events until the task is cancelled.
 
     Args:
@@ -49,9 +51,9 @@ async def tail(settings: Settings, wanted: Wanted, since: Literal["end", "start"
         since: Where to begin: at the end, at the start, or at a time in milliseconds since the epoch.
         as_json: Each event as it is, a line each.
     """
-    kafka = Kafka(settings.kafka)
+    kafka = KafkaClients(settings.kafka)
     topic = settings.topics.delivery
-    async with scanner(kafka) as scan:
+    async with open_scanner(kafka) as scan:
         spans = await scan.spans(topic, since if isinstance(since, int) else 0)
     starts = {tp: span.end if since == "end" else span.start for tp, span in spans.items()}
     consumer = await kafka.reader(committed=True)
@@ -60,19 +62,21 @@ async def tail(settings: Settings, wanted: Wanted, since: Literal["end", "start"
         for tp, offset in starts.items():
             consumer.seek(tp, offset)
         if not as_json:
-            notices().print(Text(f"{topic}, from {since if isinstance(since, str) else 'then'}; Ctrl-C ends", "dim"))
+            stderr_console().print(
+                Text(f"{topic}, from {since if isinstance(since, str) else 'then'}; Ctrl-C ends", "dim")
+            )
         await _follow(consumer, wanted, as_json=as_json)
     finally:
-        await released(consumer)
-    return Exit.FINE
+        await close_consumer(consumer)
+    return ExitCode.FINE
 
 
-async def _follow(consumer: AIOKafkaConsumer, wanted: Wanted, *, as_json: bool) -> None:
-    out = console()
+async def _follow(consumer: AIOKafkaConsumer, wanted: TailFilter, *, as_json: bool) -> None:
+    out = stdout_console()
     while True:
         batches: Mapping[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=WAIT)
         for record in (record for batch in batches.values() for record in batch):
-            event = orjson.loads(unframed(record.value))
+            event = orjson.loads(strip_frame(record.value))
             if wanted.has(event):
                 write_json(event) if as_json else _show(out, event)
         await asyncio.sleep(0)
@@ -81,7 +85,7 @@ async def _follow(consumer: AIOKafkaConsumer, wanted: Wanted, *, as_json: bool) 
 def _show(out: Console, event: Mapping[str, Any]) -> None:
     attempt = f"{event['provider']}:{event['account']}:{event['provider_message_id']}"
     line = Text(f"{event['observed_at'][11:23]}  ")
-    line.append_text(styled(f"{event['status']:<11}", event["outcome"]))
+    line.append_text(style_text(f"{event['status']:<11}", event["outcome"]))
     line.append(f" {'final' if event['final'] else '':<5}  #{event['sequence']:<2} {event['source']:<8}  ")
     line.append(event["message_id"], "bold")
     line.append(f"  {attempt}")

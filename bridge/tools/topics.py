@@ -4,17 +4,17 @@ from typing import Literal
 
 from rich.text import Text
 
-from bridge.kafka.clients import Kafka
-from bridge.kafka.offsets import adopt as adopt_journal
-from bridge.kafka.topics import Found, inspect
+from bridge.journal.offsets import adopt_offsets as adopt_journal
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import Settings
-from bridge.tools.output import Exit, console, styled, table, write_json
+from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
 
-async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, as_json: bool) -> Exit:
+async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, as_json: bool) -> ExitCode:
     """Show the topics, make what is missing, give lost places in the journal back; each only when asked."""
-    kafka = Kafka(settings.kafka)
-    found = await inspect(kafka, settings, apply=apply)
+    kafka = KafkaClients(settings.kafka)
+    found = await inspect_topics(kafka, settings, apply=apply)
     adopted: list[int] | None = None
     if adopt and found[0].partitions:
         adopted = await adopt_journal(kafka, settings, found[0].partitions, adopt)
@@ -23,24 +23,24 @@ async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "star
         write_json({"topics": [_document(topic) for topic in found], "missing": missing, "adopted": adopted})
     else:
         _show(found, missing, adopted, adopt)
-    return Exit.WRONG if missing else Exit.FINE
+    return ExitCode.WRONG if missing else ExitCode.FINE
 
 
-def _document(found: Found) -> dict[str, object]:
+def _document(found: TopicStatus) -> dict[str, object]:
     wanted = {"partitions": found.plan.partitions, "config": dict(found.plan.config)}
     return {"name": found.plan.name, "partitions": found.partitions, "policy": found.policy or None, "wanted": wanted}
 
 
-def _show(found: list[Found], missing: list[str], adopted: list[int] | None, where: str | None) -> None:
-    out = console()
-    out.print(table(("topic", "is", "wanted"), (_row(topic) for topic in found)))
+def _show(found: list[TopicStatus], missing: list[str], adopted: list[int] | None, where: str | None) -> None:
+    out = stdout_console()
+    out.print(make_table(("topic", "is", "wanted"), (_row(topic) for topic in found)))
     if adopted is not None:
         out.print(f"adopted at the {where}: partitions {adopted}" if adopted else "every partition has its offset")
     if missing:
-        out.print(styled("topics are missing; create them with --apply", "wrong"))
+        out.print(style_text("topics are missing; create them with --apply", "wrong"))
 
 
-def _row(found: Found) -> tuple[str, Text, str]:
+def _row(found: TopicStatus) -> tuple[str, Text, str]:
     is_there = f"{found.partitions} partitions, {found.policy or 'settings not readable'}"
-    state = styled(is_there, "ok") if found.partitions else styled("missing", "wrong")
+    state = style_text(is_there, "ok") if found.partitions else style_text("missing", "wrong")
     return found.plan.name, state, f"{found.plan.partitions} partitions, {found.plan.config['cleanup.policy']}"

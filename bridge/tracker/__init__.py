@@ -1,7 +1,6 @@
-"""The way out: the journal is folded into what is known, and what changed is published, a transaction a batch.
+"""The way out: the tracker folds the journal into attempts' states and publishes what changed, a transaction a batch.
 
-From the outside in: `assignment.py` (which partitions are ours), `partition.py` (one partition's owner), `batch.py`
-(what a transaction will hold), `transaction.py` (how it is committed), `originals.py` (what dead letters hold). Below,
-what is known: `store.py`, `attempts.py`, `layout.py`, `disk.py`, `restore.py`; and when what is due: `timers.py`,
-`timetable.py`.
+From the outside in: `tracker.py` (the consumer group: which partitions are ours), `worker.py` (owns one partition),
+`batch.py` (what a transaction will hold), `transaction.py` (how it is committed). Beside them: `timers.py` (what runs
+out), `delivery_records.py` and `dead_letter_records.py` (what is written), `batch_metrics.py` (what is counted).
 """

@@ -7,23 +7,24 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from bridge.codec import decode_entry, encode_state
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.entries import Entry, Report, Sent, account_of, attempt_key
-from bridge.core.errors import DeadLetterReason, Poison
-from bridge.core.lifecycle import Folded, Letter, Outcome, Position, discard, expire, fold
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
-from bridge.tracing import trace_id
-from bridge.tracker.attempts import Attempts
-from bridge.tracker.layout import Change, Known
+from bridge.journal.serde import decode_entry
+from bridge.observability.tracing import parse_trace_id
+from bridge.state.keys import StateChange, StoredAttempt
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
 
 log = structlog.get_logger(__name__)
 
 
-class Complaint(NamedTuple):
+class PendingDeadLetter(NamedTuple):
     """A dead letter to be, and what is at hand for it."""
 
-    letter: Letter
+    letter: Rejection
     account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
     value: bytes | None = None
@@ -35,22 +36,22 @@ class Complaint(NamedTuple):
 class Batch:
     """What a transaction will hold. Made anew for each; thrown away when it fails."""
 
-    def __init__(self, attempts: Attempts, policy: Policy) -> None:
+    def __init__(self, attempts: PartitionStore, policy: Policy) -> None:
         self._attempts, self._policy = attempts, policy
-        self._known: dict[str, Known | None] = {}
+        self._known: dict[str, StoredAttempt | None] = {}
         self._changed: dict[str, State] = {}
         self.publications: list[Publication] = []
-        self.complaints: list[Complaint] = []
+        self.complaints: list[PendingDeadLetter] = []
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """By provider, source (`sent` for a sent) and outcome."""
         self.next_offset: int | None = None
         """Of the journal; None when no entry was folded."""
 
     @property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[StateChange]:
         """What becomes of each attempt that changed."""
         return [
-            Change(key, self._known[key], state, b"" if state is None else encode_state(state))
+            StateChange(key, self._known[key], state, b"" if state is None else encode_state(state))
             for key, state in self._changed.items()
         ]
 
@@ -81,10 +82,10 @@ class Batch:
             except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
                 folded = _failed(error, key, None, -1)
             self._take(key, state, folded)
-            if isinstance(state, Followed) and folded.outcome is Outcome.PUBLISHED:
-                self.outcomes[key.split(":", 1)[0], "deadline", Outcome.PUBLISHED.value] += 1
+            if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
+                self.outcomes[key.split(":", 1)[0], "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
-                self.outcomes[key.split(":", 1)[0], "callback", Outcome.UNMATCHED.value] += 1
+                self.outcomes[key.split(":", 1)[0], "callback", FoldOutcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
         """Give parked reports up for which there is no room."""
@@ -97,7 +98,7 @@ class Batch:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
         self._known.update(zip(missing, self._attempts.get(missing), strict=True))
 
-    def _loaded(self, keys: Iterable[str]) -> list[tuple[str, Known]]:
+    def _loaded(self, keys: Iterable[str]) -> list[tuple[str, StoredAttempt]]:
         untouched = [key for key in keys if key not in self._changed]
         self._load(untouched)
         return [(key, known) for key in untouched if (known := self._known[key])]
@@ -105,38 +106,38 @@ class Batch:
     def _entry(self, record: Any) -> Entry | None:
         try:
             return decode_entry(record.value)
-        except Poison as poison:
-            letter = Letter(poison.reason, poison.error, record.offset)
-            self.complaints.append(Complaint(letter, "", record.value))
+        except PoisonMessageError as poison:
+            letter = Rejection(poison.reason, poison.error, record.offset)
+            self.complaints.append(PendingDeadLetter(letter, "", record.value))
             return None
 
     def _fold(self, record: Any, entry: Entry, key: str) -> None:
         known = self._known[key]
         state = self._changed.get(key, known.state if known else None)
         try:
-            folded = fold(key, state, entry, Position(record.offset, record.timestamp), self._policy)
+            folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
         except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
             folded = _failed(error, key, state, record.offset)
         self._take(key, state, folded, entry)
         self._count(entry, folded)
 
-    def _take(self, key: str, before: State, folded: Folded, entry: Entry | None = None) -> None:
+    def _take(self, key: str, before: State, folded: FoldResult, entry: Entry | None = None) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
         if folded.letters:
             value = entry.raw.encode() if isinstance(entry, Report) else None
             origin = entry.origin if isinstance(entry, Sent) else None
-            self.complaints += [Complaint(letter, account_of(key), value, origin) for letter in folded.letters]
+            self.complaints += [PendingDeadLetter(letter, account_of(key), value, origin) for letter in folded.letters]
 
-    def _count(self, entry: Entry, folded: Folded) -> None:
+    def _count(self, entry: Entry, folded: FoldResult) -> None:
         self.outcomes[entry.provider, entry.source if isinstance(entry, Report) else "sent", folded.outcome] += 1
-        if folded.outcome is Outcome.UNMAPPED and isinstance(entry, Report):
+        if folded.outcome is FoldOutcome.UNMAPPED and isinstance(entry, Report):
             known = folded.state if isinstance(folded.state, Followed) else None
             log.warning(
                 "nobody mapped this status; add it to STATUSES",
                 message_id=known and known.message_id,
-                trace_id=known and trace_id(known.traceparent),
+                trace_id=known and parse_trace_id(known.traceparent),
                 provider=entry.provider,
                 account=entry.account,
                 provider_message_id=entry.provider_message_id,
@@ -145,11 +146,11 @@ class Batch:
             )
 
 
-def _failed(error: Exception, key: str, state: State, offset: int) -> Folded:
+def _failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:
     told = "an attempt can't be folded; what came goes to the dead letters"
     log.error(told, key=key, offset=offset, exc_info=error)
-    letter = Letter(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
-    return Folded(state, Outcome.FAILED, (), (letter,))
+    letter = Rejection(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
+    return FoldResult(state, FoldOutcome.FAILED, (), (letter,))
 
 
 def _key(entry: Entry) -> str:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from aiokafka.errors import KafkaError
 
 from bridge.core.attempt import Followed
-from bridge.tracker.attempts import Attempts
+from bridge.state.keys import StoredAttempt
+from bridge.state.partition import PartitionStore
 from bridge.tracker.batch import Batch
-from bridge.tracker.layout import Known
 
 MOST = 1_000
 """The most timers of a kind that run out together."""
@@ -21,7 +21,7 @@ ANSWER_WITHIN = 2.0
 """Seconds for a broker to say where the journal ends."""
 
 
-class RunOut(NamedTuple):
+class ExpiredTimers(NamedTuple):
     """Timers whose time is up. They count once the journal is folded up to where it ended after that."""
 
     at: int
@@ -45,15 +45,15 @@ class Timers:
 
     def __init__(
         self,
-        attempts: Attempts,
+        attempts: PartitionStore,
         clock: Callable[[], int],
-        owed: Callable[[str, Known, int], bool],
+        owed: Callable[[str, StoredAttempt, int], bool],
         park_max: int,
         journal_end: Callable[[], Awaitable[int]],
     ) -> None:
         self._attempts, self._clock, self._owed = attempts, clock, owed
         self._park_max, self._journal_end = park_max, journal_end
-        self._run_out: RunOut | None = None
+        self._run_out: ExpiredTimers | None = None
 
     def begin_again(self) -> None:
         """Forget what had run out: the partition was somebody else's meanwhile."""
@@ -78,7 +78,7 @@ class Timers:
         if excess > 0:
             batch.overflow(self._attempts.oldest_parked(min(excess, MOST // 10)))
 
-    async def _due(self, batch: Batch) -> RunOut | None:
+    async def _due(self, batch: Batch) -> ExpiredTimers | None:
         now = self._clock()
         keys = self._attempts.due(now, MOST)
         known = zip(keys, self._attempts.get(keys), strict=True)
@@ -90,11 +90,11 @@ class Timers:
             return None
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return RunOut(now, keys, await self._journal_end())
+                return ExpiredTimers(now, keys, await self._journal_end())
         except (TimeoutError, KafkaError):
             return None  # they wait; that the broker is away shows where something is to be written
 
 
-def _later(known: Known, now: int) -> int:
+def _later(known: StoredAttempt, now: int) -> int:
     overdue = now - known.state.ends_at if isinstance(known.state, Followed) else 0
     return now + min(LONGEST_PUT_OFF, max(PUT_OFF, overdue))

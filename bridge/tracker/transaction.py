@@ -6,21 +6,21 @@ from collections.abc import Iterable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.kafka.clients import Record, send_batches
-from bridge.kafka.offsets import Committed
-from bridge.tracker.layout import Change
+from bridge.journal.offsets import JournalOffset
+from bridge.kafka.records import Record, send_batches
+from bridge.state.keys import StateChange
 
 COMMIT_WITHIN = 12.0
 """Seconds; less than the transaction's time-out, so that we know first."""
 
 
-async def commit(
+async def commit_transaction(
     producer: AIOKafkaProducer,
     records: Sequence[Record],
     *,
     state_topic: str,
     tp: TopicPartition,
-    place: Committed,
+    place: JournalOffset,
     group: str,
 ) -> int | None:
     """Write all of this, and the journal's offset, or nothing.
@@ -53,7 +53,7 @@ async def commit(
     return max(ends, default=None)
 
 
-def state_records(changes: Iterable[Change], topic: str, partition: int) -> list[Record]:
+def make_state_records(changes: Iterable[StateChange], topic: str, partition: int) -> list[Record]:
     """Changed states as records of the state topic; one that is forgotten is a tombstone."""
     return [
         Record(topic, partition, change.key.encode(), None if change.after is None else change.encoded)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from bridge.sandbox.simulators import Simulator
+from bridge.sandbox.simulator.server import Simulator
 from tests.chaos.ledger import Ledger
 
 CALLERS = 48

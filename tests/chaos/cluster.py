@@ -12,8 +12,8 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
-from bridge.sandbox.broker import Broker, Sandbox, free_ports
-from bridge.sandbox.properties import HOST
+from bridge.sandbox.kafka.broker import Broker, Sandbox, free_ports
+from bridge.sandbox.kafka.server_properties import HOST
 from tests.chaos.wires import Wire
 
 HEALED_WITHIN = 90.0

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bridge.sandbox.verdict import Comparison, Event, Promise, compare, key_of
+from bridge.sandbox.demo.verification import (
+    Event,
+    ExpectedResult,
+    VerificationResult,
+    event_attempt_key,
+    verify,
+)
 
 KEPT = (
     *("event_id", "message_id", "provider", "account", "provider_message_id"),
@@ -42,7 +48,7 @@ class Ledger:
     """Promises and what became of them."""
 
     def __init__(self) -> None:
-        self.promises: dict[str, Promise] = {}
+        self.promises: dict[str, ExpectedResult] = {}
         self.events: list[Event] = []
         self.ended: set[str] = set()
         self.entries = 0
@@ -65,7 +71,7 @@ class Ledger:
         """How many messages haven't come to their true end."""
         return len(self._open)
 
-    def promise(self, key: str, promise: Promise) -> None:
+    def promise(self, key: str, promise: ExpectedResult) -> None:
         """A message is being sent."""
         if not self._open:
             self._moved_at = time.monotonic()
@@ -81,7 +87,7 @@ class Ledger:
         document = orjson.loads(value)
         event = {name: _shared(document[name]) for name in KEPT}
         self.events.append(event)
-        key = key_of(event)
+        key = event_attempt_key(event)
         if event["final"]:
             self.ended.add(key)
         promise = self.promises.get(key)
@@ -114,9 +120,9 @@ class Ledger:
         """How many callbacks got a 200 that the journal doesn't have."""
         return len(self.accepted - self._journaled)
 
-    def compare(self) -> Comparison:
+    def compare(self) -> VerificationResult:
         """The events compared with the truth."""
-        return compare(self.promises, self.events)
+        return verify(self.promises, self.events)
 
     def letters(self) -> Letters:
         """The dead letters compared with what was sent to become one."""

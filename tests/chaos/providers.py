@@ -12,13 +12,13 @@ from unittest.mock import patch
 import aiohttp
 from aiohttp import web
 
-from bridge.sandbox.misbehaviour import ROUGH, Trouble
-from bridge.sandbox.simulators import Simulator
-from bridge.sandbox.voices import DexatelVoice, SpeedocomVoice
+from bridge.sandbox.simulator.fault_profiles import ROUGH, PollFault
+from bridge.sandbox.simulator.server import Simulator
+from bridge.sandbox.simulator.wire_formats import DexatelWireFormat, SpeedocomWireFormat
 
 PROVIDERS = ("dexatel", "speedocom")
 
-PROFILE = replace(ROUGH, troubles={Trouble.RATE_LIMITED: 0.002, Trouble.ERROR: 0.002, Trouble.HANG: 0.0005})
+PROFILE = replace(ROUGH, troubles={PollFault.RATE_LIMITED: 0.002, PollFault.ERROR: 0.002, PollFault.HANG: 0.0005})
 """Reports go as wrong as in the demo; polls fail in storms rather than here and there."""
 
 RETRIES = 8
@@ -41,7 +41,7 @@ class Mood(StrEnum):
 
 @contextmanager
 def _patient() -> Iterator[None]:
-    with patch.object(DexatelVoice, "retries", RETRIES), patch.object(SpeedocomVoice, "retries", RETRIES):
+    with patch.object(DexatelWireFormat, "retries", RETRIES), patch.object(SpeedocomWireFormat, "retries", RETRIES):
         yield
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from bridge.sandbox.simulators import PARTNER_ID, TOKEN
+from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN
 from tests.chaos.cluster import Cluster
 from tests.chaos.injector import Injector
 from tests.chaos.ledger import Ledger

@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 from confluent_kafka import KafkaError, Producer
 
-from bridge.sandbox import sender
-from bridge.sandbox.sender import Message
-from bridge.sandbox.simulators import Simulator
+from bridge.sandbox.demo import sent_producer
+from bridge.sandbox.demo.sent_producer import Message
+from bridge.sandbox.simulator.server import Simulator
 from tests.chaos.ledger import Ledger, Place
 
 TWICE = 0.01
@@ -56,14 +56,14 @@ class Sender:
         end = time.monotonic() + seconds
 
         def chosen() -> Iterator[Message]:
-            for message in sender.messages(2**31, self._seed):
+            for message in sent_producer.make_messages(2**31, self._seed):
                 if time.monotonic() > end:
                     return
                 yield message
 
         polling = asyncio.create_task(self._poll())
         try:
-            await sender.send(chosen(), rate, providers, self._publish, self._ledger.promise)
+            await sent_producer.send_messages(chosen(), rate, providers, self._publish, self._ledger.promise)
             while await asyncio.to_thread(self._producer.flush, 1):
                 pass
         finally:

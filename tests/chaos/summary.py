@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from bridge.sandbox.verdict import Comparison, Fault
+from bridge.sandbox.demo.verification import VerificationResult, Violation
 from tests.chaos.ledger import Letters
 
 RESIDENT_BOUND = 400 * 1024 * 1024
@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     seed: int
     minutes: float
     faults: Mapping[str, int]
-    comparison: Comparison
+    comparison: VerificationResult
     letters: Letters
     accepted: int
     """Callbacks that got their 200, repetitions of a provider's own left out."""
@@ -77,13 +77,13 @@ class Outcome(NamedTuple):
             "ended": found.ended,
             "events": found.events,
             "corrections": found.corrections,
-            "lost": found.messages_with(Fault.LOST),
-            "doubled": found.messages_with(Fault.TWICE),
-            "wrong": found.messages_with(Fault.WRONG),
-            "moved_back": found.messages_with(Fault.MOVED_BACK),
-            "gaps": found.messages_with(Fault.GAPS),
-            "unlinked": found.messages_with(Fault.UNLINKED),
-            "strange": found.messages_with(Fault.STRANGE),
+            "lost": found.messages_with(Violation.LOST),
+            "doubled": found.messages_with(Violation.TWICE),
+            "wrong": found.messages_with(Violation.WRONG),
+            "moved_back": found.messages_with(Violation.MOVED_BACK),
+            "gaps": found.messages_with(Violation.GAPS),
+            "unlinked": found.messages_with(Violation.UNLINKED),
+            "strange": found.messages_with(Violation.STRANGE),
             "journal_entries": self.entries,
             "callbacks_accepted": self.accepted,
             "accepted_not_journaled": self.unjournaled,

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
-from bridge.sandbox.broker import Broker
+from bridge.sandbox.kafka.broker import Broker
 from tests.chaos.bursts import burst
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.providers import Mood

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bridge.core.delivery import Status
-from bridge.sandbox.verdict import Fault, Promise
+from bridge.sandbox.demo.verification import ExpectedResult, Violation
 from tests.chaos.ledger import Ledger, Place
 
 KEY = "dexatel:default:1"
@@ -37,28 +37,28 @@ SENT, DELIVERED = event(1, "sent", None), event(2, "delivered", "sent")
     ("events", "faults"),
     [
         pytest.param([SENT, DELIVERED], set(), id="as it should be"),
-        pytest.param([SENT], {Fault.LOST}, id="no end"),
-        pytest.param([SENT, DELIVERED, DELIVERED], {Fault.TWICE}, id="said twice"),
-        pytest.param([DELIVERED], {Fault.GAPS}, id="a number is missing"),
-        pytest.param([SENT, event(2, "failed", "sent")], {Fault.WRONG}, id="another end"),
-        pytest.param([SENT, event(2, "unknown", "sent")], {Fault.WRONG}, id="given up on"),
+        pytest.param([SENT], {Violation.LOST}, id="no end"),
+        pytest.param([SENT, DELIVERED, DELIVERED], {Violation.TWICE}, id="said twice"),
+        pytest.param([DELIVERED], {Violation.GAPS}, id="a number is missing"),
+        pytest.param([SENT, event(2, "failed", "sent")], {Violation.WRONG}, id="another end"),
+        pytest.param([SENT, event(2, "unknown", "sent")], {Violation.WRONG}, id="given up on"),
         pytest.param(
-            [SENT, event(2, "pending", "sent"), event(3, "delivered", "pending")], {Fault.MOVED_BACK}, id="back"
+            [SENT, event(2, "pending", "sent"), event(3, "delivered", "pending")], {Violation.MOVED_BACK}, id="back"
         ),
         pytest.param(
-            [SENT, event(2, "failed", "sent"), event(3, "delivered", "failed")], {Fault.UNLINKED}, id="not linked"
+            [SENT, event(2, "failed", "sent"), event(3, "delivered", "failed")], {Violation.UNLINKED}, id="not linked"
         ),
         pytest.param(
             [SENT, DELIVERED, event(1, "sent", None, event_id="x", provider_message_id="2")],
-            {Fault.STRANGE},
+            {Violation.STRANGE},
             id="unasked",
         ),
     ],
 )
-def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], faults: set[Fault]) -> None:
+def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], faults: set[Violation]) -> None:
     """And nothing else is said."""
     ledger = Ledger()
-    ledger.promise(KEY, Promise("m-1", Status.DELIVERED))
+    ledger.promise(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value in events:
         ledger.delivery(value)
     assert {finding.fault for finding in ledger.compare().findings} == faults
@@ -67,7 +67,7 @@ def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], faults: set[
 def test_a_message_is_open_until_its_true_end() -> None:
     """So that a run waits for it."""
     ledger = Ledger()
-    ledger.promise(KEY, Promise("m-1", Status.DELIVERED))
+    ledger.promise(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value, still_open in ((SENT, 1), (event(2, "unknown", "sent"), 1), (event(3, "delivered", "unknown"), 0)):
         ledger.delivery(value)
         assert ledger.open == still_open

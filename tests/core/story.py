@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from bridge.core.attempt import Policy, State, due_at
+from bridge.core.attempt import Policy, State, timer_at
 from bridge.core.delivery import Delivery, Source, Status, Verdict
 from bridge.core.entries import Entry, Report, Sent, attempt_key
-from bridge.core.lifecycle import Folded, Position, expire, fold
+from bridge.core.lifecycle import EntryPosition, FoldResult, expire, fold
 
 KEY = attempt_key("dexatel", "default", "p-1")
 SENT_AT = 1_700_000_000_000
@@ -33,7 +33,7 @@ class Told(NamedTuple):
     """What a story came to."""
 
     state: State
-    steps: list[Folded]
+    steps: list[FoldResult]
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -55,7 +55,7 @@ def tell(entries: Iterable[Entry], *, state: State = None, policy: Policy = POLI
     """Fold entries, a second apart."""
     steps = []
     for number, entry in enumerate(entries):
-        folded = fold(KEY, state, entry, Position(number, start + number * 1000), policy)
+        folded = fold(KEY, state, entry, EntryPosition(number, start + number * 1000), policy)
         state = folded.state
         steps.append(folded)
     return Told(state, steps)
@@ -65,7 +65,7 @@ def end(told: Told, policy: Policy = POLICY) -> Told:
     """Let timers run out until the attempt is forgotten."""
     state, steps = told.state, list(told.steps)
     while state is not None:
-        folded = expire(KEY, state, due_at(state, policy), policy)
+        folded = expire(KEY, state, timer_at(state, policy), policy)
         state = folded.state
         steps.append(folded)
     return Told(state, steps)

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from bridge.core.attempt import Followed, Parked, Policy, forgotten_at
-from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, event_id
-from bridge.core.lifecycle import MOVES, Move, Outcome, Position, expire, fold
+from bridge.core.attempt import Followed, Parked, Policy, forget_at
+from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, make_event_id
+from bridge.core.lifecycle import MOVES, EntryPosition, FoldOutcome, Move, expire, fold
 from tests.core.story import HOUR, KEY, POLICY, SENT_AT, end, report, sent, tell
 
 FINALS = [status for status in Status if RANKS[status] == FINAL_RANK]
@@ -27,7 +27,7 @@ def test_the_same_report_again_publishes_nothing() -> None:
     """Five identical callbacks are one event."""
     told = tell([sent(), *[report(Status.DELIVERED)] * 5])
     assert told.statuses == ["delivered"]
-    assert [step.outcome for step in told.steps[2:]] == [Outcome.DUPLICATE] * 4
+    assert [step.outcome for step in told.steps[2:]] == [FoldOutcome.DUPLICATE] * 4
 
 
 def test_an_event_says_everything_that_is_known() -> None:
@@ -41,7 +41,7 @@ def test_an_event_says_everything_that_is_known() -> None:
     )
     (event,) = tell([sent(metadata={"campaign": "7"}), heard]).deliveries
     assert event.as_json() == {
-        "event_id": event_id("m-1", KEY, 1),
+        "event_id": make_event_id("m-1", KEY, 1),
         "message_id": "m-1",
         "provider": "dexatel",
         "account": "default",
@@ -123,14 +123,14 @@ def test_unmatched_reports_may_be_only_counted() -> None:
     policy = Policy(dead_letter_unmatched=False)
     told = end(tell([report(Status.SENT)], policy=policy), policy)
     assert told.reasons == []
-    assert told.steps[-1].outcome is Outcome.UNMATCHED
+    assert told.steps[-1].outcome is FoldOutcome.UNMATCHED
 
 
 def test_the_same_sent_again_changes_nothing() -> None:
     """A sent event read twice is one attempt, also after it has ended."""
     told = tell([sent(), report(Status.DELIVERED), sent()])
     assert told.statuses == ["delivered"]
-    assert told.steps[-1].outcome is Outcome.DUPLICATE
+    assert told.steps[-1].outcome is FoldOutcome.DUPLICATE
 
 
 def test_another_message_may_not_claim_an_attempt() -> None:
@@ -163,7 +163,7 @@ def test_any_final_report_corrects_unknown(status: Status) -> None:
     told = tell([sent()])
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY)
-    late = fold(KEY, ended.state, report(status), Position(9, SENT_AT + 48 * HOUR), POLICY)
+    late = fold(KEY, ended.state, report(status), EntryPosition(9, SENT_AT + 48 * HOUR), POLICY)
     (publication,) = late.publications
     assert publication.delivery.corrects == ended.publications[0].delivery.event_id
     assert publication.delivery.status is status
@@ -203,11 +203,11 @@ def test_a_final_attempt_is_remembered_until_its_end_and_a_day() -> None:
     """A rewind of sms.sent publishes nothing twice: what is final is known at least until its end."""
     told = tell([sent(), report(Status.DELIVERED)])
     assert isinstance(told.state, Followed)
-    gone = forgotten_at(told.state, POLICY)
+    gone = forget_at(told.state, POLICY)
     assert gone == told.state.ends_at
-    remembered = fold(KEY, told.state, sent(), Position(9, gone - 1), POLICY)
-    assert remembered.outcome is Outcome.DUPLICATE
-    forgotten = fold(KEY, told.state, sent(), Position(9, gone), POLICY)
+    remembered = fold(KEY, told.state, sent(), EntryPosition(9, gone - 1), POLICY)
+    assert remembered.outcome is FoldOutcome.DUPLICATE
+    forgotten = fold(KEY, told.state, sent(), EntryPosition(9, gone), POLICY)
     assert [letter.reason for letter in forgotten.letters] == ["too_old"]
     assert not forgotten.publications
 
@@ -218,7 +218,7 @@ def test_what_ends_late_is_remembered_for_a_day_after() -> None:
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY).state
     assert isinstance(ended, Followed)
-    assert forgotten_at(ended, POLICY) == told.state.ends_at + POLICY.remember_for
+    assert forget_at(ended, POLICY) == told.state.ends_at + POLICY.remember_for
 
 
 def test_an_attempt_is_followed_for_a_week_at_the_most() -> None:
@@ -234,7 +234,7 @@ def test_a_rewound_far_scheduled_sent_is_not_begun_again() -> None:
     told = end(tell([far]))
     assert told.statuses == ["unknown"]
     for days in (8, 9, 42, 44):
-        again = fold(KEY, told.state, far, Position(9, SENT_AT + days * 24 * HOUR), POLICY)
+        again = fold(KEY, told.state, far, EntryPosition(9, SENT_AT + days * 24 * HOUR), POLICY)
         assert [letter.reason for letter in again.letters] == ["too_old"]
 
 
@@ -244,7 +244,7 @@ def test_interim_events_can_be_withheld() -> None:
     told = tell([sent(), report(Status.SENT), report(Status.DELIVERED)], policy=policy)
     (event,) = told.deliveries
     assert (event.status, event.sequence, event.previous_status) == ("delivered", 1, "sent")
-    assert told.steps[1].outcome is Outcome.WITHHELD
+    assert told.steps[1].outcome is FoldOutcome.WITHHELD
 
 
 def test_the_sender_s_trace_travels_beside_each_event() -> None:

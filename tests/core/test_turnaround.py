@@ -3,10 +3,10 @@
 import pytest
 
 from bridge.core.attempt import Followed
-from bridge.core.delivery import Source, Status, Verdict, rfc3339
+from bridge.core.delivery import Source, Status, Verdict, format_rfc3339
 from bridge.core.entries import Report
 from bridge.core.publication import make_delivery
-from bridge.core.turnaround import turnaround
+from bridge.core.turnaround import parse_turnaround
 
 SENT_AT = 1_741_064_767_000
 OBSERVED_AT = SENT_AT + 600_000
@@ -39,7 +39,7 @@ OBSERVED_AT = SENT_AT + 600_000
 )
 def test_a_duration_is_read_in_every_known_writing(text: str | None, milliseconds: int | None) -> None:
     """And what is none is no error: the status counts all the same."""
-    assert turnaround(text) == milliseconds
+    assert parse_turnaround(text) == milliseconds
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_duration_stands_in_for_a_time(
     verdict = Verdict(Status.DELIVERED)
     report = Report("speedocom", "a", "7", verdict, "x", None, details, provider_time, learnt, OBSERVED_AT, "")
     event = make_delivery("speedocom:a:7", state, report, verdict)
-    assert (event.occurred_at, event.occurred_at_source) == (rfc3339(occurred_at), source)
+    assert (event.occurred_at, event.occurred_at_source) == (format_rfc3339(occurred_at), source)
     if source == "provider" or learnt is Source.CALLBACK:
         assert event.latency_seconds == (occurred_at - SENT_AT) / 1000
     else:

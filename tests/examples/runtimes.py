@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox.broker import ready_to_run
-from bridge.sandbox.installation import alone, cache_folder
+from bridge.sandbox.kafka.broker import ready_to_run
+from bridge.sandbox.kafka.installation import cache_folder, hold_lock
 
 ECJ = "3.42.0"
 """Eclipse's compiler: the sandbox's Java is a runtime without one."""
@@ -39,7 +39,7 @@ async def jar(coordinate: str) -> Path:
     """A jar without what it depends on, `group:name:version`, fetched once."""
     _, name, version = coordinate.split(":")
     folder = cache_folder() / f"{name}-{version}"
-    async with alone():
+    async with hold_lock():
         if not folder.exists():
             await asyncio.to_thread(_fetch, coordinate, folder)
     [found] = folder.rglob(f"{name}-*.jar")
@@ -63,7 +63,7 @@ async def node_modules(*packages: str) -> Path:
         pytest.skip("there is no node on this machine")
     name = "-".join(package.replace("@", "-").replace("/", "-").strip("-") for package in packages)
     folder = cache_folder() / f"npm-{name}"
-    async with alone():
+    async with hold_lock():
         if not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.contract import schema, validator
+from bridge.schemas import load_schema, load_validator
 from bridge.settings.loading import load_settings
 from tests.examples.blocks import ROOT, blocks, quoted
 from tests.examples.world import STORIES, World
@@ -41,8 +41,8 @@ async def told(text: str, world: World, **_: Any) -> None:
 async def sent(text: str, world: World, tmp_path: Path, **_: Any) -> None:
     """The README's least event is one by the schema, has all that is needed, and is read as it stands."""
     event = json.loads(text)
-    validator("sms.sent.v1").validate(event)
-    assert event.keys() == set(schema("sms.sent.v1")["required"])
+    load_validator("sms.sent.v1").validate(event)
+    assert event.keys() == set(load_schema("sms.sent.v1")["required"])
     now = datetime.now(UTC).isoformat()
     (tmp_path / "sample.json").write_text(json.dumps({**event, "sent_at": now}))
     said = await world.shell.type(f"sms-bridge check --sample {tmp_path / 'sample.json'} --json")

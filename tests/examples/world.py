@@ -12,8 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from bridge.sandbox.broker import free_ports, ready_to_run
-from bridge.sandbox.installation import KAFKA
+from bridge.sandbox.kafka.broker import free_ports, ready_to_run
+from bridge.sandbox.kafka.installation import KAFKA
 from tests.examples.blocks import ROOT, Block, blocks, commands
 from tests.examples.runtimes import jar
 from tests.examples.shell import Shell

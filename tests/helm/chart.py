@@ -125,7 +125,7 @@ class Chart:
         """A scenario with other values over it; a double underscore stands for a dot.
 
         Raises:
-            Refused: Helm says no.
+            AuthenticationFailedError: Helm says no.
         """
         return Release(self.run("template", scenario, **values))
 
@@ -133,7 +133,7 @@ class Chart:
         """What helm prints.
 
         Raises:
-            Refused: Helm says no.
+            AuthenticationFailedError: Helm says no.
         """
         release = [] if command == "lint" else ["sms", "--namespace", NAMESPACE]
         arguments = [command, *release[:1], str(FOLDER), *release[1:], "--values", str(values_file(scenario)), *more]

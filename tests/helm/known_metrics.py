@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from bridge.metrics import Metrics
+from bridge.observability.metrics import Metrics
 
 OF_PROMETHEUS = {"namespace", "job", "instance", "pod"}
 """Labels that every target has."""

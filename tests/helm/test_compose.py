@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.settings.accounts import build_accounts
+from bridge.accounts import build_accounts
 from bridge.settings.loading import load_settings
 from tests.helm.binaries import promtool
 

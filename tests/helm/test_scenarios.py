@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.settings.accounts import build_accounts
+from bridge.accounts import build_accounts
 from bridge.settings.loading import load_settings
 from tests.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Release
 from tests.helm.restricted import violations

@@ -9,7 +9,12 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from bridge.settings.model import Settings
-from bridge.settings.providers import DexatelAccount, SpeedocomAccount, WebhookAccount, WebhookSignature
+from bridge.settings.providers import (
+    DexatelAccountSettings,
+    SignatureSettings,
+    SpeedocomAccountSettings,
+    WebhookAccountSettings,
+)
 from tests.helm.chart import FOLDER, Chart, Refused
 from tests.helm.values_table import rows, undocumented, with_table
 
@@ -106,10 +111,10 @@ def test_the_schema_knows_every_setting() -> None:
     assert set(schema["secrets"]["properties"]) == secret
     assert set(schema["config"]["properties"]) == {name for name in settings.keys() - secret if "KAFKA__" not in name}
     for model, prefix in (
-        (DexatelAccount, "DEXATEL__ACCOUNTS__AN_OTHER"),
-        (SpeedocomAccount, "SPEEDOCOM__ACCOUNTS__AN_OTHER"),
-        (WebhookAccount, "WEBHOOKS__AN_OTHER"),
-        (WebhookAccount, "WEBHOOKS__AN_OTHER__ACCOUNTS__AND_ANOTHER"),
+        (DexatelAccountSettings, "DEXATEL__ACCOUNTS__AN_OTHER"),
+        (SpeedocomAccountSettings, "SPEEDOCOM__ACCOUNTS__AN_OTHER"),
+        (WebhookAccountSettings, "WEBHOOKS__AN_OTHER"),
+        (WebhookAccountSettings, "WEBHOOKS__AN_OTHER__ACCOUNTS__AND_ANOTHER"),
     ):
         for name, kind in settings_of(model):
             group = "secrets" if "SecretStr" in kind else "config"
@@ -132,7 +137,7 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str
     for name, field in model.model_fields.items():
         kind, full = field.annotation, f"{prefix}{name.upper()}"
         if name == "signature":
-            kind = WebhookSignature
+            kind = SignatureSettings
         if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
             found += settings_of(kind, f"{full}__")
         elif get_origin(kind) is Literal:

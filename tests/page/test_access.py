@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 from pydantic import SecretStr
 
-from bridge.page.access import Access, access
+from bridge.admin.auth import Access, decide_access
 
 TOKEN = SecretStr("the-admin-token-0123456789")
 
@@ -27,8 +27,8 @@ def basic(password: str, user: str = "anybody") -> str:
 @pytest.mark.parametrize("host", ["localhost:9090", "127.0.0.1:9090", "[::1]:9090", "localhost", "[::1]"])
 def test_on_this_machine_it_is_open(client: str, host: str) -> None:
     """`kubectl port-forward` needs no token, whether one is set or not."""
-    assert access(client, Lines(host=host), None) is Access.OPEN
-    assert access(client, Lines(host=host), TOKEN) is Access.OPEN
+    assert decide_access(client, Lines(host=host), None) is Access.OPEN
+    assert decide_access(client, Lines(host=host), TOKEN) is Access.OPEN
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ def test_on_this_machine_it_is_open(client: str, host: str) -> None:
 )
 def test_a_proxy_or_a_rebound_name_on_this_machine_is_not_this_machine(headers: dict[str, str]) -> None:
     """The peer is a loopback address, who asks isn't."""
-    assert access("127.0.0.1", Lines(headers), None) is Access.HIDDEN
-    assert access("127.0.0.1", Lines(headers), TOKEN) is Access.ASKED
+    assert decide_access("127.0.0.1", Lines(headers), None) is Access.HIDDEN
+    assert decide_access("127.0.0.1", Lines(headers), TOKEN) is Access.ASKED
 
 
 @pytest.mark.parametrize("client", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "", "nonsense"])
 def test_from_elsewhere_the_token_opens_it(client: str) -> None:
     """As a bearer's or as any user's password; without one there is nothing, and a wrong one is asked for again."""
     host = {"host": "localhost:9090"}
-    assert access(client, Lines(host), None) is Access.HIDDEN
-    assert access(client, Lines(host), SecretStr("")) is Access.HIDDEN
+    assert decide_access(client, Lines(host), None) is Access.HIDDEN
+    assert decide_access(client, Lines(host), SecretStr("")) is Access.HIDDEN
     token = TOKEN.get_secret_value()
     for right in (f"Bearer {token}", f"bearer {token}", basic(token), basic(token, "")):
-        assert access(client, Lines(host, authorization=right), TOKEN) is Access.OPEN
+        assert decide_access(client, Lines(host, authorization=right), TOKEN) is Access.OPEN
     for wrong in ("", "Bearer", "Bearer x", f"Bearer {token}x", basic(""), basic("x"), "Basic ???", f"Digest {token}"):
-        assert access(client, Lines(host, authorization=wrong), TOKEN) is Access.ASKED
-        assert access(client, Lines(host, authorization=wrong), None) is Access.HIDDEN
+        assert decide_access(client, Lines(host, authorization=wrong), TOKEN) is Access.ASKED
+        assert decide_access(client, Lines(host, authorization=wrong), None) is Access.HIDDEN

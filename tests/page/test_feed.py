@@ -5,17 +5,17 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.kafka.clients import Kafka
-from bridge.page import feed
+from bridge.admin import event_stream
+from bridge.kafka.clients import KafkaClients
 from bridge.settings.loading import load_settings
 
 
 async def test_a_kafka_that_is_away_is_told_again_and_again_and_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In words that say what it means."""
-    monkeypatch.setattr(feed, "PAUSE", 0.01)
+    monkeypatch.setattr(event_stream, "PAUSE", 0.01)
     variables = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "DEXATEL__CALLBACK_SECRETS": "secret-of-dexatel-0123"}
     settings = load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
-    live = feed.Feed(Kafka(settings.kafka), "sms.delivery", 1)
+    live = event_stream.EventStream(KafkaClients(settings.kafka), "sms.delivery", 1)
     with capture_logs() as logged:
         stream = live.watch(None)
         assert stream

@@ -11,12 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bridge.codec import encode_entry
 from bridge.core.attempt import Followed, Policy
-from bridge.core.delivery import rfc3339
-from bridge.core.entries import LONGEST_ID, Report, attempt_key
-from bridge.core.errors import LookupFailed, Poison, RateLimited, Refused, Unauthentic
-from bridge.core.lifecycle import Outcome, Position, fold
+from bridge.core.delivery import format_rfc3339
+from bridge.core.entries import MAX_ID_BYTES, Report, attempt_key
+from bridge.core.errors import (
+    AuthenticationFailedError,
+    InvalidSignatureError,
+    PoisonMessageError,
+    PollFailedError,
+    RateLimitedError,
+)
+from bridge.core.lifecycle import EntryPosition, FoldOutcome, fold
+from bridge.journal.serde import encode_entry
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled
 from bridge.settings.model import PrivacySettings
@@ -41,7 +47,7 @@ class Subject(NamedTuple):
 
 IDS: Sequence[str] = (
     "7", "007", "0000000000000000000001", "18446744073709551615", "9007199254740993", "-1", "1.0", "1e5",
-    "3f6c1f0e-9a57-4b0f-8f0d-52b1c7a9e611", "a:b/c d", "ü" * 64, "x" * LONGEST_ID,
+    "3f6c1f0e-9a57-4b0f-8f0d-52b1c7a9e611", "a:b/c d", "ü" * 64, "x" * MAX_ID_BYTES,
 )  # fmt: skip
 """Ids that something on the way may be tempted to read as numbers, or to cut."""
 
@@ -50,7 +56,7 @@ def read(dialect: Dialect, callback: Callback) -> Report | type[Exception] | Non
     """What comes of a callback, errors included."""
     try:
         return dialect.read_callback(callback, OBSERVED_AT)
-    except (Poison, Unauthentic) as error:
+    except (PoisonMessageError, InvalidSignatureError) as error:
         return type(error)
 
 
@@ -58,7 +64,7 @@ def read_answer(dialect: Polled, answer: PollAnswer, message_id: str) -> Report 
     """What comes of an answer, errors included."""
     try:
         return dialect.read_answer(answer, message_id, OBSERVED_AT)
-    except (RateLimited, Refused, LookupFailed) as error:
+    except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
         return type(error)
 
 
@@ -139,11 +145,11 @@ def check_idempotence(subject: Subject) -> None:
     for offset, report in enumerate(told):
         assert isinstance(report, Report)
         assert attempt_key(*report[:3]) == key
-        folded = fold(key, state, report, Position(offset, OBSERVED_AT), Policy())
+        folded = fold(key, state, report, EntryPosition(offset, OBSERVED_AT), Policy())
         assert isinstance(folded.state, Followed)
         state = folded.state
         outcomes.append(folded.outcome)
-    assert outcomes == [Outcome.PUBLISHED, *[Outcome.DUPLICATE] * (len(told) - 1)]
+    assert outcomes == [FoldOutcome.PUBLISHED, *[FoldOutcome.DUPLICATE] * (len(told) - 1)]
 
 
 CHECKS: Sequence[Callable[[Subject], None]] = (
@@ -174,7 +180,7 @@ def _acceptable(found: object) -> None:
     if not isinstance(found, Report):
         return
     assert found.provider_message_id
-    assert len(found.provider_message_id.encode()) <= LONGEST_ID
+    assert len(found.provider_message_id.encode()) <= MAX_ID_BYTES
     if found.provider_time is not None:
-        rfc3339(found.provider_time)
+        format_rfc3339(found.provider_time)
     encode_entry(found)

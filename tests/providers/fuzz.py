@@ -17,16 +17,16 @@ from typing import NamedTuple
 import aiohttp
 from yarl import URL
 
-from bridge.codec import encode_entry
 from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import BridgeError
+from bridge.journal.serde import encode_entry
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.speedocom import Speedocom
-from bridge.providers.webhook import Pointers, Webhook
-from bridge.sandbox.broker import sandbox
+from bridge.sandbox.kafka.broker import sandbox
 from tests.providers.mutations import FLAT, PAGES, mutated, seeds
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import Service
@@ -72,7 +72,9 @@ def answer(chance: Random, likely: tuple[bytes, ...]) -> PollAnswer:
 
 def parsers() -> Mapping[str, Callable[[Random], object]]:
     """What reads what others wrote, each on an input of its own."""
-    acme = Webhook("acme", "a", pointers=Pointers("/id", "/status"), statuses={"delivered": Verdict(Status.DELIVERED)})
+    acme = GenericWebhook(
+        "acme", "a", pointers=CallbackPointers("/id", "/status"), statuses={"delivered": Verdict(Status.DELIVERED)}
+    )
     dexatel, v1, speedocom = Dexatel("a"), DexatelV1("a"), Speedocom("a")
     of = {name: (seeds(name, "callback"), seeds(name, "poll")) for name in SECRETS}
     return {

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import aiohttp
 
-from bridge.sandbox.broker import sandbox
-from bridge.sandbox.simulators import PARTNER_ID, TOKEN
+from bridge.sandbox.kafka.broker import sandbox
+from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import Service
 from tests.service.harness.topics import Topics

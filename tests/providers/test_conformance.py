@@ -11,8 +11,8 @@ from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
 from bridge.providers.speedocom import Speedocom
-from bridge.providers.webhook import Pointers, Signature, Webhook
 from tests.providers import conformance
 from tests.providers.conformance import CHECKS, Subject
 
@@ -73,14 +73,14 @@ SUBJECTS = {
         ),
     ),
     "webhook by settings": Subject(
-        Webhook(
+        GenericWebhook(
             "acme",
             "main",
-            pointers=Pointers("/results/0/ref", "/results/0/state/code"),
+            pointers=CallbackPointers("/results/0/ref", "/results/0/state/code"),
             statuses={"5": Verdict(Status.DELIVERED)},
             details={"price": "/results/0/price"},
             where={"/kind": ("dlr",)},
-            signature=Signature("X-Acme", SECRET),
+            signature=SignatureScheme("X-Acme", SECRET),
         ),
         lambda i: signed(acme(i)),
         lambda n: signed(acme("7", phoneNumber=n)),

@@ -14,16 +14,24 @@ from jsonschema import Draft202012Validator
 from bridge.core.attempt import Followed, Policy
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report, attempt_key
-from bridge.core.errors import BridgeError, LookupFailed, Poison, RateLimited, Refused
-from bridge.core.lifecycle import Position, fold
-from bridge.core.turnaround import turnaround
+from bridge.core.errors import (
+    AuthenticationFailedError,
+    BridgeError,
+    PoisonMessageError,
+    PollFailedError,
+    RateLimitedError,
+)
+from bridge.core.lifecycle import EntryPosition, fold
+from bridge.core.turnaround import parse_turnaround
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
-from bridge.providers.reports import Names
+from bridge.providers.report_builder import FieldNames
 from bridge.providers.speedocom import Speedocom
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("corpus.json").read_text(encoding="utf-8"))
-ERRORS: Mapping[str, type[BridgeError]] = {kind.__name__: kind for kind in (Poison, LookupFailed, RateLimited, Refused)}
+ERRORS: Mapping[str, type[BridgeError]] = {
+    kind.__name__: kind for kind in (PoisonMessageError, PollFailedError, RateLimitedError, AuthenticationFailedError)
+}
 HOUR = 3_600_000
 EVENT = Draft202012Validator(
     json.loads((Path(__file__).parents[2] / "schemas" / "sms.delivery.v1.json").read_text(encoding="utf-8"))
@@ -37,7 +45,7 @@ def dialect_of(case: Mapping[str, Any]) -> Polled:
     if "timezone" in settings:
         settings["timezone"] = ZoneInfo(settings["timezone"])
     if "callback_names" in settings:
-        settings["callback_names"] = Names(*map(tuple, settings["callback_names"]))
+        settings["callback_names"] = FieldNames(*map(tuple, settings["callback_names"]))
     if case["provider"] == "dexatel":
         return Dexatel("main", **settings)
     return Speedocom("main", **settings)
@@ -99,7 +107,7 @@ def test_what_cannot_be_read_raises_the_error_that_carries_its_policy(case: Mapp
     with pytest.raises(BridgeError) as raised:
         read(case)
     assert type(raised.value) is ERRORS[case["expect"]["error"]]
-    if isinstance(raised.value, RateLimited):
+    if isinstance(raised.value, RateLimitedError):
         assert raised.value.retry_after == case["expect"]["retry_after"]
 
 
@@ -110,7 +118,7 @@ def test_a_report_becomes_the_event_that_its_verdict_says(case: Mapping[str, Any
     assert report is not None
     sent_at = OBSERVED_AT - HOUR
     followed = Followed("m-1", sent_at, sent_at, OBSERVED_AT + HOUR, None, None, {}, None)
-    folded = fold(attempt_key(*report[:3]), followed, report, Position(7, OBSERVED_AT), Policy())
+    folded = fold(attempt_key(*report[:3]), followed, report, EntryPosition(7, OBSERVED_AT), Policy())
     verdict = case["expect"]["report"]["verdict"]
     if verdict is None:
         assert not folded.publications
@@ -120,5 +128,5 @@ def test_a_report_becomes_the_event_that_its_verdict_says(case: Mapping[str, Any
     EVENT.validate(orjson.loads(orjson.dumps(event)))
     assert [event["status"], event["reason"], event["permanent"]] == verdict
     assert event["final"] == (event["status"] not in {"scheduled", "pending", "sent"})
-    if report.provider_time is None and (took := turnaround(report.provider_details.get("tat"))) is not None:
+    if report.provider_time is None and (took := parse_turnaround(report.provider_details.get("tat"))) is not None:
         assert (event["latency_seconds"], event["occurred_at_source"]) == (took / 1000, "provider")

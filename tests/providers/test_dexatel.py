@@ -11,7 +11,7 @@ import pytest
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import LookupFailed, Poison, Unauthentic
+from bridge.core.errors import InvalidSignatureError, PoisonMessageError, PollFailedError
 from bridge.providers.dexatel import CALLBACK_NAMES, STATUSES, Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 
@@ -100,20 +100,20 @@ def test_a_rightly_signed_webhook_is_read(signature: str) -> None:
 @pytest.mark.parametrize("content_type", ["application/json", "", "application/x-www-form-urlencoded"])
 def test_a_wrongly_signed_webhook_is_turned_away(signature: str | None, content_type: str) -> None:
     """Nobody without the secret writes a message's story, under whatever content type."""
-    with pytest.raises(Unauthentic) as raised:
+    with pytest.raises(InvalidSignatureError) as raised:
         post(BODY, signature, content_type)
     assert SECRET not in str(raised.value)
 
 
 def test_a_signature_covers_every_byte_of_the_body() -> None:
     """A body that was changed on its way is turned away."""
-    with pytest.raises(Unauthentic):
+    with pytest.raises(InvalidSignatureError):
         post(BODY.replace(b"77", b"78"), hmac.new(SECRET.encode(), BODY, sha256).hexdigest())
 
 
 def test_a_signature_is_checked_before_the_body_is_read() -> None:
     """Garbage from a stranger is a 401 and never gets into the dead letter topic."""
-    with pytest.raises(Unauthentic):
+    with pytest.raises(InvalidSignatureError):
         post(b'{"data":\xff')
 
 
@@ -129,7 +129,7 @@ def test_names_from_settings_leave_the_webhook_alone() -> None:
     """The classic callback's names are the owner's choice, the webhook's are documented."""
     dialect = Dexatel("main", callback_names=CALLBACK_NAMES._replace(id=("ref",), status=("state",)))
     assert dialect.read_callback(Callback("POST", "", "application/json", None, BODY), 1) is not None
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         dialect.read_callback(Callback("GET", "message_id=77&status=sent", "", None, b""), 1)
 
 
@@ -163,7 +163,7 @@ def test_secrets_do_not_show() -> None:
 
 def test_an_answer_that_is_not_text_is_a_failed_look_up() -> None:
     """Garbage from the provider is asked for again and never becomes a dead letter."""
-    with pytest.raises(LookupFailed):
+    with pytest.raises(PollFailedError):
         Dexatel("main").read_answer(PollAnswer(200, None, b'{"status":"\xff"}'), "7", 1)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bridge.core.delivery import Status, Verdict
-from bridge.core.errors import LookupFailed, RateLimited, Refused
+from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
 from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Paged, PollAnswer
 from bridge.providers.speedocom import Speedocom
@@ -76,12 +76,12 @@ def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | N
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (page({"data": []}, 429), RateLimited),
-        (page({}, 401), Refused),
-        (page({"errors": [{"code": 1501}]}, 404), LookupFailed),
-        (page({"data": {"id": "7"}}), LookupFailed),
-        (PollAnswer(200, None, b"<h1>Maintenance</h1>"), LookupFailed),
-        (PollAnswer(200, None, b"\xff"), LookupFailed),
+        (page({"data": []}, 429), RateLimitedError),
+        (page({}, 401), AuthenticationFailedError),
+        (page({"errors": [{"code": 1501}]}, 404), PollFailedError),
+        (page({"data": {"id": "7"}}), PollFailedError),
+        (PollAnswer(200, None, b"<h1>Maintenance</h1>"), PollFailedError),
+        (PollAnswer(200, None, b"\xff"), PollFailedError),
     ],
 )
 def test_what_is_no_page_raises_the_error_that_carries_its_policy(answer: PollAnswer, error: type[Exception]) -> None:

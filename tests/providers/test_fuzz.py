@@ -9,14 +9,20 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.core.delivery import Verdict, rfc3339
-from bridge.core.entries import LONGEST_ID, Report
-from bridge.core.errors import LookupFailed, Poison, RateLimited, Refused, Unauthentic
-from bridge.providers.answers import retry_after
+from bridge.core.delivery import Verdict, format_rfc3339
+from bridge.core.entries import MAX_ID_BYTES, Report
+from bridge.core.errors import (
+    AuthenticationFailedError,
+    InvalidSignatureError,
+    PoisonMessageError,
+    PollFailedError,
+    RateLimitedError,
+)
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
-from bridge.providers.reading import LONGEST_WORD, time_of
+from bridge.providers.parsing import MAX_WORD_CHARS, parse_time
+from bridge.providers.responses import parse_retry_after
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
 
@@ -86,9 +92,9 @@ def check(report: Report) -> None:
     assert report.provider_message_id
     assert report.verdict is None or isinstance(report.verdict, Verdict)
     assert report.provider_status
-    assert len(report.provider_status) <= LONGEST_WORD
+    assert len(report.provider_status) <= MAX_WORD_CHARS
     if report.provider_time is not None:
-        rfc3339(report.provider_time)
+        format_rfc3339(report.provider_time)
     assert all(type(text) is str for text in report.provider_details.values())
     orjson.dumps([report.raw, report.provider_status, report.provider_code, report.provider_details])
 
@@ -98,11 +104,11 @@ def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polle
     """No callback, however broken, takes the receiver down, and no report breaks what comes after it."""
     try:
         report = dialect.read_callback(callback, 1)
-    except (Poison, Unauthentic):
+    except (PoisonMessageError, InvalidSignatureError):
         return
     if report is not None:
         check(report)
-        assert len(report.provider_message_id.encode()) <= LONGEST_ID
+        assert len(report.provider_message_id.encode()) <= MAX_ID_BYTES
         assert report.raw.encode() == callback.original
 
 
@@ -113,7 +119,7 @@ def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
     """No answer, however broken, takes the poller down, and a report is always about the message asked for."""
     try:
         report = dialect.read_answer(answer, message_id, 1)
-    except (RateLimited, Refused, LookupFailed):
+    except (RateLimitedError, AuthenticationFailedError, PollFailedError):
         return
     if report is not None:
         check(report._replace(provider_message_id="7"))
@@ -129,7 +135,7 @@ def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
 @example("Mon, 32 Foo 2025 25:61:61 GMT")
 def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
     """A strange `Retry-After` never stops polling for good."""
-    seconds = retry_after(header, 1_741_100_000_000)
+    seconds = parse_retry_after(header, 1_741_100_000_000)
     assert seconds is None or 0 <= seconds < 10**12
 
 
@@ -147,5 +153,5 @@ def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
 @given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
 def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
     """Gaps, overlaps and the ends of the calendar give a time or none, never an error."""
-    found = time_of(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
+    found = parse_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
     assert found is None or found > 0

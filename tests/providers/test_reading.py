@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.core.entries import Report
-from bridge.core.errors import DeadLetterReason, Poison
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
-from bridge.providers.reading import form_of
+from bridge.providers.parsing import parse_form
 
 
 def get(query: str, **settings: Any) -> Report:
@@ -79,7 +79,7 @@ def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds
 @pytest.mark.parametrize("query", ["id={}&status=sent", "id=7&status={}"])
 def test_a_template_nobody_filled_in_is_unreadable(query: str, value: str) -> None:
     """A URL set up wrongly at the provider shows in the dead letter topic, not as a message with a strange id."""
-    with pytest.raises(Poison) as raised:
+    with pytest.raises(PoisonMessageError) as raised:
         get(query.replace("{}", value))
     assert raised.value.reason is DeadLetterReason.UNREADABLE
 
@@ -104,14 +104,14 @@ def test_an_integer_id_is_its_digits_as_far_as_64_bits_reach(number: int, *, goo
     if good:
         assert post(body).provider_message_id == str(number)
     else:
-        with pytest.raises(Poison):
+        with pytest.raises(PoisonMessageError):
             post(body)
 
 
 @pytest.mark.parametrize("query", ["id=" + "ü" * 65 + "&status=sent", "id=7&status=" + "x" * 257])
 def test_what_is_too_long_for_an_id_or_a_status_is_unreadable(query: str) -> None:
     """No key of 64 KiB gets into the journal, and no page of text into an event."""
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         get(query)
 
 
@@ -124,13 +124,13 @@ def test_of_names_that_differ_in_case_the_first_that_says_something_counts() -> 
 def test_json_that_other_readers_would_refuse_is_unreadable(extra: bytes) -> None:
     """Nothing gets into the journal that its readers stumble over."""
     body = b'{"message_id":"77","status":"sent","extra":' + extra + b"}"
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         post(body)
 
 
 def test_a_query_that_cannot_be_written_down_is_unreadable() -> None:
     """The journal is UTF-8, so what was never decoded rightly doesn't get there."""
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         get("id=77&status=sent&note=\ud800")
 
 
@@ -146,11 +146,11 @@ def test_details_and_codes_that_say_nothing_are_left_out() -> None:
 def test_json_nested_without_end_is_unreadable() -> None:
     """A body that only wants to exhaust the reader ends in the dead letter topic."""
     body = b'{"data":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         post(body)
 
 
 @given(st.text(st.sampled_from('abAB=&; é\x00"?#/') | st.characters(exclude_characters="%+"), max_size=40))
 def test_a_form_without_escapes_is_read_as_one_with_them(text: str) -> None:
     """What is split plainly is split as the standard library does it."""
-    assert {**form_of(text), "zz": "A"} == {**form_of(f"{text}&zz=%41"), "zz": "A"}
+    assert {**parse_form(text), "zz": "A"} == {**parse_form(f"{text}&zz=%41"), "zz": "A"}

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import LookupFailed, Poison, Refused
+from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError
 from bridge.providers.dialect import Callback, PollAnswer
 from bridge.providers.speedocom import STATUSES, Speedocom
 
@@ -100,7 +100,7 @@ def test_secrets_do_not_show() -> None:
     dialect = Speedocom("main", api_key=KEY, partner_id="9")
     assert repr(dialect) == str(dialect) == "Speedocom(account='main')"
     body = json.dumps({"response-code": 1006, "response-description": f"bad key {KEY}"}).encode()
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(AuthenticationFailedError) as raised:
         dialect.read_answer(PollAnswer(200, None, body), "7", 1)
     assert KEY not in str(raised.value)
 
@@ -108,9 +108,9 @@ def test_secrets_do_not_show() -> None:
 @pytest.mark.parametrize("body", [b"\xff", b'{"messageid":"7","description":"\xff"}', b"", b"null", b"7", b'"x"'])
 def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
     """What isn't UTF-8, or no object, ends in the dead letter topic."""
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         Speedocom("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
-    with pytest.raises(LookupFailed):
+    with pytest.raises(PollFailedError):
         Speedocom("main").read_answer(PollAnswer(200, None, body), "7", 1)
 
 

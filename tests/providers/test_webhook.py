@@ -9,18 +9,20 @@ import pytest
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import Poison, Unauthentic
+from bridge.core.errors import InvalidSignatureError, PoisonMessageError
 from bridge.providers.dialect import Callback
-from bridge.providers.webhook import Pointers, Signature, Webhook, steps
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme, parse_pointer
 
 SECRET = "the-key-of-acme"
 STATUSES = {"Ok": Verdict(Status.DELIVERED), "3": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True)}
 BODY = b'{"id":"007","status":"OK"}'
 
 
-def made(**settings: Any) -> Webhook:
+def made(**settings: Any) -> GenericWebhook:
     """An account at Acme."""
-    return Webhook("acme", "main", **{"pointers": Pointers("/id", "/status"), "statuses": STATUSES, **settings})
+    return GenericWebhook(
+        "acme", "main", **{"pointers": CallbackPointers("/id", "/status"), "statuses": STATUSES, **settings}
+    )
 
 
 def read(body: bytes, content_type: str = "application/json", **settings: Any) -> Report | None:
@@ -33,7 +35,7 @@ def test_pointers_say_where_things_stand() -> None:
     body = b'{"a/b":[{"c~d":12345678901234567890}],"s":3,"e":{"n":404},"t":"2025-07-15 12:00:00","p":0.0110}'
     report = read(
         body,
-        pointers=Pointers("/a~1b/0/c~0d", "/s", "/e/n", "/t"),
+        pointers=CallbackPointers("/a~1b/0/c~0d", "/s", "/e/n", "/t"),
         details={"price": "/p", "tat": "/none"},
         timezone=ZoneInfo("Europe/Berlin"),
     )
@@ -76,16 +78,16 @@ def test_a_word_that_the_table_lacks_is_unmapped() -> None:
 )
 def test_what_cannot_be_read_is_poison(body: bytes) -> None:
     """It goes to the dead letters, where a person sees that a pointer is wrong."""
-    with pytest.raises(Poison):
+    with pytest.raises(PoisonMessageError):
         read(body)
 
 
 def test_no_message_of_several_gets_lost() -> None:
     """A callback about two messages is kept whole, for one of them would be forgotten."""
-    pointers = Pointers("/results/0/id", "/results/0/status")
+    pointers = CallbackPointers("/results/0/id", "/results/0/status")
     one = b'{"results":[{"id":"7","status":"OK"}]}'
     assert read(one, pointers=pointers) is not None
-    with pytest.raises(Poison, match="several"):
+    with pytest.raises(PoisonMessageError, match="several"):
         read(one.replace(b"]", b',{"id":"8","status":"OK"}]'), pointers=pointers)
 
 
@@ -110,7 +112,7 @@ DIGEST = hmac.digest(SECRET.encode(), BODY, "sha256")
 )
 def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None:
     """As its provider writes it."""
-    dialect = made(signature=Signature("X-Acme-Signature", SECRET, encoding))
+    dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
     assert dialect.signature_header == "x-acme-signature"
     assert dialect.read_callback(Callback("POST", "", "application/json", signature, BODY), 1) is not None
 
@@ -120,15 +122,15 @@ def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None
 @pytest.mark.parametrize("body", [BODY, b"id=7&status=ok"])
 def test_a_wrong_signature_does_not(encoding: str, signature: str | None, body: bytes) -> None:
     """For JSON and forms alike, and the refusal gives nothing away."""
-    dialect = made(signature=Signature("X-Acme-Signature", SECRET, encoding))
-    with pytest.raises(Unauthentic) as raised:
+    dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
+    with pytest.raises(InvalidSignatureError) as raised:
         dialect.read_callback(Callback("POST", "", "", signature, body), 1)
     assert SECRET not in str(raised.value)
 
 
 def test_secrets_do_not_show() -> None:
     """However it is printed."""
-    signature = Signature("X-Acme", SECRET)
+    signature = SignatureScheme("X-Acme", SECRET)
     assert SECRET not in repr(signature)
     assert SECRET not in str(signature)
     assert repr(made(signature=signature)) == "Webhook(provider='acme', account='main')"
@@ -136,6 +138,6 @@ def test_secrets_do_not_show() -> None:
 
 def test_a_pointer_begins_with_a_slash() -> None:
     """A name alone is no pointer."""
-    assert steps("/") == ("",)
+    assert parse_pointer("/") == ("",)
     with pytest.raises(ValueError, match="JSON pointer"):
-        steps("id")
+        parse_pointer("id")

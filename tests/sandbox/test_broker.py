@@ -13,7 +13,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from bridge.sandbox.broker import BOOTSTRAP_SERVERS, Sandbox, SandboxFailed, sandbox
+from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS, Sandbox, sandbox
+from bridge.sandbox.kafka.installation import SandboxError
 
 
 @asynccontextmanager
@@ -98,7 +99,7 @@ async def test_three_brokers_survive_the_loss_of_one(unique: str) -> None:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 async def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
     """Ctrl-C, an orderly end and a sudden one: brokers and folder go with the process that asked for them."""
-    owner = await asyncio.create_subprocess_exec(sys.executable, "-m", "bridge.sandbox.broker", stdout=PIPE)
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-m", "bridge.sandbox.kafka.broker", stdout=PIPE)
     assert owner.stdout is not None
     address = (await owner.stdout.readline()).decode().strip()
     folder = folder_of(address)
@@ -125,7 +126,7 @@ async def test_the_environment_names_another_cluster(monkeypatch: pytest.MonkeyP
 
 async def test_a_broker_that_does_not_come_up_says_why() -> None:
     """The error's first line names the broker, the rest is the end of its log."""
-    with pytest.raises(SandboxFailed, match=r"Kafka broker 1 .*(?s:.*)nonsense"):
+    with pytest.raises(SandboxError, match=r"Kafka broker 1 .*(?s:.*)nonsense"):
         async with Sandbox(config={"log.cleanup.policy": "nonsense"}):
             pass
 
@@ -136,6 +137,6 @@ async def test_jars_that_cannot_be_fetched_are_named(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for _ in range(2):
-        with pytest.raises(SandboxFailed, match=r"^can't fetch Apache Kafka [^\n]*$"):
+        with pytest.raises(SandboxError, match=r"^can't fetch Apache Kafka [^\n]*$"):
             async with Sandbox():
                 pass

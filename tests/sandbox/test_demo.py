@@ -14,14 +14,15 @@ import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from bridge.core.delivery import RANKS, Status, event_id
-from bridge.sandbox.broker import BOOTSTRAP_SERVERS, SandboxFailed
-from bridge.sandbox.service import Service
-from bridge.sandbox.verdict import Comparison, Fault, Promise, compare
+from bridge.core.delivery import RANKS, Status, make_event_id
+from bridge.sandbox.demo.bridge_process import BridgeProcess
+from bridge.sandbox.demo.verification import ExpectedResult, VerificationResult, Violation, verify
+from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS
+from bridge.sandbox.kafka.installation import SandboxError
 
 KEY = "dexatel:default:d-1"
 OTHER = "speedocom:default:42"
-PROMISES = {KEY: Promise("m-1", Status.DELIVERED), OTHER: Promise("m-2", Status.UNKNOWN)}
+PROMISES = {KEY: ExpectedResult("m-1", Status.DELIVERED), OTHER: ExpectedResult("m-2", Status.UNKNOWN)}
 
 
 def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
@@ -32,7 +33,7 @@ def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
         before = statuses[number - 2] if number > 1 else None
         final_before = before is not None and RANKS[before] == RANKS[Status.UNKNOWN]
         yield {
-            "event_id": event_id(message_id, key, number),
+            "event_id": make_event_id(message_id, key, number),
             "message_id": message_id,
             "provider": provider,
             "account": account,
@@ -41,7 +42,7 @@ def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
             "final": RANKS[status] == RANKS[Status.UNKNOWN],
             "previous_status": before,
             "sequence": number,
-            "corrects": event_id(message_id, key, number - 1) if final_before else None,
+            "corrects": make_event_id(message_id, key, number - 1) if final_before else None,
         }
 
 
@@ -51,53 +52,56 @@ def right() -> list[dict[str, Any]]:
     return [*corrected, *story(OTHER, Status.PENDING, Status.UNKNOWN)]
 
 
-def faults(comparison: Comparison) -> set[Fault]:
+def faults(comparison: VerificationResult) -> set[Violation]:
     """What was found."""
     return {finding.fault for finding in comparison.findings}
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
     """Interim events, a proper correction and an end that only the deadline brought are all as they should be."""
-    comparison = compare(PROMISES, right())
-    assert comparison == Comparison(messages=2, ended=2, events=6, corrections=1, findings=())
+    comparison = verify(PROMISES, right())
+    assert comparison == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
     assert comparison.ok
 
 
 Change = Callable[[list[dict[str, Any]]], Any]
 
-CHANGES: dict[str, tuple[Change, set[Fault]]] = {
-    "no event at all": (lambda events: events.__delitem__(slice(4, 6)), {Fault.LOST}),
-    "no final event": (lambda events: events.pop(), {Fault.LOST}),
-    "a correction that never came": (lambda events: events.pop(3), {Fault.WRONG}),
-    "another end than the truth": (lambda events: events[5].update(status="delivered"), {Fault.WRONG}),
-    "an event published again": (lambda events: events.append(events[1]), {Fault.TWICE}),
+CHANGES: dict[str, tuple[Change, set[Violation]]] = {
+    "no event at all": (lambda events: events.__delitem__(slice(4, 6)), {Violation.LOST}),
+    "no final event": (lambda events: events.pop(), {Violation.LOST}),
+    "a correction that never came": (lambda events: events.pop(3), {Violation.WRONG}),
+    "another end than the truth": (lambda events: events[5].update(status="delivered"), {Violation.WRONG}),
+    "an event published again": (lambda events: events.append(events[1]), {Violation.TWICE}),
     "a number used twice": (
         lambda events: events.insert(6, {**events[5], "event_id": "x", "corrects": events[5]["event_id"]}),
-        {Fault.TWICE},
+        {Violation.TWICE},
     ),
-    "a number left out": (lambda events: events.pop(0), {Fault.GAPS}),
+    "a number left out": (lambda events: events.pop(0), {Violation.GAPS}),
     "an interim status after a later one": (
         lambda events: (events[1].update(status="pending"), events[0].update(status="sent")),
-        {Fault.MOVED_BACK},
+        {Violation.MOVED_BACK},
     ),
-    "events in the wrong order": (lambda events: events.insert(0, events.pop(1)), {Fault.MOVED_BACK}),
-    "a previous status that wasn't": (lambda events: events[2].update(previous_status="pending"), {Fault.MOVED_BACK}),
-    "a second end that corrects nothing": (lambda events: events[3].update(corrects=None), {Fault.UNLINKED}),
-    "a correction of nothing": (lambda events: events[1].update(corrects="x"), {Fault.UNLINKED}),
-    "another message's id": (lambda events: events[4].update(message_id="m-1"), {Fault.STRANGE}),
+    "events in the wrong order": (lambda events: events.insert(0, events.pop(1)), {Violation.MOVED_BACK}),
+    "a previous status that wasn't": (
+        lambda events: events[2].update(previous_status="pending"),
+        {Violation.MOVED_BACK},
+    ),
+    "a second end that corrects nothing": (lambda events: events[3].update(corrects=None), {Violation.UNLINKED}),
+    "a correction of nothing": (lambda events: events[1].update(corrects="x"), {Violation.UNLINKED}),
+    "another message's id": (lambda events: events[4].update(message_id="m-1"), {Violation.STRANGE}),
     "a message that nobody sent": (
         lambda events: events.append({**events[4], "event_id": "x", "provider_message_id": "43"}),
-        {Fault.STRANGE},
+        {Violation.STRANGE},
     ),
 }
 
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
-def test_whatever_is_wrong_is_found_and_called_by_its_name(change: Change, expected: set[Fault]) -> None:
+def test_whatever_is_wrong_is_found_and_called_by_its_name(change: Change, expected: set[Violation]) -> None:
     """One fault, one kind of finding."""
     events = right()
     change(events)
-    comparison = compare(PROMISES, events)
+    comparison = verify(PROMISES, events)
     assert faults(comparison) == expected
     assert not comparison.ok
     assert all(comparison.messages_with(fault) == 1 for fault in expected)
@@ -145,7 +149,7 @@ async def test_every_message_of_a_demo_ends_as_its_provider_knows_it_did_and_not
     summary = documents[-1]
     assert (summary["type"], summary["ok"]) == ("verdict", True)
     assert (summary["messages"], summary["ended"]) == (60, 60)
-    assert {summary[fault] for fault in Fault} == {0}
+    assert {summary[fault] for fault in Violation} == {0}
     # All that can be wrong with a provider was wrong with some of them.
     assert all(summary[name] for name in ("callback", "poll", "deadline", "parked", "corrections"))
     assert all(summary["suppressed"][name] for name in ("duplicate", "unmapped"))
@@ -167,9 +171,9 @@ async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> Non
 
 async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:
     """Its last log lines say why."""
-    async with Service({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
+    async with BridgeProcess({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
         with pytest.raises(
-            SandboxFailed, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
+            SandboxError, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
         ):
             await bridge.ready()
 

@@ -17,13 +17,13 @@ from aiohttp import web
 
 from bridge.core.delivery import Status
 from bridge.core.entries import Report
-from bridge.core.errors import LookupFailed, RateLimited, Refused
+from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.speedocom import Speedocom
-from bridge.sandbox.misbehaviour import CALM, HOSTILE, Flaw, Trouble
-from bridge.sandbox.simulators import PARTNER_ID, TOKEN, Simulator, run_simulator
-from bridge.sandbox.truth import WORDS, fate
+from bridge.sandbox.simulator.fault_profiles import CALM, HOSTILE, CallbackFault, PollFault
+from bridge.sandbox.simulator.scenarios import VOCABULARIES, make_scenario
+from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN, Simulator, run_simulator
 
 SECRET = "webhook-secret"
 SETTLED = time.time() - 3600
@@ -114,10 +114,10 @@ async def test_what_is_called_back_is_what_the_truth_says(inbox: Inbox, provider
         if str(report.provider_status).lower() == str(settled.final_word).lower():
             assert report.verdict is not None
             assert report.verdict.status is settled.expected
-        if report.provider_status == WORDS[provider].unmapped:
+        if report.provider_status == VOCABULARIES[provider].unmapped:
             assert report.verdict is None
     assert simulator.counters["callback_acknowledged"] == simulator.counters["callback_sent"] == len(reports)
-    assert simulator.counters["callback_lost"] == sum(Flaw.LOST in settled.flaws for settled in fates)
+    assert simulator.counters["callback_lost"] == sum(CallbackFault.LOST in settled.flaws for settled in fates)
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
@@ -153,7 +153,7 @@ async def test_before_the_first_word_there_is_no_report(provider: str, api: str)
 async def test_wrong_credentials_are_refused(provider: str) -> None:
     """Dexatel by its status, Speedocom by its code."""
     async with simulated(provider, token="x" * 32) as simulator, httpx.AsyncClient() as client:
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailedError):
             await ask(client, dialect_of(simulator), "m-1")
         if provider == "dexatel":
             assert (await client.get(f"{simulator.url}/dlr/m-1", headers={"token": "wrong"})).status_code == 401
@@ -171,7 +171,7 @@ async def test_speedocom_answers_get_as_well() -> None:
 
 async def test_dexatel_tries_a_callback_again_five_times(inbox: Inbox) -> None:
     """A server that stays down isn't asked for ever; one that comes back gets it."""
-    one_call = next(n for n in range(1000) if len(fate(1, "dexatel", f"m-{n}", CALM).calls) == 1)
+    one_call = next(n for n in range(1000) if len(make_scenario(1, "dexatel", f"m-{n}", CALM).calls) == 1)
     inbox.answers = iter([503] * 6)
     async with simulated("dexatel", inbox.url, profile=CALM) as simulator:
         simulator.submit(f"m-{one_call}", SETTLED)
@@ -205,15 +205,15 @@ async def test_a_server_that_is_not_there_costs_retries_only() -> None:
 @pytest.mark.parametrize(
     ("trouble", "error"),
     [
-        (Trouble.RATE_LIMITED, RateLimited),
-        (Trouble.ERROR, LookupFailed),
-        (Trouble.UNAVAILABLE, LookupFailed),
-        (Trouble.GARBAGE, LookupFailed),
-        (Trouble.HANG, httpx.ReadTimeout),
+        (PollFault.RATE_LIMITED, RateLimitedError),
+        (PollFault.ERROR, PollFailedError),
+        (PollFault.UNAVAILABLE, PollFailedError),
+        (PollFault.GARBAGE, PollFailedError),
+        (PollFault.HANG, httpx.ReadTimeout),
     ],
 )
 @pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
-async def test_trouble_comes_in_place_of_an_answer(provider: str, trouble: Trouble, error: type[Exception]) -> None:
+async def test_trouble_comes_in_place_of_an_answer(provider: str, trouble: PollFault, error: type[Exception]) -> None:
     """Each kind is what the bridge takes it for."""
     profile = replace(CALM, troubles={trouble: 1.0})
     async with simulated(provider, profile=profile) as simulator, httpx.AsyncClient(timeout=0.3) as client:
@@ -236,7 +236,7 @@ async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
         assert (await client.get("/truth")).json() == {"m-1": settled}
         await simulator.drained()
         assert (await client.get("/counters")).json()["callback_acknowledged"] == len(settled["calls"])
-    assert settled["expected"] == fate(1, "dexatel", "m-1", CALM).expected
+    assert settled["expected"] == make_scenario(1, "dexatel", "m-1", CALM).expected
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -6,8 +6,8 @@ import signal
 import httpx
 import pytest
 
-from bridge.codec import encode_entry
 from bridge.core.entries import Sent
+from bridge.journal.serde import encode_entry
 from tests.service.conftest import SECRETS, secrets
 from tests.service.harness.bridge import Bridge, message
 from tests.service.harness.fleet import Fleet

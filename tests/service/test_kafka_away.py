@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest_asyncio
 
-from bridge.sandbox.broker import Sandbox
+from bridge.sandbox.kafka.broker import Sandbox
 from tests.service.conftest import SECRETS
 from tests.service.harness.bridge import Bridge, Message, message
 from tests.service.harness.fleet import Fleet

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from bridge.page.feed import MOST_VIEWERS
+from bridge.admin.event_stream import MOST_VIEWERS
 from tests.service.conftest import SECRETS, secrets
 from tests.service.harness.bridge import Bridge, message
 from tests.service.harness.fleet import Fleet

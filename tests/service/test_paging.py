@@ -2,8 +2,8 @@
 
 import time
 
-from bridge.sandbox.misbehaviour import CALM
-from bridge.sandbox.simulators import TOKEN, Simulator
+from bridge.sandbox.simulator.fault_profiles import CALM
+from bridge.sandbox.simulator.server import TOKEN, Simulator
 from tests.service.harness.bridge import message
 from tests.service.harness.fleet import Fleet
 

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as Place
 
-from bridge.sandbox.broker import free_ports
+from bridge.sandbox.kafka.broker import free_ports
 from tests.service.harness.bridge import message
 from tests.service.harness.fleet import Fleet
 from tests.service.harness.process import environment, refused

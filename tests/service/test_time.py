@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bridge.skew import SAMPLE
+from bridge.receiver.clock_skew import SAMPLE
 from tests.service.harness.bridge import Bridge, message
 from tests.service.harness.fleet import Fleet
 from tests.service.test_hardening import SECRETS, SETTINGS

@@ -17,9 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
     ResourceType,
 )
 
-from bridge.sandbox.broker import Sandbox, free_ports
+from bridge.sandbox.kafka.broker import Sandbox, free_ports
 from bridge.settings.loading import load_settings
-from bridge.tools.check_settings import look_at_settings
+from bridge.tools.check_settings import check_settings
 from tests.service.harness.bridge import Bridge
 from tests.service.harness.providers import Providers, Reply
 from tests.tools.command import Said, sms_bridge
@@ -223,6 +223,6 @@ def test_tables_are_shown_as_people_read_them() -> None:
     variables = {f"SMS_BRIDGE_WEBHOOKS__ACME__{name}": value for name, value in webhook.items()}
     secret = {"SMS_BRIDGE_WEBHOOKS__ACME__CALLBACK_SECRETS": "secret-of-acme-0123"}
     settings = load_settings({"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092", **variables, **secret})
-    shown = {finding.subject: finding.told for finding in look_at_settings(settings)}
+    shown = {finding.subject: finding.told for finding in check_settings(settings)}
     assert shown["SMS_BRIDGE_WEBHOOKS__ACME__STATUSES"] == "Ok → delivered, Gone → undelivered (absent_subscriber)"
     assert shown["SMS_BRIDGE_WEBHOOKS__ACME__WHERE"] == "/event → dlr"

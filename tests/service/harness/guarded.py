@@ -23,7 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
     UserScramCredentialUpsertion,
 )
 
-from bridge.sandbox.broker import Sandbox, free_ports
+from bridge.sandbox.kafka.broker import Sandbox, free_ports
 
 USER, PASSWORD = "the-bridge", "only-for-tests-password"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operating.md"

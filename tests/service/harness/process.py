@@ -13,7 +13,7 @@ from typing import Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.sandbox.broker import free_ports
+from bridge.sandbox.kafka.broker import free_ports
 from tests.service.harness.patience import until
 
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import pytest
 
-from bridge.sandbox.broker import free_ports
+from bridge.sandbox.kafka.broker import free_ports
 from tests.service.harness.patience import until
 
 SCRAPE_EVERY = "500ms"

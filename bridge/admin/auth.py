@@ -1,0 +1,89 @@
+"""Who may see more than probes and metrics: anybody on this machine, and whoever has the token. Pure."""
+
+import hmac
+from base64 import b64decode
+from binascii import Error as Garbled
+from collections.abc import Mapping
+from enum import Enum
+from ipaddress import IPv6Address, ip_address
+
+from pydantic import SecretStr
+
+from bridge.http_server import Headers, Response
+
+FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host")
+"""What a proxy adds: with any of them, the peer isn't who asks."""
+
+CHALLENGE: Mapping[str, str] = {"www-authenticate": 'Basic realm="sms-bridge", charset="UTF-8"'}
+
+
+class Access(Enum):
+    """What is answered."""
+
+    OPEN = "open"
+    ASKED = "asked"
+    """For the token."""
+    HIDDEN = "hidden"
+    """As if there were nothing."""
+
+
+def decide_access(client: str, headers: Headers, token: SecretStr | None) -> Access:
+    """Decide about a request.
+
+    Args:
+        client: The peer's address.
+        headers: The request's.
+        token: The setting `ADMIN__TOKEN`.
+    """
+    if is_local(client, headers):
+        return Access.OPEN
+    expected = token.get_secret_value() if token else ""
+    if not expected:
+        return Access.HIDDEN
+    given = _given(headers.get("authorization") or "")
+    return Access.OPEN if hmac.compare_digest(given, expected.encode()) else Access.ASKED
+
+
+def refuse(found: Access) -> Response | None:
+    """The answer to whoever may not see it."""
+    if found is Access.OPEN:
+        return None
+    return (
+        Response(404, b"not found") if found is Access.HIDDEN else Response(401, b"the admin token, please", CHALLENGE)
+    )
+
+
+def is_local(client: str, headers: Headers) -> bool:
+    """Whether a request was made on this machine, `kubectl port-forward` included.
+
+    A page from elsewhere, whose name was made to lead to this machine, is not: its `Host` says where it came from.
+    """
+    host = headers.get("host") or ""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return (
+        _is_loopback(client)
+        and (name == "localhost" or _is_loopback(name.strip("[]")))
+        and not any(headers.get(header) for header in FORWARDED)
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def _given(authorization: str) -> bytes:
+    """The token in a header: as a bearer's, or as the password of any user."""
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip().encode()
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return b64decode(rest.strip(), validate=True).partition(b":")[2]
+    except (Garbled, ValueError):
+        return b""

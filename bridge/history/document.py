@@ -1,0 +1,65 @@
+"""What a lookup found as the JSON document that `trace --json` and the status page show."""
+
+from typing import Any
+
+from bridge.core.delivery import format_rfc3339
+from bridge.history.lookup import AttemptTrace, TraceResult
+from bridge.history.refold import PublishedEvent, Timeline, TimelineStep
+from bridge.history.search import DeadLetter
+
+MAX_VALUE_BYTES = 2_000
+"""Of a dead letter's value, in a document or on a screen."""
+
+
+def make_document(found: TraceResult) -> dict[str, Any]:
+    """The answer as JSON."""
+    return {
+        "asked": found.asked,
+        "attempts": [_attempt(told) for told in (*found.told, *found.sents)],
+        "dead_letters": [_letter(letter) for letter in found.letters],
+        "complete": found.all,
+        "left_out": found.left_out,
+        "since": format_rfc3339(max(0, found.since)),
+        "records_read": found.read,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _attempt(told: AttemptTrace) -> dict[str, Any]:
+    gathered, story = told.gathered, told.story
+    return {
+        "attempt": gathered.key,
+        "message_id": story.message_id,
+        "now": told.now,
+        "state": None if gathered.state is None else gathered.state._asdict(),
+        "journal_partition": gathered.partition,
+        "timeline": [_step(step, story) for step in story.steps],
+        "agrees": story.agrees,
+        "events": [{"partition": p.partition, "offset": p.offset, "event": p.event} for p in story.published],
+        "dead_letters": [_letter(letter) for letter in gathered.letters],
+    }
+
+
+def _step(step: TimelineStep, story: Timeline) -> dict[str, Any]:
+    return {
+        "at": format_rfc3339(step.at),
+        "source": step.source,
+        "offset": step.offset,
+        "decision": step.outcome,
+        "why": step.why,
+        "published": [
+            {"event_id": event["event_id"], "status": event["status"], "sequence": event["sequence"], **_place(e)}
+            for event in step.events
+            for e in [story.find_published(event["event_id"])]
+        ],
+        "entry": step.entry._asdict() if step.entry else None,
+    }
+
+
+def _place(published: PublishedEvent | None) -> dict[str, int | None]:
+    return {"partition": published and published.partition, "offset": published and published.offset}
+
+
+def _letter(letter: DeadLetter) -> dict[str, Any]:
+    value = letter.value[:MAX_VALUE_BYTES].decode("utf-8", "replace")
+    return {"partition": letter.partition, "offset": letter.offset, "headers": letter.headers, "value": value}

@@ -1,0 +1,164 @@
+"""The tracker's offsets in the journal: committed when the journal is new, refused when lost, adopted on demand."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata
+
+from bridge.concurrency import stop_with_timeout
+from bridge.core.errors import ConfigurationError
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.consumers import close_consumer
+from bridge.kafka.offsets import fetch_committed_offsets
+from bridge.settings.model import Settings
+
+
+class JournalOffset(NamedTuple):
+    """What the tracker's group has committed for a journal partition."""
+
+    offset: int
+    partitions: int
+    """How many the journal had at that time; 0 when the commit doesn't say."""
+    journal_id: str
+    """Drawn when the journal was first committed; a cache of a journal with another id is worthless."""
+
+    @property
+    def metadata(self) -> str:
+        """The metadata of the commit."""
+        return f"{self.partitions};{self.journal_id}"
+
+
+async def fetch_journal_offset(admin: Any, group: str, tp: TopicPartition) -> JournalOffset | None:
+    """Fetch what the tracker's group has committed for one partition, or None.
+
+    Raises:
+        KafkaError: There is no answer.
+    """
+    return (await fetch_journal_offsets(admin, group, [tp])).get(tp)
+
+
+async def fetch_journal_offsets(
+    admin: Any, group: str, tps: Sequence[TopicPartition]
+) -> dict[TopicPartition, JournalOffset]:
+    """Fetch what the tracker's group has committed; partitions without a commit are missing.
+
+    Raises:
+        KafkaError: There is no answer.
+    """
+    return {tp: _parse(at) for tp, at in (await fetch_committed_offsets(admin, group, tps)).items()}
+
+
+def _parse(found: OffsetAndMetadata) -> JournalOffset:
+    partitions, _, journal_id = found.metadata.partition(";")
+    return JournalOffset(found.offset, int(partitions) if partitions.isdigit() else 0, journal_id)
+
+
+async def open_journal(kafka: KafkaClients, settings: Settings, partitions: int) -> None:
+    """Commit offset 0 for a journal that was never written to, and refuse one whose offsets were lost.
+
+    Raises:
+        ConfigurationError: The journal is not empty and its group has no offsets, or its partition count changed.
+    """
+    async with _JournalOffsets(kafka, settings, partitions) as journal:
+        try:
+            await journal.commit(dict.fromkeys(await _find_new_partitions(journal), 0))
+        except CommitFailedError:
+            # Another process opened the journal meanwhile and joined the group: there is nothing left to commit.
+            await journal.commit(dict.fromkeys(await _find_new_partitions(journal), 0))
+
+
+async def _find_new_partitions(journal: "_JournalOffsets") -> list[TopicPartition]:
+    """Find the partitions that were never written to, after checking all of them."""
+    committed = await journal.fetch_committed()
+    _refuse_moved_keys(journal.name, committed.values(), len(journal.tps))
+    new, lost = await journal.find_new_and_lost(committed)
+    if lost:
+        numbers = sorted(tp.partition for tp in lost)
+        raise ConfigurationError(
+            f"{journal.name} holds entries, but the group {journal.group} has no offsets within its partitions"
+            f" {numbers}: run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read what is"
+            " there again"
+        )
+    return new
+
+
+async def find_lost_offsets(kafka: KafkaClients, settings: Settings, partitions: int) -> list[int]:
+    """Find the journal partitions whose offset is lost; nothing is changed."""
+    async with _JournalOffsets(kafka, settings, partitions) as journal:
+        _, lost = await journal.find_new_and_lost(await journal.fetch_committed())
+        return sorted(tp.partition for tp in lost)
+
+
+async def adopt_offsets(
+    kafka: KafkaClients, settings: Settings, partitions: int, where: Literal["end", "start"]
+) -> list[int]:
+    """Commit the journal's end or start for partitions without an offset, or with one outside the journal.
+
+    Returns:
+        Those partitions.
+    """
+    async with _JournalOffsets(kafka, settings, partitions) as journal:
+        new, lost = await journal.find_new_and_lost(await journal.fetch_committed())
+        adopted = sorted(new + lost)
+        if adopted:
+            consumer = journal.consumer
+            look_up = consumer.end_offsets if where == "end" else consumer.beginning_offsets
+            await journal.commit(await look_up(adopted))
+        return [tp.partition for tp in adopted]
+
+
+def _refuse_moved_keys(journal: str, committed: Iterable[JournalOffset], partitions: int) -> None:
+    for at in committed:
+        if at.partitions not in {0, partitions}:
+            raise ConfigurationError(
+                f"{journal} had {at.partitions} partitions and has {partitions} now, which moves keys to partitions"
+                " that don't know them; start with a new journal and state topic"
+            )
+
+
+class _JournalOffsets:
+    """The clients that it takes to look at the journal's offsets, for as long as it takes."""
+
+    def __init__(self, kafka: KafkaClients, settings: Settings, partitions: int) -> None:
+        self.name, self.group = settings.topics.journal, f"{settings.kafka.group_id}.tracker"
+        self.tps = [TopicPartition(self.name, number) for number in range(partitions)]
+        self._kafka = kafka
+
+    async def __aenter__(self) -> Self:
+        self.admin = await self._kafka.admin()
+        self.consumer: AIOKafkaConsumer = await self._kafka.member(self.group)
+        self.consumer.assign(self.tps)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await close_consumer(self.consumer)
+        await stop_with_timeout(self.admin.close(), "admin client")
+
+    async def fetch_committed(self) -> dict[TopicPartition, JournalOffset]:
+        """Fetch what is committed, for the partitions that have a commit."""
+        return await fetch_journal_offsets(self.admin, self.group, self.tps)
+
+    async def find_new_and_lost(
+        self, committed: Mapping[TopicPartition, JournalOffset]
+    ) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """Find the partitions that were never written to and have no offset, and those whose offset is lost."""
+        starts = await self.consumer.beginning_offsets(self.tps)
+        ends = await self.consumer.end_offsets(self.tps)
+        new = [tp for tp in self.tps if tp not in committed and ends[tp] == 0]
+        lost = [
+            tp
+            for tp in self.tps
+            if tp not in new and not (tp in committed and starts[tp] <= committed[tp].offset <= ends[tp])
+        ]
+        return new, lost
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit these offsets under a new journal id."""
+        journal_id = uuid4().hex
+        if offsets:
+            partitions = len(self.tps)
+            at = {tp: JournalOffset(offset, partitions, journal_id) for tp, offset in offsets.items()}
+            await self.consumer.commit({tp: OffsetAndMetadata(one.offset, one.metadata) for tp, one in at.items()})

@@ -1,0 +1,68 @@
+"""One partition of the journal, as its owner reads it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.consumers import close_consumer, fetch
+
+MOST = 1_000
+"""Entries that are taken together: what one transaction folds, some tens of milliseconds of work."""
+
+MAX_WAIT = 500
+"""Milliseconds that a broker keeps a fetch when there is nothing new."""
+
+
+class JournalReader:
+    """Reads from where it was set, and knows how much is left.
+
+    It has a connection of its own. A consumer that reads several partitions of a broker fetches nothing of one while
+    another's entries wait for their transaction.
+    """
+
+    def __init__(self, reader: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        self._reader, self._tp = reader, tp
+        self._end = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, kafka: KafkaClients, tp: TopicPartition) -> AsyncIterator[Self]:
+        """Connect.
+
+        Raises:
+            KafkaError: Kafka is away.
+        """
+        reader = await kafka.reader(committed=False, max_wait=MAX_WAIT)
+        try:
+            yield cls(reader, tp)
+        finally:
+            await close_consumer(reader)
+
+    async def begin(self, offset: int) -> None:
+        """Read from here on."""
+        self._reader.assign([self._tp])
+        self._reader.seek(self._tp, offset)
+        self._end = (await self._reader.end_offsets([self._tp]))[self._tp]
+
+    async def take(self, patience: int) -> list[Any]:
+        """The next records, as many as there are; none when none comes for so many milliseconds.
+
+        Raises:
+            OffsetOutOfRangeError: The journal no longer holds them.
+            KafkaError: It can't be read.
+        """
+        self._reader.resume(self._tp)
+        records = (await fetch(self._reader, self._tp, within=patience, most=MOST)).get(self._tp, [])
+        if records and not self.left(records[-1].offset + 1):
+            # Asked for now, the next fetch would bring the first entry that comes while these are published, and all
+            # that come after it would wait for one transaction more. Asked for then, it brings them all.
+            self._reader.pause(self._tp)
+        return records
+
+    def left(self, offset: int) -> int:
+        """How many are known to be there from this offset on."""
+        # What the first fetch was told may come late; until then counts what was asked for.
+        return max(0, max(self._end, self._reader.highwater(self._tp) or 0) - offset)

@@ -1,0 +1,43 @@
+"""The journal: everything learnt about attempts, in the order in which it was learnt. Append to it.
+
+The intake, the receiver and the poller append; what it holds is decided in `core/entries.py`.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from bridge.core.entries import Entry, attempt_key
+from bridge.journal.serde import encode_entry
+from bridge.kafka.batching_producer import BatchingProducer
+from bridge.kafka.partitioner import partition_for
+from bridge.kafka.records import Record
+
+MAX_ENTRY_BYTES = 512 * 1024
+"""Largest journal entry: what is made of it (an event, a state) then stays below a broker's default of 1 MiB."""
+
+
+class JournalWriter:
+    """The journal as its writers see it.
+
+    Args:
+        appender: Takes the records to Kafka.
+        topic: The journal's name.
+        partitions: How many it has.
+    """
+
+    def __init__(self, appender: BatchingProducer, topic: str, partitions: int) -> None:
+        self._appender, self._topic, self._partitions = appender, topic, partitions
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be written to."""
+        return self._appender.ready
+
+    def record(self, entry: Entry) -> Record:
+        """An entry as a record, keyed by its attempt."""
+        key = attempt_key(entry.provider, entry.account, entry.provider_message_id).encode()
+        return Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
+
+    def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
+        """Append entries, and dead letters in their place; see `BatchingProducer.append`."""
+        return self._appender.append(records)

@@ -1,0 +1,73 @@
+"""A schema registry, optional: the published schema is registered, and values may carry its id.
+
+Spoken is the interface of Confluent's registry, which others have too
+(https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
+"""
+
+import httpx
+import orjson
+import structlog
+from httpx_aiohttp import AiohttpTransport
+
+from bridge.core.errors import ConfigurationError
+from bridge.kafka.wire_format import make_frame
+from bridge.schemas import load_schema
+from bridge.settings.model import PREFIX, Settings
+
+SCHEMA = "sms.delivery.v1"
+JSON = "application/vnd.schemaregistry.v1+json"
+ANSWER_WITHIN = 10.0
+"""Seconds that a registry may take."""
+
+log = structlog.get_logger(__name__)
+
+
+async def register_schemas(settings: Settings) -> dict[str, int]:
+    """Register the schema of what is published under the subject of each topic's values.
+
+    Returns:
+        The schema's id by subject; nothing when there is no registry.
+
+    Raises:
+        ConfigurationError: It doesn't answer, or won't have the schema.
+    """
+    topics, registry = settings.topics, settings.registry
+    if not registry.url:
+        return {}
+    auth = None
+    if registry.username and registry.password:
+        auth = httpx.BasicAuth(registry.username, registry.password.get_secret_value())
+    async with httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=ANSWER_WITHIN) as client:
+        subjects = [f"{name}-value" for name in (topics.delivery, topics.latest) if name]
+        found = {subject: await _registered(client, registry.url.rstrip("/"), subject) for subject in subjects}
+    log.info("schemas registered", ids=found)
+    return found
+
+
+async def fetch_frame(settings: Settings) -> bytes:
+    """What stands before every value: with the wire format a zero byte and the schema's id, else nothing.
+
+    Raises:
+        ConfigurationError: As `register`.
+    """
+    ids = await register_schemas(settings)
+    if not settings.registry.wire_format:
+        return b""
+    return make_frame(ids[f"{settings.topics.delivery}-value"])
+
+
+async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:
+    setting = f"{PREFIX}REGISTRY__URL"
+    body = orjson.dumps({"schemaType": "JSON", "schema": orjson.dumps(load_schema(SCHEMA)).decode()})
+    try:
+        answer = await client.post(f"{url}/subjects/{subject}/versions", content=body, headers={"content-type": JSON})
+    except httpx.HTTPError as error:
+        raise ConfigurationError(f"{setting}: no registry answers there ({type(error).__name__})") from error
+    try:
+        document = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        document = {}
+    if answer.status_code != httpx.codes.OK or not isinstance(document.get("id"), int):
+        why = document.get("message") or f"status {answer.status_code}"
+        raise ConfigurationError(f"{setting}: the registry won't have the schema of {subject}: {why}")
+    return int(document["id"])

@@ -1,0 +1,65 @@
+"""How a client connects: bootstrap servers, TLS, SASL; settings in, the client library's options out."""
+
+import ssl
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+
+from bridge.core.errors import ConfigurationError
+from bridge.settings.model import PREFIX, KafkaSettings
+
+
+class _StaticToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
+    """The SASL password as an OAuth bearer token, for a token that something else renews."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+
+def connection_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Build the client library's options for connecting.
+
+    Raises:
+        ConfigurationError: A password is missing, or a file can't be read.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap_servers),
+        "client_id": settings.group_id,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        options |= _sasl(settings)
+    return options
+
+
+def _sasl(settings: KafkaSettings) -> dict[str, Any]:
+    password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
+    if settings.sasl_mechanism == "GSSAPI":
+        return {"sasl_mechanism": "GSSAPI"}
+    if password is None:
+        raise ConfigurationError(f"{PREFIX}KAFKA__SASL_PASSWORD is missing; {settings.sasl_mechanism} needs it")
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _StaticToken(password)}
+    return {
+        "sasl_mechanism": settings.sasl_mechanism,
+        "sasl_plain_username": settings.sasl_username,
+        "sasl_plain_password": password,
+    }
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+        context.check_hostname = settings.ssl_check_hostname
+        if settings.ssl_certfile:
+            secret = settings.ssl_key_password
+            password = secret.get_secret_value() if secret else None
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
+    except OSError as error:
+        raise ConfigurationError(f"{PREFIX}KAFKA__SSL_...: the files can't be read ({error})") from error
+    return context

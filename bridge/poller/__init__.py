@@ -1,0 +1,1 @@
+"""The third way in: due attempts are looked up at their provider, and new reports become journal entries."""

@@ -1,0 +1,106 @@
+"""One question to a provider, over HTTP: bounded in time and size, and whatever goes wrong is one kind of error."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import Self
+from urllib.request import getproxies_environment, proxy_bypass
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from bridge import __version__
+from bridge.core.entries import Report
+from bridge.core.errors import PollFailedError
+from bridge.providers.dialect import PollAnswer, Polled, PollRequest
+
+MAX_ANSWER_BYTES = 256 * 1024
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds that a connection may take; a provider that is up answers a SYN at once, however slow its look-up."""
+
+HEADERS = {"user-agent": f"sms-bridge/{__version__}", "accept-encoding": "identity"}
+"""Answers are a few hundred bytes: unpacking them costs more than it saves, and hides how large they are."""
+
+CONNECTIONS = httpx.Limits(max_connections=10_000)
+"""No bound: how many questions are asked at a time is for the askers to say."""
+
+
+class ProviderClient:
+    """Asks providers: connections are reused, TLS is verified, proxies come from the environment.
+
+    Requests go straight to httpx's transport: by way of its client, which follows redirects, keeps cookies and reads
+    the environment for every one, they cost twice as much. Use it as a context.
+    """
+
+    def __init__(self) -> None:
+        self._proxies = getproxies_environment()
+        self._stack = AsyncExitStack()
+        self._transports: dict[str, AiohttpTransport] = {}
+        """By the proxy that they lead to; empty: none."""
+        self._ways: dict[tuple[str, str, int | None], AiohttpTransport] = {}
+        """By scheme, host and port."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def look_up(self, dialect: Polled, provider_message_id: str, timeout: float) -> Report | None:
+        """What a provider says of a message, within `timeout` seconds; None when it has no report yet.
+
+        Raises:
+            PollFailedError: It gave no usable answer.
+            RateLimitedError: It wants to be asked less often.
+            AuthenticationFailedError: It doesn't accept the credentials.
+        """
+        answer = await self.ask(dialect.poll_request(provider_message_id), timeout)
+        return dialect.read_answer(answer, provider_message_id, time.time_ns() // 1_000_000)
+
+    async def ask(self, question: PollRequest, timeout: float) -> PollAnswer:
+        """What a provider answers, within `timeout` seconds, whatever its status.
+
+        Raises:
+            PollFailedError: It gave no answer.
+        """
+        phases = {"connect": min(timeout, CONNECT_TIMEOUT), "read": timeout, "pool": timeout}
+        try:
+            request = httpx.Request(
+                question.method,
+                question.url,
+                headers={**HEADERS, **question.headers},
+                content=question.body,
+                extensions={"timeout": phases},
+            )
+            async with asyncio.timeout(timeout):
+                response = await (await self._way(request.url)).handle_async_request(request)
+                try:
+                    return PollAnswer(response.status_code, response.headers.get("retry-after"), await _body(response))
+                finally:
+                    await response.aclose()
+        except PollFailedError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # Whatever the HTTP libraries raise, it was no answer. The text of some of it holds the URL: left out.
+            raise PollFailedError(type(error).__name__) from None
+
+    async def _way(self, url: httpx.URL) -> AiohttpTransport:
+        place = url.scheme, url.host, url.port
+        if place not in self._ways:
+            proxy = self._proxies.get(url.scheme, "")
+            proxy = "" if proxy_bypass(url.netloc.decode("ascii")) else proxy
+            if proxy not in self._transports:
+                transport = AiohttpTransport(limits=CONNECTIONS, proxy=httpx.Proxy(proxy) if proxy else None)
+                self._transports[proxy] = await self._stack.enter_async_context(transport)
+            self._ways[place] = self._transports[proxy]
+        return self._ways[place]
+
+
+async def _body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise PollFailedError(f"an answer larger than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)

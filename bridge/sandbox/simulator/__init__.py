@@ -1,0 +1,1 @@
+"""Both providers simulated as real HTTP servers, with faults that a seed decides."""

@@ -1,0 +1,78 @@
+"""How the cache's database lays out a partition: what its keys and values mean. Nothing is read or written here.
+
+    s{key}                      timer, poll, the state as the state topic has it
+    e{time}{key}                following ends: the timers, by what they end
+    f{time}{key}                remembering ends
+    q{time}{key}                parking ends
+    p{provider:account},{time}{key}   an attempt is to be asked about
+    m                           what all of it stands for
+
+Times are milliseconds since the epoch, eight bytes, so that keys sort by them.
+"""
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import NamedTuple
+
+from bridge.core.attempt import Followed, Parked, State
+from bridge.state.serde import decode_state
+
+FORMAT = 1
+
+DUES = Struct(">QQ")
+"""An attempt's timer and its poll, before its state."""
+DUE = Struct(">Q")
+STATE, POLL, META = b"s", b"p", b"m"
+END, FORGET, PARK = b"e", b"f", b"q"
+
+
+class StoredAttempt(NamedTuple):
+    """An attempt as the cache has it; times in milliseconds since the epoch."""
+
+    state: Parked | Followed
+    timer: int
+    poll: int
+    """When to ask about it next, or 0."""
+
+
+class StateChange(NamedTuple):
+    """What a committed transaction made of an attempt; `encoded` is the new state as the state topic has it."""
+
+    key: str
+    before: StoredAttempt | None
+    after: State
+    encoded: bytes
+
+
+class PartitionMeta(NamedTuple):
+    """What a cached partition stands for, and what it holds."""
+
+    format: int
+    fingerprint: int
+    incarnation: str
+    offset: int
+    """The next offset of the state topic to be read."""
+    written_at: int
+    followed: Mapping[str, int]
+    """Attempts without a final status, by provider."""
+    parked: int
+
+
+def timer_index(state: Parked | Followed) -> bytes:
+    """The index that an attempt's timer is in."""
+    if isinstance(state, Parked):
+        return PARK
+    return END if state.final_at is None else FORGET
+
+
+def poll_index(account: str) -> bytes:
+    """The index of one account's polls; a comma sorts before whatever follows, and is in no account's name."""
+    return POLL + account.encode() + b","
+
+
+def parse_value(value: bytes | None) -> StoredAttempt | None:
+    """An attempt from its value."""
+    if value is None:
+        return None
+    timer, poll = DUES.unpack_from(value)
+    return StoredAttempt(decode_state(value[DUES.size :]), timer, poll)

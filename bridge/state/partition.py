@@ -1,0 +1,256 @@
+"""One journal partition's attempts on disk: a cache of its state topic, with timers and polls in order of time.
+
+It may lag Kafka, never lead it: it is written after a transaction's commit, together with the offset in the state topic
+that it stands for, in one write batch.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import orjson
+from rocksdict import WriteBatch
+
+from bridge.core.attempt import Followed, Parked, timer_at
+from bridge.core.entries import account_of
+from bridge.core.schedule import Schedule
+from bridge.state.column_family import ColumnFamily
+from bridge.state.keys import (
+    DUE,
+    DUES,
+    END,
+    FORGET,
+    FORMAT,
+    META,
+    PARK,
+    STATE,
+    PartitionMeta,
+    StateChange,
+    StoredAttempt,
+    parse_value,
+    poll_index,
+    timer_index,
+)
+
+NEAREST = 50
+"""How many attempts are looked at to find each provider's oldest."""
+
+PendingAttempt = tuple[str, Followed]
+"""An attempt's key, and what is known of it."""
+
+
+class PartitionStore:
+    """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
+
+    def __init__(self, column: ColumnFamily, timetable: Schedule) -> None:
+        self._column, self._timetable, self._fingerprint = column, timetable, timetable.fingerprint
+        self._floors: dict[bytes, int] = {}
+        self._moved: dict[str, int] = {}
+        """Polls that were taken while a transaction was under way, which knows only the one before."""
+        meta = self._read_meta()
+        self.position: PartitionMeta | None = meta
+        self.followed: Counter[str] = Counter(meta.followed if meta else {})
+        self.parked = meta.parked if meta else 0
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def get(self, keys: Sequence[str]) -> list[StoredAttempt | None]:
+        """What is known of each of these attempts."""
+        return [parse_value(value) for value in self._column.get_all([STATE + key.encode() for key in keys])]
+
+    def due(self, now: int, limit: int) -> list[str]:
+        """Keys of attempts whose timer has run out: the first of each kind, so that none waits for another.
+
+        Args:
+            now: The time.
+            limit: The most of each kind; of parked ones, whose words have to be read again, a tenth.
+        """
+        limits = {PARK: max(1, limit // 10), END: limit, FORGET: limit}
+        return [key for kind, most in limits.items() for _, key in self._until(kind, now, most)]
+
+    def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
+        """When and about which attempts of `provider:account` to ask, the longest due first."""
+        return self._until(poll_index(account), now, limit)
+
+    def newest_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
+        """The same, the shortest due first."""
+        return self._column.last(poll_index(account), now, limit)
+
+    def oldest_parked(self, limit: int) -> list[str]:
+        """Keys of the parked attempts that leave first."""
+        return [key for _, key in self._until(PARK, 2**63, limit)]
+
+    def oldest(self) -> dict[str, int]:
+        """By provider, from when the attempt counts whose end is nearest: the oldest, as a rule."""
+        keys = [key for _, key in self._until(END, 2**63, NEAREST)]
+        found: dict[str, int] = {}
+        for key, known in zip(keys, self.get(keys), strict=True):
+            if known and isinstance(known.state, Followed):
+                found.setdefault(key.split(":", 1)[0], known.state.starts_at)
+        return found
+
+    def pending(
+        self, limit: int, after: tuple[int, str] = (0, "")
+    ) -> tuple[list[PendingAttempt], tuple[int, str] | None]:
+        """Attempts that wait for their end, the nearest first, and after what to go on; None when there are no more.
+
+        Args:
+            limit: The most; a few hundred.
+            after: What the call before returned.
+        """
+        since, name = max(after, (self._floors.get(END, 0), ""))
+        found = self._column.first(END, since, 2**63, limit, name)
+        known = zip(found, self.get([key for _, key in found]), strict=True)
+        waiting = [(key, one.state) for (_, key), one in known if one and isinstance(one.state, Followed)]
+        return waiting, found[-1] if len(found) == limit else None
+
+    def next_due(self) -> int | None:
+        """When the next timer runs out."""
+        firsts = (self._until(kind, 2**63, 1) for kind in (PARK, END, FORGET))
+        return min((due for first in firsts for due, _ in first), default=None)
+
+    def _until(self, kind: bytes, now: int, limit: int) -> list[tuple[int, str]]:
+        """The first entries of an index up to a time. Starts where nothing is deleted yet: deleted ones cost time."""
+        found = self._column.first(kind, self._floors.get(kind, 0), now, limit)
+        if found:
+            self._floors[kind] = found[0][0]
+        return found
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def apply(self, changes: Iterable[StateChange], incarnation: str, offset: int) -> None:
+        """Write what a transaction committed, and the state topic's offset that this stands for."""
+        batch = self._column.batch()
+        for change in changes:
+            self._change(batch, change)
+        meta = PartitionMeta(
+            FORMAT,
+            self._fingerprint,
+            incarnation,
+            offset,
+            time.time_ns() // 1_000_000,
+            {provider: count for provider, count in self.followed.items() if count},
+            self.parked,
+        )
+        batch[META] = orjson.dumps(meta._asdict())
+        self._column.write(batch)
+        self._moved.clear()
+        self.position = meta
+
+    def ask(self, key: str, due: int, now: int) -> StoredAttempt | None:
+        """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
+        value = self._column.get(STATE + key.encode())
+        known = parse_value(value)
+        if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
+            batch = self._column.batch()
+            del batch[poll_index(account_of(key)) + DUE.pack(due) + key.encode()]
+            self._column.write(batch)
+            return None
+        self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
+        return known
+
+    def ask_again(self, key: str, at: int, now: int) -> None:
+        """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first.
+
+        Past the end it is still asked: for how long an end waits for that, whoever runs the timers decides.
+        """
+        value = self._column.get(STATE + key.encode())
+        known = parse_value(value)
+        if value is None or known is None or not isinstance(known.state, Followed):
+            return
+        if known.state.final_at is None:
+            last = known.state.ends_at - 1
+            latest = last if now < last else at
+            self._move_poll(key, known, value, min(at, known.poll or at, latest))
+
+    def put_off(self, until: Mapping[str, int]) -> None:
+        """Let each of these attempts' timers run out at its time; what changes an attempt sets its timer anew."""
+        batch, keys = self._column.batch(), list(until)
+        found = self._column.get_all([STATE + key.encode() for key in keys])
+        for key, value in zip(keys, found, strict=True):
+            known = parse_value(value)
+            if value is not None and known is not None:
+                raw, kind = key.encode(), timer_index(known.state)
+                del batch[kind + DUE.pack(known.timer) + raw]
+                batch[STATE + raw] = DUES.pack(until[key], known.poll) + value[DUES.size :]
+                self._index(batch, kind, until[key], raw)
+        if keys:
+            self._column.write(batch)
+
+    def _move_poll(self, key: str, known: StoredAttempt, value: bytes, poll: int) -> None:
+        raw, kind, batch = key.encode(), poll_index(account_of(key)), self._column.batch()
+        if known.poll:
+            del batch[kind + DUE.pack(known.poll) + raw]
+        batch[STATE + raw] = DUES.pack(known.timer, poll) + value[DUES.size :]
+        if poll:
+            self._index(batch, kind, poll, raw)
+        self._column.write(batch)
+        self._moved[key] = poll
+
+    def clear(self) -> None:
+        """Forget everything, to be built anew."""
+        self._column.clear()
+        self.position, self.followed, self.parked = None, Counter(), 0
+        self._floors.clear()
+
+    def flush(self) -> None:
+        """Write out what is only in memory, so that little has to be read again next time."""
+        self._column.flush()
+
+    def close(self) -> None:
+        """Let go of the database, for good: a poll under way may still hold this."""
+        self._column.close()
+
+    def _change(self, batch: WriteBatch, change: StateChange) -> None:
+        raw, before, after = change.key.encode(), change.before, change.after
+        if before and change.key in self._moved:
+            before = before._replace(poll=self._moved[change.key])
+        if before:
+            self._count(change.key, before.state, -1)
+        if after:
+            self._count(change.key, after, 1)
+            timer, poll = timer_at(after, self._timetable.policy), self._poll(change.key, before, after)
+            batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
+            new = _indexed(change.key, after, timer, poll)
+        else:
+            del batch[STATE + raw]
+            new = ()
+        old = _indexed(change.key, before.state, before.timer, before.poll) if before else ()
+        for kind, due in old:
+            if (kind, due) not in new:
+                del batch[kind + DUE.pack(due) + raw]
+        for kind, due in new:
+            if (kind, due) not in old:
+                self._index(batch, kind, due, raw)
+
+    def _poll(self, key: str, before: StoredAttempt | None, after: Parked | Followed) -> int:
+        if isinstance(after, Parked) or after.final_at is not None:
+            return 0
+        if before and isinstance(before.state, Followed):
+            return before.poll
+        # One that was due while nobody asked is due now.
+        return self._timetable.next_poll(key, after, after.starts_at - 1)
+
+    def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
+        batch[kind + DUE.pack(due) + raw] = b""
+        if due < self._floors.get(kind, 0):
+            self._floors[kind] = due
+
+    def _count(self, key: str, state: Parked | Followed, change: int) -> None:
+        if isinstance(state, Parked):
+            self.parked += change
+        elif state.final_at is None:
+            self.followed[key.split(":", 1)[0]] += change
+
+    def _read_meta(self) -> PartitionMeta | None:
+        value = self._column.get(META)
+        meta = orjson.loads(value) if value else {}
+        known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._fingerprint
+        return PartitionMeta(**meta) if known else None
+
+
+def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
+    """Where an attempt is found by time."""
+    if poll:
+        return (timer_index(state), timer), (poll_index(account_of(key)), poll)
+    return ((timer_index(state), timer),)

@@ -1,0 +1,35 @@
+"""Words, numbers and times as people read them, on the page and in a terminal, and JSON as scripts read it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+
+def encode_document(document: Any) -> bytes:
+    """Encode a document for people and scripts as JSON; a named tuple becomes an object."""
+    return orjson.dumps(document, default=lambda value: value._asdict())
+
+
+def format_count(number: int, noun: str) -> str:
+    """Format a count with its noun: `1 broker`, `2 brokers`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def format_time(milliseconds: int) -> str:
+    """Format a time in milliseconds since the epoch, in UTC, to the second."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def format_duration(milliseconds: float) -> str:
+    """Format a duration in its two largest units: `1d 3h`, `12.3s`."""
+    seconds = milliseconds / 1000
+    if abs(seconds) < 60:  # noqa: PLR2004 - of a minute
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    parts: list[str] = []
+    rest = int(abs(seconds))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return ("-" if seconds < 0 else "") + " ".join(part for part in parts[:2] if not part.startswith("0"))

@@ -1,0 +1,103 @@
+"""`sms-bridge check --sample FILE`: how an event of somebody's `sms.sent` would be read, member by member."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from rich.text import Text
+
+from bridge.accounts import build_accounts
+from bridge.core.delivery import format_rfc3339
+from bridge.core.entries import Sent
+from bridge.core.errors import ConfigurationError, PoisonMessageError
+from bridge.intake.field_mapping import SourceEvent, decode_event
+from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.privacy import Privacy
+from bridge.schemas import load_schema
+from bridge.settings.model import Settings
+from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
+
+
+class SampleMember(NamedTuple):
+    """One member by our name."""
+
+    name: str
+    place: str | None
+    """The pointer, `constant`, or our own name: where it was looked for and found. None: it isn't there."""
+    found: Any
+    taken: Any
+    wrong: str | None
+
+
+def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCode:
+    """Show how an event would be read.
+
+    Args:
+        settings: What the mapping is.
+        sample: A file that holds the value of one record.
+        as_json: As a document.
+
+    Raises:
+        ConfigurationError: The file can't be read.
+    """
+    if not sample.is_file():
+        raise ConfigurationError(f"--sample {sample} can't be read: give the path of a file that holds one event")
+    value = sample.read_bytes().strip()
+    max_follow = settings.follow.max_follow
+    reader = SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), max_follow)
+    try:
+        event = decode_event(value)
+        members = list_members(reader, event)
+        outcome = reader.read(value, time.time_ns() // 1_000_000)
+    except PoisonMessageError as poison:
+        members = list_members(reader, decode_event(value)) if poison.reason != "malformed" else []
+        _show(members, f"goes to the dead letters as {poison.reason.value}: {poison.error}", None, as_json=as_json)
+        return ExitCode.WRONG
+    if isinstance(outcome, SkipReason):
+        told = f"is skipped: SENT__WHERE turns it down at {reader.shape.unwanted(event)}"
+        _show(members, told, None, as_json=as_json)
+        return ExitCode.WRONG
+    _show(members, "is followed", outcome, as_json=as_json)
+    return ExitCode.FINE
+
+
+def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
+    """Every member that we know, and what an event has for it."""
+    sources, mapped = reader.shape.sources(event), reader.shape.mapped(event)
+    wrong = reader.complaints(mapped)
+    known = load_schema("sms.sent.v1")
+    found = []
+    for name in known["properties"]:
+        source = sources.get(name)
+        there = source is not None and source.value is not None
+        complaint = next((text for where, text in wrong.items() if where.split("/")[0] == name), None)
+        if not there and name in known["required"]:
+            looked = source.place if source else name
+            complaint = f"is required; looked for at {looked}; SENT__FIELDS or SENT__CONSTANTS say where it is"
+        place = source.place if source else None
+        found.append(SampleMember(name, place, source.value if source else None, mapped.get(name), complaint))
+    return found
+
+
+def _show(members: list[SampleMember], verdict: str, sent: Sent | None, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"readable": sent is not None, "verdict": verdict, "members": members, "entry": sent})
+        return
+    out = stdout_console()
+    out.print(make_table(("ours", "from", "value", "taken as"), (_row(member) for member in members)))
+    out.print(style_text(f"\nThe event {verdict}.", "ok" if sent else "wrong"))
+    if sent:
+        until = format_rfc3339(sent.gives_up_at)
+        out.print(Text(f"Attempt {sent.provider}:{sent.account}:{sent.provider_message_id}, followed until {until}."))
+
+
+def _row(member: SampleMember) -> tuple[str, str, str | Text, str | Text]:
+    found = "" if member.found is None else orjson.dumps(member.found).decode()
+    place = member.place or ""
+    if member.wrong:
+        return member.name, place, found or Text("absent", "dim"), style_text(member.wrong, "wrong")
+    if member.found is None:
+        return member.name, place, Text("absent", "dim"), ""
+    taken = member.taken if isinstance(member.taken, str) else orjson.dumps(member.taken).decode()
+    return member.name, place, found, style_text(taken, "ok")

@@ -1,0 +1,129 @@
+"""What `trace` found, as people read it and as scripts do. Nothing is fetched or decided here."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bridge.core.delivery import OUTCOMES
+from bridge.core.entries import Report, Sent
+from bridge.history.document import MAX_VALUE_BYTES
+from bridge.history.lookup import AttemptTrace, TraceResult
+from bridge.history.refold import Timeline, TimelineStep
+from bridge.history.search import DeadLetter
+from bridge.text import format_count, format_duration, format_time
+from bridge.tools.output import make_table, stdout_console, style_text
+
+
+def show_traces(found: TraceResult) -> None:
+    """The answer on a terminal, or as plain text."""
+    out = stdout_console()
+    if found.sents:
+        _show_recipient(out, found)
+    for told in found.told:
+        out.print(_shown(told))
+    if found.letters:
+        out.print(Text(f"{found.asked}: no attempt, but dead letters", "bold"))
+        out.print(_letters(found.letters))
+    if not (found.told or found.sents or found.letters):
+        out.print(style_text(f"{found.asked}: nothing since {format_time(max(0, found.since))}", "warning"))
+        out.print("Is the id complete? --since looks further back, as far as the topics reach.")
+    since, duration = format_time(max(0, found.since)), format_duration(1000 * found.seconds)
+    cost = f"{format_count(found.read, 'record')} read in {duration}, since {since}"
+    if found.told and not found.all and ":" not in found.asked:
+        cost += "; attempts that have no event yet: --thorough"
+    out.print(Text(cost, "dim"))
+
+
+def _shown(told: AttemptTrace) -> Group:
+    gathered, story = told.gathered, told.story
+    head = Text.assemble(("message ", "dim"), (story.message_id or "?", "bold"), ("   attempt ", "dim"), gathered.key)
+    sent = next((step.entry for step in story.steps if isinstance(step.entry, Sent)), None)
+    parts: list[Any] = [head]
+    if sent:
+        to = f" to {sent.recipient}" if sent.recipient else ""
+        parts.append(Text(f"sent {format_time(sent.sent_at)}{to}", "dim"))
+    parts += [_now(told), _steps(story, sent)]
+    if not story.agrees:
+        parts.append(_disagreement(story))
+    if gathered.letters:
+        parts += [Text("dead letters", "bold"), _letters(gathered.letters)]
+    return Group(*parts, Text(""))
+
+
+def _now(told: AttemptTrace) -> Text:
+    last = told.story.published[-1].event if told.story.published else None
+    return Text.assemble(("now  ", "dim"), style_text(told.now, str(last["outcome"]) if last else ""))
+
+
+def _steps(story: Timeline, sent: Sent | None) -> Padding:
+    made = Table("when", "after", "what", box=None, pad_edge=False, header_style="bold")
+    made.add_column("said", overflow="fold")
+    made.add_column("decided", overflow="fold", min_width=30)
+    for step in story.steps:
+        after = format_duration(step.at - sent.sent_at) if sent else ""
+        made.add_row(format_time(step.at)[5:], after, step.source, _said(step), _decided(step, story))
+    return Padding(made, (1, 0, 0, 2))
+
+
+def _said(step: TimelineStep) -> Text:
+    entry = step.entry
+    if isinstance(entry, Report):
+        said = Text(entry.provider_status or "")
+        if entry.provider_code:
+            said.append(f" ({entry.provider_code})")
+        said.append(f"\n{entry.raw}", "dim")
+        return said
+    return Text(f"to {entry.provider}, account {entry.account}" if isinstance(entry, Sent) else "")
+
+
+def _decided(step: TimelineStep, story: Timeline) -> Text:
+    if not step.events:
+        text = Text(step.why, "dim" if step.why.startswith("ignored") else "")
+    else:
+        text = Text(step.why)
+        for event in step.events:
+            text.append(" → ")
+            text.append_text(style_text(event["status"], OUTCOMES[event["status"]].value))
+            text.append(" final" if event["final"] else "")
+            text.append(f" #{event['sequence']}")
+            where = story.find_published(event["event_id"])
+            text.append(f" at {where.partition}/{where.offset}" if where else " (not in sms.delivery)", "dim")
+    if step.offset is not None:
+        text.append(f"\njournal offset {step.offset}", "dim")
+    return text
+
+
+def _disagreement(story: Timeline) -> Text:
+    return style_text(
+        "What was published is not what these entries come to under today's settings; published were: "
+        + ", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in story.published),
+        "warning",
+    )
+
+
+def _letters(letters: Iterable[DeadLetter]) -> Padding:
+    rows = [
+        (
+            letter.headers.get("received_at", "")[:19],
+            style_text(letter.headers.get("reason", "?"), "wrong"),
+            f"{letter.headers.get('error', '')}\n{letter.value[:MAX_VALUE_BYTES].decode('utf-8', 'replace')}",
+            f"{letter.partition}/{letter.offset}",
+        )
+        for letter in letters
+    ]
+    return Padding(make_table(("when", "reason", "what", "at"), rows), (0, 0, 0, 2))
+
+
+def _show_recipient(out: Console, found: TraceResult) -> None:
+    rows = []
+    for told in found.sents:
+        sent = next(step.entry for step in told.story.steps if isinstance(step.entry, Sent))
+        rows.append((format_time(sent.sent_at), sent.message_id, told.gathered.key, _now(told)[5:]))
+    out.print(Text(f"{format_count(len(found.sents), 'attempt')} to {found.asked}", "bold"))
+    out.print(Padding(make_table(("sent", "message", "attempt", ""), rows), (0, 0, 0, 2)))
+    if found.left_out:
+        out.print(style_text(f"{found.left_out} earlier ones are left out; narrow with --since", "warning"))

@@ -1,0 +1,82 @@
+"""Events as records: of `sms.delivery`, and of the compacted view beside it that holds each attempt's last one."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from bridge.core.delivery import Delivery
+from bridge.core.entries import attempt_key
+from bridge.core.publication import Publication
+from bridge.kafka.partitioner import partition_for
+from bridge.kafka.records import Header, Record
+
+EVENT_TYPE = "sms.delivery.v1"
+DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"
+"""The schema that events of this version are written by, with its minor version."""
+
+
+class TopicTarget(NamedTuple):
+    """A topic, and how many partitions it has."""
+
+    topic: str
+    partitions: int
+
+
+class DeliveryRecords:
+    """Writes events as records, with the headers of the CloudEvents Kafka binding (binary mode).
+
+    Args:
+        delivery: Where events go.
+        latest: Where each attempt's last event goes; None: nowhere.
+        source: What events say about where they come from.
+        frame: What stands before a value: a schema registry's five bytes, or nothing.
+    """
+
+    def __init__(self, delivery: TopicTarget, latest: TopicTarget | None, source: str, frame: bytes = b"") -> None:
+        self._delivery, self._latest, self._frame = delivery, latest, frame
+        self._fixed: list[Header] = [
+            ("ce_specversion", b"1.0"),
+            ("ce_type", EVENT_TYPE.encode()),
+            ("ce_source", source.encode()),
+            ("ce_dataschema", DATA_SCHEMA.encode()),
+            ("content-type", b"application/json"),
+        ]
+
+    def records(self, publications: Iterable[Publication]) -> list[Record]:
+        """A record for each event, in their order."""
+        topic, partitions = self._delivery
+        records = []
+        for delivery, observed_at, traceparent in publications:
+            key = delivery.message_id.encode()
+            headers = [
+                *self._fixed,
+                ("ce_id", delivery.event_id.encode()),
+                ("ce_subject", key),
+                ("ce_time", delivery.occurred_at.encode()),
+            ]
+            if traceparent:
+                headers.append(("traceparent", traceparent.encode()))
+            value = self._frame + encode_delivery(delivery)
+            records.append(Record(topic, partition_for(key, partitions), key, value, headers, observed_at))
+        return records
+
+    def latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:
+        """For the compacted view: the last record of each attempt among these, under the attempt's key."""
+        if self._latest is None:
+            return []
+        topic, partitions = self._latest
+        last = {_attempt(one.delivery): record for one, record in zip(publications, records, strict=True)}
+        return [
+            record._replace(topic=topic, partition=partition_for(key, partitions), key=key)
+            for key, record in last.items()
+        ]
+
+
+def encode_delivery(delivery: Delivery) -> bytes:
+    """Encode an event as `sms.delivery` holds it (`schemas/sms.delivery.v1.json`)."""
+    return orjson.dumps(delivery.as_json())
+
+
+def _attempt(delivery: Delivery) -> bytes:
+    return attempt_key(delivery.provider, delivery.account, delivery.provider_message_id).encode()
