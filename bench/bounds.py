@@ -16,7 +16,7 @@ def bounds(found: Found) -> Iterator[str]:
     }
     texts = [text for subject, say in _SAID.items() if subject in missed and (text := say(found))]
     if texts:
-        yield from ("## What bounds what is missed", "")
+        yield from ("## Reasons for missed targets", "")
         for text in texts:
             yield from (text, "")
 
@@ -31,9 +31,9 @@ def _tracker(found: Found) -> str:
     if not ours or not floor:
         return ""
     return f"""**The tracker: the interpreter.**
-Of {ours:.0f} µs an entry, {floor:.0f} are what the client takes to move as much with no logic. The other
-{ours - floor:.0f} are spread over reading and writing JSON, deciding, RocksDB and metrics, as the profile below shows;
-one process uses one core. [Decision 6](decisions/0006-speed.md) has what was tried."""
+Of {ours:.0f} µs per entry, the client takes {floor:.0f} to move the same data without any logic. The other
+{ours - floor:.0f} are spread over JSON, decisions, RocksDB and metrics, as the profile below shows. A process uses one
+core. [Decision 6](decisions/0006-speed.md) lists what was tried."""
 
 
 def _receiver(found: Found) -> str:
@@ -41,8 +41,8 @@ def _receiver(found: Found) -> str:
     if not ours or not floor:
         return ""
     return f"""**The receiver: Python for each callback, on one core.**
-Of {ours:.0f} µs, {floor:.0f} are the HTTP listener's. The other {ours - floor:.0f} are reading, deciding and writing a
-callback, and the client's batches. Replicas are how it grows: they share nothing."""
+Of {ours:.0f} µs, the HTTP listener takes {floor:.0f}. The other {ours - floor:.0f} go into parsing a callback,
+deciding, encoding it, and the client's batches. Receivers share nothing, so throughput grows with replicas."""
 
 
 def _intake(found: Found) -> str:
@@ -50,8 +50,8 @@ def _intake(found: Found) -> str:
     if not ours:
         return ""
     return f"""**The intake: Python for each event.**
-{ours:.0f} µs go into fetching, reading, validating and writing an event, the hash that Java's partitioner wants
-included."""
+{ours:.0f} µs go into fetching, parsing, validating and writing an event. This includes the hash of Java's
+partitioner."""
 
 
 def _end_to_end(found: Found) -> str:
@@ -59,10 +59,11 @@ def _end_to_end(found: Found) -> str:
     if not flow:
         return ""
     return f"""**End to end: the requests of a transaction.**
-A callback is answered, so in the journal, after {flow["callback_ms"]:.0f} ms. It waits for the transaction under way,
-then for its own: {flow["transaction_ms"]:.0f} ms each, for {flow["transaction_entries"]:.0f} entries. A transaction is
-five requests one after the other (partitions, batches, offsets' group, offsets, end), for each journal partition on its
-own. The broker's newer protocol (KIP-890) needs fewer; the client library doesn't speak it yet."""
+A callback is in the journal, and answered, after {flow["callback_ms"]:.0f} ms. It waits for the transaction in
+progress, then for its own: {flow["transaction_ms"]:.0f} ms each, for {flow["transaction_entries"]:.0f} entries. A
+transaction consists of five consecutive requests (partitions, batches, offsets' group, offsets, end), separately for
+each partition of the journal. The broker's newer protocol (KIP-890) needs fewer, but the client library does not
+support it yet."""
 
 
 def _known(found: Found) -> str:
@@ -70,11 +71,11 @@ def _known(found: Found) -> str:
     if len(numbers) < 2:
         return ""
     few, many = numbers[0], numbers[-1]
-    return f"""**Many attempts: what isn't in memory.**
-The entries here are about attempts drawn by chance from all of them. A few fit into the
-{MEMORY_BYTES >> 20} MB of the cache; of many, each look-up reads and unpacks blocks: {few["cpu_us"]:.0f} and
-{many["cpu_us"]:.0f} µs an entry. In practice reports are about what was sent lately. A restore takes
-{many["restore_cpu_us"]:.0f} µs a state: read, look up, unpack, index, write."""
+    return f"""**Many attempts: reads from disk.**
+The entries refer to random attempts. Few attempts fit into the {MEMORY_BYTES >> 20} MB of the block cache; with many,
+each look-up reads and decompresses blocks: {few["cpu_us"]:.0f} and {many["cpu_us"]:.0f} µs per entry. In practice,
+most reports refer to recent messages. A restore takes {many["restore_cpu_us"]:.0f} µs per state: read, look up,
+decompress, index, write."""
 
 
 _SAID: Mapping[str, Callable[[Found], str]] = {

@@ -10,48 +10,50 @@ from bench.targets import TARGETS
 
 HEAD = """# Performance
 
-Made by `make bench`, which measures everything on one machine in one run: the contestants of a subject take turns on
-the same broker, each is measured several times, medians count. A ratio is the median of the ratios within a round,
-so that both sides saw the same machine. CPU time is the contestant's own, as the kernel counts it; it is steadier than
-throughput where a broker, a load client and a contestant share two cores. What was published or acknowledged is read
-back and counted before a figure counts.
+`make bench` generates this page. It measures everything on one machine in one run. The contestants of a benchmark take
+turns on the same broker, each is measured several times, and the tables show medians. A ratio is the median of the
+ratios within each round, so that both sides ran under the same conditions. CPU time is the contestant's own, as counted
+by the kernel; it varies less than throughput, because the broker, the load generator and the contestant share two
+cores. Before a figure is accepted, the published or acknowledged records are read back and counted.
 """
 
 TITLES: Mapping[str, tuple[str, str]] = {
     "tracker": (
         "The tracker",
-        """Journal entries folded and published exactly once: decode, look up, decide, write state, publish a full event
-with headers, commit. *No logic* moves as many bytes in the same transactions on the same client and decides nothing.
-Kafka Streams runs `exactly_once_v2`, one thread, RocksDB with its cache; Quix Streams runs exactly-once with the
-bridge's own rules, so that only the engine differs. Measured from 20 % to 95 % of the entries: starts don't count.""",
+        """Journal entries are folded and published exactly once: decode, look up, decide, write state, publish a full
+event with headers, commit. *No logic* moves the same number of bytes in the same transactions with the same client, but
+decides nothing. Kafka Streams runs `exactly_once_v2` with one thread and RocksDB with its cache. Quix Streams runs
+exactly-once with the bridge's own rules, so that only the engine differs. The measurement covers 20 % to 95 % of the
+entries, so it excludes the start.""",
     ),
     "receiver": (
         "The receiver",
-        """Callbacks acknowledged once the journal has them (acks=all), 64 connections that each wait for their answer,
-load by a client in Go. *No Kafka* is the same HTTP listener answering at once. Starlette waits for one `send` per
-request.""",
+        """Callbacks are acknowledged once the journal has them (acks=all). A client in Go generates the load over 64
+connections, each of which waits for its response. *No Kafka* is the same HTTP listener, responding at once. Starlette
+awaits one `send` per request.""",
     ),
-    "intake": ("The intake", "`sms.sent` re-keyed into the journal."),
+    "intake": ("The intake", "Records of `sms.sent` are written to the journal with a new key."),
     "poller": (
         "The poller",
-        "64 connections against the simulated provider, which is Python too and shares the cores.",
+        "64 connections poll the simulated provider, which is also written in Python and shares the cores.",
     ),
     "end-to-end": (
         "End to end",
-        """All roles in one process, 500 messages a second, for 10 seconds: from a callback's request to its event
-before a `read_committed` reader; CPU is that of a message, all of its way. By the journal's partitions: one is enough
-for ten times as much, and each further one has transactions of its own, smaller ones, on the same two cores.""",
+        """One process runs all roles at 500 messages per second for 10 seconds. Latency is measured from a callback's
+request until a `read_committed` consumer has its event; CPU is the total per message. The rows differ in the number of
+the journal's partitions. One partition is enough for ten times this load; each further one has its own, smaller
+transactions on the same two cores.""",
     ),
-    "partitions": ("Partitions and processes", "The same load on 1, 2 and 4 partitions, one process each."),
+    "partitions": ("Partitions and processes", "The same load on 1, 2 and 4 partitions, one process per partition."),
 }
 UNITS = {
-    "per_second": "a second",
+    "per_second": "per second",
     "cpu_us": "µs CPU each",
     "p50_ms": "ms p50",
     "p99_ms": "ms p99",
-    "callback_ms": "ms a callback",
-    "transaction_ms": "ms a transaction",
-    "transaction_entries": "entries in one",
+    "callback_ms": "ms per callback",
+    "transaction_ms": "ms per transaction",
+    "transaction_entries": "entries per transaction",
 }
 CHARTS: Mapping[str, tuple[str, str]] = {"end-to-end": ("p50_ms", "p99_ms")}
 OTHERWISE = ("per_second", "cpu_us")
@@ -79,7 +81,7 @@ def _machine(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _targets(found: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("## Aims", "", "| what | aim | found | |", "|---|---:|---:|---|")
+    yield from ("## Targets", "", "| figure | target | measured | |", "|---|---:|---:|---|")
     for target in TARGETS:
         figure = target.figure(found)
         if figure is not None:
@@ -127,14 +129,14 @@ def _known(found: Mapping[str, Any]) -> Iterator[str]:
     if not numbers:
         return
     yield from ("## Many followed attempts", "")
-    yield "Restored from the state topic without a cache, at rest for a moment, then given entries about some of the"
-    yield "attempts, then started again with the cache kept. Bytes are per attempt; those of the state topic before"
-    yield "compression."
+    yield "The process restores from the state topic without a cache and rests for a moment. It then folds entries"
+    yield "about some of the attempts, and is restarted with its cache. Bytes are per attempt; those of the state topic"
+    yield "are uncompressed."
     yield from (
         "",
         (
-            "| followed | restore, s | states a second | start with cache, s | MB | MB after the entries |"
-            " disk bytes | state topic bytes | µs CPU an entry |"
+            "| followed | restore, s | states per second | start with cache, s | MB | MB after the entries |"
+            " disk bytes | state topic bytes | µs CPU per entry |"
         ),
         "|---:|" + "---:|" * len(KNOWN),
     )
@@ -147,8 +149,8 @@ def _known(found: Mapping[str, Any]) -> Iterator[str]:
 def _profile(found: Mapping[str, Any]) -> Iterator[str]:
     for name, table in found.get("profile", {}).items():
         if isinstance(table, Sequence) and not isinstance(table, str):
-            yield from (f"## Where the {name}'s time goes", "")
-            yield f"By py-spy, what a function calls included. All of it: [flame graph](performance/{name}-flame.svg)."
+            yield from (f"## Where the {name} spends its time", "")
+            yield f"Measured by py-spy, called functions included. See the [flame graph](performance/{name}-flame.svg)."
             yield ""
             yield from ("| function | share of samples |", "|---|---:|")
             yield from (f"| `{frame}` | {share:.1%} |" for frame, share in table)

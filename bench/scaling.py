@@ -58,22 +58,24 @@ def scaling(unit: Costs) -> str:
 
 
 def _head(unit: Costs) -> Iterator[str]:
-    yield f"""# Scaling: from 100 to 100,000 messages a second
+    yield f"""# Scaling: from 100 to 100,000 messages per second
 
-Computed and simulated by `make bench` from what it measured in the same run ([performance](performance.md)): an
-estimate to plan a load test by, not a promise. Unit costs, CPU of one core: {unit.intake:.0f} µs a sent event,
-{unit.receiver:.0f} µs a callback, {unit.tracker:.0f} µs a journal entry folded; {unit.restored:,.0f} states a second
-restored by one process, {unit.disk:.0f} bytes of disk an attempt.
+`make bench` computes and simulates these figures from its measurements in the same run ([performance](performance.md)).
+They are an estimate for planning a load test, not a guarantee.
 
-Assumed: {REPORTS} reports and {EVENTS} events a message; cores planned at {BUSY:.0%}; an attempt known for 48 h;
-replication {REPLICATION}, LZ4 to {COMPRESSED:.0%}; {BROKER_BYTES_S / 1e6:.0f} MB/s a broker; {LATE:.0%} of the messages
-without a final report after 15 minutes, which then take {POLLS} polls.
+Measured costs: {unit.intake:.0f} µs of CPU per sent event, {unit.receiver:.0f} µs per callback and
+{unit.tracker:.0f} µs per folded journal entry; {unit.restored:,.0f} states per second restored by one process;
+{unit.disk:.0f} bytes of disk per attempt.
+
+Assumptions: {REPORTS} reports and {EVENTS} events per message; cores {BUSY:.0%} busy; attempts known for 48 h;
+replication {REPLICATION}; LZ4 compresses to {COMPRESSED:.0%}; {BROKER_BYTES_S / 1e6:.0f} MB/s per broker; {LATE:.0%} of
+the messages have no final report after 15 minutes and then need {POLLS} polls.
 """
 
 
 def _table(unit: Costs) -> Iterator[str]:
     columns = [_column(rate, unit) for rate in RATES]
-    yield _row("messages a second", (f"{rate:,}" for rate in RATES))
+    yield _row("messages per second", (f"{rate:,}" for rate in RATES))
     yield RULE
     for name in columns[0]:
         yield _row(name, (column[name] for column in columns))
@@ -113,13 +115,13 @@ def plan(rate: int, unit: Costs) -> Plan:
 
 
 def _bad_hours(unit: Costs) -> Iterator[str]:
-    yield """## Bad hours
+    yield """## Disturbances
 
-Simulated second by second with the same costs and the replicas above (`bench/simulation.py`): by how much the oldest
-waiting entry of the journal is late at worst, and how long after the trouble's end nothing waits any more.
+`bench/simulation.py` simulates each disturbance second by second, with the same costs and the replicas above. The table
+shows the maximum delay of an entry in the journal, and how long after the end of the disturbance the backlog is gone.
 """
     plans = [plan(rate, unit) for rate in RATES]
-    yield _row("trouble", (f"{rate:,} a second" for rate in RATES))
+    yield _row("disturbance", (f"{rate:,} per second" for rate in RATES))
     yield RULE
     for trouble in TROUBLES:
         yield _row(trouble.text, (_told(simulate(one, trouble)) for one in plans))
@@ -127,7 +129,7 @@ waiting entry of the journal is late at worst, and how long after the trouble's 
 
 
 def _told(told: Told) -> str:
-    over = "never over" if told.over is None else f"over after {_duration(told.over)}"
+    over = "never recovers" if told.over is None else f"recovered after {_duration(told.over)}"
     return f"{_duration(told.behind)} late, {over}"
 
 
@@ -144,10 +146,10 @@ def _column(rate: int, unit: Costs) -> dict[str, str]:
         "journal partitions": f"{partitions:,}",
         "written by all brokers, MB/s": f"{written / 1e6:,.1f}",
         "brokers": f"{max(3, ceil(written / BROKER_BYTES_S)):,}",
-        "attempts known, millions": f"{known / 1e6:,.0f}",
-        "cache on disk in all, GB": f"{known * unit.disk / 1e9:,.0f}",
+        "known attempts, millions": f"{known / 1e6:,.0f}",
+        "cache on disk, in total, GB": f"{known * unit.disk / 1e9:,.0f}",
         "restore of one replica without a cache": _duration(known / replicas["track"] / unit.restored),
-        "polls a second, all accounts": f"{rate * LATE * POLLS:,.0f}",
+        "polls per second, all accounts": f"{rate * LATE * POLLS:,.0f}",
     }
 
 
@@ -162,24 +164,27 @@ def _duration(seconds: float) -> str:
 
 
 def _breaks() -> Iterator[str]:
-    yield """## What breaks first, and what to do then
+    yield """## Limits in the order in which they are reached
 
-1. **Polls.** `RATE_PER_SECOND` is 10 an account by default, which 100 messages a second exceed as soon as callbacks are
-   late. Ask the provider for more, spread the load over accounts, or poll later (`POLL`). Watch `polls_due` and
-   `poll_lateness`: polls late by minutes make ends late too, never wrong.
-2. **Restore without a cache.** An attempt is known until its time to give up is over, so what has to be read grows with
-   rate and `GIVE_UP_AFTER`, not with what is still open. Callbacks are taken meanwhile, but their partitions publish
-   nothing. Keep the cache (a StatefulSet's volume): a start then reads only what is new. A shorter `GIVE_UP_AFTER`
-   shortens everything; so do more replicas, for each restores its own partitions.
-3. **The number of partitions.** It bounds the tracker's replicas and can't be changed for a journal that holds entries.
-   From some thousand messages a second on, choose it before the first start: twice the replicas that the table says.
-   More partitions also mean more transactions at the same rate: each costs some milliseconds of everybody's time.
-4. **The receiver's cores.** It is stateless: more replicas behind the ingress, up to what the providers' connections
-   spread over.
-5. **Brokers.** Transactions need `__transaction_state` and `__consumer_offsets` spread over all of them (50 partitions
-   each by default). From 10,000 messages a second on, give journal and `sms.delivery` more partitions than brokers.
-6. **Compaction.** The state topic is rewritten as attempts change: at 100,000 messages a second its cleaner reads about
-   as much as all else writes. Give it threads (`log.cleaner.threads`) and look at `max-dirty-percent`.
+1. **Polls.** The default `RATE_PER_SECOND` is 10 per account. At 100 messages per second, late callbacks already cause
+   more polls than that. Ask the provider for a higher rate, spread the load over accounts, or poll later (`POLL`).
+   Watch `polls_due` and `poll_lateness`: polls that are late by minutes delay final statuses but never falsify them.
+2. **Restore without a cache.** An attempt is known until its deadline has passed. So the amount to restore grows with
+   the rate and with `GIVE_UP_AFTER`, not with the number of open messages. During a restore, callbacks are accepted,
+   but the affected partitions publish nothing. Keep the cache on a volume (StatefulSet), so that a restart reads only
+   new records. A shorter `GIVE_UP_AFTER` reduces all of these costs. More replicas help too, because each restores only
+   its own partitions.
+3. **The number of partitions.** It limits the number of trackers and can't be changed for a journal that has entries.
+   Above some thousand messages per second, choose it before the first start: twice the number of replicas in the table.
+   More partitions also mean more transactions at the same rate, and each takes some milliseconds that delay the others.
+4. **The receiver's cores.** The receiver is stateless. Add replicas behind the ingress; the providers' connections
+   limit how far the load can be spread.
+5. **Brokers.** For transactions, spread `__transaction_state` and `__consumer_offsets` over all brokers (50 partitions
+   each by default). Above 10,000 messages per second, give the journal and `sms.delivery` more partitions than there
+   are brokers.
+6. **Compaction.** The state topic is rewritten as attempts change. At 100,000 messages per second, the log cleaner
+   reads about as much as everything else writes. Give it more threads (`log.cleaner.threads`) and watch
+   `max-dirty-percent`.
 
-Beyond that one installation can be several: by provider or account, each with topics and a group of its own, since no
-attempt ever needs another's state."""
+Beyond that, split the installation by provider or account, each with its own topics and group. This is possible because
+no attempt depends on the state of another."""

@@ -46,8 +46,8 @@ class Trouble(NamedTuple):
 
 TROUBLES = (
     Trouble("providers silent for 10 minutes, then ten times as fast", 600, silent=True),
-    Trouble("Kafka away for 2 minutes", 120, away=True),
-    Trouble("a tracker gone with its cache", 0, lost=True),
+    Trouble("Kafka unavailable for 2 minutes", 120, away=True),
+    Trouble("one tracker lost with its cache", 0, lost=True),
 )
 
 

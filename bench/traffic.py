@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.delivery import Reason, Source, Status
 from bridge.core.entries import Entry, Report, Sent
 from bridge.journal.serde import encode_entry
 
@@ -67,7 +67,9 @@ def report(sent: Sent, status: Status, at: int) -> Report:
         sent.provider,
         sent.account,
         sent.provider_message_id,
-        Verdict(status, reason, False if bad else None),
+        status,
+        reason,
+        False if bad else None,
         word,
         "027" if bad else "000",
         {"mccmnc": "28301", "segments": "1"},

@@ -27,7 +27,7 @@ Seed = Annotated[int, typer.Option(help="Another one gives another world.")]
 
 
 def _roles(text: str) -> frozenset[Any]:
-    from bridge.app import Role  # noqa: PLC0415 - each command loads what it needs
+    from bridge.app.roles import Role  # noqa: PLC0415 - each command loads what it needs
 
     try:
         roles = frozenset(Role(part.strip()) for part in text.split(","))
@@ -48,14 +48,15 @@ def run(
     """Run the service."""
     import uvloop  # noqa: PLC0415
 
-    from bridge.app import App  # noqa: PLC0415
+    from bridge.app.app import App  # noqa: PLC0415
     from bridge.observability import logs  # noqa: PLC0415
     from bridge.settings.loading import load_settings  # noqa: PLC0415
 
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
-    logs.configure_logging(settings.log.level, "json" if as_json else settings.log.format)
-    uvloop.run(App(settings, chosen).run())
+    notices = logs.RecentNotices()
+    logs.configure_logging(settings.log.level, "json" if as_json else settings.log.format, notices)
+    uvloop.run(App(settings, chosen, notices).run())
 
 
 @cli.command()
@@ -154,5 +155,5 @@ def main() -> None:
 
         if not isinstance(error, KafkaError):
             raise
-        sys.stderr.write(f"sms-bridge: Kafka doesn't do its part: {format_error(error)}\n")
+        sys.stderr.write(f"sms-bridge: Kafka error: {format_error(error)}\n")
         sys.exit(1)

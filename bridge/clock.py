@@ -1,10 +1,15 @@
-"""The clock for what runs out: it never jumps. Whatever is stamped with a time takes the machine's own."""
+"""Clocks: one that never jumps, for timers; the machine's own, for time stamps."""
 
 import time
 from collections.abc import Callable
 
 SLEW = 0.1
 """How fast a step of the machine's clock is followed: a tenth of a second a second."""
+
+
+def now_ms() -> int:
+    """Read the machine's clock, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def _since_boot() -> float:

@@ -46,7 +46,7 @@ class Privacy:
         self._key = key if settings.recipient == "hash" else b""
         self._recipients = RECIPIENTS | {name.lower() for name in recipients}
 
-    def recipient(self, number: str | None) -> str | None:
+    def redact_recipient(self, number: str | None) -> str | None:
         """A phone number as it may be kept: itself, the HMAC-SHA-256 of its digits in hexadecimal, or None."""
         if number is None or self._keeps:
             return number
@@ -54,7 +54,7 @@ class Privacy:
             return None
         return hmac.digest(self._key, extract_digits(number).encode(), "sha256").hex()
 
-    def words(self, raw: str, members: frozenset[str]) -> str:
+    def redact_raw(self, raw: str, members: frozenset[str]) -> str:
         """A provider's words, a body or a query, as they may be kept.
 
         Args:
@@ -63,11 +63,11 @@ class Privacy:
         """
         return raw if self._keeps else _redacted(raw, lambda name, value: self._member(name, value, members))
 
-    def told(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         """A sentence about an input, which may quote it, as it may be kept."""
         return text if self._keeps else _NUMBER.sub(MASK, text)
 
-    def original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
+    def redact_original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
         """What a dead letter holds of an input that nobody could read or use, as it may be kept.
 
         Where numbers aren't kept as they are, members that hold one are emptied: a hash could not be told from a
@@ -93,7 +93,7 @@ class Privacy:
     def _member(self, name: str, value: Any, members: frozenset[str]) -> Any:
         if name.lower() not in members or value is None:
             return value
-        return self.recipient(str(value)) or DROPPED
+        return self.redact_recipient(str(value)) or DROPPED
 
 
 def _is_one_of(key: bytes, numbers: set[str]) -> bool:

@@ -3,12 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 
 def encode_document(document: Any) -> bytes:
-    """Encode a document for people and scripts as JSON; a named tuple becomes an object."""
-    return orjson.dumps(document, default=lambda value: value._asdict())
+    """Encode a document for people and scripts as JSON; a named tuple or a struct becomes an object."""
+    return orjson.dumps(document, default=_to_builtin)
+
+
+def _to_builtin(value: Any) -> Any:
+    return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value._asdict()
 
 
 def format_count(number: int, noun: str) -> str:

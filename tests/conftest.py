@@ -1,25 +1,15 @@
-"""What every test may ask for: one Kafka for the whole run, and names that no other test uses."""
-
-from collections.abc import AsyncIterator
-from uuid import uuid4
+"""What holds for all tests, wherever they stand: which fixtures there are, and in which order tests begin."""
 
 import pytest
-import pytest_asyncio
 
-from bridge.sandbox.kafka.broker import sandbox
-
-
-@pytest_asyncio.fixture(scope="session")
-async def kafka() -> AsyncIterator[str]:
-    """Bootstrap servers of a real Kafka: the environment's, or one broker that lives as long as the run.
-
-    Other runs may share the environment's, so topics, groups and transactional ids start with `unique`.
-    """
-    async with sandbox() as bootstrap_servers:
-        yield bootstrap_servers
+pytest_plugins = [
+    "tests.support.kafka.fixtures",
+    "tests.support.service.fixtures",
+    "tests.support.helm.fixtures",
+]
 
 
-@pytest.fixture
-def unique() -> str:
-    """A prefix for names on a shared Kafka, another one for each test."""
-    return f"test-{uuid4().hex[:12]}"
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)

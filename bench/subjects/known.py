@@ -15,7 +15,6 @@ from bench.run import Run
 from bench.traffic import attempt, report
 from bridge.core.attempt import Followed
 from bridge.core.delivery import Status
-from bridge.core.entries import attempt_key
 from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
@@ -115,8 +114,17 @@ async def _at_rest(process: Running) -> None:
 
 def _state(topic: str, number: int, now: int) -> Record:
     sent = attempt(number, now)
-    followed = Followed(sent.message_id, *sent[4:7], sent.recipient, sent.sender, sent.metadata, sent.traceparent)
-    key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+    followed = Followed(
+        sent.message_id,
+        sent.sent_at,
+        sent.starts_at,
+        sent.gives_up_at,
+        sent.recipient,
+        sent.sender,
+        sent.metadata,
+        sent.traceparent,
+    )
+    key = sent.key.encode()
     return Record(topic, partition_for(key, PARTITIONS), key, encode_state(followed))
 
 
@@ -128,5 +136,5 @@ def _entries(topic: str, touched: int, count: int, now: int) -> Iterator[Record]
         chance.shuffle(drawn)
         for number in drawn:
             sent = attempt(number, now)
-            key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+            key = sent.key.encode()
             yield Record(topic, partition_for(key, PARTITIONS), key, encode_entry(report(sent, status, now)))

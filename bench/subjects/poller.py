@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from bench.bridge import COMMAND, Bridge, environment, prepare, settings
 from bench.contest import Contestant, Measured, contest
 from bench.process import Failed, Running, finished
 from bench.run import Run
 from bench.subjects.receiver import listens
 from bench.traffic import attempt
-from bridge.core.entries import attempt_key
 from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
@@ -58,8 +59,8 @@ async def _bridge(run: Run) -> Measured:
 
     def journal() -> Iterator[Record]:
         for number in range(polls):
-            sent = attempt(number, now)._replace(provider="dexatel")
-            key = attempt_key(sent.provider, sent.account, sent.provider_message_id).encode()
+            sent = replace(attempt(number, now), provider="dexatel")
+            key = sent.key.encode()
             yield Record(f"{prefix}.journal", partition_for(key, PARTITIONS), key, encode_entry(sent))
 
     async with _provider(run) as url:

@@ -1,4 +1,4 @@
-"""The admin listener's routes: probes and metrics for everybody, the status page for whoever may see it.
+"""The admin listener's routes: probes and metrics for everybody, the status page for those who may see it.
 
 On its own port, not for the internet.
 """
@@ -12,9 +12,8 @@ from pydantic import SecretStr
 
 from bridge.admin.auth import decide_access, refuse
 from bridge.http_server import Request, Response
-
-Health = Callable[[], Mapping[str, bool]]
-"""Each part of the process that readiness depends on, and whether it is ready."""
+from bridge.observability.readiness import Readiness
+from bridge.state.ownership import OwnedPartitions
 
 Routes = Mapping[str, Callable[[Request], Awaitable[Response]]]
 
@@ -24,27 +23,27 @@ class Admin:
 
     Args:
         registry: The metrics.
-        health: Whether the process is ready.
-        details: What the readiness probe tells beside.
-        page: Routes that are guarded.
-        token: What opens them from another machine; without one they aren't there for it.
+        readiness: Whether the process is ready.
+        owned: The partitions of this process, if it tracks: the readiness probe shows those that are being restored.
+        guarded: Routes that need access.
+        token: Gives access from another machine; without one the guarded routes aren't there for it.
     """
 
     def __init__(
         self,
         registry: CollectorRegistry,
-        health: Health,
-        details: Callable[[], Mapping[str, object]],
-        page: Routes,
+        readiness: Readiness,
+        owned: OwnedPartitions | None,
+        guarded: Routes,
         token: SecretStr | None,
     ) -> None:
-        self._registry, self._health, self._details, self._token = registry, health, details, token
+        self._registry, self._readiness, self._owned, self._token = registry, readiness, owned, token
         self._open: Mapping[str, Callable[[], Response]] = {
             "/livez": lambda: Response(200, b"alive\n", {"content-type": "text/plain"}),
-            "/readyz": self._readiness,
-            "/metrics": self._metrics,
+            "/readyz": self._serve_readiness,
+            "/metrics": self._serve_metrics,
         }
-        self._guarded = page
+        self._guarded = guarded
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -58,11 +57,12 @@ class Admin:
             return Response(405, b"method not allowed", {"allow": "GET, HEAD"})
         return await guarded(request) if guarded else route()  # type: ignore[misc]  # one of them is there
 
-    def _readiness(self) -> Response:
-        parts = self._health()
+    def _serve_readiness(self) -> Response:
+        parts = self._readiness.check()
         ready = all(parts.values())
-        body = orjson.dumps({"ready": ready, "parts": parts, **self._details()})
+        details = {} if self._owned is None else {"restoring": [one.number for one in self._owned if not one.restored]}
+        body = orjson.dumps({"ready": ready, "parts": parts, **details})
         return Response(200 if ready else 503, body, {"content-type": "application/json"})
 
-    def _metrics(self) -> Response:
+    def _serve_metrics(self) -> Response:
         return Response(200, generate_latest(self._registry), {"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from bridge.clock import now_ms
 from bridge.kafka.clients import KafkaClients, format_error
 from bridge.kafka.consumers import close_consumer, fetch
 from bridge.kafka.wire_format import strip_frame
@@ -64,7 +65,7 @@ class EventStream:
         self._kafka = kafka
         self._tps = [TopicPartition(topic, number) for number in range(partitions)]
         self._frames: deque[_Frame] = deque(maxlen=FRAMES)
-        self._number = time.time_ns() // 1_000_000  # so that a process begun again isn't behind what browsers remember
+        self._number = now_ms()  # so that a process begun again isn't behind what browsers remember
         self._news = asyncio.Event()
         self._viewers = 0
         self._left_at = 0.0
@@ -160,7 +161,7 @@ class EventStream:
             self._publish("reading", b"{}")
             self._troubled = False
             while self._wanted():
-                batches = await fetch(consumer, within=1000)
+                batches = await fetch(consumer, timeout_ms=1000)
                 if batches:
                     self._tell(
                         [strip_frame(record.value) for batch in batches.values() for record in batch if record.value]

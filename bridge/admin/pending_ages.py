@@ -1,34 +1,37 @@
-"""How old the attempts are that wait for their end: those whose end is nearest; the rest is only counted.
+"""The ages of open messages: of those whose deadline is nearest; the rest is only counted.
 
-The page asks now and then, and a metric is told all the time.
+The page asks now and then; the metric is set every minute.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from prometheus_client import Gauge
 
+from bridge.clock import now_ms
+from bridge.core.entries import AttemptKey
 from bridge.core.errors import StoreCorruptedError
+from bridge.core.schedule import HOUR, MINUTE
+from bridge.state.ownership import OwnedPartitions
 from bridge.state.partition import PartitionStore
 
-MOST = 20_000
+MAX_ATTEMPTS = 20_000
 """Attempts that are looked at in all: some 0.2 s of work, in slices."""
 
-LEAST_EACH = 500
+MIN_PER_PARTITION = 500
 """Of each partition, however many there are."""
 
-SLICE = 200
-FRESH = 15.0
-"""Seconds for which a count is good enough."""
+SLICE_ATTEMPTS = 200
+MAX_AGE_SECONDS = 15.0
+"""For which a count is good enough."""
 
-TOLD_EVERY = 60.0
+METRIC_INTERVAL = 60.0
 """Seconds between two counts for the metric."""
 
-MINUTE, HOUR = 60_000, 3_600_000
-AGES = (
+AGE_GROUPS = (
     ("<1m", MINUTE),
     ("<10m", 10 * MINUTE),
     ("<1h", HOUR),
@@ -36,80 +39,75 @@ AGES = (
     ("<24h", 24 * HOUR),
     ("older", 2**63),
 )
-"""What they are told apart by, youngest first; milliseconds."""
-
-
-class StoreOwner(Protocol):
-    """Who owns a partition, as far as it matters here."""
-
-    attempts: PartitionStore
+"""By name, each with its bound in milliseconds, youngest first."""
 
 
 class AgeCounts(NamedTuple):
-    """A count by provider and age, and when it was made: seconds of a monotonic clock."""
+    """Counts by provider and age group, and when they were made: seconds of a monotonic clock."""
 
-    counts: dict[str, dict[str, int]]
+    counts: Mapping[str, Mapping[str, int]]
     at: float
 
 
-def age_of(milliseconds: int) -> str:
-    """Which kind of age it is."""
-    return next(name for name, most in AGES if milliseconds < most)
+def find_age_group(milliseconds: int) -> str:
+    """The name of an age's group."""
+    return next(name for name, bound in AGE_GROUPS if milliseconds < bound)
 
 
 class PendingAges:
     """Counts, but not often.
 
     Args:
-        owners: The partitions that this process owns now.
+        owned: The partitions of this process.
         providers: Whose attempts there may be.
-        gauge: By provider and age, for the metric.
+        gauge: The metric, by provider and age group.
     """
 
-    def __init__(self, owners: Callable[[], Iterable[StoreOwner]], providers: Iterable[str], gauge: Gauge) -> None:
-        self._owners, self._providers, self._gauge = owners, frozenset(providers), gauge
-        self._one = asyncio.Lock()
+    def __init__(self, owned: OwnedPartitions, providers: Iterable[str], gauge: Gauge) -> None:
+        self._owned, self._providers, self._gauge = owned, frozenset(providers), gauge
+        self._lock = asyncio.Lock()
         self._ages = AgeCounts({}, float("-inf"))
-        self._tell()
+        self._set_metric()
 
     async def run(self) -> None:
-        """Tell the metric until cancelled."""
+        """Set the metric until cancelled."""
         while True:
-            await self.ages()
-            await asyncio.sleep(TOLD_EVERY)
+            await self.count()
+            await asyncio.sleep(METRIC_INTERVAL)
 
-    async def ages(self) -> AgeCounts:
-        """The count, at most `FRESH` seconds old."""
-        async with self._one:
-            if time.monotonic() - self._ages.at > FRESH:
-                self._ages = AgeCounts(await self._count(), time.monotonic())
-                self._tell()
-            return self._ages
+    async def count(self) -> Mapping[str, Mapping[str, int]]:
+        """Open messages by provider and age group, at most `MAX_AGE_SECONDS` old."""
+        async with self._lock:
+            if time.monotonic() - self._ages.at > MAX_AGE_SECONDS:
+                self._ages = AgeCounts(await self._count_all(), time.monotonic())
+                self._set_metric()
+            return self._ages.counts
 
-    def _tell(self) -> None:
+    def _set_metric(self) -> None:
         for provider in self._providers:
-            for age, _ in AGES:
-                self._gauge.labels(provider, age).set(self._ages.counts.get(provider, {}).get(age, 0))
+            for name, _ in AGE_GROUPS:
+                self._gauge.labels(provider, name).set(self._ages.counts.get(provider, {}).get(name, 0))
 
-    async def _count(self) -> dict[str, dict[str, int]]:
-        owners = list(self._owners())
-        most = max(LEAST_EACH, MOST // max(1, len(owners)))
+    async def _count_all(self) -> dict[str, dict[str, int]]:
+        stores = [owned.store for owned in self._owned]
+        limit = max(MIN_PER_PARTITION, MAX_ATTEMPTS // max(1, len(stores)))
         found: dict[str, Counter[str]] = {}
-        for owner in owners:
+        for store in stores:
             try:
-                await _count_some(owner.attempts, most, found)
+                await _count_store(store, limit, found)
             except StoreCorruptedError:
-                continue  # taken away, or to be built anew
-        return {provider: {name: counts[name] for name, _ in AGES} for provider, counts in sorted(found.items())}
+                continue  # taken away, or to be rebuilt
+        return {provider: {name: counts[name] for name, _ in AGE_GROUPS} for provider, counts in sorted(found.items())}
 
 
-async def _count_some(attempts: PartitionStore, most: int, found: dict[str, Counter[str]]) -> None:
-    place: tuple[int, str] | None = (0, "")
-    now = time.time_ns() // 1_000_000
-    for _ in range(0, most, SLICE):
-        if place is None:
+async def _count_store(store: PartitionStore, limit: int, found: dict[str, Counter[str]]) -> None:
+    after: tuple[int, str] | None = (0, "")
+    now = now_ms()
+    for _ in range(0, limit, SLICE_ATTEMPTS):
+        if after is None:
             return
-        waiting, place = attempts.pending(SLICE, place)
+        waiting, after = store.pending(SLICE_ATTEMPTS, after)
         for key, state in waiting:
-            found.setdefault(key.partition(":")[0], Counter())[age_of(now - state.starts_at)] += 1
+            group = find_age_group(now - state.starts_at)
+            found.setdefault(AttemptKey.parse(key).provider, Counter())[group] += 1
         await asyncio.sleep(0)

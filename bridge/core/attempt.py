@@ -1,9 +1,10 @@
-"""What is known of an attempt between two entries, and until when."""
+"""What is known of an attempt between two entries, and until when. The types are the state topic's wire format."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from bridge.core.delivery import Status
+from msgspec import Struct
+
+from bridge.core.delivery import Source, Status, Verdict
 from bridge.core.entries import Report
 
 
@@ -17,21 +18,63 @@ class Policy(NamedTuple):
     emit_interim: bool = True
 
 
-class ParkedReport(NamedTuple):
-    """A report that came before its sent: what it said, and where in the journal its words are."""
+class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
+    """A mapped report that came before its sent. Its raw text stays in the journal, at `offset`."""
 
     offset: int
-    report: Report
+    provider: str
+    account: str
+    provider_message_id: str
+    verdict: Verdict
+    provider_status: str | None
+    provider_code: str | None
+    provider_details: dict[str, str]
+    provider_time: int | None
+    source: Source
+    observed_at: int
+
+    @classmethod
+    def from_report(cls, offset: int, report: Report, verdict: Verdict) -> Self:
+        """Park a report."""
+        return cls(
+            offset,
+            report.provider,
+            report.account,
+            report.provider_message_id,
+            verdict,
+            report.provider_status,
+            report.provider_code,
+            report.provider_details,
+            report.provider_time,
+            report.source,
+            report.observed_at,
+        )
+
+    def to_report(self) -> Report:
+        """Take the report up again, without its raw text."""
+        return Report(
+            self.provider,
+            self.account,
+            self.provider_message_id,
+            *self.verdict,
+            self.provider_status,
+            self.provider_code,
+            self.provider_details,
+            self.provider_time,
+            self.source,
+            self.observed_at,
+            "",
+        )
 
 
-class Parked(NamedTuple):
-    """Reports of an attempt that nobody has sent yet."""
+class Parked(Struct, array_like=True, frozen=True, gc=False):
+    """Reports of an attempt for which no sent has come yet."""
 
     until: int
     reports: tuple[ParkedReport, ...]
 
 
-class Followed(NamedTuple):
+class Followed(Struct, array_like=True, frozen=True, gc=False):
     """An attempt that was sent; final or not, until it is forgotten."""
 
     message_id: str
@@ -40,7 +83,7 @@ class Followed(NamedTuple):
     ends_at: int
     recipient: str | None
     sender: str | None
-    metadata: Mapping[str, str]
+    metadata: dict[str, str]
     traceparent: str | None
     status: Status | None = None
     sequence: int = 0

@@ -11,6 +11,8 @@ from hashlib import sha1
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from msgspec import Struct
+
 NAMESPACE = UUID("8f0c1e52-6d0b-5c1e-9f43-7a2f6f1d2b90")
 """The UUIDv5 namespace of every event id."""
 
@@ -117,7 +119,7 @@ class Verdict(NamedTuple):
         return RANKS[self.status] == FINAL_RANK
 
 
-class Delivery(NamedTuple):
+class Delivery(Struct, frozen=True, gc=False):
     """One event of `sms.delivery`, member for member as `schemas/sms.delivery.v1.json` has it.
 
     Public: consumers may build on it, and it changes only as the schema does. For example:
@@ -141,7 +143,7 @@ class Delivery(NamedTuple):
     reason: Reason
     provider_status: str | None
     provider_code: str | None
-    provider_details: Mapping[str, str]
+    provider_details: dict[str, str]
     previous_status: Status | None
     sequence: int
     corrects: str | None
@@ -151,7 +153,7 @@ class Delivery(NamedTuple):
     occurred_at: str
     occurred_at_source: str
     latency_seconds: float | None
-    metadata: Mapping[str, str]
+    metadata: dict[str, str]
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -160,15 +162,12 @@ class Delivery(NamedTuple):
         Raises:
             KeyError: A member is missing: it is no event of this or a later minor version.
         """
-        members = {name: document[name] for name in cls._fields}
+        members = {name: document[name] for name in cls.__struct_fields__}
         return cls(**members | {name: _known(kind, members[name]) for name, kind in _ENUMS.items()})
 
     def as_json(self) -> dict[str, Any]:
         """The event as a JSON document; every member is there."""
-        return dict(zip(_MEMBERS, self, strict=True))
-
-
-_MEMBERS = Delivery._fields
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 _ENUMS: Mapping[str, type[StrEnum]] = {

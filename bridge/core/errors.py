@@ -1,22 +1,22 @@
-"""Every error the bridge raises on purpose. An error's type carries its policy; nobody compares messages.
+"""Every error that the bridge raises on purpose. An error's type carries its policy; nobody compares messages.
 
 BridgeError
-├── Poison          this input will never be read: to the dead letter, with a reason, and on
-├── Unauthentic     a callback whose signature is wrong: 401, nothing kept
-├── Transient       try again later, with backoff
-│   ├── Unavailable     Kafka did not take it in time
-│   ├── LookupFailed    the provider did not give a usable answer
-│   └── RateLimited     the provider asks for patience
-├── Damaged         the cache on disk can't be used: put it aside, begin again without it
-├── Refused         the provider does not accept our credentials: stop asking, raise the alarm
-└── Misconfigured   the service must not start or go on: one line that names the remedy
+├── PoisonMessageError         this input will never be readable: write it to the dead letters with a reason, go on
+├── InvalidSignatureError      a callback whose signature is wrong: answer 401, keep nothing
+├── KafkaUnavailableError      Kafka did not acknowledge in time: retry
+├── PollFailedError            the provider gave no usable answer: retry with backoff
+├── RateLimitedError           the provider asks for patience: retry later
+├── AuthenticationFailedError  the provider refuses our credentials: pause, raise the alarm, retry later
+├── StoreCorruptedError        the cache on disk can't be used: put it aside, rebuild it
+└── ConfigurationError         the service must not start or go on: one line that names the setting and the remedy
 """
 
 from enum import StrEnum
+from typing import ClassVar
 
 
 class DeadLetterReason(StrEnum):
-    """Why something is in the dead letter topic. Closed."""
+    """Why something is in the dead-letter topic. Closed."""
 
     MALFORMED = "malformed"
     INVALID = "invalid"
@@ -33,6 +33,9 @@ class DeadLetterReason(StrEnum):
 
 class BridgeError(Exception):
     """The root of the tree above."""
+
+    retriable: ClassVar[bool] = False
+    """Whether the same may succeed later. Read by `kafka/retry.py`."""
 
 
 class PoisonMessageError(BridgeError):
@@ -53,24 +56,26 @@ class InvalidSignatureError(BridgeError):
     """A callback that isn't signed as the account's settings demand."""
 
 
-class TransientError(BridgeError):
-    """Nothing is wrong with the input: the same may work later."""
-
-
-class KafkaUnavailableError(TransientError):
+class KafkaUnavailableError(BridgeError):
     """Kafka did not acknowledge in time, or too much is waiting for it already."""
 
+    retriable = True
 
-class PollFailedError(TransientError):
+
+class PollFailedError(BridgeError):
     """A poll that gave no usable answer: an outage, a time-out, garbage."""
 
+    retriable = True
 
-class RateLimitedError(TransientError):
+
+class RateLimitedError(BridgeError):
     """The provider answered 429.
 
     Args:
         retry_after: Seconds the provider asks to wait, or None when it doesn't say.
     """
+
+    retriable = True
 
     def __init__(self, retry_after: float | None) -> None:
         super().__init__("rate limited by the provider")
@@ -80,9 +85,13 @@ class RateLimitedError(TransientError):
 class AuthenticationFailedError(BridgeError):
     """The provider does not accept the account's credentials."""
 
+    retriable = True
+
 
 class StoreCorruptedError(BridgeError):
-    """The cache on disk can't be read or written. It is only a cache: it is put aside and built anew."""
+    """The cache on disk can't be read or written. It is only a cache: it is put aside and rebuilt."""
+
+    retriable = True
 
 
 class ConfigurationError(BridgeError):

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forget_at
 from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, Word, format_rfc3339
-from bridge.core.entries import Entry, Report, Sent
+from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
 from bridge.core.publication import Publication, make_delivery
 
@@ -66,7 +66,7 @@ class FoldResult(NamedTuple):
     state: State
     outcome: FoldOutcome
     publications: tuple[Publication, ...] = ()
-    letters: tuple[Rejection, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
 
 
 def fold(key: str, state: State, entry: Entry, at: EntryPosition, policy: Policy) -> FoldResult:
@@ -109,12 +109,12 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
 def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, policy: Policy) -> FoldResult:
     # A sent that is read again long after (a rewind) must not start a second life: its own times tell.
     if min(entry.gives_up_at, entry.sent_at + policy.max_follow) <= at.journaled_at:
-        letter = Rejection(
+        rejection = Rejection(
             DeadLetterReason.TOO_OLD,
             f"nobody follows it and its end was {format_rfc3339(entry.gives_up_at)}",
             at.offset,
         )
-        return FoldResult(state, FoldOutcome.TOO_OLD, (), (letter,))
+        return FoldResult(state, FoldOutcome.TOO_OLD, (), (rejection,))
     followed = Followed(
         message_id=entry.message_id,
         sent_at=entry.sent_at,
@@ -131,8 +131,8 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, poli
 def _pick_up(key: str, followed: Followed, parked: Parked, at: EntryPosition, policy: Policy) -> FoldResult:
     state: State = followed
     publications: list[Publication] = []
-    for _, report in parked.reports:
-        folded = _hear(key, state, report, at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
+    for report in parked.reports:
+        folded = _hear(key, state, report.to_report(), at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
         state = folded.state
         publications += folded.publications
     return FoldResult(state, FoldOutcome.FOLLOWED, tuple(publications))
@@ -149,13 +149,14 @@ def _sent_again(_key: str, state: Followed, entry: Sent, at: EntryPosition, _pol
 
 
 def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
-    if entry.verdict is None:
+    verdict = entry.verdict
+    if verdict is None:
         return FoldResult(state, FoldOutcome.UNMAPPED)
     parked = state or Parked(at.journaled_at + policy.park_for, ())
-    if any(known.report.verdict.status is entry.verdict.status for known in parked.reports if known.report.verdict):
+    if any(known.verdict.status is verdict.status for known in parked.reports):
         return FoldResult(parked, FoldOutcome.DUPLICATE)
-    kept = ParkedReport(at.offset, entry._replace(raw=""))
-    return FoldResult(parked._replace(reports=(*parked.reports, kept)), FoldOutcome.PARKED)
+    report = ParkedReport.from_report(at.offset, entry, verdict)
+    return FoldResult(Parked(parked.until, (*parked.reports, report)), FoldOutcome.PARKED)
 
 
 class Move(Word):
@@ -186,9 +187,9 @@ MOVES: Mapping[tuple[Status | None, Status], Move] = {
 
 
 def _hear(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
-    if entry.verdict is None:
+    if entry.status is None:
         return FoldResult(state, FoldOutcome.UNMAPPED)
-    move = MOVES[state.status, entry.verdict.status]
+    move = MOVES[state.status, entry.status]
     if move is Move.PUBLISH or move is Move.CORRECT:
         return _publish(key, state, entry, at.journaled_at, policy)
     return FoldResult(state, FoldOutcome(move.value))
@@ -210,16 +211,26 @@ _RULES: Mapping[tuple[type, type], Callable[..., FoldResult]] = {
 def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> FoldResult:
     verdict = report.verdict or Verdict(Status.UNKNOWN)
     final = verdict.final
-    is_told = final or policy.emit_interim
-    # By position, for this is the hot path: what was sent stays, what became of it changes.
-    changed = Followed(*state[:8], verdict.status, state.sequence + is_told, now if final else None)
-    if not is_told:
+    is_published = final or policy.emit_interim
+    changed = Followed(
+        state.message_id,
+        state.sent_at,
+        state.starts_at,
+        state.ends_at,
+        state.recipient,
+        state.sender,
+        state.metadata,
+        state.traceparent,
+        verdict.status,
+        state.sequence + is_published,
+        now if final else None,
+    )
+    if not is_published:
         return FoldResult(changed, FoldOutcome.WITHHELD)
     publication = Publication(make_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
     return FoldResult(changed, FoldOutcome.PUBLISHED, (publication,))
 
 
 def _deadline_report(key: str, now: int, reason: Reason) -> Report:
-    provider, account, provider_message_id = key.split(":", 2)
-    verdict = Verdict(Status.UNKNOWN, reason)
-    return Report(provider, account, provider_message_id, verdict, None, None, {}, None, Source.DEADLINE, now, "")
+    status, source = Status.UNKNOWN, Source.DEADLINE
+    return Report(*AttemptKey.parse(key), status, reason, None, None, None, {}, None, source, now, "")

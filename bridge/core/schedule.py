@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from bridge.core.attempt import Followed, Policy
-from bridge.core.entries import account_of
+from bridge.core.entries import full_account_of
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 
@@ -62,7 +62,7 @@ class Schedule(NamedTuple):
 
     def next_poll(self, key: str, state: Followed, after: int) -> int:
         """The first poll after a time, or 0 when there is none."""
-        ages = self.poll_ages.get(account_of(key), ())
+        ages = self.poll_ages.get(full_account_of(key), ())
         return next_poll_at(ages, key, state.starts_at, state.ends_at, after) or 0
 
     @property

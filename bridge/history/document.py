@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from msgspec.structs import asdict
+
 from bridge.core.delivery import format_rfc3339
+from bridge.core.entries import Entry, Sent
+from bridge.dead_letters import DeadLetter
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import PublishedEvent, Timeline, TimelineStep
-from bridge.history.search import DeadLetter
 
 MAX_VALUE_BYTES = 2_000
 """Of a dead letter's value, in a document or on a screen."""
@@ -31,7 +34,7 @@ def _attempt(told: AttemptTrace) -> dict[str, Any]:
         "attempt": gathered.key,
         "message_id": story.message_id,
         "now": told.now,
-        "state": None if gathered.state is None else gathered.state._asdict(),
+        "state": None if gathered.state is None else asdict(gathered.state),
         "journal_partition": gathered.partition,
         "timeline": [_step(step, story) for step in story.steps],
         "agrees": story.agrees,
@@ -52,7 +55,7 @@ def _step(step: TimelineStep, story: Timeline) -> dict[str, Any]:
             for event in step.events
             for e in [story.find_published(event["event_id"])]
         ],
-        "entry": step.entry._asdict() if step.entry else None,
+        "entry": _entry(step.entry),
     }
 
 
@@ -63,3 +66,15 @@ def _place(published: PublishedEvent | None) -> dict[str, int | None]:
 def _letter(letter: DeadLetter) -> dict[str, Any]:
     value = letter.value[:MAX_VALUE_BYTES].decode("utf-8", "replace")
     return {"partition": letter.partition, "offset": letter.offset, "headers": letter.headers, "value": value}
+
+
+def _entry(entry: Entry | None) -> dict[str, Any] | None:
+    """An entry; a report's verdict stands together, as status, reason and permanent."""
+    if entry is None:
+        return None
+    members = asdict(entry)
+    del members["v"]
+    if isinstance(entry, Sent):
+        return members
+    verdict = [members.pop(name) for name in ("status", "reason", "permanent")]
+    return {**members, "verdict": verdict if entry.status else None}

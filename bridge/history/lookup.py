@@ -4,11 +4,13 @@ import time
 from typing import NamedTuple
 
 from bridge.accounts import Accounts, build_accounts
-from bridge.core.entries import Sent, attempt_key
+from bridge.clock import now_ms
+from bridge.core.entries import AttemptKey
 from bridge.core.errors import ConfigurationError
 from bridge.core.schedule import Schedule
+from bridge.dead_letters import DeadLetter
 from bridge.history.refold import WAITING, Timeline, describe_state, refold
-from bridge.history.search import AttemptHistory, DeadLetter, HistorySearch, mentions, parse_attempt_keys
+from bridge.history.search import AttemptHistory, HistorySearch, mentions, parse_attempt_keys
 from bridge.history.topic_scanner import Progress, open_scanner
 from bridge.kafka.clients import KafkaClients
 from bridge.privacy import Privacy, extract_digits
@@ -62,7 +64,7 @@ async def find_traces(settings: Settings, question: TraceQuery, progress: Progre
     """
     accounts = build_accounts(settings)
     known_for = settings.follow.max_follow + settings.follow.remember_for
-    since = question.since if question.since is not None else _now() - known_for
+    since = question.since if question.since is not None else now_ms() - known_for
     started = time.monotonic()
     async with open_scanner(KafkaClients(settings.kafka)) as scan:
         search = HistorySearch(scan, settings, since, progress)
@@ -83,7 +85,7 @@ async def _found(search: HistorySearch, question: TraceQuery, settings: Settings
         gathered, searched = await _of_message(search, question, may_search=not keys)
     letters: list[DeadLetter] = []
     if not gathered:
-        ids = [question.name, *(key.split(":", 2)[2] for key in keys)]
+        ids = [question.name, *(AttemptKey.parse(key).provider_message_id for key in keys)]
         letters = [letter for letter in await search.letters() if mentions(letter.value, ids)]
     return TraceResult(
         question.name, tuple(_told(one, timetable) for one in gathered), letters=tuple(letters), all=searched
@@ -95,10 +97,10 @@ async def _of_message(
 ) -> tuple[list[AttemptHistory], bool]:
     """A message's attempts, and whether all of the journal was read for them."""
     events = await search.events([question.name])
-    keys = {attempt_key(*(e.event[name] for name in ("provider", "account", "provider_message_id"))) for e in events}
+    keys = {event.key for event in events}
     searched = question.thorough or (may_search and not events)
     if searched:
-        keys |= {attempt_key_of(sent) for sent in await search.attempts_of(question.name)}
+        keys |= {sent.key for sent in await search.attempts_of(question.name)}
     gathered = await search.attempts(sorted(keys), events)
     return sorted(gathered, key=lambda one: min((h.journaled_at for h in one.past.heard), default=0)), searched
 
@@ -111,21 +113,16 @@ async def _to_recipient(search: HistorySearch, number: str, settings: Settings, 
     if not extract_digits(number):
         raise ConfigurationError(f"--recipient {number!r} has no digits")
     privacy = Privacy(settings.privacy)
-    kept = privacy.recipient(number)
+    kept = privacy.redact_recipient(number)
 
     def is_one(recipient: str) -> bool:
         # What was written before hashing was chosen is still a number.
         return recipient == kept or extract_digits(recipient) == extract_digits(number)
 
     sents = await search.attempts_to(is_one)
-    gathered = await search.attempts(attempt_key_of(sent) for sent in sents[-MAX_ATTEMPTS:])
+    gathered = await search.attempts(sent.key for sent in sents[-MAX_ATTEMPTS:])
     told = [_told(one, timetable) for one in gathered]
     return TraceResult(number, (), sents=tuple(told), all=True, left_out=max(0, len(sents) - MAX_ATTEMPTS))
-
-
-def attempt_key_of(sent: Sent) -> str:
-    """The key of a sent event's attempt."""
-    return attempt_key(sent.provider, sent.account, sent.provider_message_id)
 
 
 def build_schedule(settings: Settings, accounts: Accounts) -> Schedule:
@@ -136,11 +133,7 @@ def build_schedule(settings: Settings, accounts: Accounts) -> Schedule:
 
 def _told(gathered: AttemptHistory, timetable: Schedule) -> AttemptTrace:
     story = refold(gathered.key, gathered.past, timetable.policy)
-    return AttemptTrace(gathered, story, describe_attempt(gathered, story, timetable, _now()))
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+    return AttemptTrace(gathered, story, describe_attempt(gathered, story, timetable, now_ms()))
 
 
 def describe_attempt(gathered: AttemptHistory, story: Timeline, timetable: Schedule, now: int) -> str:

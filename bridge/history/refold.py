@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.delivery import Source
-from bridge.core.entries import Entry, Report, Sent
+from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, expire, fold
 from bridge.core.schedule import Schedule
 from bridge.text import format_time
@@ -48,6 +48,11 @@ class PublishedEvent(NamedTuple):
     partition: int
     offset: int
     event: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The text of the attempt's key."""
+        return str(AttemptKey(*(self.event[name] for name in AttemptKey._fields)))
 
 
 class TimelineStep(NamedTuple):

@@ -14,8 +14,9 @@ from aiokafka import TopicPartition
 
 from bridge.accounts import DEFAULT, Accounts
 from bridge.core.attempt import State
-from bridge.core.entries import Sent, attempt_key
-from bridge.core.errors import PoisonMessageError
+from bridge.core.entries import AttemptKey, Sent
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.dead_letters import DeadLetter
 from bridge.history.refold import AttemptRecords, JournaledEntry, PublishedEvent
 from bridge.history.topic_scanner import OffsetSpan, Progress, TopicScanner
 from bridge.journal.serde import decode_entry
@@ -28,24 +29,8 @@ MARGIN = 10 * 60_000
 """Milliseconds by which clocks may differ where one machine's times bound what is read of another's."""
 
 
-class DeadLetter(NamedTuple):
-    """A dead letter, and where it stands."""
-
-    partition: int
-    offset: int
-    headers: dict[str, str]
-    value: bytes
-
-    @property
-    def place(self) -> tuple[str, int, int]:
-        """What orders letters by time, as well as can be."""
-        return self.headers.get("received_at", ""), self.partition, self.offset
-
-    @property
-    def origin(self) -> tuple[str, int, int] | None:
-        """Topic, partition and offset that it is about."""
-        topic, *numbers = (self.headers.get(f"source_{name}", "") for name in ("topic", "partition", "offset"))
-        return (topic, int(numbers[0]), int(numbers[1])) if topic and all(map(str.isdigit, numbers)) else None
+GIVEN_UP = frozenset({DeadLetterReason.UNMATCHED, DeadLetterReason.PARKED_OVERFLOW})
+"""Why parked reports leave."""
 
 
 class AttemptHistory(NamedTuple):
@@ -66,9 +51,9 @@ def parse_attempt_keys(text: str, accounts: Accounts) -> list[str]:
     if not rest or not names:
         return []
     named, _, short = rest.partition(":")
-    found = [attempt_key(provider, named, short)] if short and named in names else []
+    found = [str(AttemptKey(provider, named, short))] if short and named in names else []
     order = sorted(names, key=lambda name: name != DEFAULT)
-    return [*found, *(attempt_key(provider, name, rest) for name in order)]
+    return [*found, *(str(AttemptKey(provider, name, rest)) for name in order)]
 
 
 class HistorySearch:
@@ -154,7 +139,7 @@ class HistorySearch:
         folded = await self._scanner.committed(self._group, spans)
         by_key: dict[str, list[PublishedEvent]] = {}
         for event in events:
-            by_key.setdefault(attempt_key(*(event.event[name] for name in _ATTEMPT)), []).append(event)
+            by_key.setdefault(event.key, []).append(event)
         found = []
         for key, number in numbers.items():
             letters = await self._letters_of(key, number, heard[key])
@@ -191,8 +176,7 @@ class HistorySearch:
             found: list[DeadLetter] = []
 
             def take(record: Any) -> None:
-                headers = {name: text.decode("utf-8", "replace") for name, text in record.headers}
-                found.append(DeadLetter(record.partition, record.offset, headers, record.value or b""))
+                found.append(DeadLetter.parse(record))
 
             spans: dict[Any, OffsetSpan] = await self._scanner.spans(self._topics.dead_letter, self._since)
             await self._scanner.scan(spans, take)
@@ -200,17 +184,14 @@ class HistorySearch:
         return self._letters
 
 
-_ATTEMPT = ("provider", "account", "provider_message_id")
-
-
 def is_about(
     letter: DeadLetter, key: str, places: Collection[tuple[str, int, int]], message_ids: Iterable[str] = ()
 ) -> bool:
     """Whether a dead letter is about an attempt: it names the place of one of its entries, or holds one of its ids."""
-    if letter.origin in places:
+    if letter.source in places:
         return True
-    provider, account, short = key.split(":", 2)
-    named = letter.headers.get("provider", provider), letter.headers.get("account", account)
+    provider, account, short = AttemptKey.parse(key)
+    named = letter.provider or provider, letter.account or account
     return named == (provider, account) and mentions(letter.value, [short, *message_ids])
 
 
@@ -222,9 +203,8 @@ def mentions(value: bytes, ids: Iterable[str]) -> bool:
 
 
 def _unmatched_at(letter: DeadLetter, journal: str, number: int) -> int | None:
-    origin = letter.origin
-    gone = letter.headers.get("reason") in {"unmatched", "parked_overflow"}
-    return origin[2] if gone and origin and origin[:2] == (journal, number) else None
+    source, gone = letter.source, letter.reason in GIVEN_UP
+    return source.offset if gone and source and source[:2] == (journal, number) else None
 
 
 def _entry(record: Any) -> Any:

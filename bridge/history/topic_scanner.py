@@ -1,7 +1,6 @@
 """Reading stretches of topics: from a time to now, in batches, and no further. Belongs to no group, commits nothing."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bridge.clock import now_ms
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients
@@ -150,7 +150,7 @@ def parse_moment(text: str) -> int:
         ValueError: It is neither.
     """
     try:
-        return time.time_ns() // 1_000_000 - parse_duration(text)
+        return now_ms() - parse_duration(text)
     except ValueError:
         pass
     try:

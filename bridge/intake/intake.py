@@ -1,158 +1,167 @@
-"""`sms.sent` into the journal: consume, read, append, only then commit. At least once; the tracker drops repeats."""
+"""`sms.sent` into the journal: consume, parse, append, only then commit. At least once; the tracker drops repeats."""
 
-import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-)
+from aiokafka.errors import CommitFailedError, IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from bridge.clock import now_ms
 from bridge.concurrency import shield_to_completion, yield_slices
 from bridge.core.entries import Sent
-from bridge.core.errors import DeadLetterReason, KafkaUnavailableError, PoisonMessageError
-from bridge.dead_letters import DeadLetters
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
 from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.journal.writer import MAX_ENTRY_BYTES, JournalWriter
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
 from bridge.kafka.offsets import fetch_committed_offsets
 from bridge.kafka.records import Record
-from bridge.observability.metrics import Metrics
+from bridge.kafka.retry import retry
+from bridge.observability.metrics import IntakeMetrics
 from bridge.observability.tracing import Tracing, find_traceparent, parse_trace_id
 
-BATCH = 5_000
+MAX_RECORDS = 5_000
 """Records that are fetched at a time."""
 
-WAIT = 500
-"""Milliseconds to wait for records."""
+FETCH_TIMEOUT_MS = 500
+"""To wait for records."""
 
-PAUSE = 1.0
-"""Seconds before trying again what Kafka didn't take."""
+RETRY_PAUSE = 1.0
+"""Seconds before trying again what Kafka didn't accept."""
 
 log = structlog.get_logger(__name__)
 
-Start = Callable[[], str | int]
+ChooseStart = Callable[[], str | int]
 """Where to begin without a committed offset: `earliest`, `latest`, or a time in milliseconds since the epoch."""
 
 
+class SentSource(NamedTuple):
+    """Where sent events are read from."""
+
+    group: str
+    topics: tuple[str, ...]
+    choose_start: ChooseStart
+
+
+class _Parsed:
+    """What became of the records of one fetch."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        """Entries and dead letters, in the order of the records that they come from."""
+        self.entries: list[Sent] = []
+        self.skipped: Counter[SkipReason] = Counter()
+        self.dead_letters: Counter[DeadLetterReason] = Counter()
+
+
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """One member of the intake's consumer group."""
+    """One member of the intake's consumer group.
+
+    Args:
+        kafka: Makes the member.
+        admin: Looks up committed offsets.
+        source: Where sent events are read from.
+        parser: Parses them.
+        journal: Where entries go, and dead letters in their place.
+        dead_letters: Makes dead letters.
+        metrics: Is told of sent events.
+        tracing: Is told of entries.
+    """
 
     def __init__(
         self,
         kafka: KafkaClients,
-        *,
         admin: Any,
-        group: str,
-        topics: Iterable[str],
-        reader: SentParser,
+        source: SentSource,
+        parser: SentParser,
+        *,
         journal: JournalWriter,
-        letters: DeadLetters,
-        start: Start,
-        metrics: Metrics,
+        dead_letters: DeadLetters,
+        metrics: IntakeMetrics,
         tracing: Tracing,
     ) -> None:
-        self._kafka, self._admin, self._group, self._topics = kafka, admin, group, tuple(topics)
-        self._reader, self._journal = reader, journal
-        self._letters, self._start, self._metrics, self._tracing = letters, start, metrics, tracing
+        self._kafka, self._admin, self._source, self._parser = kafka, admin, source, parser
+        self._journal, self._dead_letters, self._metrics, self._tracing = journal, dead_letters, metrics, tracing
+        self._accepted: Counter[str] = Counter()
         self._joined = False
 
     @property
-    def ready(self) -> bool:
+    def joined(self) -> bool:
         """Whether it has joined its group."""
         return self._joined
 
-    async def run(self) -> None:
-        """Consume until cancelled; whatever Kafka can't do now is tried again."""
-        while True:
-            try:
-                await self._member()
-            except (KafkaError, OSError) as error:
-                log.warning("intake begins again", error=format_error(error))
-                await asyncio.sleep(PAUSE)
+    def snapshot(self) -> Mapping[str, int]:
+        """How many sent events this process has accepted, by provider."""
+        return dict(self._accepted)
 
-    async def _member(self) -> None:
-        consumer = await self._kafka.member(self._group)
+    async def run(self) -> None:
+        """Consume until cancelled; what Kafka can't do now is tried again."""
+        await retry(self._be_member, event="restarting intake", pause_seconds=RETRY_PAUSE)
+
+    async def _be_member(self) -> None:
+        consumer = await self._kafka.member(self._source.group)
         try:
-            consumer.subscribe(self._topics, listener=self)
+            consumer.subscribe(self._source.topics, listener=self)
             await self._consume(consumer)
         finally:
             self._joined = False
             await close_consumer(consumer)
 
     def on_partitions_revoked(self, _revoked: Any) -> None:
-        """A rebalance began. Nothing is kept a partition, so there is nothing to hand over."""
+        """A rebalance starts. Nothing is kept per partition, so there is nothing to hand over."""
         self._joined = False
 
     def on_partitions_assigned(self, _assigned: Any) -> None:
-        """The rebalance is over; there may be nothing for this member, which is as well."""
+        """The rebalance is over; a member without partitions is fine, too."""
         self._joined = True
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             try:
-                batches = await fetch(consumer, within=WAIT, most=BATCH)
+                batches = await fetch(consumer, timeout_ms=FETCH_TIMEOUT_MS, max_records=MAX_RECORDS)
             except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                await self._begin(consumer, error.args[0])
+                await self._seek_to_start(consumer, error.args[0])
                 continue
             if batches:
-                await self._take(batches)
+                await self._accept(batches)
                 await self._commit(consumer, batches)
 
-    async def _take(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
-        """Append a batch, again and again until Kafka has it."""
-        counts: Counter[tuple[str, str]] = Counter()
-        entries: list[Sent] = []
-        began = time.time_ns()
-        found = [record for batch in batches.values() for record in batch]
-        records: list[Record] = []
-        async for some in yield_slices(found):
-            records += [out for one in some if (out := self._read(one, counts, entries))]
-        while True:
-            try:
-                # All at once: part of it could fail and come again after the rest, and the first sent would not win.
-                await self._journal.append(records)
-                break
-            except KafkaUnavailableError as error:
-                log.warning("the journal didn't take a batch of sent events; trying again", error=str(error))
-                await asyncio.sleep(PAUSE)
-        self._tracing.taken(entries, began)
-        counters = {
-            "accepted": self._metrics.sent_accepted,
-            "skipped": self._metrics.sent_skipped,
-            "dead": self._metrics.dead_letters_written,
-        }
-        for (kind, label), count in counts.items():
-            counters[kind].labels(label).inc(count)
+    async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
+        """Parse a fetch and append it, again and again until Kafka has it."""
+        parsed, started_ns = _Parsed(), time.time_ns()
+        async for some in yield_slices([record for batch in batches.values() for record in batch]):
+            for record in some:
+                self._parse(record, parsed)
 
-    def _read(self, record: Any, counts: Counter[tuple[str, str]], entries: list[Sent]) -> Record | None:
-        now, origin = time.time_ns() // 1_000_000, (record.topic, record.partition, record.offset)
+        async def append() -> None:
+            # All at once: a part could fail and come again after the rest, and then the first sent would not win.
+            await self._journal.append(parsed.records)
+
+        await retry(append, event="journal didn't accept sent events; retrying", pause_seconds=RETRY_PAUSE)
+        self._tracing.trace_accepted(parsed.entries, started_ns)
+        self._count(parsed)
+
+    def _parse(self, record: Any, parsed: _Parsed) -> None:
+        origin = (record.topic, record.partition, record.offset)
         try:
-            entry = self._reader.read(record.value, now, record.headers, origin)
+            entry = self._parser.parse(record.value, now_ms(), record.headers, origin)
             if isinstance(entry, SkipReason):
-                counts["skipped", entry.value] += 1
-                return None
+                parsed.skipped[entry] += 1
+                return
+            out = self._journal.to_record(entry)
+            _check_size(out)
         except PoisonMessageError as poison:
-            return self._letter(record, poison, counts)
-        out = self._journal.record(entry)
-        if out.size > MAX_ENTRY_BYTES:
-            error = f"{out.size} bytes; the journal takes {MAX_ENTRY_BYTES}"
-            return self._letter(record, PoisonMessageError(DeadLetterReason.TOO_LARGE, error), counts)
-        counts["accepted", entry.provider] += 1
-        entries.append(entry)
-        return out
+            parsed.dead_letters[poison.reason] += 1
+            parsed.records.append(self._reject(record, poison))
+            return
+        parsed.entries.append(entry)
+        parsed.records.append(out)
 
-    def _letter(self, record: Any, poison: PoisonMessageError, counts: Counter[tuple[str, str]]) -> Record:
-        counts["dead", poison.reason.value] += 1
+    def _reject(self, record: Any, poison: PoisonMessageError) -> Record:
         log.warning(
             "sent event goes to the dead letters",
             reason=poison.reason.value,
@@ -160,53 +169,57 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            message_id=self._reader.message_id(record.value),
+            message_id=self._parser.find_message_id(record.value),
             trace_id=parse_trace_id(find_traceparent(record.headers)),
         )
-        return self._letters.record(
-            poison.reason,
-            poison.error,
+        letter = DeadLetter(
+            reason=poison.reason.value,
+            error=poison.error,
             key=record.key,
             value=record.value,
-            origin={
-                "source_topic": record.topic,
-                "source_partition": record.partition,
-                "source_offset": record.offset,
-            },
-            received_at=time.time_ns() // 1_000_000,
+            received_at=now_ms(),
+            source=SourcePosition(record.topic, record.partition, record.offset),
         )
+        return self._dead_letters.to_record(letter)
+
+    def _count(self, parsed: _Parsed) -> None:
+        accepted = Counter(entry.provider for entry in parsed.entries)
+        self._accepted.update(accepted)
+        for provider, number in accepted.items():
+            self._metrics.sent_accepted.labels(provider).inc(number)
+        for reason, number in parsed.skipped.items():
+            self._metrics.sent_skipped.labels(reason.value).inc(number)
+        for dead_letter_reason, number in parsed.dead_letters.items():
+            self._dead_letters.count(dead_letter_reason, number)
 
     async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Any]]) -> None:
         offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
         try:
             await shield_to_completion(consumer.commit(offsets))
         except (CommitFailedError, IllegalStateError) as error:
-            # The partitions went to another member, which reads these again; the tracker drops repeats.
+            # The partitions went to another member, which reads these records again; the tracker drops repeats.
             log.info("offsets not committed; another member has the partitions", error=type(error).__name__)
 
-    async def _begin(self, consumer: AIOKafkaConsumer, places: Any) -> None:
-        """Choose where to begin reading partitions that have no offset, or one that retention has overtaken."""
-        if isinstance(places, Mapping):
-            log.error(
-                "sent events were deleted before they were read",
-                places={f"{t}/{n}": at for (t, n), at in places.items()},
-            )
-            offsets = await consumer.beginning_offsets(list(places))
+    async def _seek_to_start(self, consumer: AIOKafkaConsumer, positions: Any) -> None:
+        """Choose where to begin in partitions that have no offset, or one that retention has overtaken."""
+        if isinstance(positions, Mapping):
+            log.error("sent events were deleted before they were read", positions=_by_name(positions))
+            offsets = await consumer.beginning_offsets(list(positions))
         else:
-            offsets = await self._starts(consumer)
-            log.info("no committed offsets; intake begins", offsets={f"{t}/{n}": at for (t, n), at in offsets.items()})
+            offsets = await self._find_starts(consumer)
+            log.info("intake starts without committed offsets", offsets=_by_name(offsets))
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
         if offsets:
             await shield_to_completion(consumer.commit(offsets))
 
-    async def _starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    async def _find_starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         assigned = list(consumer.assignment())
-        known = await fetch_committed_offsets(self._admin, self._group, assigned)
+        known = await fetch_committed_offsets(self._admin, self._source.group, assigned)
         tps = [tp for tp in assigned if tp not in known]
         if not tps:
             return {}
-        start = self._start()
+        start = self._source.choose_start()
         if start == "earliest":
             return dict(await consumer.beginning_offsets(tps))
         ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
@@ -214,3 +227,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return ends
         found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
         return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in tps}
+
+
+def _check_size(record: Record) -> None:
+    if record.size > MAX_ENTRY_BYTES:
+        error = f"{record.size} bytes; the journal takes {MAX_ENTRY_BYTES}"
+        raise PoisonMessageError(DeadLetterReason.TOO_LARGE, error)
+
+
+def _by_name(offsets: Mapping[Any, int]) -> dict[str, int]:
+    return {f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()}

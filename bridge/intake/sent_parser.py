@@ -30,14 +30,14 @@ class SentParser:
     """Reads records of `sms.sent` as settings say."""
 
     def __init__(self, settings: SentSettings, accounts: Accounts, privacy: Privacy, max_follow: int) -> None:
-        self.shape = FieldMapping(settings)
+        self.mapping = FieldMapping(settings)
         self._accounts = accounts
         self._known = {provider for provider, _ in accounts}
         self._privacy = privacy
         self._max_follow = max_follow
         self._schema = load_validator("sms.sent.v1")
 
-    def read(
+    def parse(
         self,
         value: bytes | None,
         now: int,
@@ -58,25 +58,25 @@ class SentParser:
         if value is None:
             return SkipReason.TOMBSTONE
         found = decode_event(value, headers)
-        if self.shape.unwanted(found) is not None:
+        if self.mapping.unwanted(found) is not None:
             return SkipReason.FILTERED
-        event = self.shape.mapped(found)
+        event = self.mapping.mapped(found)
         if not self._schema.is_valid(event):
-            name, text = next(iter(self.complaints(event).items()))
-            raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {self._privacy.told(text)}")
+            name, text = next(iter(self.find_violations(event).items()))
+            raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {self._privacy.redact_text(text)}")
         return self._entry(event, _traceparent(headers, found.document), origin, now)
 
-    def complaints(self, event: Mapping[str, Any]) -> dict[str, str]:
+    def find_violations(self, event: Mapping[str, Any]) -> dict[str, str]:
         """What the published schema says against an event, by member; `event` for the whole."""
         found: dict[str, str] = {}
         for error in self._schema.iter_errors(event):
             found.setdefault("/".join(map(str, error.instance_path)) or "event", error.message[:200])
         return found
 
-    def message_id(self, value: bytes | None) -> str | None:
+    def find_message_id(self, value: bytes | None) -> str | None:
         """The message's id, where one can be made out in a record that is poison otherwise."""
         try:
-            found = self.shape.mapped(decode_event(value or b"", ())).get("message_id")
+            found = self.mapping.mapped(decode_event(value or b"", ())).get("message_id")
         except PoisonMessageError:
             return None
         return found[:MAX_ID_BYTES] if isinstance(found, str) else None
@@ -109,7 +109,7 @@ class SentParser:
             sent_at=sent_at,
             starts_at=starts_at,
             gives_up_at=gives_up_at,
-            recipient=self._privacy.recipient(event.get("recipient")),
+            recipient=self._privacy.redact_recipient(event.get("recipient")),
             sender=event.get("sender"),
             metadata=event.get("metadata", {}),
             traceparent=traceparent,

@@ -13,7 +13,6 @@ from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
-from bridge.settings.model import Settings
 
 
 class JournalOffset(NamedTuple):
@@ -56,57 +55,57 @@ def _parse(found: OffsetAndMetadata) -> JournalOffset:
     return JournalOffset(found.offset, int(partitions) if partitions.isdigit() else 0, journal_id)
 
 
-async def open_journal(kafka: KafkaClients, settings: Settings, partitions: int) -> None:
+async def open_journal(kafka: KafkaClients, group: str, journal: str, partitions: int) -> None:
     """Commit offset 0 for a journal that was never written to, and refuse one whose offsets were lost.
 
     Raises:
         ConfigurationError: The journal is not empty and its group has no offsets, or its partition count changed.
     """
-    async with _JournalOffsets(kafka, settings, partitions) as journal:
+    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
         try:
-            await journal.commit(dict.fromkeys(await _find_new_partitions(journal), 0))
+            await offsets.commit(dict.fromkeys(await _find_new_partitions(offsets), 0))
         except CommitFailedError:
             # Another process opened the journal meanwhile and joined the group: there is nothing left to commit.
-            await journal.commit(dict.fromkeys(await _find_new_partitions(journal), 0))
+            await offsets.commit(dict.fromkeys(await _find_new_partitions(offsets), 0))
 
 
-async def _find_new_partitions(journal: "_JournalOffsets") -> list[TopicPartition]:
+async def _find_new_partitions(offsets: "_JournalOffsets") -> list[TopicPartition]:
     """Find the partitions that were never written to, after checking all of them."""
-    committed = await journal.fetch_committed()
-    _refuse_moved_keys(journal.name, committed.values(), len(journal.tps))
-    new, lost = await journal.find_new_and_lost(committed)
+    committed = await offsets.fetch_committed()
+    _refuse_moved_keys(offsets.journal, committed.values(), len(offsets.tps))
+    new, lost = await offsets.find_new_and_lost(committed)
     if lost:
         numbers = sorted(tp.partition for tp in lost)
         raise ConfigurationError(
-            f"{journal.name} holds entries, but the group {journal.group} has no offsets within its partitions"
+            f"{offsets.journal} holds entries, but the group {offsets.group} has no offsets within its partitions"
             f" {numbers}: run `sms-bridge topics --adopt end` to go on from now, or `--adopt start` to read what is"
             " there again"
         )
     return new
 
 
-async def find_lost_offsets(kafka: KafkaClients, settings: Settings, partitions: int) -> list[int]:
+async def find_lost_offsets(kafka: KafkaClients, group: str, journal: str, partitions: int) -> list[int]:
     """Find the journal partitions whose offset is lost; nothing is changed."""
-    async with _JournalOffsets(kafka, settings, partitions) as journal:
-        _, lost = await journal.find_new_and_lost(await journal.fetch_committed())
+    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
+        _, lost = await offsets.find_new_and_lost(await offsets.fetch_committed())
         return sorted(tp.partition for tp in lost)
 
 
 async def adopt_offsets(
-    kafka: KafkaClients, settings: Settings, partitions: int, where: Literal["end", "start"]
+    kafka: KafkaClients, group: str, journal: str, partitions: int, where: Literal["end", "start"]
 ) -> list[int]:
     """Commit the journal's end or start for partitions without an offset, or with one outside the journal.
 
     Returns:
         Those partitions.
     """
-    async with _JournalOffsets(kafka, settings, partitions) as journal:
-        new, lost = await journal.find_new_and_lost(await journal.fetch_committed())
+    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
+        new, lost = await offsets.find_new_and_lost(await offsets.fetch_committed())
         adopted = sorted(new + lost)
         if adopted:
-            consumer = journal.consumer
+            consumer = offsets.consumer
             look_up = consumer.end_offsets if where == "end" else consumer.beginning_offsets
-            await journal.commit(await look_up(adopted))
+            await offsets.commit(await look_up(adopted))
         return [tp.partition for tp in adopted]
 
 
@@ -122,9 +121,9 @@ def _refuse_moved_keys(journal: str, committed: Iterable[JournalOffset], partiti
 class _JournalOffsets:
     """The clients that it takes to look at the journal's offsets, for as long as it takes."""
 
-    def __init__(self, kafka: KafkaClients, settings: Settings, partitions: int) -> None:
-        self.name, self.group = settings.topics.journal, f"{settings.kafka.group_id}.tracker"
-        self.tps = [TopicPartition(self.name, number) for number in range(partitions)]
+    def __init__(self, kafka: KafkaClients, group: str, journal: str, partitions: int) -> None:
+        self.group, self.journal = group, journal
+        self.tps = [TopicPartition(journal, number) for number in range(partitions)]
         self._kafka = kafka
 
     async def __aenter__(self) -> Self:
@@ -155,10 +154,10 @@ class _JournalOffsets:
         ]
         return new, lost
 
-    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit these offsets under a new journal id."""
         journal_id = uuid4().hex
-        if offsets:
+        if positions:
             partitions = len(self.tps)
-            at = {tp: JournalOffset(offset, partitions, journal_id) for tp, offset in offsets.items()}
+            at = {tp: JournalOffset(offset, partitions, journal_id) for tp, offset in positions.items()}
             await self.consumer.commit({tp: OffsetAndMetadata(one.offset, one.metadata) for tp, one in at.items()})

@@ -1,12 +1,9 @@
-"""The journal: everything learnt about attempts, in the order in which it was learnt. Append to it.
-
-The intake, the receiver and the poller append; what it holds is decided in `core/entries.py`.
-"""
+"""Appends entries to the journal: for the intake, the receiver, the poller and `replay`."""
 
 import asyncio
 from collections.abc import Iterable
 
-from bridge.core.entries import Entry, attempt_key
+from bridge.core.entries import Entry
 from bridge.journal.serde import encode_entry
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.partitioner import partition_for
@@ -20,24 +17,24 @@ class JournalWriter:
     """The journal as its writers see it.
 
     Args:
-        appender: Takes the records to Kafka.
+        producer: Takes the records to Kafka.
         topic: The journal's name.
         partitions: How many it has.
     """
 
-    def __init__(self, appender: BatchingProducer, topic: str, partitions: int) -> None:
-        self._appender, self._topic, self._partitions = appender, topic, partitions
+    def __init__(self, producer: BatchingProducer, topic: str, partitions: int) -> None:
+        self._producer, self._topic, self._partitions = producer, topic, partitions
 
     @property
     def ready(self) -> bool:
         """Whether it can be written to."""
-        return self._appender.ready
+        return self._producer.ready
 
-    def record(self, entry: Entry) -> Record:
+    def to_record(self, entry: Entry) -> Record:
         """An entry as a record, keyed by its attempt."""
-        key = attempt_key(entry.provider, entry.account, entry.provider_message_id).encode()
+        key = entry.key.encode()
         return Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
 
     def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
         """Append entries, and dead letters in their place; see `BatchingProducer.append`."""
-        return self._appender.append(records)
+        return self._producer.append(records)

@@ -79,12 +79,12 @@ class KafkaClients:
         )
         return await self._started(consumer)
 
-    async def reader(self, *, committed: bool, max_wait: int = 30) -> AIOKafkaConsumer:
+    async def reader(self, *, committed: bool, max_wait_ms: int = 30) -> AIOKafkaConsumer:
         """A started consumer that belongs to no group: `assign` it, `seek` it, read.
 
         Args:
             committed: Only what transactions committed.
-            max_wait: Milliseconds that a broker may keep a fetch when there is nothing new. No other goes to it
+            max_wait_ms: Milliseconds that a broker may keep a fetch when there is nothing new. No other goes to it
                 meanwhile, so of several partitions a quiet one delays the others.
         """
         consumer = AIOKafkaConsumer(
@@ -92,7 +92,7 @@ class KafkaClients:
             enable_auto_commit=False,
             auto_offset_reset="none",
             isolation_level="read_committed" if committed else "read_uncommitted",
-            fetch_max_wait_ms=max_wait,
+            fetch_max_wait_ms=max_wait_ms,
         )
         return await self._started(consumer)
 

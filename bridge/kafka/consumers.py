@@ -1,4 +1,4 @@
-"""What the client library's consumers keep to themselves: that they ended, and what they leave behind when stopped."""
+"""Consumers: what the client library doesn't report (that fetching ended) and doesn't clean up when stopped."""
 
 from typing import Any
 
@@ -9,21 +9,23 @@ from bridge.concurrency import stop_with_timeout
 
 
 async def fetch(
-    consumer: AIOKafkaConsumer, *tps: TopicPartition, within: int, most: int | None = None
+    consumer: AIOKafkaConsumer, *tps: TopicPartition, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[Any]]:
-    """The next records, of these partitions or of all.
+    """Fetch the next records, of these partitions or of all.
 
     Args:
-        consumer: Who reads.
+        consumer: Reads them.
         tps: Its partitions; none means all.
-        within: Milliseconds to wait when there are none.
-        most: How many at most.
+        timeout_ms: How long to wait when there are none.
+        max_records: How many at most.
 
     Raises:
-        KafkaError: They can't be read; or the library's own fetching has ended by a fault of its own, which it tells
-            nobody: whoever waited on would wait for ever.
+        KafkaError: They can't be read; or the library's own fetching has ended by a fault of its own, which it reports
+            to nobody: the caller would wait for ever.
     """
-    found: dict[TopicPartition, list[Any]] = await consumer.getmany(*tps, timeout_ms=within, max_records=most)
+    found: dict[TopicPartition, list[Any]] = await consumer.getmany(
+        *tps, timeout_ms=timeout_ms, max_records=max_records
+    )
     ended = consumer._fetcher.error_future  # noqa: SLF001 - nothing public tells
     if not found and ended.done():
         error = None if ended.cancelled() else ended.exception()
@@ -32,16 +34,16 @@ async def fetch(
 
 
 def check_membership(member: AIOKafkaConsumer) -> None:
-    """See that a member which fetches nothing still takes part in its group.
+    """Check that a member which fetches nothing still takes part in its group.
 
     Raises:
-        KafkaError: It doesn't: the library tells of that when it is asked for records, and waits until then.
+        KafkaError: It doesn't. The library reports this only when it is asked for records.
     """
     member._coordinator.check_errors()  # noqa: SLF001 - asking for records may wait for a rebalance
 
 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, not waiting for long, and let go of all that it holds."""
+    """Stop a consumer, without waiting for long, and close all its connections."""
     await stop_with_timeout(consumer.stop(), "consumer")
     # Its stop is cut off by its own fetch where that was about to be tried again, which is so while Kafka is away.
     await stop_with_timeout(consumer._client.close(), "consumer")  # noqa: SLF001

@@ -12,7 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.wire_format import make_frame
 from bridge.schemas import load_schema
-from bridge.settings.model import PREFIX, Settings
+from bridge.settings.model import PREFIX, RegistrySettings, TopicSettings
 
 SCHEMA = "sms.delivery.v1"
 JSON = "application/vnd.schemaregistry.v1+json"
@@ -22,7 +22,7 @@ ANSWER_WITHIN = 10.0
 log = structlog.get_logger(__name__)
 
 
-async def register_schemas(settings: Settings) -> dict[str, int]:
+async def register_schemas(topics: TopicSettings, registry: RegistrySettings) -> dict[str, int]:
     """Register the schema of what is published under the subject of each topic's values.
 
     Returns:
@@ -31,7 +31,6 @@ async def register_schemas(settings: Settings) -> dict[str, int]:
     Raises:
         ConfigurationError: It doesn't answer, or won't have the schema.
     """
-    topics, registry = settings.topics, settings.registry
     if not registry.url:
         return {}
     auth = None
@@ -44,16 +43,16 @@ async def register_schemas(settings: Settings) -> dict[str, int]:
     return found
 
 
-async def fetch_frame(settings: Settings) -> bytes:
+async def fetch_frame(topics: TopicSettings, registry: RegistrySettings) -> bytes:
     """What stands before every value: with the wire format a zero byte and the schema's id, else nothing.
 
     Raises:
         ConfigurationError: As `register`.
     """
-    ids = await register_schemas(settings)
-    if not settings.registry.wire_format:
+    ids = await register_schemas(topics, registry)
+    if not registry.wire_format:
         return b""
-    return make_frame(ids[f"{settings.topics.delivery}-value"])
+    return make_frame(ids[f"{topics.delivery}-value"])
 
 
 async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients, format_error
-from bridge.settings.model import PREFIX, Settings, TopicSettings
+from bridge.settings.model import PREFIX, TopicSettings
 
 DAY = 86_400_000
 DEAD_LETTER_PARTITIONS = 3
@@ -31,15 +31,15 @@ class TopicPlan(NamedTuple):
 
 
 class TopicLimits(NamedTuple):
-    """How many partitions each output has, and how large a dead letter may be."""
+    """What the topics have and take, as far as it matters to their writers."""
 
-    journal: int
-    delivery: int
-    latest: int
+    journal_partitions: int
+    delivery_partitions: int
+    latest_partitions: int
     """0 when there is no such topic."""
-    dead_letter: int
-    dead_letter_bytes: int
-    tombstones_live: int
+    dead_letter_partitions: int
+    dead_letter_max_bytes: int
+    tombstone_retention_ms: int
     """`delete.retention.ms` of the state topic."""
 
 
@@ -81,12 +81,12 @@ class TopicStatus(NamedTuple):
     """Of the partition that has the fewest."""
 
 
-async def inspect_topics(kafka: KafkaClients, settings: Settings, *, apply: bool) -> list[TopicStatus]:
+async def inspect_topics(kafka: KafkaClients, topics: TopicSettings, *, apply: bool) -> list[TopicStatus]:
     """What is there and what should be.
 
     Args:
         kafka: The cluster.
-        settings: What the topics are called.
+        topics: What the topics are called.
         apply: Make what is missing.
 
     Raises:
@@ -95,9 +95,9 @@ async def inspect_topics(kafka: KafkaClients, settings: Settings, *, apply: bool
     admin = await kafka.admin()
     try:
         there = set(await admin.list_topics())
-        wanted = plan_topics(settings.topics)
+        wanted = plan_topics(topics)
         if apply:
-            await _create(admin, [plan for plan in wanted if plan.name not in there], settings.topics.replication)
+            await _create(admin, [plan for plan in wanted if plan.name not in there], topics.replication)
             there |= {plan.name for plan in wanted}
         described = {t["topic"]: t for t in await _described(admin, [p.name for p in wanted if p.name in there])}
         configs = await _configs(admin, described)
@@ -119,7 +119,7 @@ async def inspect_topics(kafka: KafkaClients, settings: Settings, *, apply: bool
     ]
 
 
-async def prepare_topics(kafka: KafkaClients, settings: Settings) -> TopicLimits:
+async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: bool) -> TopicLimits:
     """Make what is missing, refuse what can't work, warn of what is unwise.
 
     Raises:
@@ -127,22 +127,21 @@ async def prepare_topics(kafka: KafkaClients, settings: Settings) -> TopicLimits
     """
     admin = await kafka.admin()
     try:
-        return await _prepare(admin, settings)
+        return await _prepare(admin, topics, create=create)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka's topics can't be prepared: {format_error(error)}") from error
     finally:
         await stop_with_timeout(admin.close(), "admin client")
 
 
-async def _prepare(admin: Any, settings: Settings) -> TopicLimits:
-    topics = settings.topics
+async def _prepare(admin: Any, topics: TopicSettings, *, create: bool) -> TopicLimits:
     wanted = plan_topics(topics)
     there = set(await admin.list_topics())
     for name in topics.sent:
         if name not in there:
             raise ConfigurationError(f"{PREFIX}TOPICS__SENT: the topic {name!r} is missing; its owner has to create it")
     missing = [plan for plan in wanted if plan.name not in there]
-    if missing and not settings.kafka.create_topics:
+    if missing and not create:
         names = ", ".join(plan.name for plan in missing)
         raise ConfigurationError(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
     await _create(admin, missing, topics.replication)
@@ -150,12 +149,12 @@ async def _prepare(admin: Any, settings: Settings) -> TopicLimits:
     configs = await _configs(admin, described)
     _judge(topics, described, configs)
     return TopicLimits(
-        journal=len(described[topics.journal]["partitions"]),
-        delivery=len(described[topics.delivery]["partitions"]),
-        latest=len(described[topics.latest]["partitions"]) if topics.latest else 0,
-        dead_letter=len(described[topics.dead_letter]["partitions"]),
-        dead_letter_bytes=int(configs.get(topics.dead_letter, {}).get("max.message.bytes", 1024 * 1024)),
-        tombstones_live=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY)),
+        journal_partitions=len(described[topics.journal]["partitions"]),
+        delivery_partitions=len(described[topics.delivery]["partitions"]),
+        latest_partitions=len(described[topics.latest]["partitions"]) if topics.latest else 0,
+        dead_letter_partitions=len(described[topics.dead_letter]["partitions"]),
+        dead_letter_max_bytes=int(configs.get(topics.dead_letter, {}).get("max.message.bytes", 1024 * 1024)),
+        tombstone_retention_ms=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY)),
     )
 
 

@@ -20,8 +20,8 @@ QUOTED = ("raw", "error", "exception")
 
 _LONG_NUMBER = re.compile(r"(?:(?<![\w-])|(?<=%2B))(\+?\d{3})\d{3,}(\d{2})(?![\w-])")
 
-REMEMBERED = 50
-UNTOLD = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
+MAX_NOTICES = 50
+NOT_MEMBERS = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
 """What a line has beside its members; tracebacks are in the log alone."""
 
 
@@ -34,16 +34,39 @@ class Notice(NamedTuple):
     members: Mapping[str, Any]
 
 
-_notices: deque[Notice] = deque(maxlen=REMEMBERED)  # the process's, as logging itself is
+class RecentNotices:
+    """The last warnings and errors of a process."""
+
+    def __init__(self) -> None:
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+
+    def latest(self) -> tuple[Notice, ...]:
+        """All that are kept, the latest last."""
+        return tuple(self._notices)
+
+    def remember(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Keep a warning or an error as it is logged. A processor of structlog's."""
+        if event["level"] not in {"debug", "info"}:
+            members = {
+                name: value if isinstance(value, int | float | str) else _format_member(value)
+                for name, value in event.items()
+                if name not in NOT_MEMBERS and value not in (None, "")
+            }
+            members |= _name_exception(event)
+            self._notices.append(Notice(event["timestamp"], event["level"], str(event["event"]), members))
+        return event
 
 
-def recent_notices() -> tuple[Notice, ...]:
-    """The last warnings and errors of this process, the latest last."""
-    return tuple(_notices)
+def configure_logging(
+    level: str, form: Literal["auto", "json", "console"], notices: RecentNotices | None = None
+) -> None:
+    """Set up logging for the process; libraries' records go the same way.
 
-
-def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
-    """Set up logging for the process; libraries' records go the same way."""
+    Args:
+        level: The least severe level that is logged.
+        form: `auto` is JSON, unless on a terminal.
+        notices: Keeps warnings and errors for whoever asks later.
+    """
     readable = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -58,21 +81,7 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # As text: structured ones show local variables, and those may hold what must not be logged.
-                *([] if readable else [structlog.processors.format_exc_info]),
-                mask_numbers,
-                _remember,
-                structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-                if readable
-                else structlog.processors.JSONRenderer(_json),
-            ],
-        )
-    )
+    handler.setFormatter(_make_formatter(shared, notices, readable=readable))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -82,6 +91,22 @@ def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> N
     logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
+
+
+def _make_formatter(shared: list[Any], notices: RecentNotices | None, *, readable: bool) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # As text: structured ones show local variables, and those may hold what must not be logged.
+            *([] if readable else [structlog.processors.format_exc_info]),
+            mask_numbers,
+            *([notices.remember] if notices else []),
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if readable
+            else structlog.processors.JSONRenderer(_json),
+        ],
+    )
 
 
 def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -104,24 +129,11 @@ def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
-def _remember(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Keep a warning or an error as it is logged. A processor of structlog's."""
-    if event["level"] not in {"debug", "info"}:
-        members = {
-            name: value if isinstance(value, int | float | str) else _plain(value)
-            for name, value in event.items()
-            if name not in UNTOLD and value not in (None, "")
-        }
-        members |= _raised(event)
-        _notices.append(Notice(event["timestamp"], event["level"], str(event["event"]), members))
-    return event
-
-
-def _plain(value: Any) -> str:
+def _format_member(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _raised(event: Mapping[str, Any]) -> dict[str, str]:
+def _name_exception(event: Mapping[str, Any]) -> dict[str, str]:
     """What kind of exception it is about; its words are in the log alone."""
     info = event.get("exc_info")
     if kind := info[0] if isinstance(info, tuple) else sys.exc_info()[0] if info else None:

@@ -1,6 +1,6 @@
-"""Every metric of the service, as one table. Labels are closed sets, never ids. Parts are handed an instance."""
+"""Every metric of the service, a group per role. Labels are closed sets, never ids. Durations are in seconds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.utils import INF
@@ -8,89 +8,171 @@ from prometheus_client.utils import INF
 from bridge import __version__
 
 PREFIX = "sms_bridge"
-_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, INF)
-_SLOW = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, INF)
-_COUNT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, INF)
-_DELIVERY = (1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 14400, 43200, 86400, 172800, INF)
+QUICK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, INF)
+SLOW_BUCKETS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, INF)
+COUNT_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, INF)
+DELIVERY_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 900, 1800, 3600, 14400, 43200, 86400, 172800, INF)
+
+
+class _Group:
+    """Makes the metrics of one role in a registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def __iter__(self) -> Iterator[Counter | Gauge | Histogram]:
+        return (metric for metric in vars(self).values() if isinstance(metric, Counter | Gauge | Histogram))
+
+    def _counter(self, name: str, help_text: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(f"{PREFIX}_{name}", help_text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, help_text: str, labels: Iterable[str] = ()) -> Gauge:
+        return Gauge(f"{PREFIX}_{name}", help_text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help_text: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", help_text, labels, buckets=buckets, registry=self._registry)
+
+
+class IntakeMetrics(_Group):
+    """What the intake does with records of `sms.sent`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.sent_accepted = self._counter("sent_accepted", "sms.sent records written to the journal", ["provider"])
+        self.sent_skipped = self._counter("sent_skipped", "sms.sent records skipped, by reason", ["reason"])
+
+
+class ReceiverMetrics(_Group):
+    """What the receiver does with callbacks."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.callbacks_received = self._counter("callbacks_received", "Callbacks, by outcome", ["provider", "outcome"])
+        self.callback_duration = self._histogram(
+            "callback_duration", "Seconds from a callback's request to its answer", ["provider"], QUICK_BUCKETS
+        )
+        self.callbacks_in_flight = self._gauge("callbacks_in_flight", "Callbacks being answered")
+        self.provider_clock_skew = self._gauge(
+            "provider_clock_skew_seconds",
+            "Provider's time minus our time, of the last callback, in seconds",
+            ["provider"],
+        )
+
+
+class PollerMetrics(_Group):
+    """What the poller learns from providers."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.polls_completed = self._counter("polls_completed", "Polls, by outcome", ["provider", "outcome"])
+        self.poll_duration = self._histogram("poll_duration", "Seconds that a poll takes", ["provider"], QUICK_BUCKETS)
+        self.poll_lateness = self._histogram(
+            "poll_lateness", "Seconds from when a poll is due until it is sent", ["provider"], SLOW_BUCKETS
+        )
+        self.polls_due = self._gauge("polls_due", "Polls that are due and not yet sent", ["provider"])
+        self.circuit_open = self._gauge(
+            "circuit_open", "1 while polling of an account is paused", ["provider", "account"]
+        )
+        self.credentials_refused = self._gauge(
+            "credentials_refused", "1 while a provider refuses an account's credentials", ["provider", "account"]
+        )
+
+
+class StoreMetrics(_Group):
+    """How the cache of attempts is brought up to date."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.caches_rebuilt = self._counter("caches_rebuilt", "Partition caches rebuilt from nothing", ["cause"])
+        self.restore_duration = self._histogram(
+            "restore_duration", "Seconds to bring a partition's cache up to date", [], SLOW_BUCKETS
+        )
+        self.restore_entries_remaining = self._gauge(
+            "restore_entries_remaining", "States still to be read into the cache"
+        )
+
+
+class TrackerMetrics(_Group):
+    """What the tracker folds and publishes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.reports_folded = self._counter(
+            "reports_folded", "Reports folded, by what they changed", ["provider", "source", "outcome"]
+        )
+        self.deliveries_published = self._counter(
+            "deliveries_published", "Events published to sms.delivery", ["provider", "status", "source"]
+        )
+        self.corrections_published = self._counter(
+            "corrections_published", "Events that correct a final event", ["provider"]
+        )
+        self.failures_published = self._counter(
+            "failures_published", "Final events of messages not delivered, by reason", ["provider", "reason"]
+        )
+        self.transactions_completed = self._counter("transactions_completed", "Kafka transactions", ["outcome"])
+        self.workers_restarted = self._counter("workers_restarted", "Partition workers restarted, by cause", ["cause"])
+        self.delivery_latency = self._histogram(
+            "delivery_latency", "Seconds from sent to final status", ["provider", "status"], DELIVERY_BUCKETS
+        )
+        self.publish_delay = self._histogram(
+            "publish_delay", "Seconds from a report's arrival until its event is committed", [], QUICK_BUCKETS
+        )
+        self.transaction_duration = self._histogram(
+            "transaction_duration", "Seconds from begin to commit of a transaction", [], QUICK_BUCKETS
+        )
+        self.transaction_entries = self._histogram(
+            "transaction_entries", "Journal entries folded in a transaction", [], COUNT_BUCKETS
+        )
+
+
+class PartitionMetrics(_Group):
+    """What the partitions of this process hold, and how far they are."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.attempts_followed = self._gauge("attempts_followed", "Attempts without a final status", ["provider"])
+        self.attempts_pending = self._gauge(
+            "attempts_pending",
+            "Attempts without a final status, by age; a sample of the nearest deadlines",
+            ["provider", "age"],
+        )
+        self.parked_reports = self._gauge("parked_reports", "Attempts with reports but no sms.sent record yet")
+        self.oldest_followed_age = self._gauge(
+            "oldest_followed_age_seconds", "Age of the attempt whose deadline is nearest", ["provider"]
+        )
+        self.journal_lag_entries = self._gauge("journal_lag_entries", "Journal entries not yet folded", ["partition"])
+        self.journal_lag_seconds = self._gauge(
+            "journal_lag_seconds", "Age of the last folded entry while behind, in seconds", ["partition"]
+        )
+        self.partitions_assigned = self._gauge("partitions_assigned", "Journal partitions of this process")
+
+
+class ProcessMetrics(_Group):
+    """What concerns the whole process, whatever its roles."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.dead_letters_written = self._counter("dead_letters_written", "Dead letters, by reason", ["reason"])
+        self.append_records = self._histogram("append_records", "Records sent to Kafka in one batch", [], COUNT_BUCKETS)
+        self.part_ready = self._gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
+        self.event_loop_delay = self._gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
+        self.build_info = self._gauge("build_info", "1, labelled with the version", ["version"])
+        self.build_info.labels(__version__).set(1)
 
 
 class Metrics:
-    """What the on-call engineer sees. Durations in seconds."""
+    """What the on-call engineer sees: each part is handed the group of its role."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.intake = IntakeMetrics(registry)
+        self.receiver = ReceiverMetrics(registry)
+        self.poller = PollerMetrics(registry)
+        self.store = StoreMetrics(registry)
+        self.tracker = TrackerMetrics(registry)
+        self.partitions = PartitionMetrics(registry)
+        self.process = ProcessMetrics(registry)
 
-        def counter(name: str, text: str, labels: Iterable[str] = ()) -> Counter:
-            return Counter(f"{PREFIX}_{name}", text, labels, registry=registry)
-
-        def gauge(name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
-            return Gauge(f"{PREFIX}_{name}", text, labels, registry=registry)
-
-        def histogram(name: str, text: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=registry)
-
-        self.sent_accepted = counter("sent_accepted", "Sent events put into the journal", ["provider"])
-        self.sent_skipped = counter("sent_skipped", "Sent events that are none of ours, or known already", ["reason"])
-        self.callbacks_received = counter(
-            "callbacks_received", "Callbacks by what became of them", ["provider", "outcome"]
-        )
-        self.polls_completed = counter("polls_completed", "Polls by what came back", ["provider", "outcome"])
-        self.reports_folded = counter(
-            "reports_folded", "Reports by what they changed", ["provider", "source", "outcome"]
-        )
-        self.deliveries_published = counter(
-            "deliveries_published", "Events of sms.delivery", ["provider", "status", "source"]
-        )
-        self.corrections_published = counter("corrections_published", "Events that overrule a final one", ["provider"])
-        self.failures_published = counter(
-            "failures_published", "Final events of what wasn't delivered, by why", ["provider", "reason"]
-        )
-        self.dead_letters_written = counter("dead_letters_written", "Dead letters", ["reason"])
-        self.transactions_completed = counter("transactions_completed", "Kafka transactions", ["outcome"])
-        self.workers_restarted = counter("workers_restarted", "Partition workers begun again", ["cause"])
-        self.caches_rebuilt = counter("caches_rebuilt", "Caches of a partition built anew", ["cause"])
-
-        self.delivery_latency = histogram(
-            "delivery_latency", "From sent to final, in seconds", ["provider", "status"], _DELIVERY
-        )
-        self.callback_duration = histogram(
-            "callback_duration", "A callback, from request to answer, in seconds", ["provider"], _QUICK
-        )
-        self.poll_duration = histogram("poll_duration", "A poll, in seconds", ["provider"], _QUICK)
-        self.poll_lateness = histogram("poll_lateness", "From due to asked, in seconds", ["provider"], _SLOW)
-        self.publish_delay = histogram(
-            "publish_delay", "From a report's arrival to its event's commit, in seconds", [], _QUICK
-        )
-        self.transaction_duration = histogram("transaction_duration", "Begin to commit, in seconds", [], _QUICK)
-        self.transaction_entries = histogram(
-            "transaction_entries", "Journal entries that a transaction folded", [], _COUNT
-        )
-        self.append_records = histogram("append_records", "Records that went to Kafka together", [], _COUNT)
-        self.restore_duration = histogram("restore_duration", "Bringing a cache up to date, in seconds", [], _SLOW)
-
-        self.callbacks_in_flight = gauge("callbacks_in_flight", "Callbacks that are being answered")
-        self.attempts_followed = gauge("attempts_followed", "Attempts without a final status", ["provider"])
-        self.attempts_pending = gauge(
-            "attempts_pending", "Attempts that wait for their end, of those whose end is nearest", ["provider", "age"]
-        )
-        self.parked_reports = gauge("parked_reports", "Attempts that were reported before they were sent")
-        self.oldest_followed_age = gauge(
-            "oldest_followed_age_seconds", "Age of the attempt whose end is nearest", ["provider"]
-        )
-        self.polls_due = gauge("polls_due", "Polls that should have been asked", ["provider"])
-        self.circuit_open = gauge("circuit_open", "1 while an account isn't asked", ["provider", "account"])
-        self.credentials_refused = gauge(
-            "credentials_refused", "1 while a provider refuses an account's credentials", ["provider", "account"]
-        )
-        self.journal_lag_entries = gauge("journal_lag_entries", "Entries not yet folded", ["partition"])
-        self.journal_lag_seconds = gauge(
-            "journal_lag_seconds", "Age of the last folded entry while behind", ["partition"]
-        )
-        self.partitions_assigned = gauge("partitions_assigned", "Journal partitions of this process")
-        self.restore_entries_remaining = gauge("restore_entries_remaining", "States still to be read into the cache")
-        self.provider_clock_skew = gauge(
-            "provider_clock_skew_seconds", "Provider's time minus ours, of the last callback", ["provider"]
-        )
-        self.part_ready = gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
-        self.event_loop_delay = gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
-        gauge("build_info", "1, labelled with the version", ["version"]).labels(__version__).set(1)
+    def __iter__(self) -> Iterator[Counter | Gauge | Histogram]:
+        groups = self.intake, self.receiver, self.poller, self.store, self.tracker, self.partitions, self.process
+        return (metric for group in groups for metric in group)

@@ -29,18 +29,18 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer(NAME) if provider else None
 
-    def taken(self, entries: Iterable[Sent], began: int) -> None:
+    def trace_accepted(self, entries: Iterable[Sent], began: int) -> None:
         """Sent events are in the journal."""
         if self._tracer:
             for entry in entries:
                 self._span("sms.sent", "CONSUMER", entry.traceparent, began, _about(entry, message_id=entry.message_id))
 
-    def called(self, report: Report, began: int) -> None:
+    def trace_callback(self, report: Report, began: int) -> None:
         """A callback is in the journal. Which message it is about isn't known here: it begins a trace of its own."""
         if self._tracer:
             self._span("callback", "SERVER", "", began, _about(report, status=report.provider_status or ""))
 
-    def published(self, publications: Iterable[Publication]) -> None:
+    def trace_published(self, publications: Iterable[Publication]) -> None:
         """Events are committed: from a report's arrival to now."""
         if self._tracer:
             for delivery, observed_at, traceparent in publications:

@@ -1,13 +1,13 @@
-"""One account's due attempts are asked about, one by one or many at a time; what is new goes into the journal.
+"""Polls one account's due attempts, one by one or by the provider's list.
 
-Nothing is remembered here: when to ask is in the cache, and what an answer changes is decided by the fold.
+Nothing is remembered here: when to poll is in the store, and what an answer changes is decided by the fold.
 """
 
 import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
@@ -15,7 +15,6 @@ from typing import NamedTuple
 import structlog
 
 from bridge.accounts import PollSettings, ProviderAccount
-from bridge.core.attempt import Followed
 from bridge.core.entries import Report
 from bridge.core.errors import (
     AuthenticationFailedError,
@@ -24,237 +23,239 @@ from bridge.core.errors import (
     RateLimitedError,
     StoreCorruptedError,
 )
-from bridge.core.lifecycle import MOVES, Move
-from bridge.journal.writer import JournalWriter
-from bridge.observability.metrics import Metrics
+from bridge.observability.metrics import PollerMetrics
+from bridge.poller.account_health import AccountHealth
+from bridge.poller.circuit_breaker import backoff
 from bridge.poller.client import ProviderClient
 from bridge.poller.due_polls import DuePoll, select_due_polls
-from bridge.poller.list_polling import REST, WORTHWHILE, YIELD, list_reports
-from bridge.poller.pace import Pace, backoff
-from bridge.privacy import Privacy
+from bridge.poller.list_polling import MIN_LIST_YIELD, REST_SECONDS, list_reports
+from bridge.poller.plan import IDLE, MIN_FOR_LIST, PollPlan, plan_polls
+from bridge.poller.rate_limiter import RateLimiter
+from bridge.poller.report_writer import ReportWriter
 from bridge.providers.dialect import Paged
 from bridge.state.keys import StoredAttempt
-from bridge.tracker.worker import PartitionWorker
+from bridge.state.ownership import OwnedPartitions
 
-LOOK_EVERY = 0.2
-"""Seconds between looks at what is due."""
+IDLE_INTERVAL = 0.2
+"""Seconds between rounds while nothing is due."""
 
-MANY = 500
-"""Questions that are looked for at a time where a list may answer them."""
-
-MOST_FAILURES = 10_000
+MAX_REMEMBERED_FAILURES = 10_000
 """Attempts whose failed polls are remembered for their backoff."""
 
 log = structlog.get_logger(__name__)
 
 
-class Means(NamedTuple):
-    """What asking takes."""
+class AccountPollSnapshot(NamedTuple):
+    """One account's polling at one moment."""
 
-    workers: Callable[[], Collection[PartitionWorker]]
-    """The partitions that this process owns now."""
-    partitions: int
-    """How many there are in all: a process's share of an account's rate is its share of these."""
-    client: ProviderClient
-    journal: JournalWriter
-    privacy: Privacy
-    metrics: Metrics
-    clock: Callable[[], int]
-    """Milliseconds since the epoch, without jumps."""
+    provider: str
+    account: str
+    paused_seconds: float
+    """Until polling goes on; 0: it isn't paused."""
+    failures: int
+    """In a row."""
+    credentials_refused: bool
+    due: int
+    completed: Mapping[str, int]
+    """Polls of this process, by outcome."""
 
 
 class AccountPoller:
-    """Asks about one account's attempts."""
+    """Polls one account.
 
-    def __init__(self, account: ProviderAccount, polls: PollSettings, means: Means) -> None:
-        self._account, self._polls = account, polls
-        self._workers, self._partitions, self._client, self._journal, self._privacy, self._metrics, self._clock = means
-        metrics = self._metrics
-        self._name = account.full_name
-        self._chance = random.Random()  # noqa: S311 - it spreads load
-        self._pace = Pace(polls.rate_per_second, self._chance)
-        self._slots = asyncio.Semaphore(polls.concurrency)
-        self._asking: set[str] = set()
-        self._sweep_again_at = 0.0
+    Args:
+        account: The account.
+        settings: How it is polled.
+        owned: The partitions of this process: where due polls are found, and its share of the rate.
+        client: Asks the provider.
+        writer: Keeps what the provider answers.
+        metrics: Is told of polls.
+        clock: Milliseconds since the epoch, without jumps.
+    """
+
+    def __init__(
+        self,
+        account: ProviderAccount,
+        settings: PollSettings,
+        *,
+        owned: OwnedPartitions,
+        client: ProviderClient,
+        writer: ReportWriter,
+        metrics: PollerMetrics,
+        clock: Callable[[], int],
+    ) -> None:
+        self._account, self._settings, self._owned = account, settings, owned
+        self._client, self._writer, self._metrics, self._clock = client, writer, metrics, clock
+        self._rng = random.Random()  # noqa: S311 - it spreads load
+        self._rate_limiter = RateLimiter(settings.rate_per_second)
+        self._health = AccountHealth(account, metrics, self._rng)
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._in_flight: set[str] = set()
+        self._list_again_at = 0.0
         self._failures: Counter[str] = Counter()
-        self._labels = (account.provider, account.name)
+        self._completed: Counter[str] = Counter()
+        self._due = 0
+        self._timeout = settings.timeout / 1000
         self._duration = metrics.poll_duration.labels(account.provider)
         self._lateness = metrics.poll_lateness.labels(account.provider)
-        metrics.circuit_open.labels(*self._labels).set(0)
-        metrics.credentials_refused.labels(*self._labels).set(0)
 
-    def owes(self, key: str, known: StoredAttempt) -> bool:
-        """Whether a poll about an attempt is still to be asked, or under way."""
-        return known.poll != 0 or key in self._asking
+    def has_pending_poll(self, key: str, known: StoredAttempt) -> bool:
+        """Whether a poll of an attempt is still to be sent, or under way."""
+        return known.poll != 0 or key in self._in_flight
+
+    def snapshot(self) -> AccountPollSnapshot:
+        """How polling goes now."""
+        return AccountPollSnapshot(
+            provider=self._account.provider,
+            account=self._account.name,
+            paused_seconds=self._health.paused_seconds,
+            failures=self._health.failures,
+            credentials_refused=self._health.credentials_refused,
+            due=self._due,
+            completed=dict(self._completed),
+        )
 
     async def run(self) -> None:
-        """Ask about whatever is due, until cancelled."""
+        """Poll what is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    asked = await self._round(group)
+                    was_busy = await self._run_round(group)
                 except StoreCorruptedError:
-                    asked = False  # the tracker builds the cache anew
-                if not asked:
-                    await asyncio.sleep(LOOK_EVERY)
+                    was_busy = False  # the tracker rebuilds the store
+                if not was_busy:
+                    await asyncio.sleep(IDLE_INTERVAL)
 
-    async def _round(self, group: asyncio.TaskGroup) -> bool:
-        """Ask what is due, and tell whether anything was."""
-        is_open = self._pace.open(time.monotonic())
-        self._metrics.circuit_open.labels(*self._labels).set(is_open)
-        questions = [] if is_open else self._due()
-        for question in islice(await self._sweep(questions), 2 * self._polls.concurrency):
-            if not self._pace.open(time.monotonic()):
-                await self._start(question, group)
-        return bool(questions)
+    async def _run_round(self, group: asyncio.TaskGroup) -> bool:
+        """Plan, select and send; tell whether anything was due."""
+        plan = self._plan()
+        polls = self._select(plan) if plan is not IDLE else ()
+        left = await self._poll_by_list(polls) if plan.use_list and len(polls) >= MIN_FOR_LIST else polls
+        for poll in islice(left, plan.send):
+            if not self._health.is_open:
+                await self._start(poll, group)
+        return bool(polls)
 
-    def _due(self) -> Sequence[DuePoll]:
-        """Some of what is due; while the circuit is half open, one question at a time."""
-        probing = self._pace.probing
-        if probing and self._asking:
-            return ()
-        limit = 1 if probing else max(2 * self._polls.concurrency, MANY if self._sweeps else 0)
-        due = select_due_polls(self._workers(), self._name, self._clock(), limit, self._asking.__contains__)
-        self._metrics.polls_due.labels(self._account.provider).set(due.seen)
-        return due.chosen
+    def _plan(self) -> PollPlan:
+        can_list = isinstance(self._settings.dialect, Paged)
+        return plan_polls(
+            is_open=self._health.is_open,
+            is_half_open=self._health.is_half_open,
+            in_flight=len(self._in_flight),
+            concurrency=self._settings.concurrency,
+            list_is_worthwhile=can_list and time.monotonic() >= self._list_again_at,
+        )
 
-    async def _turn(self) -> None:
-        """Wait until the account's rate allows another question."""
-        wait = self._pace.wait(time.monotonic(), self._share())
-        if wait:
-            await asyncio.sleep(wait)
+    def _select(self, plan: PollPlan) -> Sequence[DuePoll]:
+        stores, skip = self._owned.caught_up_stores(), self._in_flight.__contains__
+        selection = select_due_polls(stores, self._account.full_name, self._clock(), plan.select, skip)
+        self._due = selection.counted
+        self._metrics.polls_due.labels(self._account.provider).set(selection.counted)
+        return selection.polls
 
-    async def _start(self, question: DuePoll, group: asyncio.TaskGroup) -> None:
-        await self._turn()
+    async def _start(self, poll: DuePoll, group: asyncio.TaskGroup) -> None:
+        """Send a poll as soon as the rate and the concurrency allow it."""
+        await self._await_slot()
         await self._slots.acquire()
         taken = False
         try:
-            taken = not self._pace.open(time.monotonic()) and self._takes(question)
+            taken = not self._health.is_open and self._take(poll)
         finally:
             if not taken:
                 self._slots.release()
         if taken:
-            group.create_task(self._ask(question))
+            group.create_task(self._poll(poll))
 
-    def _takes(self, question: DuePoll) -> bool:
-        """Take a question, unless there is nothing to ask any more."""
+    async def _await_slot(self) -> None:
+        """Wait until the account's rate allows another request."""
+        wait = self._rate_limiter.reserve(time.monotonic(), self._owned.share)
+        if wait:
+            await asyncio.sleep(wait)
+
+    def _take(self, poll: DuePoll) -> bool:
+        """Mark a poll as sent, unless there is nothing to ask any more."""
         now = self._clock()
-        if question.attempts.ask(question.key, question.due, now) is None:
+        if poll.store.take_poll(poll.key, poll.due, now) is None:
             return False
-        self._lateness.observe(max(0, now - question.due) / 1000)
-        self._asking.add(question.key)
+        self._lateness.observe(max(0, now - poll.due) / 1000)
+        self._in_flight.add(poll.key)
         return True
 
-    @property
-    def _sweeps(self) -> bool:
-        """Whether this account's messages can be listed, and that has been worth it."""
-        return isinstance(self._polls.dialect, Paged) and time.monotonic() >= self._sweep_again_at
+    # --- one by one ---------------------------------------------------------------------------------------------------
 
-    async def _sweep(self, questions: Sequence[DuePoll]) -> Collection[DuePoll]:
-        """Ask about many at once, where that can be done; what is left has to be asked about one by one."""
-        dialect, left = self._polls.dialect, {question.key: question for question in questions}
-        if len(left) < WORTHWHILE or not (isinstance(dialect, Paged) and self._sweeps):
-            return questions
-        try:
-            within = self._polls.timeout / 1000
-            async for reports in list_reports(self._client, dialect, questions, timeout=within, turn=self._turn):
-                self._pace.answered()
-                keys = (f"{self._name}:{report.provider_message_id}" for report in reports)
-                await self._learn([(left.pop(key), r) for key, r in zip(keys, reports, strict=True) if key in left])
-        except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
-            self._setback(error)
-        if len(questions) - len(left) < YIELD:
-            self._sweep_again_at = time.monotonic() + REST
-        return left.values()
-
-    async def _learn(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
-        """Take what a page says of these."""
-        taken = [(question, report) for question, report in answered if self._takes(question)]
-        try:
-            await self._keep(taken)
-        except (KafkaUnavailableError, StoreCorruptedError) as error:
-            log.warning("the journal didn't take a page's answers", error=str(error))
-            for question, _ in taken:
-                self._ask_again(question)
-        except asyncio.CancelledError:
-            for question, _ in taken:
-                self._ask_again(question, 0)
-            raise
-        finally:
-            self._metrics.polls_completed.labels(self._account.provider, "report").inc(len(taken))
-            self._asking.difference_update(question.key for question, _ in taken)
-
-    def _share(self) -> float:
-        return max(1, len(self._workers())) / self._partitions
-
-    async def _ask(self, question: DuePoll) -> None:
+    async def _poll(self, poll: DuePoll) -> None:
         outcome = "failed"
         try:
             with self._duration.time():
-                report = await self._client.look_up(
-                    self._polls.dialect, question.key.split(":", 2)[2], self._polls.timeout / 1000
-                )
-            self._pace.answered()
-            self._failures.pop(question.key, None)
-            self._metrics.credentials_refused.labels(*self._labels).set(0)
+                report = await self._client.look_up(self._settings.dialect, poll.provider_message_id, self._timeout)
+            self._health.record_success()
+            self._failures.pop(poll.key, None)
             outcome = "no_report" if report is None else "report"
             if report:
-                await self._keep([(question, report)])
+                await self._writer.write([(poll, report)])
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
-            outcome, delay = self._setback(error)
-            self._ask_again(question, delay)
+            outcome = self._health.record_error(error)
+            self._postpone(poll, getattr(error, "retry_after", None) or None)
         except asyncio.CancelledError:
-            self._ask_again(question, 0)  # this process ends; the next one asks
+            self._postpone(poll, 0)  # this process ends; the next one polls
             raise
         except StoreCorruptedError:
-            pass  # the tracker builds the cache anew, and the question is in it
+            pass  # the tracker rebuilds the store, and the poll is in it
         except KafkaUnavailableError as error:
-            log.warning("the journal didn't take a poll's answer", error=str(error))
-            self._ask_again(question)
+            log.warning("journal didn't accept a poll's answer", error=str(error))
+            self._postpone(poll)
         finally:
             self._slots.release()
-            self._metrics.polls_completed.labels(self._account.provider, outcome).inc()
-            self._asking.discard(question.key)  # now that its report is in the journal, or it is asked again
+            self._count(outcome, 1)
+            self._in_flight.discard(poll.key)  # now that its report is in the journal, or it is polled again
 
-    async def _keep(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
-        """Put what is new into the journal."""
-        members = self._account.dialect.recipient_members
-        news = [report for question, report in answered if self._is_news(question, report)]
-        if news:
-            kept = (report._replace(raw=self._privacy.words(report.raw, members)) for report in news)
-            await self._journal.append([self._journal.record(report) for report in kept])
+    # --- by the provider's list ---------------------------------------------------------------------------------------
 
-    def _setback(
-        self, error: RateLimitedError | AuthenticationFailedError | PollFailedError
-    ) -> tuple[str, float | None]:
-        """Slow down as an answer demands that was none; its outcome, and the delay in seconds where it names one."""
-        if isinstance(error, RateLimitedError):
-            self._pace.limited(time.monotonic(), error.retry_after)
-            return "rate_limited", error.retry_after or None
-        provider, account = self._labels
-        if isinstance(error, AuthenticationFailedError):
-            log.warning("the provider refuses our credentials", provider=provider, account=account)
-            self._metrics.credentials_refused.labels(*self._labels).set(1)
-            self._pace.refused(time.monotonic())
-            return "refused", None
-        log.warning("a poll failed", provider=provider, account=account, error=str(error))
-        self._pace.failed(time.monotonic())
-        return "failed", None
+    async def _poll_by_list(self, polls: Sequence[DuePoll]) -> Collection[DuePoll]:
+        """Ask for a list of messages; what it doesn't show has to be polled one by one."""
+        dialect, left = self._settings.dialect, {poll.key: poll for poll in polls}
+        if not isinstance(dialect, Paged):
+            return polls
+        try:
+            async for reports in list_reports(self._client, dialect, polls, self._timeout, self._await_slot):
+                self._health.record_success()
+                await self._keep_page([(left.pop(report.key), report) for report in reports if report.key in left])
+        except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
+            self._health.record_error(error)
+        if len(polls) - len(left) < MIN_LIST_YIELD:
+            self._list_again_at = time.monotonic() + REST_SECONDS
+        return left.values()
 
-    def _ask_again(self, question: DuePoll, delay: float | None = None) -> None:
-        """Put a question off, by so many seconds or by what its own failures come to."""
+    async def _keep_page(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
+        """Keep what a page reports of these."""
+        taken = [(poll, report) for poll, report in answered if self._take(poll)]
+        try:
+            await self._writer.write(taken)
+        except (KafkaUnavailableError, StoreCorruptedError) as error:
+            log.warning("journal didn't accept a page's answers", error=str(error))
+            for poll, _ in taken:
+                self._postpone(poll)
+        except asyncio.CancelledError:
+            for poll, _ in taken:
+                self._postpone(poll, 0)
+            raise
+        finally:
+            self._count("report", len(taken))
+            self._in_flight.difference_update(poll.key for poll, _ in taken)
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def _count(self, outcome: str, number: int) -> None:
+        self._completed[outcome] += number
+        self._metrics.polls_completed.labels(self._account.provider, outcome).inc(number)
+
+    def _postpone(self, poll: DuePoll, delay: float | None = None) -> None:
+        """Poll later: in so many seconds, or after the backoff of the attempt's own failures."""
         if delay is None:
-            if len(self._failures) > MOST_FAILURES:
-                self._failures.clear()  # most of them have long ended
-            self._failures[question.key] += 1
-            delay = backoff(self._failures[question.key] - 1, self._chance)
+            if len(self._failures) > MAX_REMEMBERED_FAILURES:
+                self._failures.clear()  # most of them ended long ago
+            self._failures[poll.key] += 1
+            delay = backoff(self._failures[poll.key] - 1, self._rng)
         now = self._clock()
         with suppress(StoreCorruptedError):
-            question.attempts.ask_again(question.key, now + int(delay * 1000), now)
-
-    def _is_news(self, question: DuePoll, report: Report) -> bool:
-        """Whether a report would change anything; one that wouldn't isn't written."""
-        known = question.attempts.get([question.key])[0]
-        if report.verdict is None or known is None or not isinstance(known.state, Followed):
-            return True
-        return MOVES[known.state.status, report.verdict.status] in {Move.PUBLISH, Move.CORRECT}
+            poll.store.postpone_poll(poll.key, now + int(delay * 1000), now)

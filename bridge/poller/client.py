@@ -1,7 +1,6 @@
-"""One question to a provider, over HTTP: bounded in time and size, and whatever goes wrong is one kind of error."""
+"""One request to a provider over HTTP, bounded in time and size; whatever goes wrong becomes a `PollFailedError`."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from typing import Self
 from urllib.request import getproxies_environment, proxy_bypass
@@ -10,6 +9,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from bridge import __version__
+from bridge.clock import now_ms
 from bridge.core.entries import Report
 from bridge.core.errors import PollFailedError
 from bridge.providers.dialect import PollAnswer, Polled, PollRequest
@@ -22,12 +22,12 @@ CONNECT_TIMEOUT = 5.0
 HEADERS = {"user-agent": f"sms-bridge/{__version__}", "accept-encoding": "identity"}
 """Answers are a few hundred bytes: unpacking them costs more than it saves, and hides how large they are."""
 
-CONNECTIONS = httpx.Limits(max_connections=10_000)
-"""No bound: how many questions are asked at a time is for the askers to say."""
+NO_LIMITS = httpx.Limits(max_connections=10_000)
+"""No bound of its own: the account pollers bound how many requests are under way."""
 
 
 class ProviderClient:
-    """Asks providers: connections are reused, TLS is verified, proxies come from the environment.
+    """Sends requests to providers: connections are reused, TLS is verified, proxies come from the environment.
 
     Requests go straight to httpx's transport: by way of its client, which follows redirects, keeps cookies and reads
     the environment for every one, they cost twice as much. Use it as a context.
@@ -36,9 +36,9 @@ class ProviderClient:
     def __init__(self) -> None:
         self._proxies = getproxies_environment()
         self._stack = AsyncExitStack()
-        self._transports: dict[str, AiohttpTransport] = {}
+        self._by_proxy: dict[str, AiohttpTransport] = {}
         """By the proxy that they lead to; empty: none."""
-        self._ways: dict[tuple[str, str, int | None], AiohttpTransport] = {}
+        self._by_host: dict[tuple[str, str, int | None], AiohttpTransport] = {}
         """By scheme, host and port."""
 
     async def __aenter__(self) -> Self:
@@ -48,35 +48,37 @@ class ProviderClient:
         await self._stack.aclose()
 
     async def look_up(self, dialect: Polled, provider_message_id: str, timeout: float) -> Report | None:
-        """What a provider says of a message, within `timeout` seconds; None when it has no report yet.
+        """Look up a message, within `timeout` seconds; None when the provider has no report yet.
 
         Raises:
             PollFailedError: It gave no usable answer.
             RateLimitedError: It wants to be asked less often.
             AuthenticationFailedError: It doesn't accept the credentials.
         """
-        answer = await self.ask(dialect.poll_request(provider_message_id), timeout)
-        return dialect.read_answer(answer, provider_message_id, time.time_ns() // 1_000_000)
+        answer = await self.send(dialect.poll_request(provider_message_id), timeout)
+        return dialect.read_answer(answer, provider_message_id, now_ms())
 
-    async def ask(self, question: PollRequest, timeout: float) -> PollAnswer:
-        """What a provider answers, within `timeout` seconds, whatever its status.
+    async def send(self, request: PollRequest, timeout: float) -> PollAnswer:
+        """Send a request and read the answer, within `timeout` seconds, whatever its status.
 
         Raises:
             PollFailedError: It gave no answer.
         """
         phases = {"connect": min(timeout, CONNECT_TIMEOUT), "read": timeout, "pool": timeout}
         try:
-            request = httpx.Request(
-                question.method,
-                question.url,
-                headers={**HEADERS, **question.headers},
-                content=question.body,
+            message = httpx.Request(
+                request.method,
+                request.url,
+                headers={**HEADERS, **request.headers},
+                content=request.body,
                 extensions={"timeout": phases},
             )
             async with asyncio.timeout(timeout):
-                response = await (await self._way(request.url)).handle_async_request(request)
+                response = await (await self._transport(message.url)).handle_async_request(message)
                 try:
-                    return PollAnswer(response.status_code, response.headers.get("retry-after"), await _body(response))
+                    return PollAnswer(
+                        response.status_code, response.headers.get("retry-after"), await _read_body(response)
+                    )
                 finally:
                     await response.aclose()
         except PollFailedError:
@@ -85,19 +87,20 @@ class ProviderClient:
             # Whatever the HTTP libraries raise, it was no answer. The text of some of it holds the URL: left out.
             raise PollFailedError(type(error).__name__) from None
 
-    async def _way(self, url: httpx.URL) -> AiohttpTransport:
-        place = url.scheme, url.host, url.port
-        if place not in self._ways:
+    async def _transport(self, url: httpx.URL) -> AiohttpTransport:
+        """The transport that leads to a host, perhaps by a proxy."""
+        host = url.scheme, url.host, url.port
+        if host not in self._by_host:
             proxy = self._proxies.get(url.scheme, "")
             proxy = "" if proxy_bypass(url.netloc.decode("ascii")) else proxy
-            if proxy not in self._transports:
-                transport = AiohttpTransport(limits=CONNECTIONS, proxy=httpx.Proxy(proxy) if proxy else None)
-                self._transports[proxy] = await self._stack.enter_async_context(transport)
-            self._ways[place] = self._transports[proxy]
-        return self._ways[place]
+            if proxy not in self._by_proxy:
+                transport = AiohttpTransport(limits=NO_LIMITS, proxy=httpx.Proxy(proxy) if proxy else None)
+                self._by_proxy[proxy] = await self._stack.enter_async_context(transport)
+            self._by_host[host] = self._by_proxy[proxy]
+        return self._by_host[host]
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk

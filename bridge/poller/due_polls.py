@@ -1,89 +1,93 @@
-"""Which of an account's due questions come next: nearest end first, and some of what has just become due.
+"""Which of an account's due polls come next: nearest deadline first, mixed with some that have just become due.
 
-After an outage of ours there may be more than can be asked for hours. Whoever ends first must be asked first, and yet
-a message that was sent a minute ago must not wait until all the old ones are through.
+After an outage there may be more than can be sent for hours. What ends first must be polled first, and yet a message
+that was sent a minute ago must not wait until all the old ones are through.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
 from bridge.core.attempt import Followed
+from bridge.core.entries import AttemptKey
 from bridge.state.partition import PartitionStore
-from bridge.tracker.worker import PartitionWorker
 
-FRESH = 4
-"""One question in so many is the latest that became due."""
+FRESH_SHARE = 4
+"""One poll in so many is the latest that became due."""
 
-CHOICE = 4
+LOOKED_AT_PER_POLL = 4
 """How many are looked at for each that is chosen."""
 
-LEAST_LOOK = 16
+MIN_LOOKED_AT = 16
 """How many are looked at in every partition at least."""
 
-COUNTED = 500
+MAX_COUNTED = 500
 """How many are counted in every partition at most."""
 
 
 class DuePoll(NamedTuple):
-    """A due poll."""
+    """A poll that is due."""
 
     ends_at: int
     due: int
     key: str
     sent_at: int
-    attempts: PartitionStore
+    store: PartitionStore
+
+    @property
+    def provider_message_id(self) -> str:
+        """The message, by the provider's id."""
+        return AttemptKey.parse(self.key).provider_message_id
 
 
 class DueSelection(NamedTuple):
-    """What is due."""
+    """Polls that are due."""
 
-    chosen: Sequence[DuePoll]
-    """In the order in which they are to be asked."""
-    seen: int
-    """How many there are, as far as was counted."""
+    polls: Sequence[DuePoll]
+    """In the order in which they are to be sent."""
+    counted: int
+    """How many are due in all, as far as was counted."""
 
 
 def select_due_polls(
-    workers: Collection[PartitionWorker], account: str, now: int, limit: int, skip: Callable[[str], bool]
+    stores: Sequence[PartitionStore], full_account: str, now: int, limit: int, skip: Callable[[str], bool]
 ) -> DueSelection:
-    """The next questions about an account, out of all partitions that are caught up.
+    """Select an account's next polls out of all partitions that are caught up.
 
     Args:
-        workers: The partitions of this process.
-        account: `provider:account`.
+        stores: The stores of those partitions.
+        full_account: `provider:account`.
         now: The time, in milliseconds since the epoch.
         limit: How many are wanted.
-        skip: Whether a key is being asked about already.
+        skip: Whether a key is being polled already.
     """
-    ready = [worker.attempts for worker in workers if worker.caught_up]
-    look = max(LEAST_LOOK, CHOICE * limit // max(1, len(ready)))
-    oldest, newest, seen = list[DuePoll](), list[DuePoll](), 0
-    for attempts in ready:
-        due = [one for one in attempts.due_polls(account, now, max(COUNTED, look)) if not skip(one[1])]
-        seen += len(due)
-        oldest += _questions(attempts, due[:look])
-        if len(due) > look:
-            fresh = attempts.newest_polls(account, now, max(1, look // FRESH))
-            newest += _questions(attempts, [one for one in fresh if not skip(one[1])])
-    oldest.sort(key=lambda question: question.ends_at)
-    newest.sort(key=lambda question: question.due, reverse=True)
-    return DueSelection(_mixed(oldest, newest, limit), seen)
+    look_at = max(MIN_LOOKED_AT, LOOKED_AT_PER_POLL * limit // max(1, len(stores)))
+    oldest, newest, counted = list[DuePoll](), list[DuePoll](), 0
+    for store in stores:
+        due = [one for one in store.due_polls(full_account, now, max(MAX_COUNTED, look_at)) if not skip(one[1])]
+        counted += len(due)
+        oldest += _load(store, due[:look_at])
+        if len(due) > look_at:
+            fresh = store.newest_polls(full_account, now, max(1, look_at // FRESH_SHARE))
+            newest += _load(store, [one for one in fresh if not skip(one[1])])
+    oldest.sort(key=lambda poll: poll.ends_at)
+    newest.sort(key=lambda poll: poll.due, reverse=True)
+    return DueSelection(_mix(oldest, newest, limit), counted)
 
 
-def _questions(attempts: PartitionStore, due: Sequence[tuple[int, str]]) -> list[DuePoll]:
-    known = attempts.get([key for _, key in due])
+def _load(store: PartitionStore, due: Sequence[tuple[int, str]]) -> list[DuePoll]:
+    known = store.get([key for _, key in due])
     return [
-        DuePoll(one.state.ends_at, at, key, one.state.sent_at, attempts)
+        DuePoll(one.state.ends_at, at, key, one.state.sent_at, store)
         for (at, key), one in zip(due, known, strict=True)
         if one and isinstance(one.state, Followed)
     ]
 
 
-def _mixed(oldest: Sequence[DuePoll], newest: Sequence[DuePoll], limit: int) -> list[DuePoll]:
-    """From both ends, each attempt once."""
-    fresh = newest[: limit // FRESH]
-    taken = {question.key for question in fresh}
-    rest = (question for question in oldest if question.key not in taken)
-    waves = ((*islice(rest, FRESH - 1), one) for one in fresh)
+def _mix(oldest: Iterable[DuePoll], newest: Sequence[DuePoll], limit: int) -> list[DuePoll]:
+    """Take from both ends, each attempt once."""
+    fresh = newest[: limit // FRESH_SHARE]
+    taken = {poll.key for poll in fresh}
+    rest = (poll for poll in oldest if poll.key not in taken)
+    waves = ((*islice(rest, FRESH_SHARE - 1), one) for one in fresh)
     return list(islice(chain(chain.from_iterable(waves), rest), limit))

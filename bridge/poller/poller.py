@@ -1,42 +1,44 @@
-"""Due attempts are asked about at their provider: who asks about which, and what is still owed an answer.
-
-Only for the partitions that this process owns.
-"""
+"""Polls the due attempts of every account that is polled, in the partitions that this process owns."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 
-from bridge.accounts import Accounts
 from bridge.core.attempt import Followed
-from bridge.core.entries import account_of
-from bridge.poller.account_poller import AccountPoller, Means
+from bridge.core.entries import full_account_of
+from bridge.poller.account_poller import AccountPoller, AccountPollSnapshot
 from bridge.state.keys import StoredAttempt
 
-WAIT_FOR_LAST = 15 * 60_000
-"""Milliseconds that an attempt's end waits for a last poll that an outage of ours has delayed."""
+MAX_DEADLINE_DELAY_MS = 15 * 60_000
+"""How long an attempt's deadline waits for a last poll that an outage of ours has delayed."""
 
 
 class Poller:
-    """Asks about the attempts of every account that is polled."""
+    """Runs the accounts' pollers.
 
-    def __init__(self, accounts: Accounts, means: Means) -> None:
-        self._started_at = means.clock()
-        self._askers = {
-            account.full_name: AccountPoller(account, account.polls, means)
-            for account in accounts.values()
-            if account.polls
-        }
+    Args:
+        pollers: By `provider:account`.
+        clock: Milliseconds since the epoch, without jumps.
+    """
+
+    def __init__(self, pollers: Mapping[str, AccountPoller], clock: Callable[[], int]) -> None:
+        self._pollers = pollers
+        self._started_at = clock()
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for asker in self._askers.values():
-                group.create_task(asker.run())
+            for poller in self._pollers.values():
+                group.create_task(poller.run())
             await asyncio.Event().wait()
 
-    def owed(self, key: str, known: StoredAttempt, now: int) -> bool:
-        """Whether a poll is still to come before this attempt may end: one that an outage of ours has delayed."""
-        asker = self._askers.get(account_of(key))
-        if asker is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
+    def has_pending_poll(self, key: str, known: StoredAttempt, now: int) -> bool:
+        """Whether an attempt has a poll to come before its deadline: one that an outage of ours has delayed."""
+        poller = self._pollers.get(full_account_of(key))
+        if poller is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
             return False
-        patience = max(known.state.ends_at, self._started_at) + WAIT_FOR_LAST
-        return now < patience and asker.owes(key, known)
+        latest = max(known.state.ends_at, self._started_at) + MAX_DEADLINE_DELAY_MS
+        return now < latest and poller.has_pending_poll(key, known)
+
+    def snapshot(self) -> list[AccountPollSnapshot]:
+        """How polling goes now, by account."""
+        return [poller.snapshot() for poller in self._pollers.values()]

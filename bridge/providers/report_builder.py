@@ -87,14 +87,17 @@ class ReportBuilder:
             PoisonMessageError: It has no readable status.
         """
         word = parse_status(found.status)
+        verdict = self._verdicts.get(self._normalised(word))
         return Report(
             provider=self._provider,
             account=self._account,
             provider_message_id=provider_message_id,
-            verdict=self._verdicts.get(self._normalised(word)),
+            status=verdict and verdict.status,
+            reason=verdict and verdict.reason,
+            permanent=verdict and verdict.permanent,
             provider_status=word,
             provider_code=parse_optional(found.error),
-            provider_details=found.details,
+            provider_details=dict(found.details),
             provider_time=parse_time(found.time, self._timezone),
             source=source,
             observed_at=observed_at,

@@ -6,23 +6,24 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from bridge.accounts import Accounts, ProviderAccount
-from bridge.core.entries import Report
+from bridge.clock import now_ms
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, PoisonMessageError
-from bridge.dead_letters import DeadLetters
+from bridge.dead_letters import DeadLetter, DeadLetters, HttpSource
 from bridge.http_server import BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.records import Record
-from bridge.observability.metrics import Metrics
+from bridge.observability.metrics import ReceiverMetrics
 from bridge.observability.tracing import Tracing
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
 from bridge.receiver.client_address import find_client_address, in_networks
-from bridge.receiver.clock_skew import ClockSkewDetector
+from bridge.receiver.clock_skew import ProviderClocks
 from bridge.settings.model import HttpSettings
 
 RETRY_AFTER = "5"
@@ -41,22 +42,8 @@ class CallbackOutcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class ProviderMetrics(NamedTuple):
-    """One provider's metrics, found once: finding them takes longer than telling them something."""
-
-    received: Mapping[CallbackOutcome, Any]
-    duration: Any
-
-
-class AccountClock(NamedTuple):
-    """One account's clock, beside ours."""
-
-    gauge: Any
-    skew: ClockSkewDetector
-
-
 class CallbackResult(NamedTuple):
-    """An outcome and how it is told."""
+    """What became of a callback, and its answer."""
 
     outcome: CallbackOutcome
     response: Response
@@ -76,7 +63,18 @@ _NOT_FOUND = _rejected(404, b"not found")
 
 
 class Receiver:
-    """Handles the requests of the public listener."""
+    """Handles the requests of the public listener.
+
+    Args:
+        accounts: Whose callbacks are taken.
+        settings: The limits.
+        journal: Where reports go, and dead letters in their place.
+        dead_letters: Makes dead letters.
+        privacy: What may be kept of phone numbers.
+        clocks: Compares the providers' clocks with ours.
+        metrics: Is told of callbacks.
+        tracing: Is told of reports.
+    """
 
     def __init__(
         self,
@@ -84,28 +82,39 @@ class Receiver:
         settings: HttpSettings,
         *,
         journal: JournalWriter,
-        letters: DeadLetters,
+        dead_letters: DeadLetters,
         privacy: Privacy,
-        metrics: Metrics,
+        clocks: ProviderClocks,
+        metrics: ReceiverMetrics,
         tracing: Tracing,
     ) -> None:
-        self._secrets: dict[str, list[tuple[bytes, ProviderAccount]]] = {}
-        for account in accounts.values():
-            for secret in account.secrets:
-                entry = (secret.get_secret_value().encode(), account)
-                self._secrets.setdefault(account.provider, []).append(entry)
+        self._secrets = _collect_secrets(accounts)
         self._proxies = settings.trusted_proxies
         self._ack_timeout = settings.ack_timeout / 1000
         # Each provider has as many places of its own: the calls of one, however slow, leave the others theirs.
         self._max_waiting = settings.max_waiting
-        self._journal, self._letters = journal, letters
+        self._journal, self._dead_letters, self._clocks = journal, dead_letters, clocks
         self._privacy, self._tracing = privacy, tracing
-        self._dead_letters, self._clock_skew = metrics.dead_letters_written, metrics.provider_clock_skew
-        self._meters = {provider: _meters(provider, metrics) for provider in self._secrets}
-        self._clocks: dict[tuple[str, str], AccountClock] = {}
+        # Found once: finding a label takes longer than counting.
+        self._received = {
+            (provider, outcome): metrics.callbacks_received.labels(provider, outcome.value)
+            for provider in self._secrets
+            for outcome in CallbackOutcome
+        }
+        self._durations = {provider: metrics.callback_duration.labels(provider) for provider in self._secrets}
+        self._counts: Counter[tuple[str, ...]] = Counter()
         self._waiting: Counter[str] = Counter()
         self._in_flight = 0
         metrics.callbacks_in_flight.set_function(lambda: self._in_flight)
+
+    @property
+    def ready(self) -> bool:
+        """Whether Kafka accepts what callbacks bring."""
+        return self._journal.ready
+
+    def snapshot(self) -> Mapping[tuple[str, ...], int]:
+        """How many callbacks this process has answered, by provider and outcome."""
+        return dict(self._counts)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
@@ -117,13 +126,13 @@ class Receiver:
                 return _NOT_FOUND.response
         self._in_flight += 1
         try:
-            answer = await self._answer(provider, secret.encode(), request)
+            outcome, response = await self._answer(provider, secret.encode(), request)
         finally:
             self._in_flight -= 1
-        meters = self._meters[provider]
-        meters.received[answer.outcome].inc()
-        meters.duration.observe(time.perf_counter() - started)
-        return answer.response
+        self._counts[provider, outcome.value] += 1
+        self._received[provider, outcome].inc()
+        self._durations[provider].observe(time.perf_counter() - started)
+        return response
 
     async def _answer(self, provider: str, secret: bytes, request: Request) -> CallbackResult:
         account = self._account(provider, secret)
@@ -172,61 +181,39 @@ class Receiver:
         signature = request.headers.get(dialect.signature_header) if dialect.signature_header else None
         content_type = request.headers.get("content-type") or ""
         callback = Callback(request.method, request.query, content_type, signature, body)
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         try:
             report = dialect.read_callback(callback, now)
         except InvalidSignatureError:
             return _rejected(401, b"bad signature")
         except PoisonMessageError as poison:
-            return await self._store(
-                account.provider, [self._letter(account, callback, poison, now)], CallbackOutcome.DEAD_LETTERED
-            )
+            record = self._reject(account, callback, poison, now)
+            return await self._store(account.provider, [record], CallbackOutcome.DEAD_LETTERED)
         if report is None:
             return CallbackResult(CallbackOutcome.IGNORED, _ACCEPTED)
-        self._compare_clocks(account, report, now)
-        kept = report._replace(raw=self._privacy.words(report.raw, dialect.recipient_members))
-        answer = await self._store(account.provider, [self._journal.record(kept)], CallbackOutcome.JOURNALED)
-        if answer.outcome is CallbackOutcome.JOURNALED:
-            self._tracing.called(kept, now * 1_000_000)
-        return answer
+        self._clocks.compare(account, report.provider_time, now)
+        redacted = replace(report, raw=self._privacy.redact_raw(report.raw, dialect.recipient_members))
+        result = await self._store(account.provider, [self._journal.to_record(redacted)], CallbackOutcome.JOURNALED)
+        if result.outcome is CallbackOutcome.JOURNALED:
+            self._tracing.trace_callback(redacted, now * 1_000_000)
+        return result
 
-    def _compare_clocks(self, account: ProviderAccount, report: Report, now: int) -> None:
-        if report.provider_time is None:
-            return
-        seconds, place = (report.provider_time - now) / 1000, (account.provider, account.name)
-        if place not in self._clocks:
-            self._clocks[place] = AccountClock(self._clock_skew.labels(account.provider), ClockSkewDetector())
-        clock = self._clocks[place]
-        clock.gauge.set(seconds)
-        hours = clock.skew.observe(seconds)
-        if hours is not None:
-            log.warning(
-                "the provider's times are whole hours off: set its time zone",
-                provider=account.provider,
-                account=account.name,
-                hours=hours,
-                setting=account.variable("TIMEZONE"),
-            )
-
-    def _letter(self, account: ProviderAccount, callback: Callback, poison: PoisonMessageError, now: int) -> Record:
+    def _reject(self, account: ProviderAccount, callback: Callback, poison: PoisonMessageError, now: int) -> Record:
         log.warning(
             "callback goes to the dead letters", provider=account.provider, account=account.name, error=poison.error
         )
-        self._dead_letters.labels(poison.reason.value).inc()
-        return self._letters.record(
-            poison.reason,
-            poison.error,
+        self._dead_letters.count(poison.reason)
+        letter = DeadLetter(
+            reason=poison.reason.value,
+            error=poison.error,
             key=None,
             value=callback.original,
-            origin={
-                "http_method": callback.method,
-                "http_route": f"/dlr/{account.provider}/{{secret}}",
-                "content_type": callback.content_type or None,
-                "provider": account.provider,
-                "account": account.name,
-            },
             received_at=now,
+            http=HttpSource(callback.method, f"/dlr/{account.provider}/{{secret}}", callback.content_type or None),
+            provider=account.provider,
+            account=account.name,
         )
+        return self._dead_letters.to_record(letter)
 
     async def _store(self, provider: str, records: Iterable[Record], outcome: CallbackOutcome) -> CallbackResult:
         future = self._journal.append(records)
@@ -243,8 +230,10 @@ class Receiver:
         return CallbackResult(outcome, _ACCEPTED)
 
 
-def _meters(provider: str, metrics: Metrics) -> ProviderMetrics:
-    return ProviderMetrics(
-        {outcome: metrics.callbacks_received.labels(provider, outcome.value) for outcome in CallbackOutcome},
-        metrics.callback_duration.labels(provider),
-    )
+def _collect_secrets(accounts: Accounts) -> dict[str, list[tuple[bytes, ProviderAccount]]]:
+    """Every secret with its account, by provider."""
+    secrets: dict[str, list[tuple[bytes, ProviderAccount]]] = {}
+    for account in accounts.values():
+        for secret in account.secrets:
+            secrets.setdefault(account.provider, []).append((secret.get_secret_value().encode(), account))
+    return secrets

@@ -12,7 +12,8 @@ from bridge.state.keys import DUE
 class CorruptionGuard:
     """A context for all access to the database: turns its errors into `StoreCorruptedError` and remembers them."""
 
-    damaged: str | None = None
+    error: str | None = None
+    """What the database said when it could not be used."""
 
     def __enter__(self) -> None:
         pass
@@ -20,7 +21,7 @@ class CorruptionGuard:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         # The library raises nothing narrower, and nobody else raises anything as broad.
         if type(error) is Exception:
-            self.damaged = str(error)
+            self.error = str(error)
         if type(error) is Exception or isinstance(error, DbClosedError):
             raise StoreCorruptedError(f"the cache on disk can't be used: {error}") from error
 
@@ -32,23 +33,23 @@ class ColumnFamily:
         db: The database.
         family: The family, as it is read.
         handle: The family, as batches name it.
-        disk: What errors are told to.
+        guard: Remembers errors.
     """
 
-    def __init__(self, db: Rdict, family: Rdict, handle: Any, disk: CorruptionGuard) -> None:
-        self._db, self._family, self._handle, self._disk = db, family, handle, disk
+    def __init__(self, db: Rdict, family: Rdict, handle: Any, guard: CorruptionGuard) -> None:
+        self._db, self._family, self._handle, self._guard = db, family, handle, guard
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stub is wrong: a property
 
     def get(self, key: bytes) -> bytes | None:
         """A value."""
-        with self._disk:
+        with self._guard:
             value: bytes | None = self._family.get(key)
         return value
 
     def get_all(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Several values, at once."""
-        with self._disk:
+        with self._guard:
             values: Any = self._family.get(list(keys)) if keys else []
         return list(values)
 
@@ -59,7 +60,7 @@ class ColumnFamily:
             return found
         bound = ReadOptions()
         bound.set_iterate_upper_bound(kind + DUE.pack(until + 1))
-        with self._disk:
+        with self._guard:
             entries = self._family.iter(bound)
             entries.seek(kind + DUE.pack(since) + (after.encode() + b"\x00" if after else b""))
             while len(found) < limit and entries.valid():
@@ -71,7 +72,7 @@ class ColumnFamily:
     def last(self, kind: bytes, until: int, limit: int) -> list[tuple[int, str]]:
         """The last entries of an index up to a time, backwards."""
         found: list[tuple[int, str]] = []
-        with self._disk:
+        with self._guard:
             entries = self._family.iter(ReadOptions())
             entries.seek_for_prev(kind + DUE.pack(until + 1))
             while len(found) < limit and entries.valid() and (key := entries.key()).startswith(kind):
@@ -88,7 +89,7 @@ class ColumnFamily:
 
     def write(self, batch: WriteBatch) -> None:
         """Write it, all or nothing."""
-        with self._disk:
+        with self._guard:
             self._db.write(batch, self._unlogged)
 
     def clear(self) -> None:
@@ -99,12 +100,12 @@ class ColumnFamily:
 
     def flush(self) -> None:
         """Write out what is only in memory."""
-        with self._disk:
+        with self._guard:
             self._family.flush()
 
     def close(self) -> None:
         """Let go of the database, for good."""
-        with self._disk:
+        with self._guard:
             self._family.close()
         self._handle = None
 

@@ -10,18 +10,20 @@
 Times are milliseconds since the epoch, eight bytes, so that keys sort by them.
 """
 
-from collections.abc import Mapping
-from struct import Struct
-from typing import NamedTuple
+import struct
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
 
 from bridge.core.attempt import Followed, Parked, State
 from bridge.state.serde import decode_state
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
-DUES = Struct(">QQ")
+DUES = struct.Struct(">QQ")
 """An attempt's timer and its poll, before its state."""
-DUE = Struct(">Q")
+DUE = struct.Struct(">Q")
 STATE, POLL, META = b"s", b"p", b"m"
 END, FORGET, PARK = b"e", b"f", b"q"
 
@@ -44,18 +46,30 @@ class StateChange(NamedTuple):
     encoded: bytes
 
 
-class PartitionMeta(NamedTuple):
-    """What a cached partition stands for, and what it holds."""
+class PartitionMeta(Struct, frozen=True, gc=False, rename={"journal_id": "incarnation"}):
+    """What a cached partition stands for, and what it holds; stored as JSON."""
 
-    format: int
+    format: Literal[1]
     fingerprint: int
-    incarnation: str
+    journal_id: str
     offset: int
     """The next offset of the state topic to be read."""
     written_at: int
-    followed: Mapping[str, int]
+    followed: dict[str, int]
     """Attempts without a final status, by provider."""
     parked: int
+
+
+encode_meta = msgspec.json.Encoder().encode
+_meta_decoder = msgspec.json.Decoder(PartitionMeta)
+
+
+def decode_meta(value: bytes | None) -> PartitionMeta | None:
+    """Decode a partition's meta data; None where there is none, or another release wrote it in another format."""
+    try:
+        return _meta_decoder.decode(value) if value else None
+    except msgspec.MsgspecError:
+        return None
 
 
 def timer_index(state: Parked | Followed) -> bytes:

@@ -4,15 +4,14 @@ It may lag Kafka, never lead it: it is written after a transaction's commit, tog
 that it stands for, in one write batch.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-import orjson
 from rocksdict import WriteBatch
 
+from bridge.clock import now_ms
 from bridge.core.attempt import Followed, Parked, timer_at
-from bridge.core.entries import account_of
+from bridge.core.entries import AttemptKey, full_account_of
 from bridge.core.schedule import Schedule
 from bridge.state.column_family import ColumnFamily
 from bridge.state.keys import (
@@ -27,12 +26,14 @@ from bridge.state.keys import (
     PartitionMeta,
     StateChange,
     StoredAttempt,
+    decode_meta,
+    encode_meta,
     parse_value,
     poll_index,
     timer_index,
 )
 
-NEAREST = 50
+NEAREST_DEADLINES = 50
 """How many attempts are looked at to find each provider's oldest."""
 
 PendingAttempt = tuple[str, Followed]
@@ -42,8 +43,8 @@ PendingAttempt = tuple[str, Followed]
 class PartitionStore:
     """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
 
-    def __init__(self, column: ColumnFamily, timetable: Schedule) -> None:
-        self._column, self._timetable, self._fingerprint = column, timetable, timetable.fingerprint
+    def __init__(self, column: ColumnFamily, schedule: Schedule) -> None:
+        self._column, self._schedule, self._fingerprint = column, schedule, schedule.fingerprint
         self._floors: dict[bytes, int] = {}
         self._moved: dict[str, int] = {}
         """Polls that were taken while a transaction was under way, which knows only the one before."""
@@ -82,11 +83,11 @@ class PartitionStore:
 
     def oldest(self) -> dict[str, int]:
         """By provider, from when the attempt counts whose end is nearest: the oldest, as a rule."""
-        keys = [key for _, key in self._until(END, 2**63, NEAREST)]
+        keys = [key for _, key in self._until(END, 2**63, NEAREST_DEADLINES)]
         found: dict[str, int] = {}
         for key, known in zip(keys, self.get(keys), strict=True):
             if known and isinstance(known.state, Followed):
-                found.setdefault(key.split(":", 1)[0], known.state.starts_at)
+                found.setdefault(AttemptKey.parse(key).provider, known.state.starts_at)
         return found
 
     def pending(
@@ -118,7 +119,7 @@ class PartitionStore:
 
     # --- writing ------------------------------------------------------------------------------------------------------
 
-    def apply(self, changes: Iterable[StateChange], incarnation: str, offset: int) -> None:
+    def apply(self, changes: Iterable[StateChange], journal_id: str, offset: int) -> None:
         """Write what a transaction committed, and the state topic's offset that this stands for."""
         batch = self._column.batch()
         for change in changes:
@@ -126,30 +127,30 @@ class PartitionStore:
         meta = PartitionMeta(
             FORMAT,
             self._fingerprint,
-            incarnation,
+            journal_id,
             offset,
-            time.time_ns() // 1_000_000,
+            now_ms(),
             {provider: count for provider, count in self.followed.items() if count},
             self.parked,
         )
-        batch[META] = orjson.dumps(meta._asdict())
+        batch[META] = encode_meta(meta)
         self._column.write(batch)
         self._moved.clear()
         self.position = meta
 
-    def ask(self, key: str, due: int, now: int) -> StoredAttempt | None:
+    def take_poll(self, key: str, due: int, now: int) -> StoredAttempt | None:
         """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
         value = self._column.get(STATE + key.encode())
         known = parse_value(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
             batch = self._column.batch()
-            del batch[poll_index(account_of(key)) + DUE.pack(due) + key.encode()]
+            del batch[poll_index(full_account_of(key)) + DUE.pack(due) + key.encode()]
             self._column.write(batch)
             return None
-        self._move_poll(key, known, value, self._timetable.next_poll(key, known.state, now))
+        self._move_poll(key, known, value, self._schedule.next_poll(key, known.state, now))
         return known
 
-    def ask_again(self, key: str, at: int, now: int) -> None:
+    def postpone_poll(self, key: str, at: int, now: int) -> None:
         """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first.
 
         Past the end it is still asked: for how long an end waits for that, whoever runs the timers decides.
@@ -178,7 +179,7 @@ class PartitionStore:
             self._column.write(batch)
 
     def _move_poll(self, key: str, known: StoredAttempt, value: bytes, poll: int) -> None:
-        raw, kind, batch = key.encode(), poll_index(account_of(key)), self._column.batch()
+        raw, kind, batch = key.encode(), poll_index(full_account_of(key)), self._column.batch()
         if known.poll:
             del batch[kind + DUE.pack(known.poll) + raw]
         batch[STATE + raw] = DUES.pack(known.timer, poll) + value[DUES.size :]
@@ -209,7 +210,7 @@ class PartitionStore:
             self._count(change.key, before.state, -1)
         if after:
             self._count(change.key, after, 1)
-            timer, poll = timer_at(after, self._timetable.policy), self._poll(change.key, before, after)
+            timer, poll = timer_at(after, self._schedule.policy), self._poll(change.key, before, after)
             batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
             new = _indexed(change.key, after, timer, poll)
         else:
@@ -229,7 +230,7 @@ class PartitionStore:
         if before and isinstance(before.state, Followed):
             return before.poll
         # One that was due while nobody asked is due now.
-        return self._timetable.next_poll(key, after, after.starts_at - 1)
+        return self._schedule.next_poll(key, after, after.starts_at - 1)
 
     def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
         batch[kind + DUE.pack(due) + raw] = b""
@@ -240,17 +241,15 @@ class PartitionStore:
         if isinstance(state, Parked):
             self.parked += change
         elif state.final_at is None:
-            self.followed[key.split(":", 1)[0]] += change
+            self.followed[AttemptKey.parse(key).provider] += change
 
     def _read_meta(self) -> PartitionMeta | None:
-        value = self._column.get(META)
-        meta = orjson.loads(value) if value else {}
-        known = meta.get("format") == FORMAT and meta.get("fingerprint") == self._fingerprint
-        return PartitionMeta(**meta) if known else None
+        meta = decode_meta(self._column.get(META))
+        return meta if meta and meta.fingerprint == self._fingerprint else None
 
 
 def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
     """Where an attempt is found by time."""
     if poll:
-        return (timer_index(state), timer), (poll_index(account_of(key)), poll)
+        return (timer_index(state), timer), (poll_index(full_account_of(key)), poll)
     return ((timer_index(state), timer),)

@@ -1,21 +1,21 @@
-"""What the log says while something takes long: how much is left, how fast it goes, and when it will be over."""
+"""Progress of long work, in the log: how much is left, how fast it goes, and when it will be done."""
 
 import time
 from collections.abc import Callable
 
 import structlog
 
-SAY_EVERY = 5.0
+LOG_INTERVAL = 5.0
 """Seconds between two lines."""
 
 log = structlog.get_logger(__name__)
 
 
 class Progress:
-    """One long way: silent when it is short.
+    """Logs the progress of one piece of work; silent when that is short.
 
     Args:
-        what: What goes on, for the log.
+        what: The work, for the log.
         partition: Of the journal.
         clock: Seconds, from anywhere.
     """
@@ -25,17 +25,17 @@ class Progress:
         self.begin()
 
     def begin(self) -> None:
-        """From here on: what was done before doesn't count."""
-        self._began = self._said = self._clock()
+        """Start counting anew."""
+        self._began = self._logged_at = self._clock()
         self._done = 0
 
-    def made(self, count: int, left: int) -> None:
-        """So much more was done, and so much is left."""
+    def advance(self, count: int, left: int) -> None:
+        """Count what was done, and log now and then how much is left."""
         self._done += count
         now = self._clock()
-        if now - self._said < SAY_EVERY:
+        if now - self._logged_at < LOG_INTERVAL:
             return
-        self._said = now
+        self._logged_at = now
         rate = self._done / (now - self._began)
         seconds = round(left / rate) if rate else None
         log.info(self._what, partition=self._partition, left=left, per_second=round(rate), seconds_left=seconds)

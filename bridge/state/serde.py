@@ -1,50 +1,39 @@
-"""Attempts' states as bytes and back, for the state topic and the cache. Only the tracker reads them: JSON arrays."""
+"""Attempts' states as bytes and back, for the state topic and the cache: JSON arrays, read by the tracker alone.
 
+A value begins with the format's version and the kind of state; the members follow in the order of their type.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-import orjson
+import msgspec
 
-from bridge.core.attempt import Followed, Parked, ParkedReport
-from bridge.core.delivery import Reason, Source, Status, Verdict
-from bridge.core.entries import Report
+from bridge.core.attempt import Followed, Parked
 
-STATE_VERSION = 1
+FOLLOWED, PARKED = b'[1,"F",', b'[1,"P",'
+"""How values of version 1 begin."""
 
-_STATUS = {str(status): status for status in Status}
-_REASON = {str(reason): reason for reason in Reason}
-_SOURCE = {str(source): source for source in Source}
+_DECODERS: Mapping[bytes, Any] = {
+    FOLLOWED: msgspec.json.Decoder(Followed),
+    PARKED: msgspec.json.Decoder(Parked),
+}
+_encode = msgspec.json.Encoder().encode
 
 
 def encode_state(state: Parked | Followed) -> bytes:
-    """A state as the state topic and the cache hold it: version, kind, members in the order of their type."""
-    if isinstance(state, Followed):
-        return orjson.dumps((STATE_VERSION, "F", *state))
-    reports = [(parked.offset, *_flat(parked.report)) for parked in state.reports]
-    return orjson.dumps((STATE_VERSION, "P", state.until, reports))
+    """Encode a state as the state topic and the cache hold it."""
+    return (FOLLOWED if isinstance(state, Followed) else PARKED) + _encode(state)[1:]
 
 
 def decode_state(value: bytes) -> Parked | Followed:
-    """A state from the state topic or the cache.
+    """Decode a state of the state topic or of the cache.
 
     Raises:
         ValueError: It was written by a version that this one doesn't know.
     """
-    version, kind, *members = orjson.loads(value)
-    if version != STATE_VERSION:
-        raise ValueError(f"state of version {version!r}: run the release that wrote it, or a later one")
-    if kind == "F":
-        members[8] = None if members[8] is None else _STATUS[members[8]]
-        return Followed(*members)
-    return Parked(members[0], tuple(_parked(*report) for report in members[1]))
-
-
-def _flat(report: Report) -> tuple[Any, ...]:
-    verdict = tuple(report.verdict) if report.verdict else None
-    return (*report[:3], verdict, *report[4:-1])
-
-
-def _parked(offset: int, *members: Any) -> ParkedReport:
-    status, reason, permanent = members[3]
-    verdict = Verdict(_STATUS[status], _REASON[reason], permanent)
-    words = (*members[:3], verdict, *members[4:8], _SOURCE[members[8]], members[9], "")
-    return ParkedReport(offset, Report._make(words))
+    decoder, begin = _DECODERS.get(value[: len(FOLLOWED)]), len(FOLLOWED)
+    if decoder is None:
+        version = value[1 : value.find(b",")].decode("utf-8", "replace")
+        raise ValueError(f"state of version {version}: run the release that wrote it, or a later one")
+    state: Parked | Followed = decoder.decode(b"[" + value[begin:])
+    return state

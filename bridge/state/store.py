@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Store:
     """The database: a folder that may be deleted whenever nobody runs. Only one process opens it."""
 
-    def __init__(self, directory: Path, timetable: Schedule) -> None:
+    def __init__(self, directory: Path, schedule: Schedule) -> None:
         self._path = directory / "attempts"
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -41,8 +41,8 @@ class Store:
             raise ConfigurationError(
                 f"{PREFIX}STATE__DIRECTORY: {directory} can't be made ({error.strerror})"
             ) from error
-        self._timetable = timetable
-        self._disk = CorruptionGuard()
+        self._schedule = schedule
+        self._guard = CorruptionGuard()
         self._partitions: dict[int, PartitionStore] = {}
         self._options = _options()
         self._db = self._open()
@@ -52,36 +52,40 @@ class Store:
         # Always the same one: a poll that is still under way may hold it when the partition comes back to us.
         if number not in self._partitions:
             name = str(number)
-            with self._disk:
+            with self._guard:
                 family, handle = self._family(name)
-            column = ColumnFamily(self._db, family, handle, self._disk)
-            self._partitions[number] = PartitionStore(column, self._timetable)
+            column = ColumnFamily(self._db, family, handle, self._guard)
+            self._partitions[number] = PartitionStore(column, self._schedule)
         return self._partitions[number]
 
     def close(self) -> None:
         """Close. What was not flushed is read from the state topic next time; so is all, if it turned out damaged."""
         for close in (*(attempts.close for attempts in self._partitions.values()), self._db.close):
-            with suppress(StoreCorruptedError), self._disk:  # what it can't write any more, Kafka has
+            with suppress(StoreCorruptedError), self._guard:  # what it can't write any more, Kafka has
                 close()
         self._partitions.clear()
-        if self.damaged:
-            self._put_aside(self.damaged)
+        if self._guard.error:
+            self._put_aside(self._guard.error)
 
-    def renew(self) -> None:
+    def rebuild(self) -> None:
         """Close, and begin anew: after damage with nothing in it.
 
         Raises:
             StoreCorruptedError: What is under way still holds the old one, for a moment.
         """
         self.close()
-        self._disk = CorruptionGuard()
+        self._guard = CorruptionGuard()
         gc.collect()  # errors hold what they were raised in, as long as nobody looks for cycles
         self._db = self._open()
 
-    @property
-    def damaged(self) -> str | None:
-        """What the database said when it could not be used; from then on it isn't to be trusted."""
-        return self._disk.damaged
+    def check(self) -> None:
+        """See that no error of the database was remembered: after one, it isn't to be trusted.
+
+        Raises:
+            StoreCorruptedError: There was one.
+        """
+        if self._guard.error:
+            raise StoreCorruptedError(self._guard.error)
 
     def _family(self, name: str) -> tuple[Rdict, Any]:
         known = Rdict.list_cf(str(self._path), self._options)

@@ -3,7 +3,6 @@
 Rights are found out by trying. Writing is tried at a partition that doesn't exist: a broker looks at the rights first.
 """
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.produce import ProduceRequest
 
+from bridge.clock import now_ms
 from bridge.core.errors import ConfigurationError
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.journal.offsets import find_lost_offsets
@@ -47,7 +47,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
             cluster = await scan.admin.describe_cluster()
             brokers = len(cluster["brokers"])
             yield ok("kafka", servers, f"{format_count(brokers, 'broker')}, cluster {cluster['cluster_id']}")
-            found = await inspect_topics(kafka, settings, apply=False)
+            found = await inspect_topics(kafka, settings.topics, apply=False)
             for topic in settings.topics.sent:
                 yield await _sent_topic(scan, topic)
             for finding in _topics(found, settings):
@@ -204,7 +204,7 @@ async def _transacting(kafka: KafkaClients, transactional_id: str) -> None:
 async def _place(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
     subject = f"{settings.kafka.group_id}.tracker"
     try:
-        lost = await find_lost_offsets(kafka, settings, partitions)
+        lost = await find_lost_offsets(kafka, subject, settings.topics.journal, partitions)
     except (KafkaError, ConfigurationError) as error:
         return CheckFinding("kafka", "wrong", subject, str(error))
     if not lost:
@@ -226,7 +226,7 @@ async def _clock(scan: TopicScanner, journal: str) -> CheckFinding:
 
     spans = await scan.spans(journal, 0)
     await scan.scan({tp: OffsetSpan(max(span.start, span.end - 1), span.end) for tp, span in spans.items()}, take)
-    ahead = newest - time.time_ns() // 1_000_000
+    ahead = newest - now_ms()
     if ahead > AHEAD:
         return CheckFinding(
             "clock", "wrong", "KafkaClients", f"{format_duration(ahead)} ahead of this machine", "set the clocks by NTP"

@@ -1,6 +1,5 @@
 """`sms-bridge check --sample FILE`: how an event of somebody's `sms.sent` would be read, member by member."""
 
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +7,7 @@ import orjson
 from rich.text import Text
 
 from bridge.accounts import build_accounts
+from bridge.clock import now_ms
 from bridge.core.delivery import format_rfc3339
 from bridge.core.entries import Sent
 from bridge.core.errors import ConfigurationError, PoisonMessageError
@@ -49,13 +49,13 @@ def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCo
     try:
         event = decode_event(value)
         members = list_members(reader, event)
-        outcome = reader.read(value, time.time_ns() // 1_000_000)
+        outcome = reader.parse(value, now_ms())
     except PoisonMessageError as poison:
         members = list_members(reader, decode_event(value)) if poison.reason != "malformed" else []
         _show(members, f"goes to the dead letters as {poison.reason.value}: {poison.error}", None, as_json=as_json)
         return ExitCode.WRONG
     if isinstance(outcome, SkipReason):
-        told = f"is skipped: SENT__WHERE turns it down at {reader.shape.unwanted(event)}"
+        told = f"is skipped: SENT__WHERE turns it down at {reader.mapping.unwanted(event)}"
         _show(members, told, None, as_json=as_json)
         return ExitCode.WRONG
     _show(members, "is followed", outcome, as_json=as_json)
@@ -64,8 +64,8 @@ def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCo
 
 def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
     """Every member that we know, and what an event has for it."""
-    sources, mapped = reader.shape.sources(event), reader.shape.mapped(event)
-    wrong = reader.complaints(mapped)
+    sources, mapped = reader.mapping.sources(event), reader.mapping.mapped(event)
+    wrong = reader.find_violations(mapped)
     known = load_schema("sms.sent.v1")
     found = []
     for name in known["properties"]:
@@ -82,7 +82,14 @@ def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
 
 def _show(members: list[SampleMember], verdict: str, sent: Sent | None, *, as_json: bool) -> None:
     if as_json:
-        write_json({"readable": sent is not None, "verdict": verdict, "members": members, "entry": sent})
+        write_json(
+            {
+                "readable": sent is not None,
+                "verdict": verdict,
+                "members": members,
+                "entry": sent and {name: getattr(sent, name) for name in sent.__struct_fields__ if name != "v"},
+            }
+        )
         return
     out = stdout_console()
     out.print(make_table(("ours", "from", "value", "taken as"), (_row(member) for member in members)))

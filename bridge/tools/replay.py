@@ -14,8 +14,10 @@ from aiokafka import TopicPartition
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from bridge.clock import now_ms
 from bridge.core.errors import DeadLetterReason
-from bridge.history.search import DeadLetter, HistorySearch
+from bridge.dead_letters import DeadLetter
+from bridge.history.search import HistorySearch
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.batching_producer import BatchingProducer
@@ -57,12 +59,15 @@ async def replay(settings: Settings, choice: ReplayOptions, *, as_json: bool) ->
     """Read the letters that are chosen again, and append what can be read now."""
     kafka = KafkaClients(settings.kafka)
     async with open_scanner(kafka) as scan:
-        found = sorted(await HistorySearch(scan, settings, choice.since).letters(), key=lambda letter: letter.place)
-        letters = [one for one in found if choice.reasons is None or one.headers.get("reason") in choice.reasons]
+        found = sorted(
+            await HistorySearch(scan, settings, choice.since).letters(),
+            key=lambda letter: (letter.received_at, letter.partition, letter.offset),
+        )
+        letters = [one for one in found if choice.reasons is None or one.reason in choice.reasons]
         rereader = ReplayParser(settings)
         originals = await _originals(scan, settings, letters)
-        now = time.time_ns() // 1_000_000
-        read = [ReplayedLetter(letter, rereader.read(letter, originals.get(letter.origin), now)) for letter in letters]
+        now = now_ms()
+        read = [ReplayedLetter(letter, rereader.read(letter, originals.get(letter.source), now)) for letter in letters]
         read = [one for one in read if choice.provider in {None, _provider(one)}][: choice.limit]
         partitions = await scan.partitions(settings.topics.journal)
     if not choice.dry_run:
@@ -73,7 +78,7 @@ async def replay(settings: Settings, choice: ReplayOptions, *, as_json: bool) ->
 
 def _provider(read: ReplayedLetter) -> str | None:
     entry = read.verdict.entry
-    return read.letter.headers.get("provider") or (entry.provider if entry else None)
+    return read.letter.provider or (entry.provider if entry else None)
 
 
 async def _originals(
@@ -81,7 +86,7 @@ async def _originals(
 ) -> dict[tuple[str, int, int] | None, ReplaySource]:
     """The records that letters are about, those that are still there: a letter has no headers but its own."""
     ours = {settings.topics.journal, *settings.topics.sent}
-    wanted = {letter.origin for letter in letters if letter.origin and letter.origin[0] in ours}
+    wanted = {letter.source for letter in letters if letter.source and letter.source[0] in ours}
     found: dict[tuple[str, int, int] | None, ReplaySource] = {}
 
     def take(record: Any) -> None:
@@ -125,7 +130,7 @@ async def _append(
     appender = BatchingProducer(kafka)
     await appender.start()
     journal = JournalWriter(appender, settings.topics.journal, partitions)
-    records = [journal.record(one.verdict.entry) for one in read if one.verdict.entry]
+    records = [journal.to_record(one.verdict.entry) for one in read if one.verdict.entry]
     at_once = max(1, round(choice.rate * STEP))
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=stderr_console(), transient=True)
@@ -142,13 +147,13 @@ async def _append(
 
 
 def _report(read: list[ReplayedLetter], choice: ReplayOptions, *, as_json: bool) -> None:
-    counts = Counter((one.letter.headers.get("reason", "?"), one.verdict.fate) for one in read)
+    counts = Counter((one.letter.reason or "?", one.verdict.fate) for one in read)
     if as_json:
         letters = [
             {
                 "partition": one.letter.partition,
                 "offset": one.letter.offset,
-                "reason": one.letter.headers.get("reason"),
+                "reason": one.letter.reason,
                 "fate": one.verdict.fate,
                 "why": one.verdict.why,
             }
@@ -162,7 +167,7 @@ def _report(read: list[ReplayedLetter], choice: ReplayOptions, *, as_json: bool)
         rows = [
             (
                 f"{one.letter.partition}/{one.letter.offset}",
-                one.letter.headers.get("reason", "?"),
+                one.letter.reason or "?",
                 style_text(_told(one.verdict.fate, dry=True), STYLES[one.verdict.fate]),
                 one.verdict.why,
             )

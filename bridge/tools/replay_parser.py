@@ -5,14 +5,15 @@ reader of sent events. What the tracker turned down is in the journal already: i
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from bridge.accounts import Accounts, AnyAccount, build_accounts
 from bridge.core.entries import Entry, Report
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.history.search import DeadLetter
+from bridge.dead_letters import DeadLetter, HttpSource
 from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.journal.serde import decode_entry, encode_entry
 from bridge.journal.writer import MAX_ENTRY_BYTES
@@ -75,12 +76,11 @@ class ReplayParser:
             original: What it is about, where that is a record and still there.
             now: The time, in milliseconds since the epoch.
         """
-        reason = letter.headers.get("reason", "")
-        if reason not in set(DeadLetterReason):
-            return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, f"written by nobody we know: reason {reason!r}")
-        if why := NOT_REPLAYABLE.get(DeadLetterReason(reason)):
+        if letter.reason not in set(DeadLetterReason):
+            return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, f"not written by the bridge: reason {letter.reason!r}")
+        if why := NOT_REPLAYABLE.get(DeadLetterReason(letter.reason)):
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, why)
-        if "original_bytes" in letter.headers and original is None:
+        if letter.original_bytes is not None and original is None:
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "only its beginning was kept")
         try:
             verdict = self._read(letter, original, now)
@@ -91,9 +91,9 @@ class ReplayParser:
         return verdict
 
     def _read(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
-        if "http_method" in letter.headers:
-            return self._callback(letter)
-        topic = letter.origin[0] if letter.origin else ""
+        if letter.http:
+            return self._callback(letter, letter.http)
+        topic = letter.source.topic if letter.source else ""
         if topic == self._topics.journal:
             if original is None:
                 return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "the journal no longer has it")
@@ -103,33 +103,29 @@ class ReplayParser:
         return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, f"from {topic or 'nowhere'}, which is none of our topics")
 
     def _sent_event(self, letter: DeadLetter, original: ReplaySource, now: int) -> ReplayResult:
-        entry = self._sent.read(original.value, now, original.headers, letter.origin)
+        entry = self._sent.parse(original.value, now, original.headers, letter.source)
         if isinstance(entry, SkipReason):
             return ReplayResult(ReplayOutcome.IGNORED, f"{entry.value} by settings")
         return _journaled(entry)
 
-    def _callback(self, letter: DeadLetter) -> ReplayResult:
-        headers = letter.headers
-        account = self._accounts.get((headers.get("provider", ""), headers.get("account", "")))
+    def _callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
+        account = self._accounts.get((letter.provider or "", letter.account or ""))
         if account is None:
-            return ReplayResult(
-                ReplayOutcome.STILL_BAD, f"{headers.get('provider')}:{headers.get('account')} isn't set up"
-            )
-        method = headers["http_method"]
-        query = letter.value.decode("utf-8", "surrogateescape") if method == "GET" else ""
-        body = b"" if method == "GET" else letter.value
-        callback = Callback(method, query, headers.get("content_type", ""), None, body)
-        report = account.dialect.read_callback(callback, parse_milliseconds(headers["received_at"]))
+            return ReplayResult(ReplayOutcome.STILL_BAD, f"{letter.provider}:{letter.account} isn't set up")
+        is_get = http.method == "GET"
+        query = letter.value.decode("utf-8", "surrogateescape") if is_get else ""
+        callback = Callback(http.method, query, http.content_type or "", None, b"" if is_get else letter.value)
+        report = account.dialect.read_callback(callback, letter.received_at)
         if report is None:
             return ReplayResult(ReplayOutcome.IGNORED, "about something else than an SMS")
-        return _journaled(report._replace(raw=self._privacy.words(report.raw, account.dialect.recipient_members)))
+        raw = self._privacy.redact_raw(report.raw, account.dialect.recipient_members)
+        return _journaled(replace(report, raw=raw))
 
 
 def _journaled(entry: Entry) -> ReplayResult:
-    short = f"{entry.provider}:{entry.account}:{entry.provider_message_id}"
     if isinstance(entry, Report):
-        return ReplayResult(ReplayOutcome.JOURNALED, f"{short} {entry.provider_status}", entry)
-    return ReplayResult(ReplayOutcome.JOURNALED, f"{short} sent as {entry.message_id}", entry)
+        return ReplayResult(ReplayOutcome.JOURNALED, f"{entry.key} {entry.provider_status}", entry)
+    return ReplayResult(ReplayOutcome.JOURNALED, f"{entry.key} sent as {entry.message_id}", entry)
 
 
 def drop_signatures(settings: Settings) -> Settings:
@@ -143,8 +139,3 @@ def _unsigned(account: AnyAccount) -> AnyAccount:
     if named := getattr(account, "accounts", None):
         update["accounts"] = {name: _unsigned(one) for name, one in named.items()}
     return account.model_copy(update=update)
-
-
-def parse_milliseconds(text: str) -> int:
-    """A time in a header, in milliseconds since the epoch."""
-    return round(datetime.fromisoformat(text).timestamp() * 1000)

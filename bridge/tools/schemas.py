@@ -12,7 +12,7 @@ async def register(settings: Settings, *, as_json: bool) -> ExitCode:
     Raises:
         ConfigurationError: There is no registry, or it won't have the schema.
     """
-    ids = await register_schemas(settings)
+    ids = await register_schemas(settings.topics, settings.registry)
     if not ids:
         raise ConfigurationError(f"{PREFIX}REGISTRY__URL is missing: where is the registry?")
     if as_json:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from rich.text import Text
 
-from bridge.journal.offsets import adopt_offsets as adopt_journal
+from bridge.journal.offsets import adopt_offsets
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import Settings
@@ -14,10 +14,10 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, style_text
 async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, as_json: bool) -> ExitCode:
     """Show the topics, make what is missing, give lost places in the journal back; each only when asked."""
     kafka = KafkaClients(settings.kafka)
-    found = await inspect_topics(kafka, settings, apply=apply)
-    adopted: list[int] | None = None
+    found = await inspect_topics(kafka, settings.topics, apply=apply)
+    group, adopted = f"{settings.kafka.group_id}.tracker", None
     if adopt and found[0].partitions:
-        adopted = await adopt_journal(kafka, settings, found[0].partitions, adopt)
+        adopted = await adopt_offsets(kafka, group, settings.topics.journal, found[0].partitions, adopt)
     missing = [topic.plan.name for topic in found if not topic.partitions]
     if as_json:
         write_json({"topics": [_document(topic) for topic in found], "missing": missing, "adopted": adopted})

@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bridge.core.delivery import OUTCOMES
+from bridge.core.delivery import OUTCOMES, format_rfc3339
 from bridge.core.entries import Report, Sent
+from bridge.dead_letters import DeadLetter
 from bridge.history.document import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import Timeline, TimelineStep
-from bridge.history.search import DeadLetter
 from bridge.text import format_count, format_duration, format_time
 from bridge.tools.output import make_table, stdout_console, style_text
 
@@ -108,9 +108,9 @@ def _disagreement(story: Timeline) -> Text:
 def _letters(letters: Iterable[DeadLetter]) -> Padding:
     rows = [
         (
-            letter.headers.get("received_at", "")[:19],
-            style_text(letter.headers.get("reason", "?"), "wrong"),
-            f"{letter.headers.get('error', '')}\n{letter.value[:MAX_VALUE_BYTES].decode('utf-8', 'replace')}",
+            format_rfc3339(letter.received_at)[:19],
+            style_text(letter.reason or "?", "wrong"),
+            f"{letter.error}\n{letter.value[:MAX_VALUE_BYTES].decode('utf-8', 'replace')}",
             f"{letter.partition}/{letter.offset}",
         )
         for letter in letters

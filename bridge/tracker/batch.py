@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from bridge.core.attempt import Followed, Parked, Policy, State
-from bridge.core.entries import Entry, Report, Sent, account_of, attempt_key
+from bridge.core.entries import AttemptKey, Entry, Report, Sent, full_account_of
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 class PendingDeadLetter(NamedTuple):
-    """A dead letter to be, and what is at hand for it."""
+    """A dead letter that the transaction will hold, and what is at hand for it."""
 
-    letter: Rejection
-    account: str
+    rejection: Rejection
+    full_account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
     value: bytes | None = None
     """The bytes to be kept; None where they have to be read again."""
@@ -36,12 +36,12 @@ class PendingDeadLetter(NamedTuple):
 class Batch:
     """What a transaction will hold. Made anew for each; thrown away when it fails."""
 
-    def __init__(self, attempts: PartitionStore, policy: Policy) -> None:
-        self._attempts, self._policy = attempts, policy
+    def __init__(self, store: PartitionStore, policy: Policy) -> None:
+        self._store, self._policy = store, policy
         self._known: dict[str, StoredAttempt | None] = {}
         self._changed: dict[str, State] = {}
         self.publications: list[Publication] = []
-        self.complaints: list[PendingDeadLetter] = []
+        self.dead_letters: list[PendingDeadLetter] = []
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """By provider, source (`sent` for a sent) and outcome."""
         self.next_offset: int | None = None
@@ -58,7 +58,7 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write but, perhaps, the journal's offset."""
-        return not (self._changed or self.publications or self.complaints)
+        return not (self._changed or self.publications or self.dead_letters)
 
     def holds(self, key: str) -> bool:
         """Whether an attempt has changed in this batch."""
@@ -66,7 +66,7 @@ class Batch:
 
     def fold(self, records: Sequence[Any]) -> None:
         """Fold records of the journal, in their order."""
-        read = [(record, entry, _key(entry)) for record in records if (entry := self._entry(record))]
+        read = [(record, entry, entry.key) for record in records if (entry := self._entry(record))]
         self._load(key for _, _, key in read)
         for record, entry, key in read:
             self._fold(record, entry, key)
@@ -83,9 +83,9 @@ class Batch:
                 folded = _failed(error, key, None, -1)
             self._take(key, state, folded)
             if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
-                self.outcomes[key.split(":", 1)[0], "deadline", FoldOutcome.PUBLISHED.value] += 1
+                self.outcomes[AttemptKey.parse(key).provider, "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
-                self.outcomes[key.split(":", 1)[0], "callback", FoldOutcome.UNMATCHED.value] += 1
+                self.outcomes[AttemptKey.parse(key).provider, "callback", FoldOutcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
         """Give parked reports up for which there is no room."""
@@ -96,7 +96,7 @@ class Batch:
 
     def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
-        self._known.update(zip(missing, self._attempts.get(missing), strict=True))
+        self._known.update(zip(missing, self._store.get(missing), strict=True))
 
     def _loaded(self, keys: Iterable[str]) -> list[tuple[str, StoredAttempt]]:
         untouched = [key for key in keys if key not in self._changed]
@@ -107,8 +107,8 @@ class Batch:
         try:
             return decode_entry(record.value)
         except PoisonMessageError as poison:
-            letter = Rejection(poison.reason, poison.error, record.offset)
-            self.complaints.append(PendingDeadLetter(letter, "", record.value))
+            rejection = Rejection(poison.reason, poison.error, record.offset)
+            self.dead_letters.append(PendingDeadLetter(rejection, "", record.value))
             return None
 
     def _fold(self, record: Any, entry: Entry, key: str) -> None:
@@ -125,17 +125,18 @@ class Batch:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
-        if folded.letters:
+        if folded.rejections:
             value = entry.raw.encode() if isinstance(entry, Report) else None
             origin = entry.origin if isinstance(entry, Sent) else None
-            self.complaints += [PendingDeadLetter(letter, account_of(key), value, origin) for letter in folded.letters]
+            full_account = full_account_of(key)
+            self.dead_letters += [PendingDeadLetter(one, full_account, value, origin) for one in folded.rejections]
 
     def _count(self, entry: Entry, folded: FoldResult) -> None:
         self.outcomes[entry.provider, entry.source if isinstance(entry, Report) else "sent", folded.outcome] += 1
         if folded.outcome is FoldOutcome.UNMAPPED and isinstance(entry, Report):
             known = folded.state if isinstance(folded.state, Followed) else None
             log.warning(
-                "nobody mapped this status; add it to STATUSES",
+                "unmapped provider status; add it to STATUSES",
                 message_id=known and known.message_id,
                 trace_id=known and parse_trace_id(known.traceparent),
                 provider=entry.provider,
@@ -147,11 +148,6 @@ class Batch:
 
 
 def _failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:
-    told = "an attempt can't be folded; what came goes to the dead letters"
-    log.error(told, key=key, offset=offset, exc_info=error)
-    letter = Rejection(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
-    return FoldResult(state, FoldOutcome.FAILED, (), (letter,))
-
-
-def _key(entry: Entry) -> str:
-    return attempt_key(entry.provider, entry.account, entry.provider_message_id)
+    log.error("attempt can't be folded; the entry goes to the dead letters", key=key, offset=offset, exc_info=error)
+    rejection = Rejection(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
+    return FoldResult(state, FoldOutcome.FAILED, (), (rejection,))

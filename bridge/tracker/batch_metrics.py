@@ -1,46 +1,68 @@
-"""What the metrics are told of a committed batch."""
+"""What the metrics are told of a batch, once it is committed."""
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+import prometheus_client
 
 from bridge.core.delivery import Status
 from bridge.core.publication import Publication
-from bridge.observability.metrics import Metrics
+from bridge.dead_letters import DeadLetters
+from bridge.observability.metrics import TrackerMetrics
 from bridge.tracker.batch import Batch
 
 
-def record_batch(batch: Batch, metrics: Metrics) -> None:
-    """Tell of what was folded, turned down and published."""
-    for (provider, source, outcome), times in batch.outcomes.items():
-        if source != "sent":
-            metrics.reports_folded.labels(provider, source, outcome).inc(times)
-        elif outcome == "duplicate":
-            metrics.sent_skipped.labels("duplicate").inc(times)
-    for complaint in batch.complaints:
-        metrics.dead_letters_written.labels(complaint.letter.reason.value).inc()
-    _count_events(batch.publications, metrics)
+class BatchMetrics:
+    """Counts what batches folded, turned down and published.
 
+    Args:
+        metrics: The tracker's metrics.
+        sent_skipped: The metric of skipped sent events, shared with the intake.
+        dead_letters: Counts dead letters.
+    """
 
-def _count_events(publications: Iterable[Publication], metrics: Metrics) -> None:
-    now = time.time()
-    published: Counter[tuple[str, str, str]] = Counter()
-    failed: Counter[tuple[str, str]] = Counter()
-    latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than telling it something
-    for delivery, observed_at, _ in publications:
-        published[delivery.provider, delivery.status, delivery.source] += 1
-        metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
-        if delivery.corrects:
-            metrics.corrections_published.labels(delivery.provider).inc()
-        if delivery.final and delivery.status is not Status.DELIVERED:
-            failed[delivery.provider, delivery.reason] += 1
-        if delivery.final and delivery.latency_seconds is not None:
-            labels = delivery.provider, delivery.status
-            if labels not in latencies:
-                latencies[labels] = metrics.delivery_latency.labels(*labels)
-            latencies[labels].observe(delivery.latency_seconds)
-    for (provider, status, source), times in published.items():
-        metrics.deliveries_published.labels(provider, status, source).inc(times)
-    for (provider, reason), times in failed.items():
-        metrics.failures_published.labels(provider, reason).inc(times)
+    def __init__(
+        self, metrics: TrackerMetrics, sent_skipped: prometheus_client.Counter, dead_letters: DeadLetters
+    ) -> None:
+        self._metrics, self._sent_skipped, self._dead_letters = metrics, sent_skipped, dead_letters
+        self._published: Counter[tuple[str, ...]] = Counter()
+
+    def snapshot(self) -> Mapping[tuple[str, ...], int]:
+        """How many events this process has published, by provider and status."""
+        return dict(self._published)
+
+    def record(self, batch: Batch) -> None:
+        """Count a batch."""
+        for (provider, source, outcome), number in batch.outcomes.items():
+            if source != "sent":
+                self._metrics.reports_folded.labels(provider, source, outcome).inc(number)
+            elif outcome == "duplicate":
+                self._sent_skipped.labels("duplicate").inc(number)
+        for reason, number in Counter(letter.rejection.reason for letter in batch.dead_letters).items():
+            self._dead_letters.count(reason, number)
+        self._record_events(batch.publications)
+
+    def _record_events(self, publications: Iterable[Publication]) -> None:
+        metrics, now = self._metrics, time.time()
+        published: Counter[tuple[str, str, str]] = Counter()
+        failed: Counter[tuple[str, str]] = Counter()
+        latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than an observation
+        for delivery, observed_at, _ in publications:
+            published[delivery.provider, delivery.status, delivery.source] += 1
+            metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
+            if delivery.corrects:
+                metrics.corrections_published.labels(delivery.provider).inc()
+            if delivery.final and delivery.status is not Status.DELIVERED:
+                failed[delivery.provider, delivery.reason] += 1
+            if delivery.final and delivery.latency_seconds is not None:
+                labels = delivery.provider, delivery.status
+                if labels not in latencies:
+                    latencies[labels] = metrics.delivery_latency.labels(*labels)
+                latencies[labels].observe(delivery.latency_seconds)
+        for (provider, status, source), number in published.items():
+            metrics.deliveries_published.labels(provider, status, source).inc(number)
+            self._published[provider, str(status)] += number
+        for (provider, reason), number in failed.items():
+            metrics.failures_published.labels(provider, reason).inc(number)

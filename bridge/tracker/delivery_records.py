@@ -1,12 +1,12 @@
-"""Events as records: of `sms.delivery`, and of the compacted view beside it that holds each attempt's last one."""
+"""Events as records: of `sms.delivery`, and of the compacted view that holds each attempt's last event."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import orjson
+import msgspec
 
 from bridge.core.delivery import Delivery
-from bridge.core.entries import attempt_key
+from bridge.core.entries import AttemptKey
 from bridge.core.publication import Publication
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Header, Record
@@ -16,15 +16,18 @@ DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"
 """The schema that events of this version are written by, with its minor version."""
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class TopicTarget(NamedTuple):
-    """A topic, and how many partitions it has."""
+    """A topic that is written to, and how many partitions it has."""
 
     topic: str
     partitions: int
 
 
 class DeliveryRecords:
-    """Writes events as records, with the headers of the CloudEvents Kafka binding (binary mode).
+    """Makes the records of events, with the headers of the CloudEvents Kafka binding (binary mode).
 
     Args:
         delivery: Where events go.
@@ -43,8 +46,8 @@ class DeliveryRecords:
             ("content-type", b"application/json"),
         ]
 
-    def records(self, publications: Iterable[Publication]) -> list[Record]:
-        """A record for each event, in their order."""
+    def make(self, publications: Iterable[Publication]) -> list[Record]:
+        """Make a record for each event, in their order."""
         topic, partitions = self._delivery
         records = []
         for delivery, observed_at, traceparent in publications:
@@ -61,12 +64,12 @@ class DeliveryRecords:
             records.append(Record(topic, partition_for(key, partitions), key, value, headers, observed_at))
         return records
 
-    def latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:
-        """For the compacted view: the last record of each attempt among these, under the attempt's key."""
+    def make_latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:
+        """Make the records of the compacted view: each attempt's last event among these, under the attempt's key."""
         if self._latest is None:
             return []
         topic, partitions = self._latest
-        last = {_attempt(one.delivery): record for one, record in zip(publications, records, strict=True)}
+        last = {_attempt_key(one.delivery): record for one, record in zip(publications, records, strict=True)}
         return [
             record._replace(topic=topic, partition=partition_for(key, partitions), key=key)
             for key, record in last.items()
@@ -75,8 +78,8 @@ class DeliveryRecords:
 
 def encode_delivery(delivery: Delivery) -> bytes:
     """Encode an event as `sms.delivery` holds it (`schemas/sms.delivery.v1.json`)."""
-    return orjson.dumps(delivery.as_json())
+    return _encode(delivery)
 
 
-def _attempt(delivery: Delivery) -> bytes:
-    return attempt_key(delivery.provider, delivery.account, delivery.provider_message_id).encode()
+def _attempt_key(delivery: Delivery) -> bytes:
+    return str(AttemptKey(delivery.provider, delivery.account, delivery.provider_message_id)).encode()

@@ -1,32 +1,34 @@
-"""The tracker's consumer group: partitions come and go, each with its worker, and no worker may hang unseen."""
+"""The tracker's consumer group: partitions are assigned and revoked, and each has its worker."""
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
 
 from bridge.core.errors import StoreCorruptedError
-from bridge.kafka.clients import format_error
+from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import check_membership, close_consumer
+from bridge.kafka.retry import retry
+from bridge.state.ownership import OwnedPartition, OwnedPartitions
 from bridge.state.store import Store
-from bridge.tracker.worker import Duties, PartitionWorker
+from bridge.tracker.worker import PartitionWorker
 
-STOP_WITHIN = 5.0
-"""Seconds that a transaction under way gets when its partition is taken away."""
+STOP_TIMEOUT = 5.0
+"""Seconds that a transaction under way gets when its partition is revoked."""
 
-STUCK_AFTER = 60.0
-"""Seconds without a sign of life after which a worker is begun again."""
+STUCK_TIMEOUT = 60.0
+"""Seconds without progress after which a worker is restarted."""
 
-OUTSIDE_AFTER = 60.0
-"""Seconds outside the group, a rebalance included, after which its member is made anew."""
+OUTSIDE_TIMEOUT = 60.0
+"""Seconds outside the group, a rebalance included, after which a new member is made."""
 
-LOOK_EVERY = 1.0
-PAUSE = 1.0
+CHECK_INTERVAL = 1.0
+RETRY_PAUSE = 1.0
+
+StartWorker = Callable[[OwnedPartition, AIOKafkaConsumer], PartitionWorker]
 
 log = structlog.get_logger(__name__)
 
@@ -35,104 +37,112 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     """One member of the tracker's consumer group.
 
     Args:
-        duties: What every worker needs.
+        kafka: Makes the member.
+        group: The group's id.
+        journal: The journal's topic.
         store: The cache of all partitions.
+        owned: Where the partitions of this process are shown.
+        start_worker: Starts the worker of a partition that was assigned.
     """
 
-    def __init__(self, duties: Duties, store: Store) -> None:
-        self._duties, self._store = duties, store
-        self._consumer: AIOKafkaConsumer | None = None
-        self._providers: set[str] = set()
+    def __init__(
+        self,
+        kafka: KafkaClients,
+        group: str,
+        journal: str,
+        *,
+        store: Store,
+        owned: OwnedPartitions,
+        start_worker: StartWorker,
+    ) -> None:
+        self._kafka, self._group, self._journal = kafka, group, journal
+        self._store, self._owned, self._start_worker = store, owned, start_worker
+        self._member: AIOKafkaConsumer | None = None
+        self._workers: dict[int, PartitionWorker] = {}
         self._leaving = False
-        self.workers: dict[int, PartitionWorker] = {}
-        self.joined = False
+        self._joined = False
+
+    @property
+    def joined(self) -> bool:
+        """Whether this process is a member of the group and knows its partitions."""
+        return self._joined
 
     async def run(self) -> None:
-        """Take part until cancelled."""
+        """Take part in the group until cancelled."""
         while True:
-            try:
-                await self._member()
-            except StoreCorruptedError:
-                await self._renew()
-            except (KafkaError, OSError) as error:
-                log.warning("the tracker joins again", error=format_error(error))
-                await asyncio.sleep(PAUSE)
+            await retry(self._take_part, event="rejoining the tracker's group", pause_seconds=RETRY_PAUSE)
 
-    async def _renew(self) -> None:
-        """Begin the cache anew, as soon as nothing under way holds the old one."""
+    async def _take_part(self) -> None:
+        corrupted = False
+        try:
+            await self._be_member()
+        except StoreCorruptedError:
+            corrupted = True  # handled below: while the error is, its traceback keeps the old database open
+        if corrupted:
+            await self._rebuild_store()
+
+    async def _rebuild_store(self) -> None:
+        """Open a new store, as soon as nothing under way holds the old one."""
         held = True
         while held:
             try:
-                self._store.renew()
+                self._store.rebuild()
                 held = False
             except StoreCorruptedError as error:
-                log.warning("the cache can't be begun anew yet", error=str(error))
-            await asyncio.sleep(PAUSE)
+                log.warning("cache can't be rebuilt yet", error=str(error))
+            await asyncio.sleep(RETRY_PAUSE)
 
-    async def _member(self) -> None:
+    async def _be_member(self) -> None:
+        """Be a member for as long as that goes well.
+
+        Raises:
+            StoreCorruptedError: The store can't be used.
+            KafkaError: The group doesn't accept the member any more.
+        """
         self._leaving = False
-        self._consumer = await self._duties.kafka.member(self._duties.group, sticky=True)
+        self._member = await self._kafka.member(self._group, sticky=True)
         try:
-            self._consumer.subscribe([self._duties.topics.journal], listener=self)
-            inside = time.monotonic()
-            while time.monotonic() - inside < OUTSIDE_AFTER:
-                await asyncio.sleep(LOOK_EVERY)
-                if self._store.damaged:
-                    raise StoreCorruptedError(self._store.damaged)
-                check_membership(self._consumer)
-                self._watch()
-                inside = time.monotonic() if self.joined else inside
-            log.error("the tracker is outside its group for too long; it joins again")
+            self._member.subscribe([self._journal], listener=self)
+            joined_at = time.monotonic()
+            while time.monotonic() - joined_at < OUTSIDE_TIMEOUT:
+                await asyncio.sleep(CHECK_INTERVAL)
+                self._store.check()
+                check_membership(self._member)
+                self._restart_stuck_workers()
+                self._owned.measure()
+                joined_at = time.monotonic() if self._joined else joined_at
+            log.error("tracker is outside its group for too long; rejoining", seconds=OUTSIDE_TIMEOUT)
         finally:
-            self._leaving, self.joined = True, False
-            await self._stop_workers(list(self.workers))
-            await close_consumer(self._consumer)
+            self._leaving, self._joined = True, False
+            await self._stop_workers(list(self._workers))
+            await close_consumer(self._member)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """A rebalance began: hand everything over."""
-        self.joined = False
+        """A rebalance starts: hand everything over."""
+        self._joined = False
         await self._stop_workers([tp.partition for tp in revoked])
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """The rebalance is over. Only starts things: no heartbeat runs meanwhile."""
-        if self._leaving or self._consumer is None:
+        if self._leaving or self._member is None:
             return
-        self._consumer.pause(*assigned)
+        self._member.pause(*assigned)
         with suppress(StoreCorruptedError):  # it would be swallowed anyway; the store remembers it
             for tp in assigned:
-                attempts = self._store.partition(tp.partition)
-                self.workers[tp.partition] = PartitionWorker(self._duties, self._consumer, tp.partition, attempts)
-        self.joined = True
-        self._duties.metrics.partitions_assigned.set(len(self.workers))
-        log.info("partitions assigned", partitions=sorted(self.workers))
+                owned = self._owned.add(tp.partition, self._store.partition(tp.partition))
+                self._workers[tp.partition] = self._start_worker(owned, self._member)
+        self._joined = True
+        log.info("partitions assigned", partitions=sorted(self._workers))
 
     async def _stop_workers(self, numbers: Iterable[int]) -> None:
-        workers = [self.workers.pop(number) for number in numbers if number in self.workers]
-        await asyncio.gather(*(worker.stop(STOP_WITHIN) for worker in workers))
-        for worker in workers:
-            self._duties.metrics.journal_lag_entries.remove(str(worker.number))
-            self._duties.metrics.journal_lag_seconds.remove(str(worker.number))
-        self._duties.metrics.partitions_assigned.set(len(self.workers))
+        stopping = [self._workers.pop(number) for number in numbers if number in self._workers]
+        for worker in stopping:
+            self._owned.remove(worker.number)
+        await asyncio.gather(*(worker.stop(STOP_TIMEOUT) for worker in stopping))
 
-    def _watch(self) -> None:
+    def _restart_stuck_workers(self) -> None:
         now = time.monotonic()
-        for worker in self.workers.values():
-            if now - worker.beat > STUCK_AFTER:
-                log.error("a partition's worker hangs; begun again", partition=worker.number)
-                self._duties.metrics.workers_restarted.labels("stuck").inc()
-                worker.restart()
-        self._measure()
-
-    def _measure(self) -> None:
-        metrics, followed, oldest = self._duties.metrics, Counter[str](), dict[str, int]()
-        for worker in self.workers.values():
-            followed.update(worker.attempts.followed)
-            for provider, started in worker.attempts.oldest().items():
-                oldest[provider] = min(started, oldest.get(provider, started))
-        self._providers |= set(followed)
-        now = time.time()
-        for provider in self._providers:
-            metrics.attempts_followed.labels(provider).set(followed[provider])
-            age = now - oldest[provider] / 1000 if provider in oldest else 0
-            metrics.oldest_followed_age.labels(provider).set(max(0, age))
-        metrics.parked_reports.set(sum(worker.attempts.parked for worker in self.workers.values()))
+        for number, worker in self._workers.items():
+            if now - worker.last_progress_at > STUCK_TIMEOUT:
+                log.error("restarting stuck partition worker", partition=number, seconds=STUCK_TIMEOUT)
+                worker.restart("stuck")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -10,20 +11,29 @@ from bridge.journal.offsets import JournalOffset
 from bridge.kafka.records import Record, send_batches
 from bridge.state.keys import StateChange
 
-COMMIT_WITHIN = 12.0
-"""Seconds; less than the transaction's time-out, so that we know first."""
+COMMIT_TIMEOUT = 12.0
+"""Seconds; less than the transaction's own time-out, so that this process knows first."""
+
+
+class TransactionTarget(NamedTuple):
+    """What every transaction of the tracker is about."""
+
+    journal: str
+    """The topic whose offset is committed."""
+    state: str
+    """The topic that holds the states."""
+    group: str
+    """The consumer group whose offset is committed."""
 
 
 async def commit_transaction(
     producer: AIOKafkaProducer,
     records: Sequence[Record],
-    *,
-    state_topic: str,
+    target: TransactionTarget,
     tp: TopicPartition,
-    place: JournalOffset,
-    group: str,
+    committed: JournalOffset,
 ) -> int | None:
-    """Write all of this, and the journal's offset, or nothing.
+    """Write all of these records and the journal's offset, or nothing.
 
     Returns:
         The offset of the state topic after what was written there; None when nothing was.
@@ -32,21 +42,21 @@ async def commit_transaction(
         KafkaError: It isn't known to be written; the producer must be replaced, and its successor finds out.
         TimeoutError: The same.
     """
-    async with asyncio.timeout(COMMIT_WITHIN):
+    async with asyncio.timeout(COMMIT_TIMEOUT):
         # Step 1. Begin.
         await producer.begin_transaction()
 
         # Step 2. Hand over every batch.
-        sent = await send_batches(producer, records)
+        pending = await send_batches(producer, records)
 
         # Step 3. See every batch acknowledged: a commit would go through without one that failed.
-        written = await asyncio.gather(*(future for future, _ in sent))
-        ends = [at.offset + count for at, (_, count) in zip(written, sent, strict=True) if at.topic == state_topic]
+        written = await asyncio.gather(*(future for future, _ in pending))
+        ends = [at.offset + count for at, (_, count) in zip(written, pending, strict=True) if at.topic == target.state]
 
-        # Step 4. The journal's offset joins the transaction: not before, for a broker that still verifies the batches
-        # answers it as the client library doesn't expect.
-        offset = OffsetAndMetadata(place.offset, place.metadata)
-        await producer.send_offsets_to_transaction({tp: offset}, group)
+        # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the
+        # batches answers it in a way that the client library doesn't expect.
+        offset = OffsetAndMetadata(committed.offset, committed.metadata)
+        await producer.send_offsets_to_transaction({tp: offset}, target.group)
 
         # Step 5. Commit.
         await producer.commit_transaction()
@@ -54,7 +64,7 @@ async def commit_transaction(
 
 
 def make_state_records(changes: Iterable[StateChange], topic: str, partition: int) -> list[Record]:
-    """Changed states as records of the state topic; one that is forgotten is a tombstone."""
+    """Make the records of changed states; one that is forgotten is a tombstone."""
     return [
         Record(topic, partition, change.key.encode(), None if change.after is None else change.encoded)
         for change in changes

@@ -12,9 +12,10 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
-from bridge.sandbox.kafka.broker import Broker, Sandbox, free_ports
+from bridge.sandbox.kafka.broker import Broker, Sandbox
 from bridge.sandbox.kafka.server_properties import HOST
 from tests.chaos.wires import Wire
+from tests.support.ports import free_ports
 
 HEALED_WITHIN = 90.0
 """Seconds for every replica to be in sync again after a broker came back."""

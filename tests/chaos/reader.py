@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it means to export them
 
 from tests.chaos.ledger import Ledger
-from tests.service.harness.patience import until
+from tests.support.waiting import until
 
 READ_WITHIN = 60.0
 """Seconds for the verifier to come to the end."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.service.harness.patience import until
-from tests.service.harness.process import FORBIDDEN, Service
+from tests.support.service.process import FORBIDDEN, Service
+from tests.support.waiting import until
 
 LOOK_EVERY = 0.5
 READY_WITHIN = 60.0
@@ -166,7 +166,7 @@ class Fleet:
         self.replicas = tuple(replicas)
         self.exits: Counter[str] = Counter()
         """How processes ended that nobody had told to. While Kafka is away, a start ends like that."""
-        self.complaints: list[str] = []
+        self.dead_letters: list[str] = []
 
     @property
     def running(self) -> list[Replica]:
@@ -189,13 +189,13 @@ class Fleet:
         if code == 1 and not replica.worked:
             self._ended(replica)  # its start, before it was told
         elif code != 0:
-            self.complaints.append(f"bridge {replica.number} ended with {code} when told to end")
+            self.dead_letters.append(f"bridge {replica.number} ended with {code} when told to end")
 
     def _ended(self, replica: Replica) -> None:
         words = f"bridge {replica.number}: {_last_words(replica.service)}"
         self.exits[words] += 1
         if replica.worked:
-            self.complaints.append(f"it ended by itself in the middle of its work: {words}")
+            self.dead_letters.append(f"it ended by itself in the middle of its work: {words}")
 
     async def keep(self) -> None:
         """Start again whoever ended without being told to, as an orchestrator does; until cancelled."""

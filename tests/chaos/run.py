@@ -20,8 +20,8 @@ from tests.chaos.sender import Sender
 from tests.chaos.summary import Outcome
 from tests.chaos.wires import Balancer
 from tests.chaos.world import World
-from tests.service.harness.patience import until
-from tests.service.harness.process import Service
+from tests.support.service.process import Service
+from tests.support.waiting import until
 
 BRIDGES = 3
 ROLES = ("intake,receive", "track,poll", "track,poll")
@@ -130,7 +130,7 @@ async def _work(options: Options, world: World, injector: Injector, reader: Read
     world.say(f"no more faults; {world.ledger.open} messages wait for their end")
     for replica in world.fleet.running:
         if not await replica.until_ready():
-            world.fleet.complaints.append(f"bridge {replica.number} isn't ready a minute after the last fault")
+            world.fleet.dead_letters.append(f"bridge {replica.number} isn't ready a minute after the last fault")
 
     async def ended() -> bool:
         return not world.ledger.open
@@ -172,7 +172,7 @@ def _outcome(options: Options, world: World, injector: Injector, seconds: float)
         resident={replica.number: replica.resident for replica in fleet.replicas},
         longest_gap=ledger.longest_gap,
         exits=fleet.exits,
-        complaints=tuple(fleet.complaints),
+        complaints=tuple(fleet.dead_letters),
         forbidden=tuple(fleet.forbidden()),
         seconds=seconds,
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from tests.chaos.frames import END_TXN, Frames
-from tests.service.harness.proxy import Proxy
+from tests.support.kafka.proxy import Proxy
 
 Address = tuple[str, int]
 

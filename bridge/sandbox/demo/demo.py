@@ -6,6 +6,7 @@ Here is only who is started in which order and what is waited for. What is judge
 
 import asyncio
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -89,6 +90,8 @@ def run_demo(options: DemoOptions, *, headless: bool, as_json: bool = False) -> 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     plain = headless or not sys.stdout.isatty()
     view: View = JsonView() if as_json else PlainView() if plain else LiveView()
+    # A shell starts a background job with SIGINT ignored; Ctrl-C must end this one too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         comparison = asyncio.run(perform(options, view))
     except (SandboxError, KafkaError) as failure:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -195,6 +196,8 @@ def main() -> None:
     """Run a cluster in the foreground until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m bridge.sandbox.kafka.broker", description=main.__doc__)
     parser.add_argument("--brokers", type=int, choices=sorted(HEAP), default=1)
+    # A shell starts a background job with SIGINT ignored; Ctrl-C must end this one too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asyncio.run(_serve(parser.parse_args().brokers))
     except KeyboardInterrupt:

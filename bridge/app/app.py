@@ -1,0 +1,223 @@
+"""The life of a process: in which order its parts start and stop, and what ends it."""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+from bridge import __version__
+from bridge.accounts import Accounts, build_accounts
+from bridge.admin.admin import Admin
+from bridge.admin.pending_ages import PendingAges
+from bridge.admin.status_api import StatusApi
+from bridge.admin.status_snapshot import PartSnapshots, StatusCollector
+from bridge.admin.trace_lookup import make_trace_lookup
+from bridge.app.builder import PartBuilder
+from bridge.app.roles import Role
+from bridge.concurrency import stop_with_timeout
+from bridge.http_server import Listener
+from bridge.intake.intake import Intake
+from bridge.journal.offsets import open_journal
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.schema_registry import fetch_frame
+from bridge.kafka.topics import prepare_topics
+from bridge.observability.event_loop import EventLoopMonitor
+from bridge.observability.logs import RecentNotices, ignore_lost_connections
+from bridge.observability.metrics import Metrics
+from bridge.observability.readiness import Readiness
+from bridge.observability.tracing import configure_tracing
+from bridge.poller.client import ProviderClient
+from bridge.poller.poller import Poller
+from bridge.receiver.receiver import Receiver
+from bridge.settings.model import PREFIX, Settings
+from bridge.tracker.tracker import Tracker
+
+DRAIN_TIMEOUT = 8.0
+"""Seconds for what was accepted to reach Kafka when the process is told to end."""
+
+OUTSIDE_GROUP = "it is outside its consumer group, or the group is being rebalanced"
+
+log = structlog.get_logger(__name__)
+
+
+class App:
+    """One process of the service.
+
+    Args:
+        settings: How it is set up.
+        roles: What it does.
+        notices: The log's last warnings and errors, for the status page.
+    """
+
+    def __init__(self, settings: Settings, roles: frozenset[Role], notices: RecentNotices) -> None:
+        self._settings, self._roles, self._notices = settings, roles, notices
+        self._accounts: Accounts = build_accounts(settings)
+        self._kafka = KafkaClients(settings.kafka)
+        self._metrics = Metrics(_make_registry())
+        self._tracing = configure_tracing(os.environ, __version__)
+        self._readiness = Readiness(self._metrics.process.part_ready)
+        self._event_loop = EventLoopMonitor(self._metrics.process.event_loop_delay)
+        self._started = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._readiness.add("started", lambda: self._started, "it is still starting")
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Raises:
+            ConfigurationError: It can't start as it is set up.
+            Exception: A part failed for good.
+        """
+        asyncio.get_running_loop().set_exception_handler(ignore_lost_connections)
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        waiting = asyncio.create_task(ended.wait())
+        async with AsyncExitStack() as stack:
+            starting = asyncio.create_task(self._start(stack))
+            await asyncio.wait([waiting, starting], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait([starting])
+                return
+            starting.result()
+            self._started = True
+            _collect_garbage_rarely()
+            log.info("started", version=__version__, roles=[role.value for role in sorted(self._roles)])
+            done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+        waiting.cancel()
+        for task in done - {waiting}:
+            task.result()
+        log.info("stopped")
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """Build the parts, then start them. They stop in the opposite order: what takes things in stops first."""
+        settings, roles = self._settings, self._roles
+        stack.push_async_callback(asyncio.to_thread, self._tracing.close)
+        limits = await prepare_topics(self._kafka, settings.topics, create=settings.kafka.create_topics)
+        builder = PartBuilder(
+            settings,
+            self._accounts,
+            roles,
+            kafka=self._kafka,
+            limits=limits,
+            metrics=self._metrics,
+            tracing=self._tracing,
+        )
+        poller = builder.build_poller(await stack.enter_async_context(ProviderClient()))
+        admin = await self._open_admin_client(stack)
+        tracker = None
+        if Role.TRACK in roles:
+            journal, group = settings.topics.journal, f"{settings.kafka.group_id}.tracker"
+            await open_journal(self._kafka, group, journal, limits.journal_partitions)
+            frame = await fetch_frame(settings.topics, settings.registry)
+            store = builder.build_store()
+            stack.callback(store.close)
+            tracker = builder.build_tracker(store, poller, admin, frame)
+        intake = builder.build_intake(admin) if Role.INTAKE in roles else None
+        receiver = builder.build_receiver() if Role.RECEIVE in roles else None
+
+        await self._start_admin(stack, builder, _collect_snapshots(builder, poller, intake, receiver))
+        await stack.enter_async_context(self._task(self._event_loop.run()))
+        await builder.producer.start()
+        stack.push_async_callback(builder.producer.stop, DRAIN_TIMEOUT)
+        await self._start_parts(stack, builder, tracker=tracker, poller=poller, intake=intake, receiver=receiver)
+
+    async def _start_parts(
+        self,
+        stack: AsyncExitStack,
+        builder: PartBuilder,
+        *,
+        tracker: Tracker | None,
+        poller: Poller,
+        intake: Intake | None,
+        receiver: Receiver | None,
+    ) -> None:
+        """Start what does the process's work, and make readiness depend on it."""
+        if tracker:
+            self._readiness.add("tracker", lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
+            await stack.enter_async_context(self._task(tracker.run()))
+            await stack.enter_async_context(self._task(poller.run()))
+        if intake:
+            self._readiness.add("intake", lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
+            await stack.enter_async_context(self._task(intake.run()))
+        if receiver:
+            why = "Kafka accepts nothing; callbacks are answered with 503"
+            self._readiness.add("receiver", lambda: receiver.ready, why)
+            await stack.enter_async_context(builder.build_public_listener(receiver))
+
+    async def _start_admin(self, stack: AsyncExitStack, builder: PartBuilder, parts: PartSnapshots) -> None:
+        """Listen on the admin port: probes, metrics and the status page, before anything else works."""
+        at, events = self._settings.admin, builder.build_events()
+        providers = (account.provider for account in self._accounts.values())
+        ages = PendingAges(builder.owned, providers, self._metrics.partitions.attempts_pending)
+        collector = StatusCollector(
+            self._roles,
+            self._accounts,
+            readiness=self._readiness,
+            owned=builder.owned,
+            parts=parts,
+            ages=ages,
+            event_loop=self._event_loop,
+            notices=self._notices,
+        )
+        api = StatusApi(collector, events, make_trace_lookup(self._settings))
+        owned = builder.owned if Role.TRACK in self._roles else None
+        admin = Admin(self._metrics.registry, self._readiness, owned, api.routes, at.token)
+        listener = Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
+        await stack.enter_async_context(listener)
+        stack.push_async_callback(events.close)  # before the listener, which waits for its answers' ends
+        await stack.enter_async_context(self._task(collector.rates.run()))
+        await stack.enter_async_context(self._task(ages.run()))
+
+    async def _open_admin_client(self, stack: AsyncExitStack) -> Any:
+        admin = await self._kafka.admin()
+        stack.push_async_callback(lambda: stop_with_timeout(admin.close(), "admin client"))
+        return admin
+
+    @asynccontextmanager
+    async def _task(self, work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+        """Run something beside the rest; when it ends by itself, the process ends."""
+        task = asyncio.create_task(work)
+        self._tasks.append(task)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def _collect_snapshots(
+    builder: PartBuilder, poller: Poller, intake: Intake | None, receiver: Receiver | None
+) -> PartSnapshots:
+    parts = PartSnapshots(
+        deliveries_published=builder.batch_metrics.snapshot,
+        dead_letters_written=builder.dead_letters.snapshot,
+        polling=poller.snapshot,
+    )
+    if intake:
+        parts = parts._replace(sent_accepted=intake.snapshot)
+    if receiver:
+        parts = parts._replace(callbacks_received=receiver.snapshot)
+    return parts
+
+
+def _collect_garbage_rarely() -> None:
+    """Look for cycles less often: a batch makes thousands of tuples, and looking took a sixth of its time."""
+    gc.collect()
+    gc.freeze()  # what a start leaves behind stays for good
+    gc.set_threshold(50_000, 20, 50)
+
+
+def _make_registry() -> CollectorRegistry:
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry

@@ -1,0 +1,91 @@
+"""Whether an account can be polled: what its provider's errors mean for all of its messages, and how that shows."""
+
+import random
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from bridge.accounts import ProviderAccount
+from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
+from bridge.observability.metrics import PollerMetrics
+from bridge.poller.circuit_breaker import CircuitBreaker
+
+log = structlog.get_logger(__name__)
+
+ProviderError = RateLimitedError | AuthenticationFailedError | PollFailedError
+"""What a provider's answer can be instead of one about the message."""
+
+OUTCOMES: Mapping[type[ProviderError], str] = {
+    RateLimitedError: "rate_limited",
+    AuthenticationFailedError: "refused",
+    PollFailedError: "failed",
+}
+"""The metrics' label of each."""
+
+
+class AccountHealth:
+    """One account's circuit and credentials.
+
+    Args:
+        account: The account.
+        metrics: Shows both.
+        rng: Spreads the pauses.
+    """
+
+    def __init__(self, account: ProviderAccount, metrics: PollerMetrics, rng: random.Random) -> None:
+        self._labels = {"provider": account.provider, "account": account.name}
+        self._circuit = CircuitBreaker(rng)
+        self._circuit_gauge = metrics.circuit_open.labels(**self._labels)
+        self._refused_gauge = metrics.credentials_refused.labels(**self._labels)
+        self.credentials_refused = False
+        """Whether the provider refused the credentials when it was asked last."""
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row."""
+        return self._circuit.failures
+
+    @property
+    def is_half_open(self) -> bool:
+        """Whether the next answer decides if polling goes on."""
+        return self._circuit.is_half_open
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the account isn't polled now."""
+        is_open = self._circuit.is_open(time.monotonic())
+        self._circuit_gauge.set(is_open)
+        return is_open
+
+    @property
+    def paused_seconds(self) -> float:
+        """Until polling goes on; 0: it isn't paused."""
+        return self._circuit.open_for(time.monotonic())
+
+    def record_success(self) -> None:
+        """The provider answered, whatever it said about the message."""
+        self._circuit.record_success()
+        self._set_refused(refused=False)
+
+    def record_error(self, error: ProviderError) -> str:
+        """Slow down as an error demands.
+
+        Returns:
+            The metrics' label of the error.
+        """
+        now = time.monotonic()
+        if isinstance(error, RateLimitedError):
+            self._circuit.record_rate_limit(now, error.retry_after)
+        elif isinstance(error, AuthenticationFailedError):
+            log.warning("provider refuses the credentials", **self._labels)
+            self._set_refused(refused=True)
+            self._circuit.record_refusal(now)
+        else:
+            log.warning("poll failed", **self._labels, error=str(error))
+            self._circuit.record_failure(now)
+        return OUTCOMES[type(error)]
+
+    def _set_refused(self, *, refused: bool) -> None:
+        self.credentials_refused = refused
+        self._refused_gauge.set(refused)

@@ -1,0 +1,43 @@
+"""What an account's poller does next. Pure: the circuit, the concurrency and the list's worth in, a number out."""
+
+from typing import NamedTuple
+
+LIST_SELECTION = 500
+"""Due polls that are looked for at a time where a list may answer them."""
+
+MIN_FOR_LIST = 20
+"""Due polls for which a list is tried."""
+
+
+class PollPlan(NamedTuple):
+    """What to do in one round."""
+
+    select: int
+    """How many due polls to select; 0: none may be sent now."""
+    send: int
+    """How many of them to send one by one, at most."""
+    use_list: bool
+    """Whether to ask the provider's list first, where enough are due."""
+
+
+IDLE = PollPlan(0, 0, use_list=False)
+
+
+def plan_polls(
+    *, is_open: bool, is_half_open: bool, in_flight: int, concurrency: int, list_is_worthwhile: bool
+) -> PollPlan:
+    """Plan a round.
+
+    Args:
+        is_open: Whether the circuit is open: the account isn't polled.
+        is_half_open: Whether the circuit is half open: one poll at a time, whose answer decides.
+        in_flight: Polls under way.
+        concurrency: Polls that may be under way at a time.
+        list_is_worthwhile: Whether the account's messages can be listed, and that has saved polls lately.
+    """
+    if is_open or (is_half_open and in_flight):
+        return IDLE
+    if is_half_open:
+        return PollPlan(1, 1, use_list=False)
+    send = 2 * concurrency
+    return PollPlan(max(send, LIST_SELECTION if list_is_worthwhile else 0), send, use_list=list_is_worthwhile)

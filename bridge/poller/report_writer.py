@@ -1,0 +1,47 @@
+"""What polls learnt goes into the journal; a report that would change nothing isn't written."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from bridge.core.attempt import Followed
+from bridge.core.entries import Report
+from bridge.core.lifecycle import MOVES, Move
+from bridge.journal.writer import JournalWriter
+from bridge.poller.due_polls import DuePoll
+from bridge.privacy import Privacy
+from bridge.state.keys import StoredAttempt
+
+
+class ReportWriter:
+    """Writes one account's reports.
+
+    Args:
+        journal: Where they go.
+        privacy: What may be kept of phone numbers.
+        recipient_members: Members of the provider's answers that hold a phone number.
+    """
+
+    def __init__(self, journal: JournalWriter, privacy: Privacy, recipient_members: frozenset[str]) -> None:
+        self._journal, self._privacy, self._recipient_members = journal, privacy, recipient_members
+
+    async def write(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
+        """Append the reports that change something, and return once Kafka has them.
+
+        Raises:
+            KafkaUnavailableError: Kafka isn't known to have them.
+            StoreCorruptedError: It can't be told what they change.
+        """
+        news = [report for poll, report in answered if changes_something(poll.store.get([poll.key])[0], report)]
+        if news:
+            await self._journal.append([self._journal.to_record(self._redact(report)) for report in news])
+
+    def _redact(self, report: Report) -> Report:
+        return replace(report, raw=self._privacy.redact_raw(report.raw, self._recipient_members))
+
+
+def changes_something(known: StoredAttempt | None, report: Report) -> bool:
+    """Whether the fold would publish something for a report, or has to count it as unmapped."""
+    if report.status is None or known is None or not isinstance(known.state, Followed):
+        return True
+    return MOVES[known.state.status, report.status] in {Move.PUBLISH, Move.CORRECT}

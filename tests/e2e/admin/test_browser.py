@@ -1,0 +1,217 @@
+"""The status page in a real browser: a headless Chromium. Skipped where there is none (Debian: chromium-driver)."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.support.service.accounts import SECRETS, secrets
+from tests.support.service.admin import TOKEN, elsewhere
+from tests.support.service.bridge import Bridge, Message, message
+from tests.support.service.fleet import Fleet
+
+PATIENCE = 30
+OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,1000")
+
+
+class Browser:
+    """A browser that is driven from a thread of its own: the test's event loop goes on meanwhile."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    async def open(self, url: str) -> None:
+        """Load a page."""
+        await asyncio.to_thread(self.driver.get, url)
+
+    async def run(self, script: str, *arguments: Any) -> Any:
+        """What a script in the page returns."""
+        return await asyncio.to_thread(self.driver.execute_script, script, *arguments)
+
+    async def until(self, script: str) -> Any:
+        """What a script in the page returns, once that is something."""
+        wait = WebDriverWait(self.driver, PATIENCE)
+        return await asyncio.to_thread(wait.until, lambda driver: driver.execute_script(script), f"never: {script}")
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, wherever the focus is."""
+
+        def pressed() -> None:
+            focus: WebElement = self.driver.switch_to.active_element
+            focus.send_keys(*keys)
+
+        await asyncio.to_thread(pressed)
+
+    async def complaints(self) -> list[str]:
+        """What the console has said since the last look."""
+        found = await asyncio.to_thread(self.driver.get_log, "browser")
+        return [entry["message"] for entry in found]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A Chromium with a profile of its own."""
+    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
+    if not driver or not chromium:
+        pytest.skip("no chromium and chromedriver on the PATH")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield Browser(made)
+    made.quit()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
+    """A bridge whose admin port is open to the network, with a token."""
+    async with fleet.topics() as topics:
+        settings = {
+            **topics.settings,
+            **secrets("dexatel"),
+            "DEXATEL__POLL": "never",
+            "ADMIN__HOST": "0.0.0.0",  # noqa: S104 - that is what the token is for
+            "ADMIN__TOKEN": TOKEN,
+        }
+        async with fleet.running(settings) as service:
+            yield Bridge(service, topics, client, SECRETS)
+
+
+async def delivered(bridge: Bridge, one: Message | None = None) -> Message:
+    """A message whose story is told."""
+    one = await bridge.followed(one)
+    await bridge.tell(one, "sent", "delivered")
+    await bridge.events(one, 2)
+    return one
+
+
+def shows(one: Message, status: str) -> str:
+    """A script: whether the list of events has this one."""
+    return (
+        "return [...document.querySelectorAll('#events li')].some((row) =>"
+        f" row.textContent.includes('{one.message_id}') && row.textContent.includes('{status}'))"
+    )
+
+
+async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser) -> None:
+    """The verdict, the parts and the provider; the console stays empty."""
+    await browser.open(seen.service.admin_url)
+    await browser.until("return document.querySelector('#verdict').textContent.includes('All is well')")
+    parts = await browser.run("return [...document.querySelectorAll('.parts .tag')].map((tag) => tag.textContent)")
+    assert parts == ["✓ started", "✓ tracker", "✓ intake", "✓ receiver"]
+    assert await browser.run("return document.querySelector('.provider h3').textContent") == "dexatel"
+    assert await browser.complaints() == []
+
+
+async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser) -> None:
+    """Without loading the page again; filters leave out the others."""
+    await browser.open(seen.service.admin_url)
+    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    first, second = await delivered(seen), await delivered(seen)
+    for one in (first, second):
+        await browser.until(shows(one, "delivered"))
+    await browser.press("x")  # no key of the page's
+    await browser.run("document.querySelector('#by-text').focus()")
+    await browser.press(second.message_id)
+    rows = "return [...document.querySelectorAll('#events li:not([hidden])')].map((row) => row.textContent)"
+    assert all(second.message_id in row for row in await browser.run(rows))
+    assert len(await browser.run(rows)) == 2
+    assert await browser.complaints() == []
+
+
+async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) -> None:
+    """By keys alone: `/`, the id, Enter; then arrows along its steps, Escape to close it."""
+    one = await delivered(seen)
+    await browser.open(seen.service.admin_url)
+    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.press("/")
+    await browser.press(one.message_id, Keys.ENTER)
+    steps = "[...document.querySelectorAll('#story .step')]"
+    told = await browser.until(f"const steps = {steps}; return steps.length && steps.map((step) => step.textContent)")
+    assert ["handed to the provider" in told[0], "“sent”" in told[1], "“delivered”" in told[2]] == [True] * 3
+    assert "delivered" in await browser.run("return document.querySelector('#story .title .tag').textContent")
+    for at in (0, 1, 2, 2):
+        await browser.press(Keys.ARROW_DOWN)
+        assert await browser.run(f"return {steps}.indexOf(document.activeElement)") == at
+    assert (await browser.run("return location.hash")) == f"#{one.message_id}"
+    await browser.press(Keys.ESCAPE)
+    assert await browser.run(f"return {steps}.length") == 0
+    assert await browser.complaints() == []
+
+
+async def test_an_event_leads_to_its_story(seen: Bridge, browser: Browser) -> None:
+    """From the list of events, by keys: down to another one, Enter. A link with an id does the same."""
+    one = await delivered(seen)
+    await browser.open(seen.service.admin_url)
+    await browser.until(shows(one, "delivered"))
+    await browser.run("document.querySelector('.event[tabindex=\"0\"]').focus()")
+    await browser.press(Keys.ARROW_DOWN)
+    wanted = await browser.run("return document.activeElement.querySelector('.mono').textContent")
+    await browser.press(Keys.ENTER)
+    shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
+    assert await browser.until(shown) == wanted
+    await browser.open("about:blank")
+    await browser.open(f"{seen.service.admin_url}/#{one.message_id}")
+    assert await browser.until(shown) == one.message_id
+
+
+async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -> None:
+    """An id with markup in it is shown, not run; it couldn't run either."""
+    nasty = "<img src=x onerror=document.title=1>"
+    one = await delivered(seen, message(message_id=nasty))
+    await browser.open(f"{seen.service.admin_url}/#{nasty}")
+    shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
+    assert await browser.until(shown) == one.message_id
+    await browser.until("return [...document.querySelectorAll('#events .mono')].some((e) => e.textContent[0] === '<')")
+    assert await browser.run("return document.querySelectorAll('main img').length") == 0
+    inline = (
+        "const made = document.createElement('script'); made.textContent = 'window.ran = 1'; document.body.append(made)"
+    )
+    await browser.run(inline)
+    assert await browser.run("return window.ran") is None
+    assert any("Content Security Policy" in line for line in await browser.complaints())
+
+
+async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) -> None:
+    """As the system has it, until somebody chooses; the choice is remembered. A phone scrolls in one direction."""
+    driver = browser.driver
+    theme, media = "return document.documentElement.dataset.theme", "Emulation.setEmulatedMedia"
+    for scheme in ("dark", "light"):
+        features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        await asyncio.to_thread(driver.execute_cdp_cmd, media, features)
+        await browser.open(seen.service.admin_url)
+        assert await browser.run(theme) == scheme
+    await browser.press("t")
+    assert await browser.run(theme) == "dark"
+    await browser.open(seen.service.admin_url)
+    assert await browser.run(theme) == "dark"
+    phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.setDeviceMetricsOverride", phone)
+    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    assert await browser.run("return document.documentElement.scrollWidth") <= 360
+    await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
+
+
+async def test_from_another_machine_it_asks_for_the_token(seen: Bridge, browser: Browser) -> None:
+    """Without it there is no page; with it the page, its requests and its events all come."""
+    url = elsewhere(seen)
+    await browser.complaints()
+    await browser.open(url)
+    assert await asyncio.to_thread(browser.driver.find_elements, By.ID, "verdict") == []
+    assert any("401" in line for line in await browser.complaints())
+    await browser.open(url.replace("http://", f"http://on-call:{TOKEN}@"))
+    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    assert await browser.complaints() == []

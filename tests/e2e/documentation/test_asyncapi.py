@@ -1,0 +1,45 @@
+"""The description of the topics is one that AsyncAPI's own parser takes."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.support.documentation.runtimes import node_modules, run
+from tests.support.paths import SCHEMAS
+
+ERROR, WARNING = 0, 1
+PARSE = """
+import { Parser, fromFile } from "@asyncapi/parser";
+const { document, diagnostics } = await fromFile(new Parser(), process.argv[2]).parse();
+const channels = document?.allChannels().all().map((channel) => channel.address()) ?? [];
+console.log(JSON.stringify({ channels, diagnostics }));
+"""
+
+
+async def parsed(folder: Path, description: Path) -> Any:
+    """What the parser makes of a description: the topics it found, and what it says against it."""
+    modules = await node_modules("@asyncapi/parser@3.6.3")
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(modules)
+    (folder / "parse.mjs").write_text(PARSE)
+    code, said = await run("node", "parse.mjs", str(description), cwd=folder)
+    assert code == 0, said
+    return json.loads(said.splitlines()[-1])
+
+
+async def test_the_official_parser_takes_it(tmp_path: Path) -> None:
+    """References to the schemas included; of its remarks none is a warning or worse."""
+    found = await parsed(tmp_path, SCHEMAS / "asyncapi.yaml")
+    assert [one for one in found["diagnostics"] if one["severity"] <= WARNING] == []
+    assert set(found["channels"]) == {"sms.sent", "sms.delivery", "sms-bridge.journal", "sms-bridge.dead-letter"}
+
+
+async def test_the_official_parser_would_find_a_mistake(tmp_path: Path) -> None:
+    """A reference that leads nowhere is an error, so that the test above means something."""
+    for file in SCHEMAS.glob("*.*"):
+        shutil.copy(file, tmp_path)
+    broken = tmp_path / "asyncapi.yaml"
+    broken.write_text(broken.read_text().replace("#/components/messages/delivery", "#/components/messages/nowhere"))
+    found = await parsed(tmp_path, broken)
+    assert [one for one in found["diagnostics"] if one["severity"] == ERROR]

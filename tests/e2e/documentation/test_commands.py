@@ -1,0 +1,214 @@
+"""Every command of the documentation is typed as it stands there, and does what the page says that it does.
+
+Into a real shell, on a real Kafka, with a running bridge to which all that the pages speak of has happened. What can't
+be had here has a test below that looks at as much of it as can: helm without a cluster, kubectl without a server, make
+without making. `ELSEWHERE` names the rest. A command of a program that nobody takes fails.
+"""
+
+import json
+import re
+import shlex
+import subprocess
+from asyncio.subprocess import Process
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.documentation.blocks import Block, Command, blocks, commands, quoted
+from tests.support.documentation.installation import Newcomer, World, story
+from tests.support.documentation.shell import masked
+from tests.support.helm.binaries import helm, kubectl
+from tests.support.helm.chart import Chart
+from tests.support.kafka.schema_registry import listening, registered
+from tests.support.paths import ROOT
+from tests.support.service.bridge import message
+
+TYPED = ("sms-bridge", "curl", "kafka-consumer-groups.sh", "kafka-console-consumer.sh")
+ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
+"""Blocks for which no other bridge may run."""
+
+SETTINGS = {("docs/adding-a-provider.md", "By settings")}
+"""Blocks that the shared bridge was set up with; what comes of it: `test_snippets.py`."""
+
+ENDLESS = {"run", "tail", "simulate"}
+ELSEWHERE = {
+    "docker compose up --build": "unit/helm/test_compose.py, scripts/image-test: no container can be run here",
+    "pip install 'sms-bridge[otel]'": "unit/documentation/test_documents.py: it is on no index; the extra is looked up",
+}
+TELLS = {
+    "check": r"\n(0 wrong, \d+ warnings?|all is well)\n",
+    "check --sample": r"message_id +message_id +\"order-5512\"",
+    "topics": r"(?s)sms-bridge.dead-letter +3 partitions.*",
+    "topics --adopt": r"(every partition has its offset|adopted at the start: partitions \[0, 1, 2, 3\])\n",
+    "trace": r"(final: delivered|waiting: last status \w+; )",
+    "replay": r"unreadable +journaled +1",
+    "schemas register": r"delivery-value +70001",
+    "curl": r"ready|404 Not Found",
+    "kafka-consumer-groups.sh": r"\.(journal|sent) +\d|successful",
+    "kafka-console-consumer.sh": r"reason:unreadable",
+}
+"""What has to be in the answers to commands that begin so; where a page shows an answer, all of it is compared."""
+
+
+def taken(*programs: str, text_alone: bool = False) -> list[Any]:
+    """The commands of some programs, as parameters: those in blocks, and those in the text."""
+    printed = [] if text_alone else [(one.page, command.text) for one in blocks("console") for command in commands(one)]
+    return [
+        pytest.param(text, id=f"{page}: {text}")
+        for page, text in dict.fromkeys([*printed, *quoted()])
+        if text.split()[0] in programs and " " in text and text not in ELSEWHERE
+    ]
+
+
+def shown(block: Block) -> str:
+    """A name for a parameter."""
+    return f"{block.page}: {block.heading}"
+
+
+TO_TYPE = [block for block in blocks("console") if {c.words[0] for c in commands(block)} & {*TYPED, "export"}]
+
+
+@pytest.mark.parametrize("block", [one for one in TO_TYPE if one.place[:2] not in ALONE | SETTINGS], ids=shown)
+async def test_what_is_typed_does_what_the_page_says(block: Block, world: World) -> None:
+    """Beside a running bridge."""
+    for command in commands(block):
+        await done(command, world)
+
+
+@pytest.mark.parametrize("text", taken(*TYPED[1:], text_alone=True))
+async def test_what_the_text_says_to_type_works(text: str, world: World) -> None:
+    """In the middle of a sentence, too."""
+    await done(Command(text, ""), world)
+
+
+async def test_the_readmes_first_steps_lead_to_a_running_bridge(newcomer: Newcomer) -> None:
+    """Its exports are enough, `check` finds nothing wrong, a message comes through, Ctrl-C ends it in order."""
+    assert [said.code for said in newcomer.said.values()] == [0] * 5
+    [checked] = [said for line, said in newcomer.said.items() if line.startswith("sms-bridge check")]
+    assert re.search(TELLS["check"], checked.out), checked.out
+    assert newcomer.said.keys() >= {command.text for command in commands(_alone("README.md"))}
+
+
+async def test_a_run_logs_json_when_it_is_asked_to(newcomer: Newcomer, client: httpx.AsyncClient) -> None:
+    """Also where the settings say that people read it."""
+    newcomer.shell.settings["LOG__FORMAT"] = "console"
+    [command] = commands(_alone("docs/commands.md"))
+    said = await newcomer.shell.interrupted(command.text, lambda _: story(newcomer.shell, newcomer.topics, client))
+    assert [json.loads(line)["event"] for line in said.err.splitlines()][-1] == "stopped"
+
+
+async def test_disaster_recovery_works_as_it_is_printed(newcomer: Newcomer) -> None:
+    """While no bridge runs: a group is set back, another deleted, and the journal is adopted."""
+    for command in commands(_alone("docs/operating.md")):
+        said = await newcomer.shell.type(command.text)
+        assert said.code == 0, (command, said)
+        if command.words[0] != "sms-bridge" or "--adopt" in command.words:
+            assert re.search(_told(command), said.out), (command, said)
+
+
+def _alone(page: str) -> Block:
+    [found] = [block for block in TO_TYPE if block.place[:2] in ALONE and block.page == page]
+    return found
+
+
+async def done(command: Command, world: World) -> None:
+    """Type a command; it ends well, and says what it should."""
+    if command.words[:2] == ["sms-bridge", "schemas"]:
+        said = await _registering(command, world)
+    elif command.words[0] == "sms-bridge" and command.words[1] in ENDLESS:
+        said = await world.shell.interrupted(command.text, partial(_alive, command, world))
+    else:
+        said = await world.shell.type(command.text)
+    assert said.code == 0, (command, said)
+    if command.output:
+        assert masked(said.out) == masked(command.output), said.out
+    elif command.words[1] not in ENDLESS:
+        assert re.search(_told(command), said.out), (command, said)
+
+
+def _told(command: Command) -> str:
+    line = " ".join(command.words).removeprefix("sms-bridge ")
+    return next(what for begin, what in sorted(TELLS.items(), reverse=True) if line.startswith(begin))
+
+
+async def _alive(command: Command, world: World, process: Process) -> None:
+    """Return when an endless command has shown what it is there for: a URL, or an event of those that are wanted."""
+    assert process.stdout
+    assert process.stderr
+    _, name, *options = command.words
+    if name == "tail" and "--from" not in options:
+        # It begins at the end: something has to happen once it looks.
+        assert b"Ctrl-C" in await process.stderr.readline()
+        one = await world.bridge.followed(message("speedocom"))
+        await world.bridge.tell(one, "DeliveredToTerminal")
+    line = (await process.stdout.readline()).decode()
+    if name == "simulate":
+        assert line.startswith("http://127.0.0.1:")
+        return
+    wanted = {value for option, value in pairwise(options) if option in {"--message-id", "--status"}}
+    assert {one for one in wanted if one not in line} == set()
+    assert "--json" not in options or json.loads(line)["final"] is True
+
+
+async def _registering(command: Command, world: World) -> Any:
+    async with listening() as registry:
+        settings = " ".join(f"SMS_BRIDGE_{name}={value}" for name, value in registered(registry).items())
+        return await world.shell.type(f"{settings} {command.text}")
+
+
+@pytest.mark.parametrize("text", taken("kubectl"))
+def test_kubectl_takes_it(text: str, chart: Chart) -> None:
+    """There is no cluster here: it gets as far as asking one. What it asks for is what the chart makes."""
+    asked = [str(kubectl()), "--server", "http://127.0.0.1:1", *shlex.split(text, comments=True)[1:]]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"KUBECONFIG": "/dev/null"})  # noqa: S603 - ours
+    assert "The connection to the server 127.0.0.1:1 was refused" in said.stderr, said.stderr
+    release = chart.scenario("everything")
+    for name, value in re.findall(r"([a-z./]+/[a-z]+)=(\S+)", text):
+        assert release.selected({name: value}), text
+    for kind in re.findall(r"rollout restart (\w+)/NAME", text):
+        assert kind in {one["kind"].lower() for one in release.all("StatefulSet", "Deployment")}
+    for port in re.findall(r"\bPOD (\d+)", text):
+        assert int(port) in {one["containerPort"] for pod in release.services() for one in pod.main["ports"]}
+
+
+@pytest.mark.parametrize("text", taken("helm"))
+def test_helm_takes_it(text: str, chart: Chart, tmp_path: Path) -> None:
+    """Without a cluster: its options are some, and the chart is rendered with the values that the page shows."""
+    words = shlex.split(text, comments=True)[1:]
+    [name, *_] = [word for word in words if word in {"upgrade", "test", "rollback", "package"}]
+    known = subprocess.run([helm(), name, "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    assert [word for word in words if word.startswith("--") and f"{word} " not in known] == []
+    if name == "upgrade" and "--values" in words:
+        [values] = [one.text for one in blocks("yaml") if one.text.startswith("# my-values.yaml\n")]
+        (tmp_path / "my-values.yaml").write_text(values)
+        assert chart.render(str(tmp_path / "my-values.yaml")).services()
+        assert (ROOT / words[words.index("--install") + 2] / "Chart.yaml").exists()
+    if name == "test":
+        [pod] = [
+            one for one in chart.scenario("everything").all("Pod") if "helm.sh/hook" in one["metadata"]["annotations"]
+        ]
+        assert pod["spec"]["containers"][0]["args"] == ["check"]
+
+
+@pytest.mark.parametrize("text", taken("make", "python"))
+def test_what_makes_something_is_there(text: str) -> None:
+    """Each takes minutes or is this run itself; so make says what it would do, and a program what it takes."""
+    words = shlex.split(text, comments=True)
+    if words[0] == "make":
+        subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True)  # noqa: S603, S607 - ours
+        return
+    assert (ROOT / words[2].replace(".", "/")).with_suffix(".py").exists() or (
+        ROOT / words[2].replace(".", "/")
+    ).is_dir()
+
+
+def test_every_command_is_taken() -> None:
+    """By a test above, for each program that is shown."""
+    programs = {command.words[0] for block in blocks("console", "sh", "bash", "shell") for command in commands(block)}
+    assert programs <= {*TYPED, "export", "kubectl", "helm", "make"}
+    assert {place[:2] for place in (block.place for block in TO_TYPE)} >= ALONE | SETTINGS
+    assert {text for _, text in quoted()} >= ELSEWHERE.keys()

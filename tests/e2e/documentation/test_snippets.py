@@ -1,0 +1,184 @@
+"""Every snippet of the documentation that is no command is used as it stands there; a new one needs a line in `USED`.
+
+Beside them the queries in the text of runbooks.
+"""
+
+import json
+import re
+import sqlite3
+import subprocess
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.schemas import load_schema, load_validator
+from bridge.settings.loading import load_settings
+from tests.support.documentation.blocks import blocks, quoted
+from tests.support.documentation.installation import STORIES, World
+from tests.support.helm.binaries import promtool
+from tests.support.helm.chart import Chart
+from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
+from tests.support.paths import CHART_FOLDER, ROOT
+from tests.support.service.bridge import message
+
+CHART = "helm/sms-bridge/README.md"
+
+
+async def told(text: str, world: World, **_: Any) -> None:
+    """The README's event is what the bridge has said of that message, but for times."""
+    shown = json.loads(text)
+    del shown["..."]
+    [one] = [one for one in STORIES if one.message_id == shown["message_id"]]
+    event = (await world.bridge.events(one, 3))[-1].document
+    times = {"sent_at", "occurred_at", "latency_seconds"}
+    assert shown.keys() <= event.keys()
+    assert [name for name in shown.keys() - times if shown[name] != event[name]] == []
+
+
+async def sent(text: str, world: World, tmp_path: Path, **_: Any) -> None:
+    """The README's least event is one by the schema, has all that is needed, and is read as it stands."""
+    event = json.loads(text)
+    load_validator("sms.sent.v1").validate(event)
+    assert event.keys() == set(load_schema("sms.sent.v1")["required"])
+    now = datetime.now(UTC).isoformat()
+    (tmp_path / "sample.json").write_text(json.dumps({**event, "sent_at": now}))
+    said = await world.shell.type(f"sms-bridge check --sample {tmp_path / 'sample.json'} --json")
+    assert said.code == 0, said
+
+
+async def called(text: str, world: World, **_: Any) -> None:
+    """The provider that only settings know calls so, signature and all, and its message is delivered."""
+    head, body = text.rstrip("\n").split("\n\n")
+    first, *headers = head.splitlines()
+    method, path, _version = first.split()
+    one = message("acme", provider_message_id="0042")
+    await world.bridge.followed(one)
+    secret = world.shell.settings["WEBHOOKS__ACME__CALLBACK_SECRETS"]
+    url = world.bridge.service.url + path.replace("…", secret)
+    fields = dict(line.split(": ") for line in headers)
+    answer = await world.bridge.client.request(method, url, headers=fields, content=body)
+    assert answer.status_code == 200
+    event = await world.bridge.final(one)
+    assert (event["status"], event["provider_status"], event["provider_code"]) == ("delivered", "DELIVRD", "000")
+    forged = await world.bridge.client.request(method, url, headers=fields, content=body + " ")
+    assert forged.status_code == 401
+
+
+async def kept(text: str, **_: Any) -> None:
+    """A database keeps the highest number of each attempt, however often and in which order events come."""
+    with sqlite3.connect(":memory:") as database:
+        [columns] = re.findall(r"sms_status \((.+)\)", text)
+        database.execute(f"CREATE TABLE sms_status ({columns}, UNIQUE (provider, account, provider_message_id))")
+        statement = text.replace("VALUES (...)", f"VALUES ({', '.join('?' * (columns.count(',') + 1))})")
+        for sequence, status in ((1, "sent"), (3, "delivered"), (2, "failed"), (3, "delivered")):
+            database.execute(statement, ("dexatel", "default", "7", "m-1", sequence, status, status, sequence == 3))
+        assert database.execute("SELECT sequence, status FROM sms_status").fetchall() == [(3, "delivered")]
+
+
+async def typed(text: str, capsys: pytest.CaptureFixture[str], **_: Any) -> None:
+    """Whoever copies the Python gets what it promises."""
+    file = ROOT / "schemas/examples/sms.delivery.v1/valid/not-delivered-by-poll.json"
+    exec(text, {"value": file.read_bytes()})  # noqa: S102 - it is our own
+    event = json.loads(file.read_bytes())
+    assert capsys.readouterr().out == f"{event['message_id']} may be tried again: {event['reason']}\n"
+
+
+async def rendered(text: str, chart: Chart, tmp_path: Path, **_: Any) -> None:
+    """Values that the chart takes: alone, or over those that it needs."""
+    values = yaml.safe_load(text)
+    least = {} if "kafka" in values else yaml.safe_load((CHART_FOLDER / "ci/minimal-values.yaml").read_text())
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({**least, **values}))
+    release = chart.render(str(tmp_path / "values.yaml"))
+    [pod] = release.services()
+    assert {one["name"]: one for one in values.get("extraEnv", [])}.items() <= {
+        one["name"]: one for one in pod.main["env"]
+    }.items()
+    opened = [rule for policy in release.all("NetworkPolicy") for rule in policy["spec"].get("egress", [])]
+    assert [rule for rule in values.get("networkPolicy", {}).get("extraEgress", []) if rule not in opened] == []
+    assert len(release.all("Ingress")) == int("ingress" in values)
+
+
+async def mounted(text: str, tmp_path: Path, **_: Any) -> None:
+    """A Secret's keys are variables that the service takes from files, and knows as secrets."""
+    variables = yaml.safe_load(text)["stringData"]
+    for name, value in variables.items():
+        (tmp_path / name).write_text(value.replace("…", "a-secret-of-the-snippet"))
+    needed = {"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092", "SMS_BRIDGE_SECRETS_DIR": str(tmp_path)}
+    settings = load_settings(needed)
+    assert {f"SMS_BRIDGE_{group.upper()}" for group in settings.model_fields_set} >= {
+        name.partition("__")[0] for name in variables
+    }
+
+
+async def adapted(text: str, **_: Any) -> None:
+    """A metrics adapter is told of a metric that there is."""
+    [rule] = yaml.safe_load(text)["rules"]
+    assert rule["seriesQuery"].partition("{")[0] in labels_of_metrics()
+
+
+async def a_picture(text: str, **_: Any) -> None:
+    """GitHub draws it, and no library here can: every arrow is between things that are named."""
+    named = {*re.findall(r"(\w+)[(\[]", text), "intake", "receiver", "poller", "tracker"}
+    lines = [re.split(r"\s*(?:<?-->|-\..*?\.->)\s*", line.strip()) for line in text.splitlines()]
+    ends = [end for line in lines if len(line) > 1 for part in line for end in part.split(" & ")]
+    assert len(ends) > len(named)
+    assert [end for end in ends if re.split(r"[(\[]", end)[0] not in named] == []
+
+
+Use = Callable[..., Awaitable[None]]
+USED: dict[tuple[str, str, str], Use] = {
+    ("README.md", "Run it", "json"): sent,
+    ("README.md", "Consume it", "json"): told,
+    ("README.md", "How it works", "mermaid"): a_picture,
+    (CHART, "sms-bridge on Kubernetes", "yaml"): rendered,
+    (CHART, "Settings and secrets", "yaml"): mounted,
+    (CHART, "One kind of pod or two", "yaml"): adapted,
+    ("docs/adding-a-provider.md", "By settings", "http"): called,
+    ("docs/architecture.md", "Packages", "mermaid"): a_picture,
+    ("docs/consumers.md", "Events that you have had already", "sql"): kept,
+    ("docs/consumers.md", "In Python, with types", "python"): typed,
+    ("docs/operating.md", "Traces", "yaml"): rendered,
+}
+"""By page, heading and kind. Commands are in `test_commands.py`."""
+
+SNIPPETS = {block.place: block.text for block in blocks() if block.kind != "console"}
+
+
+@pytest.mark.parametrize("place", USED, ids=" ".join)
+async def test_a_snippet_works_as_it_is_printed(
+    place: tuple[str, str, str], world: World, chart: Chart, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In what it is for."""
+    await USED[place](SNIPPETS[place], world=world, chart=chart, tmp_path=tmp_path, capsys=capsys)
+
+
+def test_every_snippet_is_used() -> None:
+    """Above, each by its place; there is one of a kind under a heading, and each says of which kind it is."""
+    assert sorted(block.place for block in blocks() if block.kind != "console") == sorted(USED)
+
+
+QUERIES = sorted({text for _, text in quoted() if "sms_bridge_" in text and re.search(r"[({>]", text)})
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_asks_for_what_there_is(query: str) -> None:
+    """Of metrics and labels that are ours."""
+    known = labels_of_metrics()
+    names = re.findall(r"sms_bridge_\w+", query)
+    labels = {label for name in names for label in known[name]} | OF_PROMETHEUS
+    grouped = [label for group in re.findall(r"by \(([\w, ]+)\)", query) for label in group.split(", ")]
+    assert {*grouped, *re.findall(r"[{,](\w+)=", query)} <= labels
+
+
+def test_prometheus_takes_the_queries(tmp_path: Path) -> None:
+    """As rules, which it reads without having to run."""
+    assert len(QUERIES) > 10
+    rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(QUERIES)]
+    (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    asked = (promtool(), "check", "rules", tmp_path / "rules.yaml")
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stdout + done.stderr

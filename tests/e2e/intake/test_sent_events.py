@@ -1,0 +1,186 @@
+"""What the sender's topic holds: good events are followed, bad ones kept with a reason, and the partition goes on."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.service.accounts import OLD, RECENT
+from tests.support.service.bridge import Bridge, message
+
+BAD: list[tuple[str, str, dict[str, Any]]] = [
+    ("no message id", "invalid", {"message_id": None}),
+    ("an empty message id", "invalid", {"message_id": ""}),
+    ("no provider", "invalid", {"provider": None}),
+    ("no provider's id", "invalid", {"provider_message_id": None}),
+    ("no time", "invalid", {"sent_at": None}),
+    ("a time that is none", "invalid", {"sent_at": "yesterday"}),
+    ("a day that no calendar has", "invalid", {"sent_at": "2026-02-30T00:00:00Z"}),
+    ("an odd name for a provider", "invalid", {"provider": "Dexatel!"}),
+    ("an unknown provider", "unknown_provider", {"provider": "carrier-pigeon"}),
+    ("an unknown account", "unknown_account", {"account": "nobodys"}),
+    ("a long id", "invalid", {"provider_message_id": "9" * 129}),
+    ("a long id in few characters", "invalid", {"provider_message_id": "\u00fc" * 65}),
+    ("a number beyond 64 bits", "invalid", {"provider_message_id": 2**64}),
+    ("a fraction for an id", "invalid", {"provider_message_id": 1.5}),
+    ("metadata that isn't text", "invalid", {"metadata": {"n": 1}}),
+    ("a message long over", "too_old", {"sent_at": "2020-01-01T00:00:00Z"}),
+]
+
+
+@pytest.mark.parametrize(("what", "reason", "members"), BAD, ids=[what for what, *_ in BAD])
+async def test_bad_sent_event_becomes_a_dead_letter(
+    bridge: Bridge, what: str, reason: str, members: dict[str, Any]
+) -> None:
+    """The original bytes and key are in the dead letters, with where they came from; the next event is followed."""
+    bad, good = message(), message()
+    value = json.dumps(bad.sent(**members), indent=1, ensure_ascii=False).encode()
+    if members.get("message_id", "") is None:
+        value = value.replace(b"{", b'{"message_id": null, ', 1)
+    sent = await bridge.topics.publish(value, key=bad.message_id)
+    await bridge.send(good)
+    letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
+    assert letter.headers["reason"] == reason
+    assert letter.value == value
+    assert letter.key == bad.message_id.encode()
+    await bridge.tell(good, "delivered")
+    assert [e["status"] for e in await bridge.events(good)] == ["delivered"]
+
+
+@pytest.mark.parametrize("value", [b"not JSON", b"", b"[1]", b'"text"', b"\xff\xfe", b'{"message_id":'])
+async def test_what_isnt_json_is_malformed(bridge: Bridge, value: bytes) -> None:
+    """Its bytes are kept as they were."""
+    sent = await bridge.topics.publish(value, key="k")
+    letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
+    assert (letter.headers["reason"], letter.value, letter.key) == ("malformed", value, b"k")
+
+
+async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
+    """A second message with the same provider's id is a conflict: kept, and the first one's story goes on."""
+    one = await bridge.followed()
+    thief = json.dumps(one.sent(message_id="m-thief")).encode()
+    await bridge.topics.publish(thief, key="m-thief")
+    letter = await bridge.letter_of(thief)
+    assert letter.headers["reason"] == "conflict"
+    assert letter.key == b"m-thief"
+    await bridge.tell(one, "delivered")
+    assert [e["message_id"] for e in await bridge.events(one)] == [one.message_id]
+
+
+async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None:
+    """Senders repeat themselves, before and after the end."""
+    one = await bridge.followed()
+    await bridge.send(one)
+    await bridge.tell(one, "delivered")
+    await bridge.events(one)
+    await bridge.send(one)
+    await bridge.topics.settled()
+    await bridge.events(one)
+    assert not [x for x in bridge.topics.letters if one.provider_message_id.encode() in (x.value or b"")]
+
+
+async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) -> None:
+    """What can't be carried on is a dead letter, whole; its neighbours are followed."""
+    large, good = message(), message()
+    value = json.dumps(large.sent(metadata={"x": "y" * 700_000})).encode()
+    await bridge.topics.publish_all([value, good.sent()], key=large.message_id)
+    letter = await bridge.letter_of(value)
+    assert letter.headers["reason"] == "too_large"
+    await bridge.tell(good, "delivered")
+    await bridge.events(good)
+
+
+async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> None:
+    """Close to the limit is still within it, for the journal, the state and each event."""
+    one = message()
+    await bridge.send(one, metadata={"x": "\u00fc" * 200_000})
+    await bridge.tell(one, "sent", "delivered")
+    events = await bridge.events(one, 2)
+    assert len(events[-1].document["metadata"]["x"]) == 200_000
+
+
+async def test_tombstones_are_skipped(bridge: Bridge) -> None:
+    """A null value is no message; it is counted, and no dead letter."""
+    name = 'sms_bridge_sent_skipped_total{reason="tombstone"}'
+    before, letters = await bridge.service.sample(name), len(bridge.topics.letters)
+    await bridge.topics.publish(None, key="gone")
+    await bridge.topics.settled()
+    assert await bridge.service.sample(name) == before + 1
+    assert len(bridge.topics.letters) == letters
+
+
+async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -> None:
+    """Optional members may be null, and members that nobody here knows may be there."""
+    one = message()
+    event = one.sent() | dict.fromkeys(("account", "recipient", "sender", "scheduled_at", "give_up_at", "metadata"))
+    await bridge.topics.publish({**event, "campaign": {"deep": [1, 2]}})
+    await bridge.tell(one, "delivered")
+    [found] = await bridge.events(one)
+    event = found.document
+    assert (event["account"], event["recipient"], event["sender"], event["metadata"]) == ("default", None, None, {})
+
+
+async def test_ids_as_numbers_are_their_digits(bridge: Bridge) -> None:
+    """Both ids may be JSON integers; events hold them as text."""
+    one = message(message_id=str(2**63 + 5))
+    await bridge.topics.publish(
+        one.sent(message_id=int(one.message_id), provider_message_id=int(one.provider_message_id))
+    )
+    await bridge.tell(one, "delivered")
+    [event] = await bridge.events(one)
+    assert (event["message_id"], event["provider_message_id"]) == (one.message_id, one.provider_message_id)
+
+
+async def test_the_trace_goes_on_in_every_event(bridge: Bridge) -> None:
+    """`traceparent` of the sent event is a header of each delivery event; without one there is none."""
+    traced, plain = message(), message()
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await bridge.topics.publish(traced.sent(), key="k", headers={"traceparent": parent, "other": "x"})
+    await bridge.send(plain)
+    for one in (traced, plain):
+        await bridge.tell(one, "sent", "delivered")
+    assert [e.headers.get("traceparent") for e in await bridge.events(traced, 2)] == [parent, parent]
+    assert [e.headers.get("traceparent") for e in await bridge.events(plain, 2)] == [None, None]
+
+
+async def test_times_of_any_zone_are_written_in_utc(bridge: Bridge) -> None:
+    """RFC 3339 allows offsets and fractions; events have UTC and milliseconds."""
+    one = message()
+    local = datetime.now(UTC) + timedelta(hours=5, minutes=30)
+    await bridge.send(one, sent_at=f"{local:%Y-%m-%dT%H:%M:%S}.123456+05:30")
+    await bridge.tell(one, "delivered")
+    [event] = await bridge.events(one)
+    assert event["sent_at"] == f"{local - timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.123Z"
+
+
+async def test_intake_begins_at_the_horizon(bridge: Bridge) -> None:
+    """With nothing committed, older events than the time to give up aren't read; younger ones are."""
+    await bridge.tell(RECENT, "delivered")
+    assert [e["status"] for e in await bridge.events(RECENT)] == ["delivered"]
+    await bridge.topics.settled()
+    assert not bridge.story(OLD)
+    assert not [e for e in bridge.topics.entries if e["provider_message_id"] == OLD.provider_message_id]
+
+
+async def test_a_message_keeps_its_partition_for_other_clients_to_join(bridge: Bridge) -> None:
+    """The partition is the one that a Java client would choose for the key."""
+    from confluent_kafka import Producer  # noqa: PLC0415 - the independent opinion
+
+    messages = [message() for _ in range(12)]
+    await bridge.topics.publish_all([one.sent() for one in messages])
+    for one in messages:
+        await bridge.tell(one, "delivered")
+    events = [(await bridge.events(one))[0] for one in messages]
+    reference = f"{bridge.topics.group}.reference"
+    await bridge.topics.create([reference], 3)
+    chosen: dict[bytes | None, int] = {}
+    producer: Any = Producer(
+        {"bootstrap.servers": bridge.topics.settings["KAFKA__BOOTSTRAP_SERVERS"], "partitioner": "murmur2"}
+    )
+    for event in events:
+        producer.produce(
+            reference, b"", event.key, on_delivery=lambda _error, m: chosen.update({m.key(): m.partition()})
+        )
+    assert producer.flush(20) == 0
+    assert {event.key: event.partition for event in events} == chosen

@@ -1,0 +1,140 @@
+"""On a Kafka with users, certificates and ACLs: the documented rights are enough, and each of them is needed."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.support.kafka.secured import PASSWORD, Guarded, Right, documented, guarded
+from tests.support.service.accounts import SECRETS, secrets
+from tests.support.service.bridge import Bridge
+from tests.support.service.fleet import Fleet
+from tests.support.service.process import refused
+from tests.support.service.topics import Topics
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.long
+
+
+ONLY_CALLBACKS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
+COMPLAINTS = ("uthorization", "can't be read; they are not checked")
+"""What the log says when Kafka refuses something."""
+
+
+@pytest_asyncio.fixture(scope="module")
+async def kafka_with_users(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
+    """One for all tests of this file; each has names of its own."""
+    async with guarded(tmp_path_factory.mktemp("certificates")) as cluster:
+        yield cluster
+
+
+def rights_of(topics: Topics, rights: Iterable[Right]) -> list[Right]:
+    """Documented rights, with the names of an installation."""
+    names = {
+        "sms.sent": topics.sent[0],
+        "sms.delivery": topics.delivery,
+        "sms-bridge.journal": topics.journal,
+        "sms-bridge.state": topics.state,
+        "sms-bridge.dead-letter": topics.dead_letter,
+        "sms-bridge": topics.group,
+    }
+    return [right._replace(name=names[right.name]) for right in rights]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "mechanism"),
+    [("SASL_PLAINTEXT", "PLAIN"), ("SASL_PLAINTEXT", "SCRAM-SHA-512"), ("SASL_SSL", "PLAIN")],
+)
+async def test_the_documented_rights_are_enough(
+    fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, protocol: str, mechanism: str
+) -> None:
+    """It makes topics, takes in, publishes, writes dead letters, goes on after a restart; with TLS and without."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, documented()))
+        service = fleet.service({**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings(protocol, mechanism)})
+        bridge = Bridge(service, topics, client, SECRETS)
+        for _ in range(2):
+            async with service:
+                one = await bridge.followed()
+                await bridge.tell(one, "sent", "delivered")
+                assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
+                await topics.publish(b"{")
+                await topics.settled()
+        assert len(topics.letters) == 2
+        assert "uthorization" not in service.log
+
+
+@pytest.mark.parametrize("lacking", documented(), ids=lambda right: f"{right.operation} {right.name}")
+async def test_each_documented_right_is_needed(
+    fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, lacking: Right
+) -> None:
+    """Without any one of them the log says so: nobody is asked for more than it takes."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        rights = [right for right in documented() if right != lacking]
+        await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, rights))
+        settings = kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")
+        service = fleet.service({**topics.settings, **ONLY_CALLBACKS, **settings})
+        bridge = Bridge(service, topics, client, SECRETS)
+
+        def complains() -> bool:
+            return not service.running or any(word in service.log for word in COMPLAINTS)
+
+        async def works_or_complains() -> bool:
+            if complains() or not await service.ready():
+                return complains()
+            await topics.publish(b"{")
+            assert await bridge.report(await bridge.send(), "sent") in {200, 503}
+            await topics.read()
+            return bool(topics.letters and topics.events)
+
+        # The second time without its disk, which takes rights of its own.
+        for _ in range(2):
+            try:
+                await service.start(ready=False)
+                await until(works_or_complains, 60, lambda: f"neither works nor complains:\n{service.tail()}")
+                complained = complains()
+            finally:
+                await service.kill()
+            if complained:
+                return
+            await asyncio.to_thread(shutil.rmtree, service.state)
+        pytest.fail(f"it does without {lacking}")
+
+
+async def test_right_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient) -> None:
+    """A group that it may not read is told of, and joined again as soon as it may be."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        rights = rights_of(topics, documented())
+        await asyncio.to_thread(kafka_with_users.allow, rights)
+        settings = kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")
+        async with fleet.service({**topics.settings, **ONLY_CALLBACKS, **settings}) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            one = await bridge.followed()
+            lost = [right for right in rights if right.resource == "Group" and right.operation == "Read"]
+            await asyncio.to_thread(kafka_with_users.forbid, lost)
+
+            async def outside() -> bool:
+                return "rejoining the tracker's group" in service.log and not await service.ready()
+
+            await until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
+            await asyncio.to_thread(kafka_with_users.allow, lost)
+            await until(service.ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
+            await bridge.tell(one, "sent", "delivered")
+            assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
+
+
+async def test_without_any_right_it_says_so(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
+    """A wrong password and a user without rights are each one line, without the password."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
+        code, lines = await refused(settings, tmp_path / "no-rights")
+        assert code == 1
+        assert len(lines) == 1, lines
+        code, lines = await refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
+        assert code == 1
+        assert PASSWORD not in str(lines)
+        assert len(lines) == 1, lines

@@ -1,0 +1,142 @@
+"""While Kafka is away providers are told to come back; once it is there again, all goes on and nothing is lost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from bridge.sandbox.kafka.broker import Sandbox
+from tests.support.kafka.proxy import Proxy
+from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
+from tests.support.service.bridge import Bridge, Message, message
+from tests.support.service.fleet import Fleet
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.long
+
+
+MAX_WAITING = 20
+JOURNALED = 'sms_bridge_callbacks_received_total{outcome="journaled",provider="dexatel"}'
+UNAVAILABLE = 'sms_bridge_callbacks_received_total{outcome="unavailable",provider="dexatel"}'
+
+
+class Apart(NamedTuple):
+    """A bridge, and the wire to a Kafka of its own."""
+
+    bridge: Bridge
+    proxy: Proxy
+    sandbox: Sandbox
+
+
+@pytest_asyncio.fixture(scope="module")
+async def apart(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Apart]:
+    """A bridge that reaches its Kafka by a wire that can be cut."""
+    async with Proxy() as proxy:
+        advertised = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}
+        async with Sandbox(config=advertised) as sandbox:
+            host, _, port = sandbox.bootstrap_servers.partition(":")
+            proxy.target = (host, int(port))
+            async with fleet.topics(bootstrap_servers=f"127.0.0.1:{proxy.port}") as topics:
+                settings = {
+                    **topics.settings,
+                    **CALLBACKS_ONLY,
+                    "HTTP__ACK_TIMEOUT": "1s",
+                    "HTTP__MAX_WAITING": str(MAX_WAITING),
+                }
+                async with fleet.running(settings) as service:
+                    yield Apart(Bridge(service, topics, client, SECRETS), proxy, sandbox)
+
+
+async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
+    """A provider that comes back until it is heard."""
+
+    async def accepted() -> bool:
+        return await bridge.report(one, word) == 200
+
+    await until(accepted, 60, lambda: f"nobody takes the callback:\n{bridge.service.tail()}")
+
+
+async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> float:
+    """A callback that isn't taken: 503 and when to come back; how long that took, in seconds."""
+    started = time.monotonic()
+    query = {"message_uuid": one.provider_message_id, "status": word}
+    answer = await bridge.client.get(bridge.url("dexatel"), params=query)
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    return time.monotonic() - started
+
+
+async def test_a_first_bridge_on_a_new_kafka_starts(apart: Apart) -> None:
+    """A cluster that has never seen a group is as good as any."""
+    assert await apart.bridge.service.ready()
+
+
+async def test_a_wire_that_is_cut_loses_nothing(apart: Apart) -> None:
+    """503 within the time to wait; what was accepted before is published; what is repeated after is one event."""
+    bridge = apart.bridge
+    messages = [await bridge.followed() for _ in range(5)]
+    for one in messages:
+        await bridge.tell(one, "sent")
+    apart.proxy.cut()
+    for one in messages[:2]:
+        assert await refused_with_patience(bridge, one, "delivered") < 3
+    assert (await bridge.service.ask("/livez"))[0] == 200
+    apart.proxy.mend()
+    for one in messages:
+        await told_until_accepted(bridge, one, "delivered")
+        await bridge.tell(one, "delivered")
+    later = await bridge.followed()
+    await bridge.tell(later, "delivered")
+    await bridge.events(later)
+    await bridge.topics.settled()
+    for one in messages:
+        assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
+
+
+async def test_blackholed_kafka_limits_waiting_callbacks(apart: Apart) -> None:
+    """So many callbacks may wait for Kafka and no more: the rest is told so without waiting."""
+    bridge = apart.bridge
+    messages = [await bridge.followed() for _ in range(MAX_WAITING + 10)]
+    before = await bridge.service.sample(UNAVAILABLE)
+    apart.proxy.freeze()
+    waited = await asyncio.gather(*(refused_with_patience(bridge, one, "delivered") for one in messages))
+    assert sum(seconds >= 0.9 for seconds in waited) == MAX_WAITING
+    assert await refused_with_patience(bridge, messages[0], "delivered") < 0.5
+    assert await bridge.service.sample(UNAVAILABLE) == before + len(messages) + 1
+    apart.proxy.mend()
+    for one in messages:
+        await told_until_accepted(bridge, one, "delivered")
+    await bridge.topics.settled()
+    for one in messages:
+        await bridge.events(one)
+
+
+async def test_a_broker_that_dies_and_comes_back_finds_everybody_again(apart: Apart) -> None:
+    """Killed like a lost machine, in the middle of the work; each callback that got its 200 is in the stream, once."""
+    bridge, [broker] = apart.bridge, apart.sandbox.brokers
+    messages = [message() for _ in range(300)]
+    await bridge.topics.publish_all([one.sent() for one in messages])
+
+    async def tell(batch: list[Message]) -> None:
+        for one in batch:
+            await told_until_accepted(bridge, one, "sent")
+            await told_until_accepted(bridge, one, "delivered")
+
+    before = await bridge.service.sample(JOURNALED)
+    told = asyncio.gather(*(tell(messages[start::10]) for start in range(10)))
+
+    async def some() -> bool:
+        return await bridge.service.sample(JOURNALED) >= before + 100
+
+    await until(some, 60, lambda: "no callback is taken")
+    await broker.kill()
+    await refused_with_patience(bridge, messages[0], "pending")
+    await broker.start()
+    await told
+    await bridge.topics.settled()
+    for one in messages:
+        assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]

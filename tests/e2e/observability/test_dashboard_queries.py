@@ -1,0 +1,182 @@
+"""Every query of the dashboards and of the alerts returns data on a real Prometheus that scrapes a running bridge."""
+
+import asyncio
+import math
+import re
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+from confluent_kafka import Producer
+
+from scripts.dashboards.__main__ import DASHBOARDS
+from scripts.dashboards.panels import OR_NONE
+from tests.support.paths import CHART_FOLDER
+from tests.support.service.bridge import Bridge, message
+from tests.support.service.fleet import Fleet
+from tests.support.service.prometheus import Prometheus
+from tests.support.service.providers import (
+    API_KEY,
+    NOT_FOUND,
+    PARTNER_ID,
+    TOKEN,
+    Providers,
+    Reply,
+    dexatel_says,
+    speedocom_says,
+)
+
+pytestmark = pytest.mark.long
+
+
+ALERTS = CHART_FOLDER / "files" / "alerts.yaml"
+SECRETS = {("dexatel", "default"): "secret-of-the-dashboards-1", ("speedocom", "default"): "secret-of-the-dashboards-2"}
+LOOKED_AT = {"$namespace": ".*", "$job": ".*", "$__rate_interval": "2m", " offset 1d": ""}
+"""What Grafana puts in; and a test has no yesterday."""
+
+SELECTOR = re.compile(r"sms_bridge_\w+(?:\{[^}]*\})?")
+LONG = 45.0
+"""Seconds that things may take: fenced workers pause."""
+
+
+def rules() -> list[Any]:
+    """The alerts as they are written."""
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+class Seen(NamedTuple):
+    """A bridge that all sorts of things happened to, and the Prometheus that saw it."""
+
+    prometheus: Prometheus
+    alerts: list[Any]
+
+
+def settings(url: str) -> dict[str, str]:
+    """Both providers are polled; an account of Dexatel's has wrong credentials; few callbacks may wait."""
+    return {
+        "DEXATEL__BASE_URL": f"{url}/dexatel",
+        "DEXATEL__TOKEN": TOKEN,
+        "DEXATEL__POLL_PATH": "/dlr/{id}",
+        "DEXATEL__POLL": "1s,2s,3s,4s,5s,6s,7s,8s",
+        "DEXATEL__RATE_PER_SECOND": "200",
+        "DEXATEL__CALLBACK_SECRETS": SECRETS["dexatel", "default"],
+        "SPEEDOCOM__BASE_URL": f"{url}/speedocom",
+        "SPEEDOCOM__API_KEY": API_KEY,
+        "SPEEDOCOM__PARTNER_ID": PARTNER_ID,
+        "SPEEDOCOM__POLL": "1s,2s,3s,4s,5s,6s,7s,8s",
+        "SPEEDOCOM__RATE_PER_SECOND": "200",
+        "SPEEDOCOM__CALLBACK_SECRETS": SECRETS["speedocom", "default"],
+        "HTTP__MAX_WAITING": "2",
+    }
+
+
+async def happen(bridge: Bridge, providers: Providers) -> None:
+    """A bit of everything, at both providers where it is theirs."""
+    topics = bridge.topics
+    for provider, words in {
+        "dexatel": ("sent", "sent", "failed", "delivered", "sent"),
+        "speedocom": ("SentToNetwork", "SentToNetwork", "DeliveryImpossible", "DeliveredToTerminal", "SentToNetwork"),
+    }.items():
+        corrected, polled, silent = (message(provider) for _ in range(3))
+        says = dexatel_says("delivered") if provider == "dexatel" else speedocom_says("DeliveredToTerminal")
+        providers.script(corrected.provider_message_id, [NOT_FOUND])
+        providers.script(polled.provider_message_id, [Reply(b"", 500), Reply(b"", 429, {"Retry-After": "0"}), says])
+        await bridge.followed(corrected)
+        await bridge.tell(corrected, *words)
+        await bridge.tell(corrected, "nobody-mapped-this")
+        await bridge.send(polled)
+        await bridge.send(silent, give_up_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
+        await bridge.send(message(provider))
+        assert (await bridge.final(silent, LONG))["status"] == "unknown"
+        assert (await bridge.final(polled, LONG))["source"] == "poll"
+        assert await bridge.report(message(provider), "delivered", timestamp="2026-01-31 12:00:00") == 200  # parked
+    await topics.publish(b"{")
+    await topics.publish(None)
+    assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/not-the-secret-0123456")).status_code == 404
+    assert (await bridge.client.get(f"{bridge.url('dexatel')}?id=1")).status_code == 200  # unreadable
+    busy = message()
+    answers = await asyncio.gather(*(bridge.report(busy, "delivered") for _ in range(30)))
+    assert 503 in answers
+    await topics.settled(LONG)
+
+
+async def fence(bridge: Bridge) -> None:
+    """Another owner of every partition's transactional id appears and goes: the workers begin again."""
+    for number in range(4):
+        taken = Producer(
+            {
+                "bootstrap.servers": bridge.topics.settings["KAFKA__BOOTSTRAP_SERVERS"],
+                "transactional.id": f"{bridge.topics.group}.tracker.{bridge.topics.journal}.{number}",
+                "log_level": 0,
+            }
+        )
+        await asyncio.to_thread(taken.init_transactions, 30)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def seen(
+    fleet: Fleet, providers: Providers, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Seen]:
+    """One bridge with a life of accidents: things happen, its disk is lost, things happen, its workers are fenced."""
+    async with fleet.topics() as topics:
+        service = fleet.service({**topics.settings, **settings(providers.url)})
+        target = service.admin_url.removeprefix("http://")
+        folder = tmp_path_factory.mktemp("prometheus") / "server"
+        async with Prometheus(target, ALERTS, folder) as prometheus:
+            bridge = Bridge(service, topics, client, SECRETS)
+            async with service:
+                await happen(bridge, providers)
+            await asyncio.to_thread(shutil.rmtree, service.state)
+            async with service:
+                # Counters are seen before and after they move.
+                for _ in range(2):
+                    await happen(bridge, providers)
+                    await prometheus.scraped()
+                await fence(bridge)
+                await happen(bridge, providers)
+                await prometheus.scraped()
+                yield Seen(prometheus, await prometheus.rules())
+
+
+def ready(query: str) -> str:
+    """A query as Grafana sends it. What is 0 where nothing happened must have happened here."""
+    for name, value in LOOKED_AT.items():
+        query = query.replace(name, value)
+    return query.removesuffix(OR_NONE)
+
+
+@pytest.mark.parametrize(
+    ("panel", "query"),
+    [
+        pytest.param(f"{board.title}: {panel.title}", query, id=f"{file}-{panel.title}-{legend}")
+        for file, board in DASHBOARDS.items()
+        for row in board.rows
+        for panel in row.panels
+        for legend, query in panel.queries.items()
+    ],
+)
+async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
+    """No panel is empty when what it is about has happened, and no line of it is without a value."""
+    found = await seen.prometheus.query(ready(query))
+    values = [sample.value for sample in found]
+    assert values, panel
+    assert any(not math.isnan(value) for value in values), panel
+
+
+async def test_prometheus_evaluates_every_alert(seen: Seen) -> None:
+    """The rules that the chart installs are loaded as they are, and none of them fails on real series."""
+    assert {rule["name"] for rule in seen.alerts} == {rule["alert"] for rule in rules()}
+    assert {rule["name"]: rule.get("lastError") for rule in seen.alerts if rule["health"] != "ok"} == {}
+
+
+@pytest.mark.parametrize("alert", [rule["alert"] for rule in rules()])
+async def test_what_an_alert_looks_at_is_there(seen: Seen, alert: str) -> None:
+    """Every series that an alert asks for exists once it has happened: an alert can't be silent for a wrong label."""
+    (rule,) = (rule for rule in rules() if rule["alert"] == alert)
+    for selector in SELECTOR.findall(rule["expr"]):
+        assert await seen.prometheus.query(f"last_over_time({selector}[10m])"), selector

@@ -1,0 +1,235 @@
+"""What the on-call engineer sees: every metric that is promised is there, and moves when it should."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.service.bridge import Bridge, message
+from tests.support.service.providers import NOT_FOUND, Providers, dexatel_says
+
+COUNTERS: dict[str, set[str]] = {
+    "sent_accepted": {"provider"},
+    "sent_skipped": {"reason"},
+    "callbacks_received": {"provider", "outcome"},
+    "polls_completed": {"provider", "outcome"},
+    "reports_folded": {"provider", "source", "outcome"},
+    "deliveries_published": {"provider", "status", "source"},
+    "corrections_published": {"provider"},
+    "failures_published": {"provider", "reason"},
+    "dead_letters_written": {"reason"},
+    "transactions_completed": {"outcome"},
+    "workers_restarted": {"cause"},
+    "caches_rebuilt": {"cause"},
+}
+HISTOGRAMS: dict[str, set[str]] = {
+    "delivery_latency": {"provider", "status"},
+    "callback_duration": {"provider"},
+    "poll_duration": {"provider"},
+    "poll_lateness": {"provider"},
+    "publish_delay": set(),
+    "transaction_duration": set(),
+    "transaction_entries": set(),
+    "append_records": set(),
+    "restore_duration": set(),
+}
+GAUGES: dict[str, set[str]] = {
+    "callbacks_in_flight": set(),
+    "part_ready": {"part"},
+    "attempts_followed": {"provider"},
+    "attempts_pending": {"provider", "age"},
+    "parked_reports": set(),
+    "oldest_followed_age_seconds": {"provider"},
+    "polls_due": {"provider"},
+    "circuit_open": {"provider", "account"},
+    "credentials_refused": {"provider", "account"},
+    "journal_lag_entries": {"partition"},
+    "journal_lag_seconds": {"partition"},
+    "partitions_assigned": set(),
+    "restore_entries_remaining": set(),
+    "provider_clock_skew_seconds": {"provider"},
+    "event_loop_delay_seconds": set(),
+    "build_info": {"version"},
+}
+
+
+async def test_every_promised_metric_is_exposed_with_its_labels(bridge: Bridge, providers: Providers) -> None:
+    """Names and labels are a contract with dashboards and alerts."""
+    one = message(account="polled")
+    providers.script(one.provider_message_id, [dexatel_says("delivered")])
+    await bridge.send(one)
+    await bridge.final(one)
+    _, text = await bridge.service.ask("/metrics")
+    types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE sms_bridge_"))
+    for kind, suffix, families in (
+        ("counter", "_total", COUNTERS),
+        ("histogram", "", HISTOGRAMS),
+        ("gauge", "", GAUGES),
+    ):
+        missing = [name for name in families if types.get(f"sms_bridge_{name}{suffix}") != kind]
+        assert not missing, kind
+    labels = _labels(await bridge.service.samples())
+    for suffix, families in (("_total", COUNTERS), ("_count", HISTOGRAMS), ("", GAUGES)):
+        for name, expected in families.items():
+            for found in labels.get(f"sms_bridge_{name}{suffix}", [expected]):
+                assert found == expected, name
+
+
+def _labels(samples: dict[str, float]) -> dict[str, list[set[str]]]:
+    found: dict[str, list[set[str]]] = {}
+    for sample in samples:
+        name, _, labels = sample.partition("{")
+        names = {pair.split("=")[0] for pair in labels.rstrip("}").split(",") if "=" in pair}
+        found.setdefault(name, []).append(names)
+    return found
+
+
+async def _sent(bridge: Bridge, **members: Any) -> None:
+    one = await bridge.followed(message(**members))
+    await bridge.tell(one, "pending", "pending", "failed", "sent", "delivered")
+    await bridge.events(one, 3)
+
+
+async def _spoilt(bridge: Bridge) -> None:
+    await bridge.topics.publish(b"{")
+    await bridge.topics.publish(None)
+    for query, status in (("id=1", 200), ("id=%25x&status=sent", 200)):
+        assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == status
+    assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/not-the-secret-0123456")).status_code == 404
+    early = message()
+    await bridge.tell(early, "delivered")
+    await bridge.topics.settled()
+    await bridge.send(early)
+    await bridge.events(early)
+
+
+MOVED = {
+    'sent_accepted_total{provider="dexatel"}': 2,
+    'sent_skipped_total{reason="tombstone"}': 1,
+    'callbacks_received_total{outcome="journaled",provider="dexatel"}': 6,
+    'callbacks_received_total{outcome="dead_lettered",provider="dexatel"}': 2,
+    'callbacks_received_total{outcome="rejected",provider="dexatel"}': 1,
+    'callback_duration_count{provider="dexatel"}': 9,
+    'reports_folded_total{outcome="published",provider="dexatel",source="callback"}': 3,
+    'reports_folded_total{outcome="duplicate",provider="dexatel",source="callback"}': 1,
+    'reports_folded_total{outcome="late",provider="dexatel",source="callback"}': 1,
+    'reports_folded_total{outcome="parked",provider="dexatel",source="callback"}': 1,
+    'deliveries_published_total{provider="dexatel",source="callback",status="pending"}': 1,
+    'deliveries_published_total{provider="dexatel",source="callback",status="failed"}': 1,
+    'deliveries_published_total{provider="dexatel",source="callback",status="delivered"}': 2,
+    'corrections_published_total{provider="dexatel"}': 1,
+    'dead_letters_written_total{reason="malformed"}': 1,
+    'dead_letters_written_total{reason="unreadable"}': 2,
+}
+
+
+async def test_counters_count_what_happened(bridge: Bridge) -> None:
+    """One story with everything in it moves each counter by as much as it should."""
+    await bridge.topics.settled()
+    before = await bridge.service.samples()
+    await _sent(bridge)
+    await _spoilt(bridge)
+    await bridge.topics.settled()
+    after = await bridge.service.samples()
+    moved = {name: after.get(f"sms_bridge_{name}", 0) - before.get(f"sms_bridge_{name}", 0) for name in MOVED}
+    assert moved == MOVED
+    for name in ('transactions_completed_total{outcome="committed"}', "transaction_duration_count"):
+        assert after[f"sms_bridge_{name}"] > before[f"sms_bridge_{name}"]
+    latency = 'sms_bridge_delivery_latency_count{provider="dexatel",status="delivered"}'
+    assert after[latency] >= before.get(latency, 0) + 1
+    # From a report's arrival to its event: three that were told after their sent, and one that waited for it.
+    assert after["sms_bridge_publish_delay_count"] - before["sms_bridge_publish_delay_count"] == 4
+
+
+async def test_poll_metrics_count_what_came_back(bridge: Bridge, providers: Providers) -> None:
+    """How many, how long, how late."""
+    names = (
+        'polls_completed_total{outcome="report",provider="dexatel"}',
+        'polls_completed_total{outcome="no_report",provider="dexatel"}',
+        'poll_duration_count{provider="dexatel"}',
+        'poll_lateness_count{provider="dexatel"}',
+        'deliveries_published_total{provider="dexatel",source="poll",status="delivered"}',
+    )
+    before = await bridge.service.samples()
+    one = message(account="v1")
+    providers.script(one.provider_message_id, [NOT_FOUND, dexatel_says("delivered")])
+    await bridge.send(one)
+    await bridge.final(one)
+    after = await bridge.service.samples()
+    for name in names:
+        assert after[f"sms_bridge_{name}"] >= before.get(f"sms_bridge_{name}", 0) + 1, name
+
+
+async def test_gauges_tell_what_is_open(bridge: Bridge) -> None:
+    """What is followed, what waits, how far behind: up, and down again."""
+
+    async def gauge(name: str) -> float:
+        return await bridge.service.sample(f"sms_bridge_{name}")
+
+    followed = 'attempts_followed{provider="speedocom"}'
+    await bridge.topics.settled()
+    open_before = await gauge(followed)
+    messages = [await bridge.followed(message("speedocom")) for _ in range(3)]
+
+    async def follows(count: float) -> bool:
+        return await gauge(followed) == count
+
+    await bridge.topics.until_async(lambda: follows(open_before + 3), "three more are followed")
+    assert await gauge('oldest_followed_age_seconds{provider="speedocom"}') > 0
+    for one in messages:
+        await bridge.tell(one, "DeliveredToTerminal")
+    await bridge.topics.until_async(lambda: follows(open_before), "they are over")
+    assert await gauge("partitions_assigned") == 4
+    assert await gauge("restore_entries_remaining") == 0
+    samples = await bridge.service.samples()
+    lags = [n for name, n in samples.items() if name.startswith("sms_bridge_journal_lag_entries{")]
+    assert lags == [0, 0, 0, 0]
+
+
+async def test_readiness_is_told_by_part(bridge: Bridge) -> None:
+    """What keeps a pod from being ready can be seen without asking the pod."""
+    samples = await bridge.service.samples()
+    parts = {name: n for name, n in samples.items() if name.startswith("sms_bridge_part_ready{")}
+    assert parts == {
+        f'sms_bridge_part_ready{{part="{part}"}}': 1 for part in ("started", "tracker", "intake", "receiver")
+    }
+
+
+async def test_a_callback_is_in_flight_until_it_is_answered(bridge: Bridge) -> None:
+    """Receivers can be scaled by it: one that waits for its caller's own body counts, and then no more."""
+
+    async def in_flight(count: int) -> bool:
+        return await bridge.service.sample("sms_bridge_callbacks_in_flight") == count
+
+    address = urlsplit(bridge.url("dexatel"))
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = f"POST {address.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
+    writer.write(head.encode())
+    await bridge.topics.until_async(lambda: in_flight(1), "it is in flight")
+    appended = await bridge.service.sample("sms_bridge_append_records_count")
+    writer.write(b"{}")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await bridge.topics.until_async(lambda: in_flight(0), "it is answered")
+    assert await bridge.service.sample("sms_bridge_append_records_count") > appended
+
+
+async def test_a_providers_clock_that_is_off_is_seen(bridge: Bridge) -> None:
+    """Three hours ahead is a time zone that nobody set: the skew is a metric, and the time isn't believed."""
+    one = await bridge.followed(message("speedocom"))
+    ahead = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
+    assert await bridge.report(one, "DeliveredToTerminal", timestamp=ahead) == 200
+    [event] = await bridge.events(one)
+    assert event["occurred_at_source"] == "observed"
+    skew = await bridge.service.sample('sms_bridge_provider_clock_skew_seconds{provider="speedocom"}')
+    assert skew == pytest.approx(3 * 3600, abs=5)
+
+
+async def test_the_log_is_json_and_names_no_secret(bridge: Bridge) -> None:
+    """A machine reads it; `clean_logs` has looked for secrets after every test."""
+    lines = [json.loads(line) for line in bridge.service.log.splitlines()]
+    assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
+    assert len(bridge.service.secrets) > 10

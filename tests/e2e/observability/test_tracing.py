@@ -1,0 +1,87 @@
+"""One trace from the sender to the event, sent to a collector; and log lines that name messages, not people."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.service.accounts import SECRETS, secrets
+from tests.support.service.bridge import Bridge, message
+from tests.support.service.fleet import Fleet
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
+NUMBER = "37499123456"
+
+
+class Collector:
+    """What a collector gets."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.spans: list[Any] = []
+        self.services: set[str] = set()
+
+    async def take(self, request: web.Request) -> web.Response:
+        """One export."""
+        export = ExportTraceServiceRequest.FromString(await request.read())
+        for of_resource in export.resource_spans:
+            names = {one.key: one.value.string_value for one in of_resource.resource.attributes}
+            self.services.add(names["service.name"])
+            self.spans += [span for scope in of_resource.scope_spans for span in scope.spans]
+        return web.Response()
+
+
+@pytest_asyncio.fixture
+async def collector() -> AsyncIterator[Collector]:
+    """One that listens."""
+    collector, app = Collector(), web.Application()
+    app.router.add_post("/v1/traces", collector.take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield collector
+    await runner.cleanup()
+
+
+async def test_a_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, collector: Collector) -> None:
+    """Intake is a child of the sender's span, the event carries its trace on, and the end loses no span."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
+        settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        async with fleet.running(settings) as service:
+            bridge, one = Bridge(service, topics, client, SECRETS), message()
+            await topics.publish(one.sent(recipient=NUMBER), headers={"traceparent": TRACEPARENT})
+            await topics.until(lambda: bool(topics.entries), "the journal has it")
+            await bridge.tell(one, "delivered")
+            [event] = await bridge.events(one)
+            assert event.headers["traceparent"] == TRACEPARENT
+    assert collector.services == {"sms-bridge"}
+    [sent] = [span for span in collector.spans if span.name == "sms.sent"]
+    assert (sent.trace_id.hex(), sent.parent_span_id.hex()) == (TRACE, SPAN)
+    [told] = [span for span in collector.spans if span.name == "sms.delivery"]
+    assert (told.trace_id.hex(), told.parent_span_id.hex()) == (TRACE, SPAN)
+    assert [span.name for span in collector.spans].count("callback") == 1
+    assert all(NUMBER not in str(span) for span in collector.spans)
+
+
+async def test_a_log_line_names_the_message_and_not_the_person(bridge: Bridge) -> None:
+    """Whoever reads the log finds message and trace; what others said is quoted without whole phone numbers."""
+    one = message()
+    await bridge.topics.publish(one.sent(recipient=int(NUMBER)), headers={"traceparent": TRACEPARENT})
+    await bridge.letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
+    lines = [json.loads(line) for line in bridge.service.log.splitlines() if one.message_id in line]
+    assert [(line["message_id"], line["trace_id"]) for line in lines] == [(one.message_id, TRACE)]
+    other = await bridge.followed()
+    assert await bridge.report(other, "a-word-nobody-mapped", to=f"+{NUMBER}") == 200
+    await bridge.topics.settled()
+    [unmapped] = [line for line in bridge.service.log.splitlines() if "a-word-nobody-mapped" in line]
+    assert other.provider_message_id in unmapped
+    assert json.loads(unmapped)["message_id"] == other.message_id
+    assert "374…56" in unmapped
+    assert NUMBER not in bridge.service.log

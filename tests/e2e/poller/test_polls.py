@@ -1,0 +1,261 @@
+"""Polls find what callbacks lost: on schedule, no longer than needed, and whatever the provider's interface does."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import pytest
+import pytest_asyncio
+
+from tests.support.service.bridge import Bridge, Message, message
+from tests.support.service.providers import (
+    API_KEY,
+    NO_DLR,
+    NOT_FOUND,
+    PARTNER_ID,
+    TOKEN,
+    Hang,
+    Providers,
+    Reply,
+    dexatel_says,
+    speedocom_says,
+)
+
+CASES = {
+    "dexatel": ("polled", NOT_FOUND, dexatel_says("sent"), dexatel_says("delivered")),
+    "speedocom": ("polled", NO_DLR, speedocom_says("SentToNetwork"), speedocom_says("DeliveredToTerminal")),
+}
+NO_REPORT = {
+    "dexatel 404": ("dexatel", NOT_FOUND),
+    "dexatel 404 without a body": ("dexatel", Reply(b"", 404)),
+    "dexatel 1501 with 200": ("dexatel", Reply({"errors": [{"code": 1501, "message": "not found"}]})),
+    "dexatel 1501 with 400": ("dexatel", Reply({"errors": [{"code": 1501, "message": "not found"}]}, 400)),
+    "speedocom 1009 with 200": ("speedocom", NO_DLR),
+    "speedocom 1009 with 404": ("speedocom", NO_DLR._replace(status=404)),
+    "speedocom 1008": ("speedocom", Reply({"respose-code": 1008, "response-description": "no report"})),
+}
+ENDS = {"dexatel": dexatel_says("delivered"), "speedocom": speedocom_says("DeliveredToTerminal")}
+
+
+def entries_of(bridge: Bridge, one: Message) -> int:
+    """How many entries the journal has about a message."""
+    return sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries)
+
+
+async def polled(bridge: Bridge, providers: Providers, one: Message, times: int, within: float = 60) -> None:
+    """Return once a message was asked about so many times."""
+    await bridge.topics.until(lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within)
+
+
+class Slow(NamedTuple):
+    """Attempts that begin together, so that what takes long is waited for together."""
+
+    start: float
+    """By the event loop's clock, in seconds."""
+    known: Mapping[str, Message]
+    """By provider: a poll learns first nothing, then an interim status, then the end."""
+    witnesses: Mapping[str, Message]
+    """By provider: nothing is ever known of them."""
+    repeated: Message
+    """Polls say what a callback has said."""
+    late: Message
+    fresh: Message
+
+
+@pytest_asyncio.fixture(scope="module", autouse=True)
+async def slow(bridge: Bridge, providers: Providers) -> Slow:
+    """One attempt for each kind of schedule."""
+    repeated = await bridge.followed(message(account="polled"))
+    await bridge.tell(repeated, "sent")
+    await bridge.events(repeated)
+    begun = Slow(
+        start=asyncio.get_running_loop().time(),
+        known={provider: message(provider, account) for provider, (account, *_) in CASES.items()},
+        witnesses={provider: message(provider, account) for provider, (account, *_) in CASES.items()},
+        repeated=repeated,
+        late=message("speedocom", "always", age=timedelta(seconds=25)),
+        fresh=message("speedocom", "always"),
+    )
+    for provider, (_, *replies) in CASES.items():
+        providers.script(begun.known[provider].provider_message_id, replies)
+    providers.script(
+        repeated.provider_message_id, [dexatel_says("sent"), dexatel_says("pending"), dexatel_says("sent")]
+    )
+    attempts = [*begun.known.values(), *begun.witnesses.values(), begun.late, begun.fresh]
+    await bridge.topics.publish_all([one.sent() for one in attempts])
+    return begun
+
+
+async def test_no_report_yet_is_no_status(bridge: Bridge, providers: Providers) -> None:
+    """In whichever way a provider says it: nothing is written, nothing is published, and it is asked again."""
+    failed = [f'sms_bridge_polls_completed_total{{outcome="failed",provider="{provider}"}}' for provider in CASES]
+    before = [await bridge.service.sample(name) for name in failed]
+    messages = {what: message(provider, "polled") for what, (provider, _) in NO_REPORT.items()}
+    for what, one in messages.items():
+        nothing = NO_REPORT[what][1]
+        providers.script(one.provider_message_id, [nothing, nothing, ENDS[one.provider]])
+    await bridge.topics.publish_all([one.sent() for one in messages.values()])
+    for what, one in messages.items():
+        [event] = await bridge.events(one)
+        assert (event["status"], event["previous_status"], event["source"]) == ("delivered", None, "poll"), what
+        assert len(providers.polls(one.provider_message_id)) == 3, what
+        assert entries_of(bridge, one) == 2, what
+    assert before == [await bridge.service.sample(name) for name in failed]
+
+
+async def test_polls_carry_credentials_where_no_log_sees_them(bridge: Bridge, providers: Providers) -> None:
+    """Speedocom's key is in the body of a POST, Dexatel's token in a header; no URL has either."""
+    messages = [message("dexatel", "polled"), message("dexatel", "v1"), message("speedocom", "polled")]
+    for one in messages:
+        providers.script(one.provider_message_id, [ENDS[one.provider]])
+        await bridge.send(one)
+    for one in messages:
+        assert (await bridge.final(one))["status"] == "delivered"
+    legacy, v1, speedocom = (providers.polls(one.provider_message_id)[0] for one in messages)
+    assert (legacy.method, legacy.headers["token"]) == ("GET", TOKEN)
+    assert legacy.target == f"/dexatel-polled/dlr/{messages[0].provider_message_id}"
+    assert (v1.method, v1.headers["X-Dexatel-Key"]) == ("GET", TOKEN)
+    assert v1.target == f"/dexatel-v1/v1/messages/{messages[1].provider_message_id}"
+    assert (speedocom.method, speedocom.target) == ("POST", "/speedocom-polled/api/services/getdlr")
+    assert all(text.encode() in speedocom.body for text in (API_KEY, PARTNER_ID, messages[2].provider_message_id))
+    assert not [one for one in providers.asked if TOKEN in one.target or API_KEY in one.target]
+
+
+async def test_an_id_with_odd_characters_is_asked_about_as_it_is(bridge: Bridge, providers: Providers) -> None:
+    """An id never changes what is asked: it is quoted where it becomes part of a path."""
+    one = message(account="polled", provider_message_id=f"a:b/../c?d=e#{message().provider_message_id}")
+    await bridge.send(one)
+
+    def asked() -> bool:
+        segments = (poll.target.removeprefix("/dexatel-polled/dlr/") for poll in providers.asked)
+        return any("/" not in segment and unquote(segment) == one.provider_message_id for segment in segments)
+
+    await bridge.topics.until(asked, "a poll of the whole id, in one segment of the path")
+    await bridge.tell(one, "delivered")
+    await bridge.events(one)
+
+
+@pytest.mark.parametrize(
+    ("provider", "refusal"),
+    [
+        ("dexatel", Reply({"errors": [{"status": 401}]}, 401)),
+        ("speedocom", Reply({"response-code": 1006, "response-description": "Invalid credentials"})),
+    ],
+)
+async def test_refused_credentials_raise_an_alarm_and_touch_no_message(
+    bridge: Bridge, providers: Providers, provider: str, refusal: Reply
+) -> None:
+    """A gauge says whose; asking stops; the messages wait, and callbacks still count."""
+    providers.gate(f"{provider}-refused", refusal)
+    labels = f'{{account="refused",provider="{provider}"}}'
+    assert await bridge.service.sample(f"sms_bridge_credentials_refused{labels}") == 0
+    messages = [await bridge.send(message(provider, "refused")) for _ in range(3)]
+
+    async def alarmed() -> bool:
+        samples = await bridge.service.samples()
+        return samples[f"sms_bridge_credentials_refused{labels}"] == samples[f"sms_bridge_circuit_open{labels}"] == 1
+
+    await bridge.topics.until_async(alarmed, "the alarm")
+    assert await bridge.service.sample(f'sms_bridge_credentials_refused{{account="polled",provider="{provider}"}}') == 0
+    await bridge.topics.settled()
+    assert not [event for one in messages for event in bridge.story(one)]
+    # Another account of the provider is asked as before; meanwhile the refused one isn't asked any more.
+    other = message(provider, "polled")
+    providers.script(other.provider_message_id, [ENDS[provider]])
+    await bridge.send(other)
+    await bridge.final(other)
+    assert sum(asked.account == f"{provider}-refused" for asked in providers.asked) <= 3
+
+
+async def test_a_rate_limit_is_honoured(bridge: Bridge, providers: Providers) -> None:
+    """After 429 with `Retry-After: 3` the account is left alone for as long, then it is asked again."""
+    one, other = message(account="limited"), message(account="limited")
+    providers.script(one.provider_message_id, [Reply(b"", 429, {"Retry-After": "3"}), ENDS["dexatel"]])
+    providers.script(other.provider_message_id, [ENDS["dexatel"]])
+    await bridge.send(one)
+    await polled(bridge, providers, one, 1)
+    first = providers.polls(one.provider_message_id)[0].at
+    await bridge.send(other)
+    for waiting in (one, other):
+        assert (await bridge.final(waiting))["status"] == "delivered"
+    asked = [poll.at for poll in providers.asked if poll.account == "dexatel-limited" and poll.at > first]
+    assert min(asked) - first >= 3.0
+    assert max(asked) - first < 8.0
+
+
+TROUBLES: dict[str, Reply | Hang] = {
+    "hangs": Hang(),
+    "500": Reply(b"<h1>Error</h1>", 500),
+    "503": Reply(b"", 503),
+    "HTML": Reply(b"<h1>Maintenance</h1>"),
+}
+
+
+async def test_an_interface_in_trouble_is_asked_again(bridge: Bridge, providers: Providers) -> None:
+    """A fault of the provider's is no status of a message: it is counted, and asked again later."""
+    name = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
+    before = await bridge.service.sample(name)
+    messages = {what: message(account="flaky") for what in TROUBLES}
+    for what, one in messages.items():
+        providers.script(one.provider_message_id, [TROUBLES[what], ENDS["dexatel"]])
+    await bridge.topics.publish_all([one.sent() for one in messages.values()])
+    for what, one in messages.items():
+        [event] = await bridge.events(one)
+        assert (event["status"], event["source"]) == ("delivered", "poll"), what
+        assert len(providers.polls(one.provider_message_id)) == 2, what
+    assert await bridge.service.sample(name) == before + len(TROUBLES)
+
+
+async def test_an_outage_opens_the_circuit_and_ends_nothing(bridge: Bridge, providers: Providers) -> None:
+    """After five failures in a row asking pauses; when the interface is back, everything is found."""
+    providers.gate("dexatel-flaky", Reply(b"", 503))
+    messages = [message(account="flaky") for _ in range(12)]
+    for one in messages:
+        providers.script(one.provider_message_id, [ENDS["dexatel"]])
+    await bridge.topics.publish_all([one.sent() for one in messages])
+
+    async def is_open() -> bool:
+        return await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 1
+
+    await bridge.topics.until_async(is_open, "the circuit opens")
+    providers.gate("dexatel-flaky", None)
+    for one in messages:
+        assert (await bridge.final(one))["status"] == "delivered"
+    assert await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 0
+
+
+@pytest.mark.parametrize("provider", list(CASES))
+async def test_final_status_found_by_poll_ends_polling(
+    bridge: Bridge, providers: Providers, slow: Slow, provider: str
+) -> None:
+    """Asked at 1 s and 2 s and 3 s, jittered by at most a tenth; not once more after the final status."""
+    one = slow.known[provider]
+    events = await bridge.events(one, 2)
+    assert [(e["status"], e["source"]) for e in events] == [("sent", "poll"), ("delivered", "poll")]
+    # The witness goes on being asked about: six times, as its schedule says.
+    await polled(bridge, providers, slow.witnesses[provider], 6)
+    asked = providers.polls(one.provider_message_id)
+    assert len(asked) == 3
+    for number, poll in enumerate(asked, 1):
+        assert number - 0.1 <= poll.at - slow.start <= number * 1.1 + 1.5
+    assert entries_of(bridge, one) == 1 + 2
+
+
+async def test_a_poll_that_says_nothing_new_writes_nothing(bridge: Bridge, providers: Providers, slow: Slow) -> None:
+    """Six polls that repeat what a callback said leave the journal as it was."""
+    await polled(bridge, providers, slow.repeated, 6)
+    await bridge.topics.settled()
+    assert entries_of(bridge, slow.repeated) == 2
+    await bridge.events(slow.repeated)
+
+
+async def test_mode_always_polls_early_and_catches_up_once(bridge: Bridge, providers: Providers, slow: Slow) -> None:
+    """`always` begins at ten seconds; a sent event that came 25 s late is asked about at once, and then at 30 s."""
+    await polled(bridge, providers, slow.late, 2)
+    await polled(bridge, providers, slow.fresh, 1)
+    first, second = [poll.at - slow.start for poll in providers.polls(slow.late.provider_message_id)][:2]
+    assert 0 <= first < 2.5
+    assert 5 - 0.1 <= second < 8 + 1.5
+    assert 10 - 0.1 <= providers.polls(slow.fresh.provider_message_id)[0].at - slow.start < 11 + 1.5

@@ -1,0 +1,191 @@
+"""What the public listener answers: who may call, what is taken, and what is kept of a call that can't be read."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.support.service.accounts import ROTATED, WEBHOOK_SECRET
+from tests.support.service.bridge import Bridge, message, signature, webhook
+
+WALLED = "192.0.2.7"
+OUTSIDE = "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/dlr",
+        "/dlr/dexatel",
+        "/dlr/dexatel/",
+        "/dlr/dexatel/wrong-secret-0123456789",
+        "/dlr/nobody/secret-dexatel-default-0123",
+        "/dlr/speedocom/secret-dexatel-default-0123",
+        "/dlr/dexatel/secret-dexatel-default-0123/more",
+        "/DLR/dexatel/secret-dexatel-default-0123",
+        "/metrics",
+        "/readyz",
+        "/livez",
+    ],
+)
+async def test_what_is_no_route_or_no_secret_is_not_found(bridge: Bridge, path: str) -> None:
+    """No hint tells a wrong secret from a route that doesn't exist, and nothing but callbacks is there."""
+    answer = await bridge.client.post(bridge.service.url + path, json={"messageid": "1", "description": "Queued"})
+    unknown = await bridge.client.get(f"{bridge.service.url}/no/such/route")
+    assert (answer.status_code, answer.content) == (404, unknown.content)
+
+
+async def test_every_secret_of_a_rotation_opens_the_door(bridge: Bridge) -> None:
+    """The old secret and the next one lead to the same account."""
+    one = await bridge.followed()
+    query = {"id": one.provider_message_id, "status": "sent"}
+    assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/{ROTATED}", params=query)).status_code == 200
+    await bridge.tell(one, "delivered")
+    assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
+
+
+@pytest.mark.parametrize(
+    ("method", "provider", "allowed"),
+    [
+        ("PUT", "dexatel", "GET, POST"),
+        ("DELETE", "dexatel", "GET, POST"),
+        ("GET", "speedocom", "POST"),
+        ("PATCH", "speedocom", "POST"),
+    ],
+)
+async def test_another_method_is_told_which_ones_there_are(
+    bridge: Bridge, method: str, provider: str, allowed: str
+) -> None:
+    """405, with the methods that the route has."""
+    answer = await bridge.client.request(method, bridge.url(provider))
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+async def test_a_body_over_64_kib_is_too_large(bridge: Bridge) -> None:
+    """413, whether its length was announced or came in chunks; one byte less is read."""
+    one = await bridge.followed(message("speedocom"))
+    body = b'{"messageid":"%s","description":"Queued","x":"' % one.provider_message_id.encode()
+    fits = body + b"y" * (64 * 1024 - len(body) - 2) + b'"}'
+    headers = {"content-type": "application/json"}
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(9):
+            yield b"z" * 8 * 1024
+
+    announced = await bridge.client.post(bridge.url("speedocom"), content=fits + b" ", headers=headers)
+    assert announced.status_code == 413
+    assert (await bridge.client.post(bridge.url("speedocom"), content=chunks(), headers=headers)).status_code == 413
+    assert (await bridge.client.post(bridge.url("speedocom"), content=fits, headers=headers)).status_code == 200
+    assert [e["status"] for e in await bridge.events(one)] == ["pending"]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [
+        (None, 403),
+        (WALLED, 200),
+        ("2001:db8::1", 200),
+        (OUTSIDE, 403),
+        (f"{WALLED}, {OUTSIDE}", 403),
+        (f"{OUTSIDE}, {WALLED}", 200),
+        (f"{WALLED}, 127.0.0.9", 200),
+        ("nonsense", 403),
+    ],
+)
+async def test_an_address_outside_the_allowed_networks_is_forbidden(
+    bridge: Bridge, forwarded: str | None, status: int
+) -> None:
+    """The last hop that isn't a trusted proxy is who called; what a caller invents before it counts for nothing."""
+    one = await bridge.followed(message(account="walled"))
+    headers = {"x-forwarded-for": forwarded} if forwarded else {}
+    query = {"id": one.provider_message_id, "status": "delivered"}
+    answer = await bridge.client.get(bridge.url("dexatel", "walled"), params=query, headers=headers)
+    assert answer.status_code == status
+    if status == 200:
+        assert [e["status"] for e in await bridge.events(one)] == ["delivered"]
+
+
+@pytest.mark.parametrize("members", [{"event": "click"}, {"channel": "VIBER"}])
+async def test_a_webhook_about_something_else_is_accepted_and_ignored(bridge: Bridge, members: dict[str, str]) -> None:
+    """It is authentic, so that a retry would change nothing; it is counted and neither journaled nor a dead letter."""
+    name = 'sms_bridge_callbacks_received_total{outcome="ignored",provider="dexatel"}'
+    before = await bridge.service.sample(name)
+    one = await bridge.followed(message(account="signed"))
+    body = webhook(one, **members)
+    headers = {
+        "content-type": "application/json",
+        "x-dexatel-signature": signature(WEBHOOK_SECRET, body).hex(),
+    }
+    answer = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
+    assert answer.status_code == 200
+    assert await bridge.service.sample(name) == before + 1
+    await bridge.topics.settled()
+    assert sum(e["provider_message_id"] == one.provider_message_id for e in bridge.topics.entries) == 1
+    assert not [x for x in bridge.topics.letters if x.value == body]
+
+
+UNREADABLE = [
+    ("no status", "application/json", b'{"messageid":"%s"}'),
+    ("no id", "application/json", b'{"description":"Queued","x":"%s"}'),
+    ("not JSON", "application/json", b'{"messageid":"%s",'),
+    ("a list", "application/json", b'["%s"]'),
+    ("not UTF-8", "application/json", b'{"messageid":"%s\xff","description":"Queued"}'),
+    ("a template in the status", "application/json", b'{"messageid":"%s","description":"{status}"}'),
+    ("a form without a status", "application/x-www-form-urlencoded", b"messageid=%s"),
+    ("a form with a template for an id", "application/x-www-form-urlencoded", b"messageid=%%d&description=Q&x=%s"),
+]
+
+
+@pytest.mark.parametrize(("what", "content_type", "template"), UNREADABLE, ids=[what for what, *_ in UNREADABLE])
+async def test_an_authentic_callback_that_cant_be_read_is_kept(
+    bridge: Bridge, what: str, content_type: str, template: bytes
+) -> None:
+    """A retry would change nothing: it is accepted, and its bytes are a dead letter that says where they came from."""
+    body = template % message().provider_message_id.encode()
+    headers = {"content-type": content_type}
+    answer = await bridge.client.post(bridge.url("speedocom", "second"), content=body, headers=headers)
+    assert answer.status_code == 200
+    letter = await bridge.letter_of(body)
+    assert letter.headers["reason"] == "unreadable"
+    assert letter.headers["http_method"] == "POST"
+    assert letter.headers["http_route"].startswith("/dlr/speedocom/")
+    assert letter.headers["content_type"] == content_type
+    assert (letter.headers["provider"], letter.headers["account"]) == ("speedocom", "second")
+    assert letter.key is None
+    _assert_nothing_leaked(bridge, letter.headers)
+
+
+async def test_unfilled_template_is_kept_as_its_query(bridge: Bridge) -> None:
+    """What is kept of a GET is its raw query."""
+    query = f"message_uuid=%25x&status=delivered&n={message().provider_message_id}"
+    assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
+    letter = await bridge.letter_of(query.encode())
+    assert (letter.headers["reason"], letter.headers["http_method"]) == ("unreadable", "GET")
+    _assert_nothing_leaked(bridge, letter.headers)
+
+
+async def test_garbled_request_is_answered_without_details(bridge: Bridge) -> None:
+    """Odd paths, queries and headers get an answer like any other."""
+    for path in ("/dlr/dexatel/%2e%2e%2f", "/dlr/dexatel/\u00e9", "//dlr//dexatel"):
+        assert (await bridge.client.get(bridge.service.url + path)).status_code == 404
+    answer = await bridge.client.get(f"{bridge.url('dexatel')}?id=%ff&status=%ff")
+    assert answer.status_code == 200
+    assert await bridge.service.ready()
+
+
+async def test_the_admin_listener_tells_who_is_ready_and_nothing_else(bridge: Bridge) -> None:
+    """Probes for the cluster; no callbacks there, and no route that isn't meant."""
+    status, _ = await bridge.service.ask("/livez")
+    assert status == 200
+    assert (await bridge.service.ask("/dlr/dexatel/secret-dexatel-default-0123"))[0] == 404
+    assert (await bridge.service.ask("/api/attempts"))[0] == 404
+    answer: httpx.Response = await bridge.client.get(f"{bridge.service.admin_url}/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["ready"] is True
+    assert set(answer.json()["parts"]) >= {"intake", "receiver", "tracker"}
+    assert set(answer.json()["parts"].values()) == {True}
+
+
+def _assert_nothing_leaked(bridge: Bridge, headers: dict[str, str]) -> None:
+    assert not [secret for secret in bridge.service.secrets if secret in str(headers)]

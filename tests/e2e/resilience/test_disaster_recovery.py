@@ -1,0 +1,122 @@
+"""Disaster recovery as docs/operating.md says it: a topic is gone, and what the bridge knew comes back."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as Place
+
+from tests.support.service.accounts import SECRETS, secrets
+from tests.support.service.bridge import Bridge
+from tests.support.service.fleet import Fleet
+from tests.support.service.process import Service, environment
+from tests.support.service.topics import Topics
+from tests.support.waiting import until
+
+SETTINGS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
+
+
+async def command(service: Service, *arguments: str) -> str:
+    """What `sms-bridge topics` prints with a service's settings."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "topics", *arguments),
+        env=environment(service.settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def delete(topics: Topics, name: str) -> None:
+    """Lose a topic."""
+    [done] = topics.admin.delete_topics([name]).values()
+    await asyncio.wrap_future(done)
+
+    async def is_gone() -> bool:
+        return name not in (await asyncio.to_thread(topics.admin.list_topics, timeout=60)).topics
+
+    await until(is_gone, 60, lambda: f"{name} is still there")
+
+
+async def forget(topics: Topics, group: str) -> None:
+    """Delete a group of the bridge's, which nobody is in."""
+    [done] = topics.admin.delete_consumer_groups([f"{topics.group}.{group}"]).values()
+    await asyncio.wrap_future(done)
+
+
+async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list[Any]:
+    """Everything in the events' topic, repeated or not, once there is enough."""
+    found: list[Any] = []
+    consumer = Consumer(
+        {
+            "bootstrap.servers": topics.settings["KAFKA__BOOTSTRAP_SERVERS"],
+            "group.id": f"{topics.group}.after",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+        }
+    )
+    consumer.assign([Place(topics.delivery, number, 0) for number in range(3)])
+
+    async def read() -> bool:
+        found.extend(await asyncio.to_thread(consumer.consume, 100, 0.2))
+        return enough(found)
+
+    try:
+        await until(read, 60, lambda: f"only {[one.value() for one in found]}")
+    finally:
+        await asyncio.to_thread(consumer.close)
+    return found
+
+
+async def test_a_lost_state_topic_is_made_of_the_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Its events come once more, the very same, and an open message goes on where it was."""
+    async with fleet.topics() as topics:
+        service = fleet.service({**topics.settings, **SETTINGS})
+        bridge = Bridge(service, topics, client, SECRETS)
+        async with service:
+            one = await bridge.followed()
+            await bridge.tell(one, "sent")
+            await bridge.events(one)
+            await topics.settled()
+        await delete(topics, topics.state)
+        await forget(topics, "tracker")
+        await command(service, "--apply")
+        assert "adopted at the start" in await command(service, "--adopt", "start")
+        async with service:
+            await bridge.tell(one, "delivered")
+            events = await published(topics, lambda found: len(found) >= 3)
+        first, again, last = sorted((event_of(event) for event in events), key=lambda event: event["sequence"])
+        assert first == again
+        assert (last["status"], last["previous_status"], last["sequence"]) == ("delivered", "sent", 2)
+
+
+async def test_a_lost_journal_loses_nothing_that_is_known(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """What the state topic has goes on, and sent events that were in the journal alone come again from their topic."""
+    async with fleet.topics() as topics:
+        service = fleet.service({**topics.settings, **SETTINGS})
+        bridge = Bridge(service, topics, client, SECRETS)
+        async with service:
+            one = await bridge.followed()
+            await bridge.tell(one, "sent")
+            await bridge.events(one)
+            await topics.settled()
+        await delete(topics, topics.journal)
+        await command(service, "--apply")
+        await command(service, "--adopt", "start")
+        await topics.rewind()
+        async with service:
+            await bridge.tell(one, "delivered")
+            events = await published(topics, lambda found: len(found) >= 2)
+        told = [event_of(event)["status"] for event in events]
+        assert told == ["sent", "delivered"]
+
+
+def event_of(record: Any) -> Any:
+    """A record's event."""
+    return json.loads(record.value())

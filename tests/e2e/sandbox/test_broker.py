@@ -1,0 +1,145 @@
+"""The sandbox's Kafka is a real one, and leaves nothing behind, however its owner ends."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS, Sandbox, sandbox
+from bridge.sandbox.kafka.installation import SandboxError
+from tests.support.background import IN_BACKGROUND
+
+
+@asynccontextmanager
+async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, closed at the block's end."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def send(bootstrap_servers: str, topic: str, value: bytes) -> None:
+    """Have one record acknowledged by all replicas."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
+        await producer.send_and_wait(topic, value)
+
+
+async def first_value(bootstrap_servers: str, topic: str) -> bytes | None:
+    """The topic's first record's value."""
+    async with AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
+    ) as consumer:
+        record = await consumer.getone()
+        return bytes(record.value) if record.value is not None else None
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Ids of the processes whose command line names the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+async def gone(folder: Path) -> None:
+    """Return as soon as nothing of a cluster is left."""
+    while processes_of(folder) or folder.exists():  # noqa: ASYNC110, ASYNC240 - other processes' ends set no event here
+        await asyncio.sleep(0.02)
+
+
+async def test_a_record_goes_through(kafka: str, unique: str) -> None:
+    """What was sent can be read."""
+    async with admin_of(kafka) as admin:
+        await admin.create_topics([NewTopic(unique, 1, 1)])
+    await send(kafka, unique, b"hello")
+    assert await first_value(kafka, unique) == b"hello"
+
+
+async def test_broker_survives_a_crash_and_leaves_nothing(unique: str) -> None:
+    """Killed and started again it is the same broker; after the block neither process nor folder is left."""
+    async with Sandbox() as kafka:
+        (broker,) = kafka.brokers
+        async with admin_of(kafka.bootstrap_servers) as admin:
+            await admin.create_topics([NewTopic(unique, 1, 1)])
+        await send(kafka.bootstrap_servers, unique, b"before")
+        await broker.kill()
+        assert not broker.running
+        assert not processes_of(broker.log.parent)
+        await broker.start()
+        assert await first_value(kafka.bootstrap_servers, unique) == b"before"
+    assert not processes_of(broker.log.parent)
+    assert not broker.log.parent.exists()
+
+
+async def test_three_brokers_survive_the_loss_of_one(unique: str) -> None:
+    """With two of three replicas alive a record is still acknowledged by all that count."""
+    async with Sandbox(3) as kafka:
+        async with admin_of(kafka.bootstrap_servers) as admin:
+            await admin.create_topics([NewTopic(unique, 1, 3)])
+        await kafka.brokers[2].kill()
+        left = ",".join(broker.bootstrap_server for broker in kafka.brokers[:2])
+        await send(left, unique, b"still here")
+        assert await first_value(left, unique) == b"still here"
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
+    """Ctrl-C, even of a background job, an orderly end and a sudden one: brokers and folder go with their owner."""
+    command = (*IN_BACKGROUND, sys.executable, "-m", "bridge.sandbox.kafka.broker")
+    owner = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
+    assert owner.stdout is not None
+    address = (await owner.stdout.readline()).decode().strip()
+    folder = folder_of(address)
+    owner.send_signal(end)
+    await owner.wait()
+    async with asyncio.timeout(60):
+        await gone(folder)
+
+
+def folder_of(address: str) -> Path:
+    """Where the cluster with this address keeps its data."""
+    for folder in Path(os.environ.get("TMPDIR", "/tmp")).glob("sms-bridge-kafka-*"):  # noqa: S108 - where brokers put it
+        with suppress(FileNotFoundError):  # of a cluster that just ended
+            if any(address in file.read_text() for file in folder.glob("*.properties")):
+                return folder
+    raise AssertionError(address)
+
+
+async def test_the_environment_names_another_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started where a cluster is named."""
+    monkeypatch.setenv(BOOTSTRAP_SERVERS, "kafka.example:9092")
+    async with sandbox() as bootstrap_servers:
+        assert bootstrap_servers == "kafka.example:9092"
+
+
+async def test_a_broker_that_does_not_come_up_says_why() -> None:
+    """The error's first line names the broker, the rest is the end of its log."""
+    with pytest.raises(SandboxError, match=r"Kafka broker 1 .*(?s:.*)nonsense"):
+        async with Sandbox(config={"log.cleanup.policy": "nonsense"}):
+            pass
+
+
+async def test_jars_that_cannot_be_fetched_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line says what could not be had; nothing half fetched is taken for whole."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for _ in range(2):
+        with pytest.raises(SandboxError, match=r"^can't fetch Apache Kafka [^\n]*$"):
+            async with Sandbox():
+                pass

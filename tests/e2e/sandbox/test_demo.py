@@ -1,0 +1,100 @@
+"""The demo comes out right on a real Kafka, and would say so if it didn't."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from bridge.sandbox.demo.bridge_process import BridgeProcess
+from bridge.sandbox.demo.verification import Violation
+from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS
+from bridge.sandbox.kafka.installation import SandboxError
+from tests.support.background import IN_BACKGROUND
+
+
+@asynccontextmanager
+async def demo(kafka: str, *options: str) -> AsyncIterator[Process]:
+    """A headless demo on that cluster, as a person would start it in the background; ended at the block's end."""
+    misleading = {"SMS_BRIDGE_DEXATEL__POLL": "never", "SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "production:9092"}
+    process = await asyncio.create_subprocess_exec(
+        *(*IN_BACKGROUND, sys.executable, "-m", "bridge", "demo", "--headless", *options),
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **misleading, BOOTSTRAP_SERVERS: kafka},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def topics_of_demos(kafka: str) -> set[str]:
+    """What demos have left on the cluster."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        return {name for name in await admin.list_topics() if name.startswith("demo-")}
+    finally:
+        await admin.close()
+
+
+async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
+    """Nothing wrong, lost or doubled among sixty messages; the caller's own settings don't reach the bridge."""
+    before = await topics_of_demos(kafka)
+    async with demo(kafka, "--json", "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
+        told, complaints = await process.communicate()
+    assert process.returncode == 0, (told + complaints).decode()
+    assert complaints == b""
+    documents = [orjson.loads(line) for line in told.splitlines()]
+    assert [one["type"] for one in documents[:4]] == ["phase"] * 4
+    assert {one["type"] for one in documents[4:-1]} == {"progress"}
+    assert documents[-2]["ended"] <= documents[-2]["sent"] == documents[-2]["messages"] == 60
+    summary = documents[-1]
+    assert (summary["type"], summary["ok"]) == ("verdict", True)
+    assert (summary["messages"], summary["ended"]) == (60, 60)
+    assert {summary[fault] for fault in Violation} == {0}
+    # All that can be wrong with a provider was wrong with some of them.
+    assert all(summary[name] for name in ("callback", "poll", "deadline", "parked", "corrections"))
+    assert all(summary["suppressed"][name] for name in ("duplicate", "unmapped"))
+    assert await topics_of_demos(kafka) <= before
+
+
+async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> None:
+    """Ctrl-C is no failure: exit code 130, no traceback, no topics."""
+    before = await topics_of_demos(kafka)
+    async with demo(kafka, "--rate", "10") as process:
+        assert process.stdout is not None
+        while b" ended " not in await process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, complaints = await process.communicate()
+    assert (process.returncode, complaints) == (130, b"")
+    assert await topics_of_demos(kafka) <= before
+
+
+async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:
+    """Its last log lines say why."""
+    async with BridgeProcess({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
+        with pytest.raises(
+            SandboxError, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
+        ):
+            await bridge.ready()
+
+
+async def test_a_demo_without_a_kafka_says_so_in_a_line() -> None:
+    """The environment names a cluster that isn't there."""
+    async with demo("127.0.0.1:1") as process:
+        _, complaints = await process.communicate()
+    assert process.returncode == 1
+    assert complaints.decode().startswith("sms-bridge demo: no Kafka answers at 127.0.0.1:1")
+    assert complaints.count(b"\n") == 1

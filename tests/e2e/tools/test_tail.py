@@ -1,0 +1,67 @@
+"""Events are watched as they come, and only those that are asked for; the command ends when it is told to."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from tests.support.service.bridge import Bridge, message
+from tests.support.service.command import WITHIN, ended, sms_bridge, started
+
+Settings = Mapping[str, str]
+
+
+async def test_the_events_that_are_asked_for_come_live(installation: Bridge, settings: Settings) -> None:
+    """By message, status and finality; each as it stands in the topic."""
+    one, other = await installation.followed(), await installation.followed()
+    begin = ("tail", "--from", "start", "--json", "--message-id", one.message_id)
+    async with started(settings, *begin, "--final") as final, started(settings, *begin, "--status", "sent") as sent:
+        await installation.tell(other, "sent", "delivered")
+        await installation.tell(one, "sent", "delivered")
+        events = await installation.events(one, 2)
+        for process, event in ((sent, events[0]), (final, events[1])):
+            assert process.stdout
+            async with asyncio.timeout(WITHIN):
+                assert json.loads(await process.stdout.readline()) == event.document
+            assert await ended(process, signal.SIGINT) == 0
+            assert await process.stdout.read() == b""
+
+
+async def test_it_begins_at_the_end(installation: Bridge, settings: Settings) -> None:
+    """What was there before isn't shown, unless a time is given that lies before it."""
+    old, new = await installation.followed(), await installation.followed(message("speedocom"))
+    await installation.tell(old, "delivered")
+    await installation.events(old)
+    async with started(settings, "tail") as process:
+        assert process.stderr
+        assert process.stdout
+        async with asyncio.timeout(WITHIN):
+            assert b"Ctrl-C" in await process.stderr.readline()
+            await installation.tell(new, "DeliveredToTerminal")
+            line = (await process.stdout.readline()).decode()
+        assert new.message_id in line
+        assert "delivered" in line
+        assert await ended(process, signal.SIGTERM) == 0
+    arguments = ("tail", "--from", "1h", "--provider", "dexatel", "--message-id", old.message_id, "--json")
+    async with started(settings, *arguments) as process:
+        assert process.stdout
+        async with asyncio.timeout(WITHIN):
+            assert json.loads(await process.stdout.readline())["message_id"] == old.message_id
+
+
+@pytest.mark.parametrize("arguments", [["--from", "once"], ["--status", "lost"]])
+async def test_a_wrong_filter_is_a_mistake_of_usage(settings: Settings, arguments: list[str]) -> None:
+    """Better than an endless wait for nothing."""
+    assert (await sms_bridge(settings, "tail", *arguments)).code == 2
+
+
+async def test_a_simulator_ends_when_it_is_told_to() -> None:
+    """As a container's first process it gets no default handling of SIGTERM, so it handles it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        async with started({}, "simulate", "speedocom", "--json") as process:
+            assert process.stdout
+            async with asyncio.timeout(WITHIN):
+                assert json.loads(await process.stdout.readline())["url"].startswith("http://127.0.0.1:")
+            assert await ended(process, number) == 0

@@ -1,0 +1,157 @@
+"""Every attempt has an end: when nobody says one, the time does, and what is said later corrects it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from tests.support.service.bridge import Bridge, Message, message
+from tests.support.service.checks import moment
+from tests.support.service.providers import Providers, Reply, dexatel_says
+
+
+def ends_in(seconds: float) -> str:
+    """A time to give up at."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def in_milliseconds(text: str) -> int:
+    """An RFC 3339 time."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+class Waiting(NamedTuple):
+    """Attempts that begin together, so that their ends are waited for together."""
+
+    unheard: Message
+    soon: Message
+    gives_up_at: str
+    later: Message
+    scheduled: Message
+    scheduled_at: str
+    interim: Message
+    failed: Message
+    delivered: Message
+    last: Message
+    outlived: Message
+
+
+@pytest_asyncio.fixture(scope="module")
+async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
+    """One attempt for each kind of end; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
+    scheduled_at, gives_up_at = ends_in(2), ends_in(2)
+    last = message(account="last")
+    providers.script(last.provider_message_id, [dexatel_says("delivered")])
+    providers.gate("dexatel-outlived", Reply(b"", 503))
+    attempts = Waiting(
+        unheard=await bridge.send(message(account="brief")),
+        soon=await bridge.send(message("speedocom"), give_up_at=gives_up_at),
+        gives_up_at=gives_up_at,
+        later=await bridge.send(message(account="brief"), give_up_at=ends_in(600)),
+        scheduled=await bridge.send(message(account="brief"), scheduled_at=scheduled_at),
+        scheduled_at=scheduled_at,
+        interim=await bridge.send(message("speedocom", "brief")),
+        failed=await bridge.send(message(account="brief")),
+        delivered=await bridge.send(message(account="brief")),
+        last=await bridge.send(last),
+        outlived=await bridge.send(message(account="outlived")),
+    )
+    await bridge.tell(attempts.interim, "Queued", "SentToNetwork")
+    return attempts
+
+
+async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge, waiting: Waiting) -> None:
+    """`unknown`, because no report came, by the deadline; never before it."""
+    event = await bridge.final(waiting.unheard)
+    found = {name: event[name] for name in ("status", "outcome", "reason", "source", "sequence", "previous_status")}
+    assert found == {
+        "status": "unknown",
+        "outcome": "unknown",
+        "reason": "no_report",
+        "source": "deadline",
+        "sequence": 1,
+        "previous_status": None,
+    }
+    assert (event["provider_status"], event["provider_code"], event["permanent"]) == (None, None, None)
+    assert event["latency_seconds"] is None
+    late = moment(event.document["observed_at"]) - in_milliseconds(waiting.unheard.sent_at) - 3_000
+    assert 0 <= late < 2_000
+
+
+async def test_the_senders_time_to_give_up_counts(bridge: Bridge, waiting: Waiting) -> None:
+    """`give_up_at` overrules the account's setting, in both directions."""
+    event = await bridge.final(waiting.soon)
+    assert (event["status"], event["reason"], event["source"]) == ("unknown", "no_report", "deadline")
+    assert 0 <= moment(event.document["observed_at"]) - in_milliseconds(waiting.gives_up_at) < 2_000
+    await bridge.final(waiting.unheard)
+    assert not bridge.story(waiting.later)
+    await bridge.tell(waiting.later, "delivered")
+    await bridge.events(waiting.later)
+
+
+async def test_time_counts_from_when_it_was_scheduled(bridge: Bridge, waiting: Waiting) -> None:
+    """What is to be sent later is waited for from then on."""
+    event = await bridge.final(waiting.scheduled)
+    assert (event["status"], event["source"]) == ("unknown", "deadline")
+    assert moment(event.document["observed_at"]) >= in_milliseconds(waiting.scheduled_at) + 3_000
+
+
+async def test_with_interim_reports_only_the_end_says_so(bridge: Bridge, waiting: Waiting) -> None:
+    """`no_final_report`, after what was published before."""
+    await bridge.final(waiting.interim)
+    events = bridge.story(waiting.interim)
+    assert [event["status"] for event in events] == ["pending", "sent", "unknown"]
+    assert (events[-1]["reason"], events[-1]["source"]) == ("no_final_report", "deadline")
+    assert events[-1]["previous_status"] == "sent"
+
+
+async def test_a_final_report_after_the_end_corrects_it(bridge: Bridge, waiting: Waiting) -> None:
+    """Whatever final a provider says later overrules our `unknown`; interim ones don't."""
+    for one in (waiting.failed, waiting.delivered):
+        await bridge.final(one)
+    await bridge.tell(waiting.failed, "sent", "failed", "failed", "sent")
+    await bridge.tell(waiting.delivered, "delivered", "failed")
+    await bridge.topics.settled()
+    for one, status in ((waiting.failed, "failed"), (waiting.delivered, "delivered")):
+        unknown, last = await bridge.events(one, 2)
+        assert (last["status"], last["previous_status"]) == (status, "unknown")
+        assert last["corrects"] == unknown["event_id"]
+
+
+async def test_a_providers_own_unknown_is_final_and_may_be_corrected(bridge: Bridge) -> None:
+    """Speedocom's `Unknown` ends an attempt until it knows better; a failure it said is kept unless delivered."""
+    one = await bridge.followed(message("speedocom"))
+    await bridge.tell(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
+    await bridge.topics.settled()
+    events = await bridge.events(one, 3)
+    assert [event["status"] for event in events] == ["unknown", "undelivered", "delivered"]
+    assert [event["corrects"] for event in events] == [None, events[0]["event_id"], events[1]["event_id"]]
+
+
+async def test_an_attempt_is_asked_about_once_more_before_its_end(
+    bridge: Bridge, providers: Providers, waiting: Waiting
+) -> None:
+    """Five seconds before it gives up the bridge asks a last time, and what it hears is the end."""
+    event = await bridge.final(waiting.last)
+    assert (event["status"], event["source"]) == ("delivered", "poll")
+    [asked] = providers.polls(waiting.last.provider_message_id)
+    assert moment(event.document["observed_at"]) - in_milliseconds(waiting.last.sent_at) >= 2_000
+    assert asked.account == "dexatel-last"
+
+
+@pytest.mark.timeout(240)
+async def test_an_end_waits_for_a_provider_that_is_out_of_order(
+    bridge: Bridge, providers: Providers, waiting: Waiting
+) -> None:
+    """While its last poll gets no answer an attempt doesn't end, long after its time; the answer is its end."""
+    one = waiting.outlived
+    overdue = in_milliseconds(one.sent_at) + 8_000
+    await bridge.topics.until(lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed")
+    await bridge.topics.settled()
+    assert providers.polls(one.provider_message_id)
+    assert bridge.story(one) == []
+    providers.script(one.provider_message_id, [dexatel_says("delivered")])
+    providers.gate("dexatel-outlived", None)
+    event = await bridge.final(one, within=150)  # after so many failures it is asked seldom
+    assert (event["status"], event["source"]) == ("delivered", "poll")

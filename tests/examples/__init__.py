@@ -1,1 +1,0 @@
-"""What documentation shows works as it is shown."""

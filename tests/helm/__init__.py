@@ -1,1 +1,0 @@
-"""The Helm chart and the alerts: what a cluster would be given."""

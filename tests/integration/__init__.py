@@ -1,0 +1,1 @@
+"""Tests of the parts that speak with Kafka, on a real one."""

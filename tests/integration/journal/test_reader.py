@@ -1,0 +1,95 @@
+"""How a partition's owner reads its journal: all that is there, at once, and never in vain."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.errors import KafkaError
+
+from bridge.journal.reader import MAX_ENTRIES, JournalReader
+from bridge.kafka.records import Record, send_batches
+from tests.support.kafka.clients import clients_of, make_topic
+
+PATIENCE = 5_000
+
+
+class Journal:
+    """A topic of one partition, written and read."""
+
+    def __init__(self, topic: str, producer: AIOKafkaProducer, source: JournalReader) -> None:
+        self._topic, self._producer = topic, producer
+        self.reader = source
+        self._written = 0
+
+    async def write(self, count: int) -> None:
+        """Append so many entries, numbered from 0 over all calls; they are there when it returns."""
+        numbers = range(self._written, self._written + count)
+        self._written += count
+        records = [Record(self._topic, 0, b"key", str(number).encode()) for number in numbers]
+        await asyncio.gather(*(future for future, _ in await send_batches(self._producer, records)))
+
+    async def take(self, patience: int = PATIENCE) -> list[int]:
+        """The numbers that come together."""
+        return [int(record.value) for record in await self.reader.take(patience)]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
+    """An empty one, about to be read from its beginning."""
+    clients = clients_of(kafka)
+    await make_topic(clients, unique)
+    producer: Any = await clients.producer()
+    try:
+        async with JournalReader.open(clients, TopicPartition(unique, 0)) as source:
+            await source.seek(0)
+            yield Journal(unique, producer, source)
+    finally:
+        await producer.stop()
+
+
+async def test_what_comes_while_a_batch_is_published_comes_together(journal: Journal) -> None:
+    """None of it waits for a transaction more because a fetch that was asked too early brought only the first."""
+    await journal.write(1)
+    assert await journal.take() == [0]
+    for _ in range(5):  # one after the other, as a fetch under way would see them
+        await journal.write(1)
+    assert await journal.take() == [1, 2, 3, 4, 5]
+    assert journal.reader.count_left(6) == 0
+
+
+async def test_a_backlog_comes_in_bounded_batches(journal: Journal) -> None:
+    """In order, without a gap, and how much is left is known from the first one on."""
+    await journal.write(MAX_ENTRIES * 2 + 1)
+    await journal.reader.seek(1)
+    assert journal.reader.count_left(1) == MAX_ENTRIES * 2
+    first = await journal.take()
+    assert first == list(range(1, MAX_ENTRIES + 1))
+    assert journal.reader.count_left(first[-1] + 1) == MAX_ENTRIES
+    assert await journal.take() == list(range(MAX_ENTRIES + 1, 2 * MAX_ENTRIES + 1))
+    assert journal.reader.count_left(2 * MAX_ENTRIES + 1) == 0
+
+
+async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal: Journal) -> None:
+    """And what comes later comes as soon as it is there, not when a fetch's time is over."""
+    assert await journal.take(10) == []
+    assert journal.reader.count_left(0) == 0
+    taking = asyncio.ensure_future(journal.take())
+    await journal.write(1)
+    assert await taking == [0]
+
+
+async def test_whoever_reads_learns_that_nothing_will_come(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library's fetching may end by a fault of its own, and tells nobody."""
+
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    await journal.write(1)
+    assert await journal.take() == [0]
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", fail)
+    with pytest.raises(KafkaError, match="stopped fetching"):
+        await journal.take(10)

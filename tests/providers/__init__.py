@@ -1,1 +1,0 @@
-"""What is read from the providers, and what they are asked."""

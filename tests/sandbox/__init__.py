@@ -1,1 +1,0 @@
-"""The sandbox itself: if it lies or leaks, every other test does."""

@@ -1,0 +1,89 @@
+"""What the documentation shows: blocks, the commands in them and what these print, and what stands in backticks."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tests.support.paths import ROOT
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    ROOT / "helm/sms-bridge/README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+FLAGS = re.MULTILINE | re.DOTALL
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    page: str
+    heading: str
+    """The nearest one above it."""
+    kind: str
+    """The word after the fence."""
+    text: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where it is found."""
+        return self.page, self.heading, self.kind
+
+
+class Command(NamedTuple):
+    """What stands after a prompt."""
+
+    text: str
+    output: str
+    """What it prints, where that is shown; comments are part of the text."""
+
+    @property
+    def words(self) -> list[str]:
+        """As a shell splits it, without comments."""
+        return shlex.split(self.text, comments=True)
+
+
+def blocks(*kinds: str) -> list[Block]:
+    """The blocks of some kinds, or all of them."""
+    found: list[Block] = []
+    for page in PAGES:
+        heading = ""
+        for title, kind, text in re.findall(r"^#+ ([^\n]+)$|^```(\w*)\n(.*?)^```$", page.read_text(), FLAGS):
+            heading = title or heading
+            if not title and (not kinds or kind in kinds):
+                found.append(Block(str(page.relative_to(ROOT)), heading, kind, text))
+    return found
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands of a console's block. A line whose quotes are open, or that ends in a backslash, goes on."""
+    found: list[Command] = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            found.append(Command(line.removeprefix("$ "), ""))
+        else:
+            assert found, f"{block.page}: {line!r} comes before any prompt"
+            last = found[-1]
+            goes_on = not last.output and _open(last.text)
+            found[-1] = Command(f"{last.text}\n{line}", "") if goes_on else Command(last.text, f"{last.output}{line}\n")
+    return found
+
+
+def _open(text: str) -> bool:
+    try:
+        shlex.split(text, comments=True)
+    except ValueError:
+        return True
+    return text.endswith("\\")
+
+
+def quoted() -> Iterator[tuple[str, str]]:
+    """What stands in backticks within the text, by page, on one line each."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=FLAGS)
+        for paragraph in re.split(r"\n\s*\n", text):
+            for said in re.findall(r"`([^`]+)`", paragraph):
+                yield str(page.relative_to(ROOT)), re.sub(r"\s+", " ", said).replace("\\|", "|")

@@ -1,0 +1,168 @@
+"""The chart as helm renders it, and questions about the objects that come out. No assertions here."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from tests.support.paths import CHART_FOLDER
+
+SCENARIOS = sorted(file.name.removesuffix("-values.yaml") for file in (CHART_FOLDER / "ci").glob("*-values.yaml"))
+NAMESPACE = "messaging"
+ELSEWHERE = {
+    "SMS_BRIDGE_KAFKA__SASL_USERNAME": "sms-bridge",
+    "SMS_BRIDGE_KAFKA__SASL_PASSWORD": "from-elsewhere",
+    "SMS_BRIDGE_DEXATEL__CALLBACK_SECRETS": "only-for-tests-0004",
+}
+"""What stands in a Secret that isn't the chart's own."""
+
+SECRETS = "/run/secrets/sms-bridge"
+
+Object = Mapping[str, Any]
+
+
+class Pod(NamedTuple):
+    """A pod, or what pods are made from."""
+
+    owner: Object
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    spec: Object
+
+    @property
+    def name(self) -> str:
+        """Who makes it."""
+        return f"{self.owner['kind']}/{self.owner['metadata']['name']}"
+
+    @property
+    def containers(self) -> list[Object]:
+        """All of its containers."""
+        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+
+    @property
+    def main(self) -> Object:
+        """The service's own container."""
+        return next(one for one in self.spec["containers"] if one["name"] == "sms-bridge")
+
+
+class Release:
+    """What one rendering made."""
+
+    def __init__(self, text: str) -> None:
+        self.objects: list[Object] = [one for one in yaml.safe_load_all(text) if one]
+
+    def all(self, *kinds: str) -> list[Object]:
+        """Every object of these kinds."""
+        return [one for one in self.objects if one["kind"] in kinds]
+
+    def one(self, kind: str, suffix: str = "") -> Object:
+        """The object of this kind whose name ends so."""
+        (found,) = (one for one in self.all(kind) if one["metadata"]["name"].endswith(suffix))
+        return found
+
+    def pods(self) -> list[Pod]:
+        """Every pod, also those of hooks."""
+        return [*self.services(), *(_pod(one) for one in self.all("Job")), *map(_bare, self.all("Pod"))]
+
+    def services(self) -> list[Pod]:
+        """The pods that stay."""
+        return [_pod(one) for one in self.all("StatefulSet", "Deployment")]
+
+    def selected(self, selector: Mapping[str, str]) -> list[Pod]:
+        """The pods with these labels."""
+        return [pod for pod in self.pods() if selector.items() <= pod.labels.items()]
+
+    def environment(self, pod: Pod, folder: Path) -> dict[str, str]:
+        """The variables that a pod's service is started with; its mounted secrets are put into this folder."""
+        variables: dict[str, str] = {}
+        for source in pod.main.get("envFrom", []):
+            variables.update(self._data("ConfigMap", source["configMapRef"]["name"]))
+        for one in pod.main.get("env", []):
+            variables[one["name"]] = one.get("value", "the-pod-0")
+        for volume in pod.spec["volumes"]:
+            if volume["name"] == "secrets":
+                name = volume["secret"]["secretName"]
+                for file, text in (self._data("Secret", name) or ELSEWHERE).items():
+                    (folder / file).write_text(text)
+        if variables.get("SMS_BRIDGE_SECRETS_DIR") == SECRETS:
+            variables["SMS_BRIDGE_SECRETS_DIR"] = str(folder)
+        return variables
+
+    def secrets(self) -> Iterator[str]:
+        """Every value that the release keeps in a Secret, one by one."""
+        for one in self.all("Secret"):
+            for text in one["stringData"].values():
+                yield from text.split(",")
+
+    def _data(self, kind: str, name: str) -> Mapping[str, str]:
+        for one in self.all(kind):
+            if one["metadata"]["name"] == name:
+                data: Mapping[str, str] = one.get("data") or one["stringData"]
+                return data
+        return {}
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """Helm doesn't take these values."""
+
+
+class Chart:
+    """Helm and the chart."""
+
+    def __init__(self, helm: Path) -> None:
+        self._helm = helm
+        self._known: dict[str, Release] = {}
+
+    def scenario(self, name: str) -> Release:
+        """A scenario of `ci/`, rendered once."""
+        if name not in self._known:
+            self._known[name] = self.render(name)
+        return self._known[name]
+
+    def render(self, scenario: str, **values: Any) -> Release:
+        """A scenario with other values over it; a double underscore stands for a dot.
+
+        Raises:
+            AuthenticationFailedError: Helm says no.
+        """
+        return Release(self.run("template", scenario, **values))
+
+    def run(self, command: str, scenario: str, *more: str, **values: Any) -> str:
+        """What helm prints.
+
+        Raises:
+            AuthenticationFailedError: Helm says no.
+        """
+        release = [] if command == "lint" else ["sms", "--namespace", NAMESPACE]
+        arguments = [
+            command,
+            *release[:1],
+            str(CHART_FOLDER),
+            *release[1:],
+            "--values",
+            str(values_file(scenario)),
+            *more,
+        ]
+        for name, value in values.items():
+            arguments += ["--set-json", f"{name.replace('__', '.')}={json.dumps(value)}"]
+        done = subprocess.run([self._helm, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        if done.returncode:
+            raise Refused(done.stderr + done.stdout)
+        return done.stdout
+
+
+def values_file(scenario: str) -> Path:
+    """Where a scenario's values are; a path is taken as it is."""
+    return Path(scenario) if "/" in scenario else CHART_FOLDER / "ci" / f"{scenario}-values.yaml"
+
+
+def _pod(owner: Object) -> Pod:
+    template = owner["spec"]["template"]
+    return Pod(owner, template["metadata"]["labels"], template["metadata"].get("annotations", {}), template["spec"])
+
+
+def _bare(pod: Object) -> Pod:
+    return Pod(pod, pod["metadata"]["labels"], pod["metadata"].get("annotations", {}), pod["spec"])

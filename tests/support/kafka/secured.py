@@ -1,0 +1,162 @@
+"""A Kafka that lets nobody do anything without a right: users with passwords, certificates of its own, ACLs."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from bridge.sandbox.kafka.broker import Sandbox
+from tests.support.paths import DOCS
+from tests.support.ports import free_ports
+
+USER, PASSWORD = "the-bridge", "only-for-tests-password"
+DOCUMENT = DOCS / "operating.md"
+_ROW = re.compile(r"\| (\w+) \| `([\w.-]+)` \| (literal|prefixed) \| ([\w, ]+) \|")
+
+
+class Right(NamedTuple):
+    """One operation that a user may do; the name is the documented one, of an installation with default names."""
+
+    resource: str
+    name: str
+    pattern: str
+    operation: str
+
+
+def documented() -> list[Right]:
+    """The rights that docs/operating.md asks a Kafka administrator for."""
+    rows = _ROW.findall(DOCUMENT.read_text())
+    return [
+        Right(resource, name, pattern, operation)
+        for resource, name, pattern, operations in rows
+        for operation in operations.split(", ")
+    ]
+
+
+class Guarded(NamedTuple):
+    """The cluster. Who comes by `bootstrap_servers` may do everything."""
+
+    bootstrap_servers: str
+    listeners: dict[str, str]
+    """Where users log in, by protocol."""
+    certificates: Path
+
+    def allow(self, rights: Iterable[Right]) -> None:
+        """Give our user rights."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        for done in admin.create_acls([AclBinding(*_members(right)) for right in rights]).values():
+            done.result(30)
+
+    def forbid(self, rights: Iterable[Right]) -> None:
+        """Take them away again."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        for done in admin.delete_acls([AclBindingFilter(*_members(right)) for right in rights]).values():
+            assert done.result(30), "there was no such right"
+
+    def settings(self, protocol: str, mechanism: str) -> dict[str, str]:
+        """How the bridge logs in."""
+        settings = {
+            "KAFKA__BOOTSTRAP_SERVERS": self.listeners[protocol],
+            "KAFKA__SECURITY_PROTOCOL": protocol,
+            "KAFKA__SASL_MECHANISM": mechanism,
+            "KAFKA__SASL_USERNAME": USER,
+            "KAFKA__SASL_PASSWORD": PASSWORD,
+        }
+        if protocol == "SASL_SSL":
+            settings |= {
+                "KAFKA__SSL_CAFILE": str(self.certificates / "ca.crt"),
+                "KAFKA__SSL_CERTFILE": str(self.certificates / "bridge.crt"),
+                "KAFKA__SSL_KEYFILE": str(self.certificates / "bridge.key"),
+            }
+        return settings
+
+
+def _members(right: Right) -> tuple[Any, ...]:
+    return (
+        ResourceType[_words(right.resource)],
+        right.name,
+        ResourcePatternType[right.pattern.upper()],
+        f"User:{USER}",
+        "*",
+        AclOperation[_words(right.operation)],
+        AclPermissionType.ALLOW,
+    )
+
+
+def _words(name: str) -> str:
+    """Kafka's name of something as its client spells it: DescribeConfigs, DESCRIBE_CONFIGS."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
+
+
+@asynccontextmanager
+async def guarded(folder: Path) -> AsyncIterator[Guarded]:
+    """Start it. Its certificates are made here, so it needs openssl."""
+    await asyncio.to_thread(_make_certificates, folder)
+    ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL"), free_ports(2), strict=True))
+    listeners = {protocol: f"127.0.0.1:{port}" for protocol, port in ports.items()}
+    config = {
+        "listeners": ",".join(f"{protocol}://{address}" for protocol, address in listeners.items()),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        # The sandbox's own listener knows no users.
+        "super.users": "User:ANONYMOUS",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.sasl_ssl.ssl.keystore.type": "PEM",
+        "listener.name.sasl_ssl.ssl.keystore.location": str(folder / "broker.pem"),
+        "listener.name.sasl_ssl.ssl.truststore.type": "PEM",
+        "listener.name.sasl_ssl.ssl.truststore.location": str(folder / "ca.crt"),
+        "listener.name.sasl_ssl.ssl.client.auth": "required",
+    }
+    login = "org.apache.kafka.common.security.{} required{};"
+    for protocol in listeners:
+        name = f"listener.name.{protocol.lower()}"
+        user = f' user_{USER}="{PASSWORD}"'
+        config[f"{name}.plain.sasl.jaas.config"] = login.format("plain.PlainLoginModule", user)
+        config[f"{name}.scram-sha-512.sasl.jaas.config"] = login.format("scram.ScramLoginModule", "")
+    async with Sandbox(config=config) as kafka:
+        await asyncio.to_thread(_make_scram_user, kafka.bootstrap_servers)
+        yield Guarded(kafka.bootstrap_servers, listeners, folder)
+
+
+def _make_scram_user(bootstrap_servers: str) -> None:
+    credential = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+    change = UserScramCredentialUpsertion(USER, credential, PASSWORD.encode())
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+    for done in admin.alter_user_scram_credentials([change]).values():
+        done.result(30)
+
+
+def _make_certificates(folder: Path) -> None:
+    """An authority, and what it signs for the broker and for the bridge."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("no openssl on the PATH")
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603 - ours
+
+    new = ("-newkey", "rsa:2048", "-nodes")
+    run("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority", "-days", "2")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name in ("broker", "bridge"):
+        run("req", *new, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signed = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+        run("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.crt", *signed)
+    (folder / "broker.pem").write_text((folder / "broker.key").read_text() + (folder / "broker.crt").read_text())

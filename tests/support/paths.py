@@ -1,0 +1,7 @@
+"""Where the project's files are."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BRIDGE, DOCS, SCHEMAS, TESTS = (ROOT / name for name in ("bridge", "docs", "schemas", "tests"))
+CHART_FOLDER = ROOT / "helm" / "sms-bridge"

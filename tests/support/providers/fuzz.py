@@ -1,0 +1,218 @@
+"""The long fuzz (`python -m tests.support.providers.fuzz`): every parser, then the live receiver on a real Kafka.
+
+Prints one line of JSON a part; ends with 1 at the first input that breaks a promise, and shows it.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from bridge.core.delivery import Status, Verdict
+from bridge.core.entries import Report
+from bridge.core.errors import BridgeError
+from bridge.journal.serde import encode_entry
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dexatel_v1 import DexatelV1
+from bridge.providers.dialect import Callback, Dialect, PollAnswer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.speedocom import Speedocom
+from bridge.sandbox.kafka.broker import sandbox
+from tests.support.providers.mutations import FLAT, PAGES, mutated, seeds
+from tests.support.service.fleet import Fleet
+from tests.support.service.process import Service
+from tests.support.service.topics import Topics
+
+SECRETS = {"dexatel": "a-fuzzed-secret-of-dexatel", "speedocom": "a-fuzzed-secret-of-speedocom"}
+SETTINGS = {
+    f"{provider.upper()}__{name}": value
+    for provider, secret in SECRETS.items()
+    for name, value in {"CALLBACK_SECRETS": secret, "POLL": "never"}.items()
+}
+CONTENT_TYPES = ("application/json", "application/x-www-form-urlencoded", "", "text/plain", "application/x+json; a=b")
+DIALECTS: Mapping[str, Dialect] = {"dexatel": Dexatel("default"), "speedocom": Speedocom("default")}
+TOGETHER = 32
+
+
+class Request(NamedTuple):
+    """A callback to be sent, and the mark by which it is found again."""
+
+    provider: str
+    method: str
+    secret: str
+    query: bytes
+    content_type: str
+    body: bytes
+    mark: bytes
+
+
+def callback(chance: Random, likely: tuple[bytes, ...]) -> Callback:
+    """Any callback."""
+    query = mutated(chance, likely).decode("utf-8", "surrogateescape")
+    body = mutated(chance, likely)
+    return Callback(chance.choice(("GET", "POST")), query, chance.choice(CONTENT_TYPES), None, body)
+
+
+def answer(chance: Random, likely: tuple[bytes, ...]) -> PollAnswer:
+    """Any answer."""
+    waits = (None, "7", "Tue, 04 Mar 2025 05:06:07 GMT", "soon", "-1")
+    return PollAnswer(
+        chance.choice((200, 200, 200, 404, 400, 429, 401, 503)), chance.choice(waits), mutated(chance, likely)
+    )
+
+
+def parsers() -> Mapping[str, Callable[[Random], object]]:
+    """What reads what others wrote, each on an input of its own."""
+    acme = GenericWebhook(
+        "acme", "a", pointers=CallbackPointers("/id", "/status"), statuses={"delivered": Verdict(Status.DELIVERED)}
+    )
+    dexatel, v1, speedocom = Dexatel("a"), DexatelV1("a"), Speedocom("a")
+    of = {name: (seeds(name, "callback"), seeds(name, "poll")) for name in SECRETS}
+    return {
+        "dexatel callbacks": lambda chance: dexatel.read_callback(callback(chance, of["dexatel"][0]), 1),
+        "speedocom callbacks": lambda chance: speedocom.read_callback(callback(chance, of["speedocom"][0]), 1),
+        "webhook callbacks": lambda chance: acme.read_callback(callback(chance, FLAT), 1),
+        "dexatel answers": lambda chance: v1.read_answer(answer(chance, of["dexatel"][1]), "77", 1),
+        "speedocom answers": lambda chance: speedocom.read_answer(answer(chance, of["speedocom"][1]), "40717", 1),
+        "dexatel pages": lambda chance: v1.read_page(answer(chance, PAGES), 1).reports,
+    }
+
+
+def fuzz_parser(parse: Callable[[Random], object], inputs: int, seed: int) -> Counter[str]:
+    """Read so many inputs; what came of them. Whatever isn't a report, nothing, or an error of ours is raised."""
+    chance, outcomes = Random(seed), Counter[str]()
+    for _ in range(inputs):
+        try:
+            found = parse(chance)
+        except BridgeError as error:
+            outcomes[type(error).__name__] += 1
+            continue
+        reports = [found] if isinstance(found, Report) else found or ()
+        for report in reports:  # type: ignore[attr-defined]  # a page's, or none
+            encode_entry(report)
+        outcomes["report" if reports else "nothing"] += 1
+    return outcomes
+
+
+def request(chance: Random, number: int) -> Request:
+    """A request that can be told from all others: in what it says, or behind it."""
+    provider, mark = chance.choice(tuple(SECRETS)), b"mark%09d" % number
+    method = "GET" if provider == "dexatel" and chance.random() < 0.5 else "POST"
+    secret = SECRETS[provider] if chance.random() < 0.9 else f"wrong-{chance.getrandbits(64):016x}"
+    said = mutated(chance, seeds(provider, "callback"))
+    if said.endswith(b"}") and chance.random() < 0.7:
+        said = said[:-1] + b',"n":"' + mark + b'"}'
+    else:
+        said += b"&n=" + mark
+    content_type = chance.choice(CONTENT_TYPES)
+    if method == "GET":
+        query = bytes(byte if 0x21 <= byte <= 0x7E and byte not in b'#"<>' else 0x2B for byte in said)
+        return Request(provider, method, secret, query, "", b"", mark)
+    return Request(provider, method, secret, b"", content_type, said, mark)
+
+
+async def send(client: aiohttp.ClientSession, service: Service, one: Request) -> int:
+    """The answer's status."""
+    path = f"{service.url}/dlr/{one.provider}/{one.secret}" + (f"?{one.query.decode()}" if one.query else "")
+    headers = {"Content-Type": one.content_type} if one.content_type else {}
+    async with client.request(
+        one.method, URL(path, encoded=True), data=one.body or None, headers=headers, skip_auto_headers=["Content-Type"]
+    ) as response:
+        return response.status
+
+
+def is_kept(one: Request) -> bool:
+    """Whether it has to be in the journal or among the dead letters: it is authentic, and about a delivery."""
+    if one.secret != SECRETS[one.provider]:
+        return False
+    said = Callback(one.method, one.query.decode(), one.content_type, None, one.body)
+    try:
+        return DIALECTS[one.provider].read_callback(said, 1) is not None
+    except BridgeError:
+        return True
+
+
+async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object]:
+    """Send so many requests; each authentic one must be found again."""
+    requests = [request(Random(seed + number), number) for number in range(count)]
+    statuses, queue, began = Counter[int](), iter(requests), time.monotonic()
+    async with fleet.topics() as topics, fleet.running({**topics.settings, **SETTINGS}) as service:
+
+        async def sender(client: aiohttp.ClientSession) -> None:
+            for one in queue:
+                status = await send(client, service, one)
+                assert status == (200 if one.secret == SECRETS[one.provider] else 404), (status, one)
+                statuses[status] += 1
+
+        async with aiohttp.ClientSession() as client, asyncio.TaskGroup() as group:
+            for _ in range(TOGETHER):
+                group.create_task(sender(client))
+        took = time.monotonic() - began
+        await topics.settled(120)
+        lost = _lost(topics, requests)
+        assert not lost, lost[:5]
+        _assert_no_leak(topics, service)
+        samples = await service.samples()
+        failed = service.log.count("a request failed")
+        assert not failed, service.tail()
+        return {
+            "requests": count,
+            "per_second": round(count / took),
+            "statuses": dict(statuses),
+            "journal": len(topics.entries),
+            "dead_letters": len(topics.letters),
+            "ignored": sum(n for name, n in samples.items() if "_total{" in name and 'outcome="ignored"' in name),
+            "lost": 0,
+            "leaks": 0,
+        }
+
+
+def _lost(topics: Topics, requests: list[Request]) -> list[Request]:
+    kept = b"\n".join(record.value or b"" for record in (*topics.entries, *topics.letters))
+    marks = {kept[at : at + 13] for at in _places(kept, b"mark")}
+    return [one for one in requests if is_kept(one) and one.mark not in marks]
+
+
+def _places(text: bytes, word: bytes) -> list[int]:
+    found, at = [], text.find(word)
+    while at >= 0:
+        found.append(at)
+        at = text.find(word, at + 1)
+    return found
+
+
+def _assert_no_leak(topics: Topics, service: Service) -> None:
+    service.assert_clean_log()
+    for record in (*topics.entries, *topics.letters, *topics.events):
+        text = f"{record.key!r} {record.value!r} {record.headers}"
+        assert not [secret for secret in SECRETS.values() if secret in text], text
+
+
+async def main(inputs: int, requests: int, seed: int) -> None:
+    """All parts."""
+    for name, parse in parsers().items():
+        began, outcomes = time.monotonic(), fuzz_parser(parse, inputs, seed)
+        line = {"parser": name, "inputs": inputs, "crashes": 0, "seconds": round(time.monotonic() - began, 1)}
+        print(json.dumps({**line, **outcomes}), flush=True)  # noqa: T201 - what it is for
+    async with sandbox() as kafka:
+        with tempfile.TemporaryDirectory() as folder:
+            found = await fuzz_receiver(Fleet(kafka, Path(folder)), requests, seed)
+            print(json.dumps(found), flush=True)  # noqa: T201 - the same
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--inputs", type=int, default=200_000, help="for each parser")
+    options.add_argument("--requests", type=int, default=20_000)
+    options.add_argument("--seed", type=int, default=1)
+    chosen = options.parse_args()
+    asyncio.run(main(chosen.inputs, chosen.requests, chosen.seed))

@@ -1,0 +1,34 @@
+"""The admin listener as those see it who look at the status page."""
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.service.bridge import Bridge
+
+TOKEN = "the-admin-token-of-the-page-0123"
+
+
+def elsewhere(bridge: Bridge) -> str:
+    """The admin listener as another machine sees it: by an address that isn't a loopback one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; it only chooses an address of ours
+        except OSError:
+            pytest.skip("this machine has no address but loopback ones")
+        address = str(probe.getsockname()[0])
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but loopback ones")
+    return f"http://{address}:{bridge.service.admin_url.rpartition(':')[2]}"
+
+
+async def events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """The events of a stream."""
+    async for line in response.content:
+        if line.startswith(b"data: ") and b'"events"' in line:
+            for event in json.loads(line[6:])["events"]:
+                yield event

@@ -1,0 +1,212 @@
+"""The bridge as a process: started from an environment of its own, killed, stopped, asked, and its log read."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.ports import free_ports
+from tests.support.waiting import until
+
+COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
+SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY", "PASSWORD")
+FORBIDDEN = ("never retrieved", "Traceback", "was never awaited", "was destroyed but it is pending")
+PREFIX, OTEL = "SMS_BRIDGE_", "OTEL_"
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a service with these settings, and nothing of ours."""
+    return {
+        "PATH": os.environ["PATH"],
+        "LC_ALL": "C.UTF-8",
+        **{name if name.startswith(OTEL) else f"{PREFIX}{name}": value for name, value in settings.items()},
+    }
+
+
+class Service:
+    """One process of the bridge. Its settings, ports, state folder and log outlive it: it may be started again.
+
+    Args:
+        settings: Names without the prefix.
+        folder: Its working directory; its state is in it.
+        roles: What it does; None: everything.
+        variables: Of its environment, beside the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        folder: Path,
+        roles: str | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        folder.mkdir(parents=True)
+        public, admin = free_ports(2)
+        self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
+        self.state = folder / "state"
+        self.settings = {
+            "HTTP__HOST": "127.0.0.1",
+            "HTTP__PORT": str(public),
+            "ADMIN__HOST": "127.0.0.1",
+            "ADMIN__PORT": str(admin),
+            "STATE__DIRECTORY": str(self.state),
+            **settings,
+        }
+        self._roles = ("--roles", roles) if roles else ()
+        self._variables = variables
+        self._folder = folder
+        self._log = folder / "bridge.log"
+        self._log.touch()
+        self._read = 0
+        self._process: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        code = await self.stop()
+        assert code == 0, f"it ended with {code}:\n{self.tail()}"
+
+    @property
+    def log(self) -> str:
+        """All that it has said, over all its starts."""
+        return self._log.read_text(errors="replace")
+
+    def tail(self, lines: int = 40) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.splitlines()[-lines:])
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never be seen anywhere."""
+        values = (value for name, value in self.settings.items() if name.endswith(SECRET_NAMES))
+        return [secret for value in values for secret in value.split(",")]
+
+    def assert_clean_log(self) -> None:
+        """Nothing was said since the last look that mustn't be."""
+        new = self.log[self._read :]
+        self._read += len(new)
+        found = [word for word in (*FORBIDDEN, *self.secrets) if word in new]
+        assert not found, f"the log has {found}:\n{self.tail(60)}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it and wait until it says that it is ready."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                *self._roles,
+                env={**environment(self.settings), **self._variables},
+                cwd=self._folder,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        if ready:
+            await self.until_ready()
+
+    async def until_ready(self) -> None:
+        """Return as soon as `/readyz` says so."""
+        await until(self.ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
+
+    async def ready(self) -> bool:
+        """Whether `/readyz` says so."""
+        assert self.running, f"the bridge ended by itself:\n{self.tail()}"
+        try:
+            status, _ = await self.ask("/readyz")
+        except aiohttp.ClientError:
+            return False
+        return status == 200
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """GET from the admin listener: status and text."""
+        async with aiohttp.ClientSession() as client, client.get(self.admin_url + path) as response:
+            return response.status, await response.text()
+
+    async def samples(self) -> dict[str, float]:
+        """Every sample of `/metrics`, named as Prometheus writes it with its labels in order of their names."""
+        _, text = await self.ask("/metrics")
+        leaked = [secret for secret in self.secrets if secret in text]
+        assert not leaked
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+                found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+    async def sample(self, name: str) -> float:
+        """One sample, 0 where it isn't there yet."""
+        return (await self.samples()).get(name, 0.0)
+
+    async def ended(self, within: float = 60) -> int:
+        """Its exit code, once it has ended."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(within):
+                return await self._process.wait()
+        except TimeoutError:
+            raise AssertionError(f"it didn't end within {within} s:\n{self.tail()}") from None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def stop(self) -> int:
+        """Tell it to end; its exit code."""
+        assert self._process is not None
+        if not self.running:
+            return self._process.returncode or 0
+        self.signal(signal.SIGTERM)
+        try:
+            return await self.ended()
+        except AssertionError:
+            await self.kill()
+            raise
+
+    async def kill(self) -> None:
+        """End it at once, as a lost machine would."""
+        assert self._process is not None
+        if self.running:
+            self._process.kill()
+        await self._process.wait()
+
+
+async def refused(settings: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, list[str]]:
+    """Run a service that shouldn't start: its exit code and the lines it said."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        env=environment({"STATE__DIRECTORY": str(folder / "state"), **settings}),
+        cwd=folder,
+        stdin=DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        out, _ = await process.communicate()
+        raise AssertionError(f"it started, and shouldn't have:\n{out.decode()[-3000:]}") from None
+    lines: list[str] = out.decode().splitlines()
+    # What the process logs on its way is its own; what it says to a person begins with its name.
+    return process.returncode or 0, [line for line in lines if not line.startswith("{")]

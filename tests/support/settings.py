@@ -1,0 +1,21 @@
+"""Settings for tests of what reads them."""
+
+from bridge.accounts import Accounts, build_accounts
+from bridge.settings.loading import load_settings
+from bridge.settings.model import Settings
+
+
+def settings_of(**changes: str) -> Settings:
+    """Settings that are enough, with these changes."""
+    variables = {
+        "KAFKA__BOOTSTRAP_SERVERS": "one:9092",
+        "DEXATEL__CALLBACK_SECRETS": "a-secret-of-16-or-more",
+        "DEXATEL__POLL": "never",
+        **changes,
+    }
+    return load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
+
+
+def accounts(**changes: str) -> Accounts:
+    """The accounts of these settings."""
+    return build_accounts(settings_of(**changes))

@@ -1,0 +1,1 @@
+"""Tests of single parts: no Kafka, no process of the service."""

@@ -1,0 +1,159 @@
+"""What the page says: the numbers of the last minutes, and what is wrong in a sentence."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bridge.admin.pending_ages import find_age_group
+from bridge.admin.rates import Sample, make_curve, measure_growth, measure_rate
+from bridge.admin.status_report import find_problems, make_report
+from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
+from bridge.observability.logs import Notice
+from bridge.observability.readiness import PartStatus
+from bridge.poller.account_poller import AccountPollSnapshot
+from bridge.state.ownership import PartitionSnapshot
+
+POLLING = AccountPollSnapshot(
+    "dexatel", "default", paused_seconds=0.0, failures=0, credentials_refused=False, due=0, completed={}
+)
+PARTITION = PartitionSnapshot(
+    3, restored=True, caught_up=True, lag_entries=0, lag_seconds=0.0, restore_remaining=0, followed=7, parked=1
+)
+WELL = StatusSnapshot(
+    identity={"version": "1"},
+    roles=frozenset({"intake", "receive", "track", "poll"}),
+    parts=[PartStatus("tracker", ready=True, since_seconds=9.0, why="it is outside its group")],
+    partitions=[PARTITION],
+    partitions_in_all=24,
+    accounts=[
+        AccountStatus("dexatel", "default", polled=True, called=True),
+        AccountStatus("dexatel", "two", polled=True, called=False),
+    ],
+    polling=[POLLING],
+    samples=(),
+    ages={},
+    loop_delay=0.0,
+    notices=(),
+)
+PAUSED = POLLING._replace(account="two", paused_seconds=40.0, failures=5)
+
+
+def sample(at: float, **counts: Mapping[tuple[str, ...], int]) -> Sample:
+    """Counters at a time."""
+    return Sample(at, counts)
+
+
+def test_when_all_is_well_nothing_is_wrong() -> None:
+    """A calm page at night."""
+    assert find_problems(WELL) == []
+    assert make_report(WELL)["ready"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "words"),
+    [
+        (
+            {"parts": [PartStatus("tracker", ready=False, since_seconds=75.0, why="it is outside its group")]},
+            "wrong",
+            "75 s: it is outside",
+        ),
+        (
+            {"polling": [PAUSED]},
+            "wrong",
+            "Polling of dexatel (account two) is paused: 5 failures in a row, next try in 40 s",
+        ),
+        (
+            {"polling": [PAUSED._replace(credentials_refused=True)]},
+            "wrong",
+            "refuses the credentials of the account two",
+        ),
+        ({"partitions": [PARTITION._replace(restored=False, restore_remaining=5000)]}, "warning", "5,000"),
+        (
+            {"partitions": [PARTITION._replace(caught_up=False, lag_entries=9, lag_seconds=600.0)]},
+            "warning",
+            "behind by up to 10 min",
+        ),
+        ({"partitions": []}, "warning", "owns no partition"),
+        ({"loop_delay": 2.5}, "warning", "2.5 s late"),
+    ],
+)
+def test_what_is_wrong_is_said(change: dict[str, Any], level: str, words: str) -> None:
+    """One sentence for each thing, with the reason."""
+    [concern] = find_problems(WELL._replace(**change))
+    assert concern.level == level
+    assert words in concern.text
+
+
+def test_the_worst_comes_first() -> None:
+    """Whoever reads one line reads the right one."""
+    seen = WELL._replace(loop_delay=2.0, polling=[PAUSED])
+    assert [concern.level for concern in find_problems(seen)] == ["wrong", "warning"]
+
+
+def test_refused_callbacks_and_dead_letters_are_said() -> None:
+    """Both are counted over the last minutes, not since the start."""
+    samples = (
+        sample(0.0, callbacks_received={("dexatel", "unavailable"): 100}, dead_letters_written={("unmatched",): 50}),
+        sample(60.0, callbacks_received={("dexatel", "unavailable"): 104}, dead_letters_written={("unmatched",): 52}),
+    )
+    texts = [concern.text for concern in find_problems(WELL._replace(samples=samples))]
+    assert texts == [
+        "4 callbacks of dexatel answered 503 in the last ten minutes: Kafka didn't accept them",
+        "dead letters in the last ten minutes: 2 unmatched",
+    ]
+
+
+def test_rates_are_of_the_last_minute() -> None:
+    """What grew before doesn't count; where there is no minute yet, what there is counts."""
+    samples = [
+        sample(at, polls_completed={("dexatel", "report"): value}) for at, value in ((0, 0), (60, 900), (120, 930))
+    ]
+    assert measure_rate(samples, "polls_completed", lambda key: key[0] == "dexatel") == 30
+    assert measure_rate(samples, "polls_completed", lambda key: key[0] == "speedocom") == 0
+    assert measure_rate(samples[:1], "polls_completed", lambda _: True) is None
+    assert measure_rate([], "polls_completed", lambda _: True) is None
+    assert measure_growth(samples, "polls_completed", 600) == ({("dexatel", "report"): 930}, 120)
+    assert make_curve(samples, "polls_completed", lambda _: True) == [900, 30]
+
+
+def test_the_delivery_rate_is_of_what_ended_lately() -> None:
+    """Interim events don't count, nor do other providers'."""
+    counts: dict[tuple[str, ...], int] = {
+        ("dexatel", "sent"): 50,
+        ("dexatel", "delivered"): 9,
+        ("dexatel", "undelivered"): 1,
+        ("speedocom", "failed"): 9,
+    }
+    samples = (sample(0.0), sample(60.0, deliveries_published=counts))
+    [dexatel] = make_report(WELL._replace(samples=samples))["providers"]
+    assert (dexatel["delivery_rate"], dexatel["ended"]) == (0.9, {"delivered": 9, "undelivered": 1})
+
+
+def test_the_last_error_is_the_accounts_own() -> None:
+    """The latest warning that names the account."""
+    notices = [
+        Notice(
+            "2026-01-01T00:00:01Z", "warning", "a poll failed", {"provider": "dexatel", "account": "two", "error": "x"}
+        ),
+        Notice(
+            "2026-01-01T00:00:02Z", "warning", "a poll failed", {"provider": "dexatel", "account": "two", "error": "y"}
+        ),
+        Notice("2026-01-01T00:00:03Z", "warning", "something else", {}),
+    ]
+    told = make_report(WELL._replace(notices=notices))
+    assert [
+        one["last_error"] and one["last_error"]["members"]["error"] for one in told["providers"][0]["accounts"]
+    ] == [
+        None,
+        "y",
+    ]
+    assert [notice["text"] for notice in told["notices"]] == ["something else", "a poll failed", "a poll failed"]
+
+
+@pytest.mark.parametrize(
+    ("age", "name"), [(-5, "<1m"), (59_999, "<1m"), (60_000, "<10m"), (3_600_000, "<6h"), (86_400_000, "older")]
+)
+def test_ages_have_their_kind(age: int, name: str) -> None:
+    """Up to and without the bound."""
+    assert find_age_group(age) == name

@@ -1,0 +1,80 @@
+"""What must hold for any entries in any order: properties, not examples."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.attempt import Policy
+from bridge.core.delivery import FINAL_RANK, RANKS, Delivery, Source, Status
+from bridge.core.entries import Entry
+from tests.support.core.story import end, report, sent, tell
+
+reports = st.builds(
+    report,
+    st.none() | st.sampled_from(Status),
+    provider_time=st.none() | st.integers(0, 4_000_000_000_000),
+    source=st.sampled_from([Source.CALLBACK, Source.POLL]),
+)
+entries = st.lists(st.just(sent()) | reports, max_size=12)
+policies = st.sampled_from(
+    [Policy(dead_letter_unmatched=a, emit_interim=b) for a in (True, False) for b in (True, False)]
+)
+
+
+def check_chain(events: Sequence[Delivery]) -> None:
+    """One chain: numbered without gaps, never back, corrections linked."""
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert len({event.event_id for event in events}) == len(events)
+    final: Delivery | None = None
+    rank = 0
+    for event in events:
+        if final is None:
+            assert RANKS[event.status] > rank
+            assert event.corrects is None
+        else:
+            assert event.corrects == final.event_id
+            assert event.status is not final.status
+            assert event.status is Status.DELIVERED or final.status is Status.UNKNOWN
+        rank = RANKS[event.status]
+        assert event.final is (rank == FINAL_RANK)
+        final = event if event.final else final
+
+
+@given(entries, policies)
+def test_any_order_gives_one_clean_chain(story: list[Entry], policy: Policy) -> None:
+    """Whatever comes, in whatever order: no status moves back, no number is skipped or used twice."""
+    check_chain(tell(story, policy=policy).deliveries)
+
+
+@given(entries, policies)
+def test_every_message_ends(story: list[Entry], policy: Policy) -> None:
+    """Once sent, an attempt ends with a final event, whatever came; and then it is forgotten."""
+    told = end(tell([sent(), *story], policy=policy), policy)
+    check_chain(told.deliveries)
+    assert told.deliveries[-1].final
+    assert told.state is None
+
+
+@given(entries, policies)
+def test_folding_again_publishes_nothing(story: list[Entry], policy: Policy) -> None:
+    """The same entries once more, the tracker having been set back, add no event and no dead letter."""
+    once = tell([sent(), *story], policy=policy)
+    twice = tell([sent(), *story], state=once.state, policy=policy)
+    assert not twice.deliveries
+    assert not twice.reasons
+    assert twice.state == once.state
+
+
+@given(st.permutations([sent(), *(report(status) for status in (Status.PENDING, Status.SENT, Status.DELIVERED))]))
+def test_the_end_does_not_depend_on_the_order(story: list[Entry]) -> None:
+    """Sent, pending, sent, delivered in any order end as delivered."""
+    assert tell(story).deliveries[-1].status is Status.DELIVERED
+
+
+@given(entries, st.lists(st.integers(0, 20), max_size=12))
+def test_duplicates_change_nothing(story: list[Entry], repeats: list[int]) -> None:
+    """Any entry repeated right after itself leaves the published events as they were."""
+    doubled = [entry for entry, times in zip(story, repeats + [0] * 20, strict=False) for _ in range(1 + times % 3)]
+    plain = [(event.status, event.sequence) for event in tell(story).deliveries]
+    assert [(event.status, event.sequence) for event in tell(doubled).deliveries] == plain

@@ -1,0 +1,89 @@
+"""The alerts: right for Prometheus, of metrics that there are, each proven to fire and to be quiet, each explained."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.helm.binaries import promtool
+from tests.support.helm.chart import Chart
+from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
+from tests.support.paths import CHART_FOLDER, DOCS
+
+FILE = CHART_FOLDER / "files" / "alerts.yaml"
+CASES = Path(__file__).parent / "alerts_test.yaml"
+RUNBOOKS = DOCS / "runbooks"
+ALERTS: dict[str, Any] = {
+    rule["alert"]: rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]
+}
+
+
+@pytest.mark.parametrize("arguments", [("check", "rules", FILE), ("test", "rules", CASES)], ids=["check", "cases"])
+def test_prometheus_agrees(arguments: tuple[str | Path, ...]) -> None:
+    """Every rule can be read; every alert fires where it must, and doesn't where it mustn't."""
+    done = subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_both_cases() -> None:
+    """No alert is only believed to work."""
+    names = {case["name"] for case in yaml.safe_load(CASES.read_text())["tests"]}
+    assert names == {f"{alert} {does}" for alert in ALERTS for does in ("fires", "stays quiet")}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_is_of_metrics_that_there_are(alert: str) -> None:
+    """A renamed metric or label doesn't silence an alert."""
+    known = labels_of_metrics()
+    expression = ALERTS[alert]["expr"]
+    used = set(re.findall(r"sms_bridge_[a-z_]+", expression))
+    assert used <= known.keys()
+    labels = {label for name in used for label in known[name]} | OF_PROMETHEUS
+    grouped = re.findall(r"\b(?:by|on) \(([a-z, ]+)\)", expression)
+    matched = re.findall(r"sms_bridge_[a-z_]+\{(\w+)=", expression)
+    assert {*matched, *(label for group in grouped for label in group.split(", "))} <= labels
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_says_what_and_what_to_do(alert: str) -> None:
+    """Whoever is woken reads what is wrong, how bad it is, and has a page that helps."""
+    rule = ALERTS[alert]
+    assert re.fullmatch(r"\d+m", rule["for"])
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{alert}.md"
+    page = (RUNBOOKS / f"{alert}.md").read_text()
+    assert re.findall(r"^#+ .+", page, re.MULTILINE) == [
+        f"# {alert}",
+        "## Meaning",
+        "## Impact",
+        "## Diagnosis",
+        "## Remedy",
+    ]
+    for link in re.findall(r"\]\((\w+\.md)\)", page):
+        assert (RUNBOOKS / link).exists(), link
+
+
+def test_every_runbook_has_its_alert() -> None:
+    """No page explains what can't happen any more."""
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == ALERTS.keys()
+
+
+def test_the_chart_installs_these_alerts(chart: Chart) -> None:
+    """What was tested is what runs: the same rules, with the installation's labels and its address of the runbooks."""
+    rules = {rule["alert"]: rule for group in spec(chart)["groups"] for rule in group["rules"]}
+    assert rules.keys() == ALERTS.keys()
+    for name, rule in rules.items():
+        assert rule["expr"] == ALERTS[name]["expr"]
+        assert rule["for"] == ALERTS[name]["for"]
+        assert rule["labels"] == {**ALERTS[name]["labels"], "team": "messaging"}
+        assert rule["annotations"]["summary"] == ALERTS[name]["annotations"]["summary"]
+        assert rule["annotations"]["runbook_url"] == f"https://docs.example.com/sms-bridge/runbooks/{name}.md"
+
+
+def spec(chart: Chart) -> Any:
+    """The rendered PrometheusRule's."""
+    return chart.scenario("everything").one("PrometheusRule")["spec"]

@@ -1,0 +1,207 @@
+"""What single values change: roles, scaling, secrets, what is installed and what isn't."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.helm.chart import Chart, Pod, Release
+
+
+def roles(pod: Pod) -> set[str]:
+    """What a pod's service is told to do."""
+    command: list[str] = pod.main["args"]
+    assert command[:2] == ["run", "--roles"]
+    return set(command[2].split(","))
+
+
+def test_one_statefulset_does_everything(chart: Chart) -> None:
+    """The default is one kind of pod, with every role."""
+    (pod,) = chart.scenario("minimal").services()
+    assert pod.owner["kind"] == "StatefulSet"
+    assert roles(pod) == {"intake", "receive", "track", "poll"}
+
+
+def test_split_shares_the_roles_without_gap(chart: Chart) -> None:
+    """Receivers take callbacks, trackers do all the rest, and callbacks go to receivers alone."""
+    release = chart.scenario("split")
+    tracker, receiver = release.services()[0], release.services()[1]
+    if tracker.owner["kind"] == "Deployment":
+        tracker, receiver = receiver, tracker
+    assert roles(receiver) == {"receive"}
+    assert roles(tracker) == {"intake", "track", "poll"}
+    assert release.selected(release.one("Service", "-bridge")["spec"]["selector"]) == [receiver]
+    assert [port["name"] for port in tracker.main["ports"]] == ["admin"]
+
+
+def test_switching_to_split_keeps_the_statefulset(chart: Chart) -> None:
+    """An upgrade is accepted: what can't change of a StatefulSet doesn't, and its volumes stay."""
+    before, after = (chart.render("minimal", split=split).one("StatefulSet") for split in (False, True))
+    assert fixed(before) == fixed(after)
+
+
+def test_an_upgrade_changes_nothing_fixed(chart: Chart) -> None:
+    """A new chart or image, other settings and other sizes of pods never need a StatefulSet to be deleted."""
+    first = chart.scenario("minimal").one("StatefulSet")
+    other = chart.render("minimal", image__tag="9.9.9", tracker__replicas=5, podLabels={"a": "b"})
+    assert fixed(first) == fixed(other.one("StatefulSet"))
+    assert chart_label(first) not in str(fixed(first))
+
+
+def fixed(statefulset: Any) -> Any:
+    """What Kubernetes lets nobody change."""
+    spec = statefulset["spec"]
+    changeable = {
+        "replicas",
+        "template",
+        "updateStrategy",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+        "ordinals",
+        "revisionHistoryLimit",
+    }
+    return statefulset["metadata"]["name"], {name: spec[name] for name in spec.keys() - changeable}
+
+
+def chart_label(one: Any) -> str:
+    """Chart and version."""
+    return str(one["metadata"]["labels"]["helm.sh/chart"])
+
+
+def test_members_are_named_after_their_pod(chart: Chart) -> None:
+    """A tracker that restarts is known to the group; a receiver, whose name is random, claims no name."""
+    for pod in chart.scenario("everything").services():
+        names = {one["name"]: one for one in pod.main.get("env", [])}
+        member = names.get("SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID")
+        assert bool(member) == (pod.owner["kind"] == "StatefulSet")
+        assert member is None or member["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+
+
+@pytest.mark.parametrize(
+    ("values", "changed"),
+    [
+        ({"config__LOG__LEVEL": "debug"}, True),
+        ({"secrets__DEXATEL__CALLBACK_SECRETS": "only-for-tests-0009"}, True),
+        ({"kafka__compression": "zstd"}, True),
+        ({"ingress": {"enabled": True, "host": "sms.example.com"}}, False),
+        ({"serviceMonitor__enabled": True}, False),
+    ],
+    ids=["setting", "secret", "kafka", "ingress", "monitor"],
+)
+def test_pods_restart_when_what_they_read_changes(chart: Chart, values: dict[str, Any], changed: bool) -> None:  # noqa: FBT001 - a table's column
+    """New settings and secrets are in force after an upgrade; anything else leaves the pods alone."""
+    options = [f"--set-json={name.replace('__', '.', 1)}={json.dumps(value)}" for name, value in values.items()]
+    (before,) = chart.scenario("minimal").services()
+    (after,) = Release(chart.run("template", "minimal", *options)).services()
+    assert (before.annotations != after.annotations) == changed
+    assert changed or before.spec == after.spec
+
+
+def test_an_existing_secret_is_mounted_and_none_made(chart: Chart) -> None:
+    """Secrets that others manage are read as files, and the chart holds none."""
+    release = chart.scenario("existing-secret")
+    assert release.all("Secret") == []
+    for pod in release.pods():
+        (volume,) = (one for one in pod.spec["volumes"] if one["name"] == "secrets")
+        assert volume["secret"]["secretName"] == "sms-bridge-secrets"
+        assert pod.main["volumeMounts"][-1]["readOnly"] is True
+
+
+def test_kafkas_certificates_are_mounted_where_the_settings_say(chart: Chart) -> None:
+    """The paths in the variables are files of the mounted secret."""
+    release = chart.scenario("sasl-tls")
+    data = release.one("ConfigMap")["data"]
+    assert data["SMS_BRIDGE_KAFKA__SECURITY_PROTOCOL"] == "SASL_SSL"
+    for pod in release.pods():
+        mounts = {mount["name"]: mount["mountPath"] for mount in pod.main["volumeMounts"]}
+        for name, file in (("SSL_CAFILE", "ca.crt"), ("SSL_CERTFILE", "tls.crt"), ("SSL_KEYFILE", "tls.key")):
+            assert data[f"SMS_BRIDGE_KAFKA__{name}"] == f"{mounts['kafka-tls']}/{file}"
+
+
+def test_the_topics_job_brings_what_it_needs(chart: Chart) -> None:
+    """It runs before anything else of the release is there, so it refers to nothing of it."""
+    release = chart.scenario("sasl-tls")
+    job = release.one("Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    spec = job["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert container["args"] == ["topics", "--apply"]
+    assert "envFrom" not in container
+    assert "serviceAccountName" not in spec
+    (secret,) = (one["secret"]["secretName"] for one in spec["volumes"] if one["name"] == "secrets")
+    hook = release.one("Secret", "-topics")["metadata"]
+    assert hook["name"] == secret
+    assert hook["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    weights = [int(one["annotations"]["helm.sh/hook-weight"]) for one in (hook, job["metadata"])]
+    assert weights == sorted(weights)
+    assert weights[0] < weights[1]
+
+
+def test_the_test_pod_only_looks(chart: Chart) -> None:
+    """`helm test` changes nothing in the cluster."""
+    pod = chart.scenario("minimal").one("Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    (container,) = pod["spec"]["containers"]
+    assert container["args"] == ["check"]
+    # It looks whether the cache's folder can be written; here it is one of its own.
+    assert {"name": "state", "mountPath": "/var/lib/sms-bridge"} in container["volumeMounts"]
+    assert {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}} in pod["spec"]["volumes"]
+
+
+def test_a_scaler_alone_decides_about_replicas(chart: Chart) -> None:
+    """An upgrade doesn't put back what the autoscalers have done."""
+    release = chart.scenario("everything")
+    for pod in release.services():
+        assert "replicas" not in pod.owner["spec"]
+    scalers = [*release.all("HorizontalPodAutoscaler"), *release.all("ScaledObject")]
+    targets = {(one["spec"]["scaleTargetRef"]["kind"], one["spec"]["scaleTargetRef"]["name"]) for one in scalers}
+    assert targets == {(pod.owner["kind"], pod.owner["metadata"]["name"]) for pod in release.services()}
+
+
+def test_keda_looks_at_the_trackers_lag(chart: Chart) -> None:
+    """The group and topic are the service's own, and the log-in comes from its secrets."""
+    release = chart.scenario("everything")
+    (trigger,) = release.one("ScaledObject")["spec"]["triggers"]
+    assert trigger["metadata"]["consumerGroup"] == "sms.tracker"
+    assert trigger["metadata"]["topic"] == "sms.journal"
+    keys = {one["parameter"]: one for one in release.one("TriggerAuthentication")["spec"]["secretTargetRef"]}
+    assert keys.keys() == {"username", "password", "ca", "cert", "key"}
+    files = release.one("Secret", "-bridge")["stringData"]
+    assert keys["username"]["key"] in files
+    assert keys["password"]["key"] in files
+
+
+def test_the_policy_opens_what_is_needed_and_no_more(chart: Chart) -> None:
+    """Callbacks and metrics in, by port; names, Kafka and providers out."""
+    release = chart.scenario("everything")
+    trackers, receivers = (release.one("NetworkPolicy", suffix)["spec"] for suffix in ("-trackers", "-receivers"))
+    for spec in (trackers, receivers):
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+        assert all(rule.get("from") and rule.get("ports") for rule in spec["ingress"])
+        assert all(rule.get("to") and rule.get("ports") for rule in spec["egress"])
+    assert ports(trackers["ingress"]) == {"admin"}
+    assert ports(receivers["ingress"]) == {"admin", "http"}
+    assert ports(trackers["egress"]) == {53, 9093, 9094, 443, 8443, 4317}
+    assert ports(receivers["egress"]) == {53, 9093, 9094, 4317}
+
+
+def ports(rules: Any) -> set[Any]:
+    """The ports of a policy's rules."""
+    return {port["port"] for rule in rules for port in rule["ports"]}
+
+
+def test_without_monitoring_nothing_needs_an_operator(chart: Chart) -> None:
+    """A bare cluster takes the chart: only kinds that Kubernetes itself has."""
+    kinds = {one["kind"] for one in chart.scenario("no-monitoring").objects}
+    assert kinds == {"ConfigMap", "Secret", "Service", "StatefulSet"}
+
+
+def test_metrics_are_scraped_from_every_pod(chart: Chart) -> None:
+    """The ServiceMonitor finds the one Service that has the admin port, and that one every pod, ready or not."""
+    release = chart.scenario("everything")
+    monitor = release.one("ServiceMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    (service,) = (one for one in release.all("Service") if wanted <= one["metadata"]["labels"].items())
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert [port["name"] for port in service["spec"]["ports"]] == [monitor["spec"]["endpoints"][0]["port"]]
+    assert len(release.selected(service["spec"]["selector"])) == len(release.services()) == 2

@@ -1,0 +1,162 @@
+"""What must hold of every object in every scenario of `ci/`."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.accounts import build_accounts
+from bridge.settings.loading import load_settings
+from tests.support.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Release
+from tests.support.helm.pod_security import violations
+
+KUBERNETES = "1.36"
+OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule", "HTTPRoute", "ExternalSecret"}
+"""Kinds that come with an operator, not with Kubernetes."""
+
+MARK = "only-for-tests"
+"""Stands in every secret of the scenarios."""
+
+NAMES = {"sms", "sms-bridge"}
+"""Of users: kept with the secrets, but none."""
+
+pytestmark = pytest.mark.parametrize("scenario", SCENARIOS)
+
+
+def test_lint_finds_nothing(chart: Chart, scenario: str) -> None:
+    """Helm's own rules hold, warnings included."""
+    assert "0 chart(s) failed" in chart.run("lint", scenario, "--strict")
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> Any:
+    """The schemas of Kubernetes; each is read once."""
+    module = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate isn't installed (make setup)")
+    module.utils.schema_contents = cache(module.utils.schema_contents)
+    return module
+
+
+def test_kubernetes_knows_every_member(release: Release, scenario: str, kubernetes: Any) -> None:
+    """The API server's strict validation takes every object."""
+    for one in release.objects:
+        if one["kind"] not in OPERATORS:
+            kubernetes.validate(one, KUBERNETES, strict=True)
+
+
+def test_restricted_admits_every_pod(release: Release, scenario: str) -> None:
+    """Pods run in a namespace that enforces Pod Security `restricted`; root stays read-only, the user is a number."""
+    for pod in release.pods():
+        assert list(violations(pod.spec)) == [], pod.name
+        assert pod.spec["securityContext"]["runAsUser"] > 0
+        assert pod.spec["automountServiceAccountToken"] is False
+        for container in pod.containers:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_every_container_has_requests_and_limits(release: Release, scenario: str) -> None:
+    """No pod can take a node's memory."""
+    for pod in release.pods():
+        for container in pod.containers:
+            for kind in ("requests", "limits"):
+                assert container["resources"][kind].keys() >= {"cpu", "memory"}, f"{pod.name} {kind}"
+
+
+def test_the_service_accepts_its_variables(release: Release, scenario: str, tmp_path: Path) -> None:
+    """What the chart sets is what the service reads: no pod stops at its start over a name or a value."""
+    for number, pod in enumerate(release.pods()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        settings = load_settings(release.environment(pod, folder))
+        assert build_accounts(settings), pod.name
+        assert (settings.http.port, settings.admin.port) == (8080, 9090)
+
+
+def test_services_dont_become_variables(release: Release, scenario: str) -> None:
+    """A Service called sms-bridge gives pods SMS_BRIDGE_PORT by default, which the service would refuse."""
+    assert all(pod.spec["enableServiceLinks"] is False for pod in release.pods())
+
+
+def test_no_secret_outside_a_secret(release: Release, scenario: str) -> None:
+    """Whoever may read ConfigMaps, pods or annotations learns no secret."""
+    assert all(MARK in secret or secret in NAMES for secret in release.secrets())
+    for one in release.objects:
+        assert one["kind"] == "Secret" or MARK not in json.dumps(one), one["metadata"]["name"]
+
+
+def test_notes_tell_urls_and_no_secret(chart: Chart, release: Release, scenario: str) -> None:
+    """After an install one knows what to enter at the providers, and a log of it holds nothing secret."""
+    told = chart.run("install", scenario, "--dry-run=client", "--hide-secret")
+    notes = told.partition("NOTES:")[2]
+    for provider in ("dexatel", "speedocom"):
+        assert f"/dlr/{provider}/" in notes
+    assert MARK not in notes
+
+
+def test_the_way_in_leads_to_callbacks_only(release: Release, scenario: str) -> None:
+    """Metrics and probes can't be reached from outside."""
+    public = release.one("Service", "-bridge")
+    assert [port["targetPort"] for port in public["spec"]["ports"]] == ["http"]
+    for pod in release.selected(public["spec"]["selector"]):
+        ports = {port["name"]: port["containerPort"] for port in pod.main["ports"]}
+        assert ports == {"http": 8080, "admin": 9090}
+    for backend, path in _ways_in(release):
+        assert (backend, path) == (public["metadata"]["name"], "/dlr")
+
+
+def _ways_in(release: Release) -> list[tuple[str, str]]:
+    found = []
+    for one in release.all("Ingress"):
+        for rule in one["spec"]["rules"]:
+            found += [(path["backend"]["service"]["name"], path["path"]) for path in rule["http"]["paths"]]
+    for one in release.all("HTTPRoute"):
+        for rule in one["spec"]["rules"]:
+            (backend,), (match,) = rule["backendRefs"], rule["matches"]
+            found.append((backend["name"], match["path"]["value"]))
+    return found
+
+
+def test_probes_ask_the_admin_port(release: Release, scenario: str) -> None:
+    """Kubernetes sees whether a pod lives and is ready, and gives it time to drain."""
+    for pod in release.services():
+        probes = [(pod.main[f"{kind}Probe"]["httpGet"]) for kind in ("startup", "liveness", "readiness")]
+        assert [probe["path"] for probe in probes] == ["/livez", "/livez", "/readyz"]
+        assert {probe["port"] for probe in probes} == {"admin"}
+        assert pod.spec["terminationGracePeriodSeconds"] == 30
+
+
+def test_every_selector_finds_pods(release: Release, scenario: str) -> None:
+    """Services, budgets, policies and spreads mean pods that there are; pods that run once are nobody's backend."""
+    stays = {pod.name for pod in release.services()}
+    for one in release.all("Service"):
+        found = {pod.name for pod in release.selected(one["spec"]["selector"])}
+        assert found, one["metadata"]["name"]
+        assert found <= stays
+    for one in release.all("PodDisruptionBudget"):
+        assert len(release.selected(one["spec"]["selector"]["matchLabels"])) == 1
+    for pod in release.services():
+        assert pod.owner["spec"]["selector"]["matchLabels"].items() <= pod.labels.items()
+        for spread in pod.spec["topologySpreadConstraints"]:
+            assert spread["labelSelector"]["matchLabels"].items() <= pod.labels.items()
+
+
+def test_every_mount_has_its_volume(release: Release, scenario: str) -> None:
+    """No pod waits forever for a volume that nobody describes."""
+    for pod in release.pods():
+        claimed = {claim["metadata"]["name"] for claim in pod.owner["spec"].get("volumeClaimTemplates", [])}
+        volumes = {volume["name"] for volume in pod.spec["volumes"]} | claimed
+        for container in pod.containers:
+            assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes, pod.name
+
+
+def test_objects_are_in_the_releases_namespace_with_its_labels(release: Release, scenario: str) -> None:
+    """An uninstall, or a look at the labels, finds everything."""
+    for one in release.objects:
+        assert one["metadata"]["namespace"] == NAMESPACE
+        if not _is_extra(one):
+            assert one["metadata"]["labels"]["app.kubernetes.io/instance"] == "sms"
+
+
+def _is_extra(one: Object) -> bool:
+    return one["kind"] == "ExternalSecret" or str(one["metadata"]["name"]).endswith("-extra")

@@ -1,0 +1,182 @@
+"""What the chart takes for values: no misspelt one, none that contradict each other, every one documented."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from bridge.settings.model import Settings
+from bridge.settings.providers import (
+    DexatelAccountSettings,
+    SignatureSettings,
+    SpeedocomAccountSettings,
+    WebhookAccountSettings,
+)
+from scripts.values_table import rows, undocumented, with_table
+from tests.support.helm.chart import Chart, Refused
+from tests.support.paths import CHART_FOLDER
+
+SET_BY_THE_CHART = {"HTTP__PORT", "ADMIN__PORT", "STATE__DIRECTORY"}
+"""Settings that `config` refuses, because ports and mounts depend on them; and all of `KAFKA__`, which is `kafka`."""
+
+TYPOS = {
+    "top level": {"persistance": {"enabled": False}},
+    "group": {"kafka__bootstrapServer": "kafka:9092"},
+    "deep": {"receiver__autoscaling__inflight": {"enabled": True}},
+    "setting": {"config__DEXATEL__POL": "never"},
+    "choice": {"config__FOLLOW__EMIT": "finals"},
+    "duration": {"config__HTTP__ACK_TIMEOUT": "5"},
+    "secret": {"secrets__DEXATEL__TOKENS": "x"},
+    "server without port": {"kafka__bootstrapServers": "kafka"},
+    "account's setting": {"config__DEXATEL__ACCOUNTS__OTHER__POL": "never"},
+}
+
+COMBINATIONS = {
+    "own secret and values": ({"existingSecret": "mine"}, "/secrets"),
+    "a secret in config": ({"config__DEXATEL__TOKEN": "x"}, "DEXATEL__TOKEN"),
+    "secrets of accounts in config": ({"config__DEXATEL__ACCOUNTS": {"A": {"TOKEN": "x"}}}, "DEXATEL__ACCOUNTS"),
+    "what the chart sets": ({"config__HTTP__PORT": 8081}, "HTTP__PORT"),
+    "autoscaling without split": ({"receiver__autoscaling__enabled": True}, "/split"),
+    "keda without split": ({"tracker__keda__enabled": True}, "/split"),
+    "ingress without host": ({"ingress__enabled": True}, "/ingress/host"),
+    "route without gateway": ({"httpRoute__enabled": True}, "/httpRoute/parentRefs"),
+    "log-in without password": ({"kafka__sasl__enabled": True}, "KAFKA__SASL_PASSWORD"),
+    "certificate without key": (
+        {"kafka__tls": {"enabled": True, "existingSecret": "a", "certKey": "tls.crt"}},
+        "/kafka/tls/keyKey",
+    ),
+    "certificates without TLS": ({"kafka__tls__existingSecret": "a"}, "/kafka/tls/enabled"),
+    "hash without key": ({"config__PRIVACY__RECIPIENT": "hash"}, "PRIVACY__HASH_KEY"),
+    "more trackers than partitions": ({"tracker__replicas": 25}, "tracker.replicas is 25"),
+    "as many as before, but fewer partitions": (
+        {"tracker__replicas": 5, "config__TOPICS__JOURNAL_PARTITIONS": 4},
+        "has 4 partitions",
+    ),
+    "keda beyond partitions": (
+        {"split": True, "tracker__keda": {"enabled": True, "maxReplicas": 30}},
+        "maxReplicas is 30",
+    ),
+    "fewest above most": (
+        {"split": True, "receiver__autoscaling": {"enabled": True, "minReplicas": 9}},
+        "minReplicas is more",
+    ),
+    "no time to drain": ({"preStopSeconds": 20}, "preStopSeconds"),
+    "no brokers": ({"kafka__bootstrapServers": ""}, "/kafka/bootstrapServers"),
+}
+
+
+@pytest.mark.parametrize("values", TYPOS.values(), ids=TYPOS)
+def test_a_typing_error_is_refused(chart: Chart, values: dict[str, Any]) -> None:
+    """A value that nobody reads is found before the install, not in the night after it."""
+    with pytest.raises(Refused):
+        render(chart, values)
+
+
+@pytest.mark.parametrize(("values", "named"), COMBINATIONS.values(), ids=COMBINATIONS)
+def test_a_contradiction_is_refused(chart: Chart, values: dict[str, Any], named: str) -> None:
+    """Values that can't work together never reach the cluster, and the refusal names one of them."""
+    with pytest.raises(Refused, match=named):
+        render(chart, values)
+
+
+def test_a_release_needs_a_provider(chart: Chart, tmp_path: Path) -> None:
+    """Pods that would stop at their start aren't made."""
+    values = tmp_path / "values.yaml"
+    values.write_text("kafka: {bootstrapServers: kafka:9092}")
+    with pytest.raises(Refused, match="at least one provider"):
+        chart.run("template", str(values))
+
+
+def test_a_refusal_repeats_no_secret(chart: Chart) -> None:
+    """A log of a pipeline that failed holds no secret."""
+    with pytest.raises(Refused) as refused:
+        render(chart, {"secrets__DEXATEL__CALLBACK_SECRETS": "too-short"})
+    assert "CALLBACK_SECRETS" in str(refused.value)
+    assert "too-short" not in str(refused.value)
+
+
+def render(chart: Chart, values: dict[str, Any]) -> None:
+    """The scenario `minimal` with these values. In names of settings, the underscores stay."""
+    named = {re.sub(r"(?<=[a-z])__", ".", name): value for name, value in values.items()}
+    chart.run("template", "minimal", *(f"--set-json={name}={json.dumps(value)}" for name, value in named.items()))
+
+
+def test_the_schema_knows_every_setting() -> None:
+    """What the service reads can be set by `config` or `secrets`, and a secret only by `secrets`."""
+    schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())["properties"]
+    settings = {name: kind for name, kind in settings_of(Settings) if name not in SET_BY_THE_CHART}
+    secret = {name for name, kind in settings.items() if "SecretStr" in kind} | {"KAFKA__SASL_USERNAME"}
+    assert set(schema["secrets"]["properties"]) == secret
+    assert set(schema["config"]["properties"]) == {name for name in settings.keys() - secret if "KAFKA__" not in name}
+    for model, prefix in (
+        (DexatelAccountSettings, "DEXATEL__ACCOUNTS__AN_OTHER"),
+        (SpeedocomAccountSettings, "SPEEDOCOM__ACCOUNTS__AN_OTHER"),
+        (WebhookAccountSettings, "WEBHOOKS__AN_OTHER"),
+        (WebhookAccountSettings, "WEBHOOKS__AN_OTHER__ACCOUNTS__AND_ANOTHER"),
+    ):
+        for name, kind in settings_of(model):
+            group = "secrets" if "SecretStr" in kind else "config"
+            full = f"{prefix}__{name}"
+            assert any(re.search(pattern, full) for pattern in schema[group]["patternProperties"]), full
+
+
+def test_the_schema_knows_every_choice() -> None:
+    """A setting's words in the schema are those of the service."""
+    config = json.loads((CHART_FOLDER / "values.schema.json").read_text())["properties"]["config"]["properties"]
+    choices = {name: json.loads(kind) for name, kind in settings_of(Settings) if kind.startswith("[")}
+    assert {name: choice["enum"] for name, choice in config.items() if "enum" in choice} == {
+        name: words for name, words in choices.items() if not name.startswith("KAFKA__")
+    }
+
+
+def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str]]:
+    """The names of a model's settings, each with its type, or its choices as a JSON list."""
+    found: list[tuple[str, str]] = []
+    for name, field in model.model_fields.items():
+        kind, full = field.annotation, f"{prefix}{name.upper()}"
+        if name == "signature":
+            kind = SignatureSettings
+        if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
+            found += settings_of(kind, f"{full}__")
+        elif get_origin(kind) is Literal:
+            found.append((full, json.dumps(get_args(kind))))
+        elif name not in {"accounts", "webhooks"}:
+            found.append((full, f"{kind} {SecretStr if name.endswith('secrets') else ''}"))
+    return found
+
+
+def test_every_value_is_documented() -> None:
+    """No value has to be looked up in a template."""
+    text = (CHART_FOLDER / "values.yaml").read_text()
+    assert undocumented(text) == set()
+    assert len(list(rows(text))) > 90
+
+
+def test_the_readmes_table_is_current() -> None:
+    """What the README says of a value is what values.yaml says (`python -m scripts.values_table` writes it)."""
+    readme = (CHART_FOLDER / "README.md").read_text()
+    assert readme == with_table(readme, (CHART_FOLDER / "values.yaml").read_text())
+
+
+def test_the_schema_has_every_value() -> None:
+    """A documented value can be set."""
+    schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())
+    for row in rows((CHART_FOLDER / "values.yaml").read_text()):
+        place = schema
+        for part in row.path.split("."):
+            assert part in place["properties"], row.path
+            place = place["properties"][part]
+
+
+def test_the_schema_is_closed() -> None:
+    """Every object with members of its own refuses others."""
+    schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())
+    places = [schema]
+    while places:
+        place = places.pop()
+        if "properties" in place:
+            assert place["additionalProperties"] is False
+            places += place["properties"].values()

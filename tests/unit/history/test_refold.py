@@ -1,0 +1,156 @@
+"""An attempt's story, folded again from its entries: what was decided comes out, and differences are owned up to."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.attempt import Followed, Parked, State
+from bridge.core.delivery import Delivery, Source, Status
+from bridge.core.entries import Entry
+from bridge.core.lifecycle import EntryPosition, FoldOutcome, expire, fold
+from bridge.dead_letters import DeadLetter, SourcePosition
+from bridge.history.refold import UNKNOWN, WAITING, AttemptRecords, JournaledEntry, PublishedEvent, Timeline
+from bridge.history.refold import refold as tell_again
+from bridge.history.search import is_about, mentions, parse_attempt_keys
+from tests.support.core.story import HOUR, KEY, POLICY, SENT_AT, report, sent
+from tests.support.settings import accounts
+
+ALL = 2**40
+
+
+PAUSE = 46 * HOUR
+"""Long enough for a parked report to be given up, too short for a sent event to be too old."""
+
+
+def heard(entries: Iterable[Entry], pause_before: int | None = None) -> list[JournaledEntry]:
+    """Entries as the journal holds them, a second apart, with one pause."""
+    pauses = [PAUSE if pause_before is not None and number >= pause_before else 0 for number in range(100)]
+    return [JournaledEntry(n, SENT_AT + 1000 * n + pauses[n], entry) for n, entry in enumerate(entries)]
+
+
+def published(deliveries: Iterable[Delivery]) -> list[PublishedEvent]:
+    """Events as `sms.delivery` holds them."""
+    return [PublishedEvent(0, number, one.as_json()) for number, one in enumerate(deliveries)]
+
+
+def lived(journal: list[JournaledEntry], expired_before: int | None) -> tuple[list[Delivery], list[int]]:
+    """What the tracker would have published, its timer running out before this entry; and what it gave up."""
+    state: State = None
+    deliveries: list[Delivery] = []
+    gone: list[int] = []
+    for number, one in enumerate((*journal, None)):
+        if number == expired_before and (
+            isinstance(state, Parked) or (isinstance(state, Followed) and state.final_at is None)
+        ):
+            folded = expire(KEY, state, SENT_AT + PAUSE, POLICY)
+            deliveries += [publication.delivery for publication in folded.publications]
+            gone += [letter.offset for letter in folded.rejections]
+            state = folded.state
+        if one:
+            folded = fold(KEY, state, one.entry, EntryPosition(one.offset, one.journaled_at), POLICY)
+            deliveries += [publication.delivery for publication in folded.publications]
+            state = folded.state
+    return deliveries, gone
+
+
+ENTRIES = st.lists(st.sampled_from([sent(), *(report(status) for status in (*Status, None))]), min_size=1, max_size=8)
+
+
+@given(ENTRIES, st.none() | st.integers(0, 8))
+def test_whatever_happened_is_told_as_it_was(entries: list[Entry], expired_before: int | None) -> None:
+    """In any order, with a timer at any time: the story's events are those that were published."""
+    journal = heard(entries, expired_before)
+    deliveries, gone = lived(journal, expired_before)
+    story = tell_again(KEY, AttemptRecords(journal, published(deliveries), gone, ALL), POLICY)
+    assert story.agrees
+    assert [event for step in story.steps for event in step.events] == [one.as_json() for one in deliveries]
+    assert [step.offset for step in story.steps if step.entry] == [one.offset for one in journal]
+
+
+def outcomes(story: Timeline) -> list[FoldOutcome | None]:
+    """What was decided, step by step."""
+    return [step.outcome for step in story.steps]
+
+
+def test_what_waits_for_the_tracker_isnt_decided() -> None:
+    """Entries behind the tracker's place are shown without a decision that nobody has taken yet."""
+    story = tell_again(KEY, AttemptRecords(heard([sent(), report(Status.SENT)]), [], (), 1), POLICY)
+    assert outcomes(story) == [FoldOutcome.FOLLOWED, None]
+    assert story.steps[-1].why == WAITING
+
+
+def test_a_lost_beginning_is_owned_up_to() -> None:
+    """Without the sent event nothing can be told of what followed, and nothing is made up."""
+    journal = heard([sent(), report(Status.SENT), report(Status.DELIVERED)])
+    deliveries, _ = lived(journal, None)
+    story = tell_again(KEY, AttemptRecords(journal[1:], published(deliveries), (), ALL), POLICY)
+    assert [(step.outcome, step.why) for step in story.steps] == [(None, UNKNOWN)] * 2
+    assert (story.message_id, story.agrees) == ("m-1", True)
+
+
+def test_a_difference_is_owned_up_to() -> None:
+    """What was published under other settings isn't what comes out today, and the story says so."""
+    journal = heard([sent(), report(Status.SENT), report(Status.DELIVERED)])
+    deliveries, _ = lived(journal, None)
+    kept_back = tell_again(
+        KEY, AttemptRecords(journal, published(deliveries), (), ALL), POLICY._replace(emit_interim=False)
+    )
+    assert not kept_back.agrees
+
+
+def test_a_deadline_is_where_it_was() -> None:
+    """A report that came after it is a correction, not the first word."""
+    journal = heard([sent(), report(Status.DELIVERED)], 1)
+    deliveries, _ = lived(journal, 1)
+    story = tell_again(KEY, AttemptRecords(journal, published(deliveries), (), ALL), POLICY)
+    assert [step.source for step in story.steps] == ["sent", Source.DEADLINE, "callback"]
+    assert "corrects" in story.steps[-1].why
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("dexatel:7", ["dexatel:default:7", "dexatel:promo:7"]),
+        ("dexatel:promo:7", ["dexatel:promo:7", "dexatel:default:promo:7", "dexatel:promo:promo:7"]),
+        ("dexatel:a:b", ["dexatel:default:a:b", "dexatel:promo:a:b"]),
+        ("nexmo:7", []),
+        ("order-7", []),
+        ("dexatel:", []),
+    ],
+)
+def test_what_an_id_may_mean(name: str, keys: list[str]) -> None:
+    """A provider's id may hold colons, and an account may be left out."""
+    assert parse_attempt_keys(name, accounts(DEXATEL__ACCOUNTS__PROMO__CALLBACK_SECRETS="another-secret-of-16")) == keys
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b'{"id":"7"}', True),
+        (b"id=7&x=1", True),
+        (b'{"id":"17"}', False),
+        (b'{"id":"7-1"}', False),
+        (b"", False),
+    ],
+)
+def test_an_id_is_a_word_of_its_own(value: bytes, expected: bool) -> None:  # noqa: FBT001 - a row of a table
+    """Nobody wants the dead letters of message 17 when asking for 7."""
+    assert mentions(value, ["7"]) is expected
+
+
+def test_a_dead_letter_is_about_what_it_names() -> None:
+    """By the place of an entry, or by an id on the same account."""
+    letter = DeadLetter("unmatched", "", None, b"", 0, SourcePosition("journal", 1, 5))
+    assert is_about(letter, KEY, {("journal", 1, 5)})
+    assert not is_about(letter, KEY, {("journal", 2, 5)})
+    named = letter._replace(source=None, value=b"id=p-1", provider="dexatel")
+    assert is_about(named, KEY, ())
+    assert not is_about(named._replace(provider="speedocom"), KEY, ())
+
+
+def test_times_are_counted_from_the_sent_event() -> None:
+    """The story's clock is the journal's."""
+    story = tell_again(KEY, AttemptRecords(heard([sent(gives_up_at=SENT_AT + HOUR)]), [], (), ALL), POLICY)
+    assert [step.at for step in story.steps] == [SENT_AT]

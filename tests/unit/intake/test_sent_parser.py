@@ -1,0 +1,228 @@
+"""How somebody else's sent event is read."""
+
+import base64
+import json
+from typing import Any
+
+import orjson
+import pytest
+
+from bridge.accounts import build_accounts
+from bridge.core.entries import Sent
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.privacy import Privacy
+from tests.support.settings import settings_of
+
+HOUR = 3_600_000
+EVENT = {
+    "message_id": "m-1",
+    "provider": "dexatel",
+    "provider_message_id": "0042",
+    "sent_at": "2026-01-31T12:00:00+03:00",
+}
+SENT_AT = 1_769_850_000_000
+NOW = SENT_AT + 1_000
+
+
+def reader(**changes: str) -> SentParser:
+    """A reader with these settings."""
+    settings = settings_of(**changes)
+    return SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
+
+
+def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
+    """Read an event that should be readable."""
+    entry = (using or reader()).parse(orjson.dumps(event | members), NOW)
+    assert isinstance(entry, Sent)
+    return entry
+
+
+def test_the_necessary_is_enough() -> None:
+    """With only the required members, the rest has its defaults, and times count from when it was sent."""
+    assert read(EVENT) == Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
+
+
+def test_every_member_is_taken() -> None:
+    """Optional members are carried; unknown ones and nulls don't matter."""
+    entry = reader().parse(
+        orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
+        NOW,
+        [("traceparent", b"00-1-2-01")],
+        ("sms.sent", 3, 7),
+    )
+    assert isinstance(entry, Sent)
+    assert (entry.recipient, entry.sender, entry.metadata) == ("+254", "ACME", {"a": "b"})
+    assert (entry.traceparent, entry.origin) == ("00-1-2-01", ("sms.sent", 3, 7))
+
+
+def test_a_scheduled_message_counts_from_its_schedule() -> None:
+    """Ages and the end count from the scheduled time where that is later."""
+    entry = read(EVENT, scheduled_at="2026-01-31T10:00:00Z")
+    assert (entry.starts_at, entry.gives_up_at) == (SENT_AT + HOUR, SENT_AT + 48 * HOUR)
+    assert read(EVENT, scheduled_at="2026-01-31T08:00:00Z").starts_at == SENT_AT
+
+
+def test_the_sender_may_say_when_to_give_up() -> None:
+    """The sender's end counts, clamped to the longest that is followed."""
+    assert read(EVENT, give_up_at="2026-01-31T09:30:00Z").gives_up_at == SENT_AT + HOUR // 2
+    assert read(EVENT, give_up_at="2027-01-31T09:30:00Z").gives_up_at == SENT_AT + 7 * 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [("007", "007"), (7, "7"), (2**64 - 1, "18446744073709551615"), ("a:b/ c", "a:b/ c")]
+)
+def test_ids_are_opaque(given: Any, taken: str) -> None:
+    """Leading zeros survive, and a whole number is its digits."""
+    assert read(EVENT, provider_message_id=given).provider_message_id == taken
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", DeadLetterReason.MALFORMED),
+        (b"no json", DeadLetterReason.MALFORMED),
+        (b"[1]", DeadLetterReason.MALFORMED),
+        (b"\xff\xfe", DeadLetterReason.MALFORMED),
+        (orjson.dumps({**EVENT, "sent_at": None}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "yesterday"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "2026-01-31T12:00:00"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": 1_769_850_000}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "9999-12-31T23:59:59.9999999Z"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "0001-01-01T00:00:00Z"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "sent_at": "2026-02-02T12:00:00+03:00"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "scheduled_at": "9999-12-31T23:59:59-12:00"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "message_id": ""}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "message_id": True}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider_message_id": 1.5}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider_message_id": "é" * 65}), DeadLetterReason.INVALID),
+        (orjson.dumps(EVENT).replace(b'"0042"', b"18446744073709551616"), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "metadata": {"a": 1}}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider": "Dexatel!"}), DeadLetterReason.INVALID),
+        (orjson.dumps({**EVENT, "provider": "acme"}), DeadLetterReason.UNKNOWN_PROVIDER),
+        (orjson.dumps({**EVENT, "account": "promo"}), DeadLetterReason.UNKNOWN_ACCOUNT),
+    ],
+)
+def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
+    """Bad input is poison with a reason, and nothing else is ever raised."""
+    with pytest.raises(PoisonMessageError) as poison:
+        reader().parse(value, NOW)
+    assert poison.value.reason is reason
+
+
+def test_tombstones_are_skipped() -> None:
+    """A null value says nothing about any message."""
+    assert reader().parse(None, NOW) is SkipReason.TOMBSTONE
+
+
+def test_another_shape_is_read_by_settings() -> None:
+    """JSON pointers, constants, names of providers and a filter read a topic that was there before."""
+    using = reader(
+        SENT__FIELDS='{"message_id":"/data/id","provider_message_id":"/data/refs/0","sent_at":"/at","provider":"/via"}',
+        SENT__CONSTANTS='{"sender":"ACME"}',
+        SENT__PROVIDERS='{"DX":"dexatel"}',
+        SENT__WHERE='{"/type":["sms.sent","sms.resent"]}',
+    )
+    theirs = {"type": "sms.sent", "at": "2026-01-31T09:00:00Z", "via": "DX", "data": {"id": 5, "refs": ["0042"]}}
+    entry = read(theirs, using)
+    assert (entry.message_id, entry.provider, entry.provider_message_id) == ("5", "dexatel", "0042")
+    assert (entry.sent_at, entry.sender) == (SENT_AT, "ACME")
+    assert using.parse(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is SkipReason.FILTERED
+
+
+def test_confluent_framing_is_stripped() -> None:
+    """The five bytes that a registry's serialiser puts in front don't matter."""
+    assert isinstance(reader().parse(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)
+
+
+@pytest.mark.parametrize("moment", [1_769_850_000, 1_769_850_000_000, "1769850000", "1769850000000", 1_769_850_000.0])
+def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
+    """Seconds or milliseconds, as number or text, where a pointer says which member holds the time."""
+    using = reader(SENT__FIELDS='{"sent_at":"/ts","give_up_at":"/until"}')
+    theirs = {**EVENT, "sent_at": None, "ts": moment}
+    assert read(theirs, using).sent_at == SENT_AT
+    assert read({**theirs, "until": SENT_AT // 1000 + 60}, using).gives_up_at == SENT_AT + 60_000
+    assert read({**theirs, "ts": EVENT["sent_at"]}, using).sent_at == SENT_AT
+
+
+@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, "12 o'clock", 10**40])
+def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
+    """What is no moment of our days is refused, and nothing else is raised."""
+    value = json.dumps({**EVENT, "ts": moment}).encode()
+    with pytest.raises(PoisonMessageError) as poison:
+        reader(SENT__FIELDS='{"sent_at":"/ts"}').parse(value, NOW)
+    assert poison.value.reason in {DeadLetterReason.INVALID, DeadLetterReason.MALFORMED}
+
+
+ATTRIBUTES = {
+    "specversion": "1.0",
+    "id": "ce-1",
+    "type": "sms.sent",
+    "source": "/sender",
+    "time": "2026-01-31T09:00:00Z",
+}
+BINARY = [(f"ce_{name}", text.encode()) for name, text in ATTRIBUTES.items()]
+
+
+def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, bytes]]]]:
+    """One event as every mode writes it: value and headers."""
+    encoded = base64.b64encode(orjson.dumps(data)).decode()
+    return [
+        (
+            orjson.dumps({**ATTRIBUTES, "data": data}),
+            [("content-type", b"application/cloudevents+json; charset=UTF-8")],
+        ),
+        (orjson.dumps({**ATTRIBUTES, "data": data}), []),
+        (orjson.dumps({**ATTRIBUTES, "data_base64": encoded}), []),
+        (orjson.dumps(data), [("content-type", b"application/json"), *BINARY]),
+    ]
+
+
+@pytest.mark.parametrize("mode", range(4), ids=["structured", "unlabelled", "base64", "binary"])
+def test_cloudevents_are_opened(mode: int) -> None:
+    """The data's members count; attributes can be pointed at and filtered by, the same in every mode."""
+    value, headers = in_each_mode(EVENT)[mode]
+    assert reader().parse(value, NOW, headers) == read(EVENT)
+    using = reader(
+        SENT__FIELDS='{"message_id":"/id","sent_at":"/time","provider_message_id":"/data/provider_message_id"}',
+        SENT__WHERE='{"/type":["sms.sent"]}',
+    )
+    assert reader(SENT__WHERE='{"/type":["sms.planned"]}').parse(value, NOW, headers) is SkipReason.FILTERED
+    entry = using.parse(value, NOW, headers)
+    assert isinstance(entry, Sent)
+    assert (entry.message_id, entry.sent_at, entry.provider_message_id) == ("ce-1", SENT_AT, "0042")
+
+
+def test_a_pointer_may_lead_from_the_data() -> None:
+    """Who maps a payload doesn't have to know that it travels in an envelope."""
+    using = reader(SENT__FIELDS='{"message_id":"/order/no"}')
+    for value, headers in in_each_mode({**EVENT, "message_id": None, "order": {"no": "m-7"}}):
+        entry = using.parse(value, NOW, headers)
+        assert isinstance(entry, Sent)
+        assert entry.message_id == "m-7"
+
+
+def test_the_trace_context_may_be_an_extension() -> None:
+    """CloudEvents carry it as an attribute; a header of its own comes first."""
+    value, _ = in_each_mode(EVENT)[1]
+    traced = value.replace(b'"id"', b'"traceparent":"00-1-2-01","id"', 1)
+    cases = [(traced, []), (orjson.dumps(EVENT), [*BINARY, ("ce_traceparent", b"00-1-2-01")])]
+    for event, headers in cases:
+        entry = reader().parse(event, NOW, headers)
+        assert isinstance(entry, Sent)
+        assert entry.traceparent == "00-1-2-01"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        orjson.dumps({**ATTRIBUTES, "data": "text"}),
+        orjson.dumps({**ATTRIBUTES, "data_base64": "!"}),
+        orjson.dumps({**ATTRIBUTES, "data_base64": "aGk="}),
+    ],
+)
+def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
+    """A CloudEvent about something that isn't JSON is none of ours to read."""
+    with pytest.raises(PoisonMessageError) as poison:
+        reader().parse(value, NOW)
+    assert poison.value.reason is DeadLetterReason.MALFORMED

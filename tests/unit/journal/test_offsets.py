@@ -1,0 +1,91 @@
+"""Where a group stands is believed only when its coordinator says so: one that still loads knows nothing yet."""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, NotCoordinatorError
+from aiokafka.structs import OffsetAndMetadata
+
+from bridge.journal import offsets as journal_offsets
+from bridge.journal.offsets import JournalOffset, fetch_journal_offset, open_journal
+from bridge.kafka import offsets
+
+TP = TopicPartition("journal", 3)
+NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;journal-id")
+
+
+class Admin:
+    """Says one thing after the other, and the last again and again. None is a refusal."""
+
+    def __init__(self, *answers: OffsetAndMetadata | Exception | None) -> None:
+        self._answers = list(answers)
+
+    async def list_consumer_group_offsets(
+        self, _group: str, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """As the client's admin does."""
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return dict.fromkeys(partitions, answer) if answer else {}
+
+
+async def test_a_refusal_is_no_answer() -> None:
+    """Nor is a coordinator that moved: it is asked again."""
+    found = await fetch_journal_offset(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
+    assert found == JournalOffset(42, 24, "journal-id")
+
+
+async def test_nothing_is_nothing_when_the_answer_says_so() -> None:
+    """A group that never committed has no place."""
+    assert await fetch_journal_offset(Admin(None, NOTHING), "group", TP) is None
+
+
+async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never a guess."""
+    monkeypatch.setattr(offsets, "COORDINATOR_ATTEMPTS", 3)
+    with pytest.raises(CoordinatorNotAvailableError):
+        await fetch_journal_offset(Admin(None), "group", TP)
+
+
+class Journal:
+    """A journal that another process opens between the first look and the first commit."""
+
+    journal, group, tps = "journal", "group", (TP,)
+
+    def __init__(self, *_: object) -> None:
+        self.committed: list[Mapping[TopicPartition, int]] = []
+        Journal.last = self
+
+    last: "Journal"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def fetch_committed(self) -> Mapping[TopicPartition, JournalOffset]:
+        """Nothing at first; then what the other one committed."""
+        return {TP: JournalOffset(0, 1, "other")} if self.committed else {}
+
+    async def find_new_and_lost(
+        self, places: Mapping[TopicPartition, JournalOffset]
+    ) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """An empty journal."""
+        return [tp for tp in self.tps if tp not in places], []
+
+    async def commit(self, at: Mapping[TopicPartition, int]) -> None:
+        """Refused while the other one is in the group."""
+        self.committed.append(at)
+        if at:
+            raise CommitFailedError
+
+
+async def test_second_opener_adopts_the_first_ones_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second isn't let commit, looks again, and goes on."""
+    monkeypatch.setattr(journal_offsets, "_JournalOffsets", Journal)
+    await open_journal(None, "group", "journal", 1)  # type: ignore[arg-type]  # no client is made
+    assert Journal.last.committed == [{TP: 0}, {}]

@@ -1,0 +1,208 @@
+"""What is written can be read again, and says what the schema says."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.attempt import Followed, Parked, ParkedReport, State
+from bridge.core.delivery import Reason, Source, Status, Verdict
+from bridge.core.entries import Entry, Report, Sent
+from bridge.core.errors import PoisonMessageError
+from bridge.journal.serde import decode_entry, encode_entry
+from bridge.schemas import load_validator
+from bridge.state.serde import decode_state, encode_state
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+names = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
+times = st.integers(0, 253_402_300_799_000)
+details = st.dictionaries(st.sampled_from(["mccmnc", "segments", "price", "network_id", "tat"]), texts)
+verdicts = st.builds(Verdict, st.sampled_from(Status), st.sampled_from(Reason), st.none() | st.booleans())
+sents = st.builds(
+    Sent,
+    texts,
+    names,
+    names,
+    texts,
+    times,
+    times,
+    times,
+    st.none() | texts,
+    st.none() | texts,
+    st.dictionaries(texts, texts, max_size=3),
+    st.none() | texts,
+    st.none() | st.tuples(texts, st.integers(0, 99), st.integers(0, 2**62)),
+)
+sources = st.sampled_from([Source.CALLBACK, Source.POLL])
+
+
+def make_report(verdict: Verdict | None, members: tuple[Any, ...]) -> Report:
+    """A report with this verdict."""
+    status, reason, permanent = verdict or (None, None, None)
+    mapped = {"status": status, "reason": reason, "permanent": permanent}
+    names_of_members = [name for name in Report.__struct_fields__ if name not in {*mapped, "v"}]
+    return Report(**mapped, **dict(zip(names_of_members, members, strict=True)))  # type: ignore[arg-type]
+
+
+optional = st.none() | texts
+words = st.tuples(names, names, texts, optional, optional, details, st.none() | times, sources, times, texts)
+reports = st.builds(make_report, st.none() | verdicts, words)
+mapped_reports = st.builds(make_report, verdicts, words)
+
+
+def park(offset: int, report: Report) -> ParkedReport:
+    """A report as it is parked."""
+    assert report.verdict is not None
+    return ParkedReport.from_report(offset, report, report.verdict)
+
+
+states = st.builds(
+    Followed,
+    texts,
+    times,
+    times,
+    times,
+    st.none() | texts,
+    st.none() | texts,
+    st.dictionaries(texts, texts, max_size=3),
+    st.none() | texts,
+    st.none() | st.sampled_from(Status),
+    st.integers(0, 99),
+    st.none() | times,
+) | st.builds(
+    Parked,
+    times,
+    st.lists(st.builds(park, st.integers(0, 2**62), mapped_reports), max_size=4).map(tuple),
+)
+
+
+@given(sents | reports)
+def test_an_entry_survives_the_journal(entry: Entry) -> None:
+    """An entry is read as it was written, and is valid by the journal's schema."""
+    value = encode_entry(entry)
+    assert decode_entry(value) == entry
+    assert [error.message for error in load_validator("journal.v1").iter_errors(orjson.loads(value))] == []
+
+
+@given(states)
+def test_a_state_survives_the_state_topic(state: State) -> None:
+    """A state is read as it was written."""
+    assert state is not None
+    again = decode_state(encode_state(state))
+    assert again == state
+    assert type(again) is type(state)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'{"v":2,"type":"sent"}',
+        b'{"v":1,"type":"other"}',
+        b'{"v":1,"type":"sent"}',
+    ],
+)
+def test_what_is_no_entry_is_poison(value: bytes | None) -> None:
+    """Whatever somebody else put into the journal is told apart, and raises nothing else."""
+    with pytest.raises(PoisonMessageError):
+        decode_entry(value)
+
+
+def test_a_state_of_a_later_version_is_refused() -> None:
+    """A state that a newer release wrote is not misread."""
+    with pytest.raises(ValueError, match="version 2"):
+        decode_state(b'[2,"F"]')
+
+
+STORED_ENTRIES = {
+    b'{"v":1,"type":"sent","message_id":"m-1","provider":"dexatel","account":"default","provider_message_id":"p-1",'
+    b'"sent_at":1700000000000,"starts_at":1700000000000,"gives_up_at":1700169200000,"recipient":"254700000001",'
+    b'"sender":"ACME","metadata":{"campaign":"7"},"traceparent":"00-1-2-01","origin":["sms.sent",3,42]}': Sent(
+        "m-1",
+        "dexatel",
+        "default",
+        "p-1",
+        1700000000000,
+        1700000000000,
+        1700169200000,
+        "254700000001",
+        "ACME",
+        {"campaign": "7"},
+        "00-1-2-01",
+        ("sms.sent", 3, 42),
+    ),
+    b'{"v":1,"type":"report","provider":"dexatel","account":"default","provider_message_id":"p-1",'
+    b'"provider_status":"received","provider_code":null,"provider_details":{},"provider_time":null,"source":"poll",'
+    b'"observed_at":1700000001000,"raw":"{}","status":null,"reason":null,"permanent":null}': Report(
+        "dexatel",
+        "default",
+        "p-1",
+        None,
+        None,
+        None,
+        "received",
+        None,
+        {},
+        None,
+        Source.POLL,
+        1700000001000,
+        "{}",
+    ),
+}
+FAILED = Verdict(Status.FAILED, Reason.UNSPECIFIED, permanent=True)
+STORED_STATES = {
+    b'[1,"F","m-1",1700000000000,1700000000000,1700169200000,null,"ACME",{"campaign":"7"},null,"sent",2,null]': (
+        Followed(
+            "m-1",
+            1700000000000,
+            1700000000000,
+            1700169200000,
+            None,
+            "ACME",
+            {"campaign": "7"},
+            None,
+            Status.SENT,
+            2,
+        )
+    ),
+    b'[1,"P",1700021600000,[[5,"dexatel","default","p-1",["failed","unspecified",true],"failed","27",'
+    b'{"mccmnc":"63902"},1700000000400,"callback",1700000001000]]]': Parked(
+        1700021600000,
+        (
+            ParkedReport(
+                5,
+                "dexatel",
+                "default",
+                "p-1",
+                FAILED,
+                "failed",
+                "27",
+                {"mccmnc": "63902"},
+                1700000000400,
+                Source.CALLBACK,
+                1700000001000,
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "entry"), STORED_ENTRIES.items())
+def test_entries_of_version_1_stay_readable(value: bytes, entry: Entry) -> None:
+    """What is in a journal today is read the same by every later release."""
+    assert decode_entry(value) == entry
+
+
+@pytest.mark.parametrize(("value", "state"), STORED_STATES.items())
+def test_states_of_version_1_stay_as_they_are(value: bytes, state: State) -> None:
+    """What is in a state topic today is read, and written, the same by every later release."""
+    assert state is not None
+    assert decode_state(value) == state
+    assert encode_state(state) == value

@@ -1,0 +1,73 @@
+"""What is remembered of the log for whoever looks later."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bridge.observability import logs
+
+
+@pytest.fixture(params=["json", "console"])
+def notices(request: pytest.FixtureRequest) -> Iterator[logs.RecentNotices]:
+    """What is remembered of a log that is set up for this test."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    kept = logs.RecentNotices()
+    logs.configure_logging("info", request.param, kept)
+    yield kept
+    root.handlers[:], _ = before
+    root.setLevel(before[1])
+    structlog.reset_defaults()
+
+
+def test_the_last_warnings_and_errors_are_remembered(notices: logs.RecentNotices) -> None:
+    """Ours and the libraries'; neither what is less than a warning nor more than so many."""
+    log = structlog.get_logger("test")
+    log.info("nothing to worry about", number=1)
+    for number in range(logs.MAX_NOTICES):
+        log.warning("a poll failed", provider="dexatel", topics=["two", "of them"], number=number, nothing=None)
+    log.warning("nobody mapped this status", raw='{"to":"+447700900123"}')
+    logging.getLogger("somebody.else").error("it broke: %s", "badly")
+    try:
+        int("anybody's words")
+    except ValueError:
+        log.exception("a request failed")
+    *_, fourth, third, second, last = notices.latest()
+    assert len(notices.latest()) == logs.MAX_NOTICES
+    assert third.members["raw"] == '{"to":"+447…23"}', "no more of a phone number than the log has"
+    assert (fourth.level, fourth.text) == ("warning", "a poll failed")
+    assert fourth.members == {
+        "provider": "dexatel",
+        "topics": "two, of them",
+        "number": logs.MAX_NOTICES - 1,
+        "logger": "test",
+    }
+    assert (second.level, second.text, second.members["logger"]) == ("error", "it broke: badly", "somebody.else")
+    assert (last.text, last.members["error"]) == ("a request failed", "ValueError")
+    assert "anybody's" not in str(last)
+
+
+async def test_a_lost_connection_that_nobody_waited_for_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A request that fails with it says so by itself; whatever else is left alone is told."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(logs.ignore_lost_connections)
+
+    async def fail() -> None:
+        raise ConnectionResetError(104, "a task's own")
+
+    try:
+        for error in (ConnectionResetError(104, "a stream's"), ValueError("somebody's")):
+            loop.create_future().set_exception(error)
+        task = loop.create_task(fail())
+        await asyncio.wait([task])
+        del task
+    finally:
+        loop.set_exception_handler(before)
+    told = caplog.text
+    assert "somebody's" in told
+    assert "a task's own" in told
+    assert "a stream's" not in told

@@ -1,0 +1,157 @@
+"""Every dialect is put through the kit; and the kit notices what is wrong."""
+
+import hmac
+import json
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import pytest
+from msgspec.structs import replace
+
+from bridge.core.delivery import Status, Verdict
+from bridge.core.entries import Report
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Callback, PollAnswer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
+from bridge.providers.speedocom import Speedocom
+from tests.support.providers import conformance
+from tests.support.providers.conformance import CHECKS, Subject
+
+SECRET = "a-webhook-secret"
+FORM = "application/x-www-form-urlencoded"
+
+
+def post(document: object) -> Callback:
+    """A JSON callback."""
+    return Callback("POST", "", "application/json", None, json.dumps(document).encode())
+
+
+def answer(document: object) -> PollAnswer:
+    """A poll's answer."""
+    return PollAnswer(200, None, json.dumps(document).encode())
+
+
+def signed(callback: Callback) -> Callback:
+    """A callback with its signature."""
+    return callback._replace(signature=hmac.digest(SECRET.encode(), callback.body, "sha256").hex())
+
+
+def webhook(message_id: str, **more: str) -> Callback:
+    """Dexatel's webhook."""
+    return post({"data": {"event": "delivery", "status": "DELIVERED", "message_id": message_id, **more}})
+
+
+def acme(message_id: str, **more: str) -> Callback:
+    """A webhook known by settings."""
+    return post({"results": [{"ref": message_id, "state": {"code": 5}, "price": "1", **more}], "kind": "DLR"})
+
+
+SUBJECTS = {
+    "dexatel, classic": Subject(
+        Dexatel("main", poll_path="/{id}"),
+        lambda i: Callback("GET", urlencode({"message_uuid": i, "status": "delivered"}), "", None, b""),
+        lambda n: Callback("GET", urlencode({"message_uuid": "7", "status": "delivered", "to": n}), "", None, b""),
+        answer=lambda i: answer({"statusName": "OK", "data": {"message_uuid": i, "status": "delivered"}}),
+    ),
+    "dexatel, v1": Subject(
+        Dexatel("main", api="v1", webhook_secret=SECRET),
+        lambda i: signed(webhook(i)),
+        lambda n: signed(webhook("7", to=n)),
+        signed,
+        answer=lambda i: answer({"data": {"id": i, "status": "delivered", "update_date": "2025-03-04 05:06:07"}}),
+    ),
+    "speedocom": Subject(
+        Speedocom("main"),
+        lambda i: post({"messageid": i, "description": "DeliveredToTerminal", "timeTaken": "22s"}),
+        lambda n: post({"messageid": "7", "description": "DeliveredToTerminal", "Mobile": n}),
+        answer=lambda i: answer({"response-code": 200, "message-id": i, "delivery-description": "DeliveredToTerminal"}),
+    ),
+    "speedocom, forms": Subject(
+        Speedocom("main"),
+        lambda i: Callback("POST", "", FORM, None, urlencode({"messageid": i, "description": "Unknown"}).encode()),
+        lambda n: Callback(
+            "POST", "", FORM, None, urlencode({"messageid": "7", "description": "Unknown", "to": n}).encode()
+        ),
+    ),
+    "webhook by settings": Subject(
+        GenericWebhook(
+            "acme",
+            "main",
+            pointers=CallbackPointers("/results/0/ref", "/results/0/state/code"),
+            statuses={"5": Verdict(Status.DELIVERED)},
+            details={"price": "/results/0/price"},
+            where={"/kind": ("dlr",)},
+            signature=SignatureScheme("X-Acme", SECRET),
+        ),
+        lambda i: signed(acme(i)),
+        lambda n: signed(acme("7", phoneNumber=n)),
+        signed,
+    ),
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_dialect_keeps_its_promises(check: Callable[[Subject], None], subject: Subject) -> None:
+    """Totality, purity, redaction, opaque ids, idempotence: what the rest of the service takes for granted."""
+    check(subject)
+
+
+class Crashing(Speedocom):
+    """Not total."""
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """Trips over a form."""
+        assert callback.body.startswith(b"{")
+        return super().read_callback(callback, observed_at)
+
+
+class Remembering(Speedocom):
+    """Not pure."""
+
+    seen = 0
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """Counts."""
+        self.seen += 1
+        return super().read_callback(callback, observed_at + self.seen)
+
+
+class Talkative(Speedocom):
+    """Doesn't know where the numbers are."""
+
+    recipient_members = frozenset({"other"})
+
+
+class Counting(Speedocom):
+    """Takes ids for numbers."""
+
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """Loses zeros."""
+        report = super().read_callback(callback, observed_at)
+        return report and replace(report, provider_message_id=report.provider_message_id.lstrip("0"))
+
+
+class Fickle(Speedocom):
+    """Says now this, now that."""
+
+    def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
+        """Contradicts the callback."""
+        report = super().read_answer(answer, provider_message_id, observed_at)
+        return report and replace(report, status=Status.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("check", "wrong"),
+    [
+        (conformance.check_totality, Crashing),
+        (conformance.check_purity, Remembering),
+        (conformance.check_redaction, Talkative),
+        (conformance.check_opaque_ids, Counting),
+        (conformance.check_idempotence, Fickle),
+    ],
+)
+def test_the_kit_finds_what_is_wrong(check: Callable[[Subject], None], wrong: type[Speedocom]) -> None:
+    """A dialect that breaks a promise doesn't pass the check of it."""
+    with pytest.raises(AssertionError):
+        check(SUBJECTS["speedocom"]._replace(dialect=wrong("main")))

@@ -1,0 +1,158 @@
+"""Whatever comes in, the dialects answer with a report, with nothing, or with an error whose type carries a policy."""
+
+import json
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, available_timezones
+
+import orjson
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bridge.core.delivery import Verdict, format_rfc3339
+from bridge.core.entries import MAX_ID_BYTES, Report
+from bridge.core.errors import (
+    AuthenticationFailedError,
+    InvalidSignatureError,
+    PoisonMessageError,
+    PollFailedError,
+    RateLimitedError,
+)
+from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dialect import Callback, PollAnswer, Polled
+from bridge.providers.parsing import MAX_WORD_CHARS, parse_time
+from bridge.providers.responses import parse_retry_after
+from bridge.providers.speedocom import CODE_NAMES, Speedocom
+from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
+
+DIALECTS: list[Polled] = [
+    Dexatel("main", base_url="https://sms.example", poll_path="/{id}"),
+    Dexatel("signed", api="v1", webhook_secret="a-secret"),
+    Speedocom("main"),
+]
+NAMES = [
+    "message_uuid", "message_id", "id", "messageid", "message-id", "status", "stat", "description", "event", "channel",
+    "delivery-description", "delivery-status", "delivery-time", "delivery-tat", "timestamp", "timeTaken", "update_date",
+    "err", "price", "mccmnc", "data", "errors", "code", "response-description", *CODE_NAMES,
+]  # fmt: skip
+WORDS = st.sampled_from(
+    [
+        *DEXATEL_STATUSES,
+        *SPEEDOCOM_STATUSES,
+        "7",
+        "200",
+        "1008",
+        "1009",
+        "No dlr",
+        "1501",
+        "%s",
+        "{x}",
+        "delivery",
+        "sms",
+    ]
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), WORDS, st.text(),
+    st.datetimes().map(str),
+)  # fmt: skip
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner, max_size=8),
+    max_leaves=20,
+)
+ANY_OBJECTS = st.dictionaries(st.sampled_from(NAMES), DOCUMENTS, max_size=12)
+# Most of chance's objects lack an id or a status, and nothing behind those would ever be reached.
+RIGHT = {"message_id": st.just(7), "messageid": st.just("7"), "status": WORDS, "description": WORDS}
+NEARLY_RIGHT = st.fixed_dictionaries(
+    RIGHT | {"response-code": st.just(200)},
+    optional=dict.fromkeys(("delivery-status", "delivery-time", "timestamp", "timeTaken", "err", "price"), SCALARS),
+)
+OBJECTS = NEARLY_RIGHT | ANY_OBJECTS
+JSON_BODIES = (OBJECTS | OBJECTS.map(lambda inner: {"data": inner}) | DOCUMENTS).map(
+    lambda value: json.dumps(value).encode()
+)
+QUERIES = st.text(alphabet=st.characters()) | st.lists(
+    st.tuples(st.sampled_from(NAMES), WORDS | st.text()), max_size=12
+).map(urlencode)
+BODIES = st.binary() | JSON_BODIES | QUERIES.map(lambda query: query.encode("utf-8", "surrogatepass"))
+CONTENT_TYPES = st.sampled_from(
+    ["", "application/json", "application/x-www-form-urlencoded", "text/plain; charset=x", ";"]
+) | st.text(max_size=20)
+CALLBACKS = st.builds(
+    Callback, st.sampled_from(["GET", "POST", "PUT"]), QUERIES, CONTENT_TYPES, st.none() | st.text(), BODIES
+)
+STATUS_CODES = st.sampled_from([200, 200, 200, 204, 400, 404, 401, 429, 503]) | st.integers()
+ANSWERS = st.builds(PollAnswer, STATUS_CODES, st.none() | st.text() | st.integers().map(str), BODIES)
+IDS = st.sampled_from(["7", "200"]) | st.text(alphabet=st.characters())
+
+
+def check(report: Report) -> None:
+    """What every report promises to those who journal and publish it."""
+    assert report.provider_message_id
+    assert report.verdict is None or isinstance(report.verdict, Verdict)
+    assert report.provider_status
+    assert len(report.provider_status) <= MAX_WORD_CHARS
+    if report.provider_time is not None:
+        format_rfc3339(report.provider_time)
+    assert all(type(text) is str for text in report.provider_details.values())
+    orjson.dumps([report.raw, report.provider_status, report.provider_code, report.provider_details])
+
+
+@given(st.sampled_from(DIALECTS), CALLBACKS)
+def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polled, callback: Callback) -> None:
+    """No callback, however broken, takes the receiver down, and no report breaks what comes after it."""
+    try:
+        report = dialect.read_callback(callback, 1)
+    except (PoisonMessageError, InvalidSignatureError):
+        return
+    if report is not None:
+        check(report)
+        assert len(report.provider_message_id.encode()) <= MAX_ID_BYTES
+        assert report.raw.encode() == callback.original
+
+
+@given(st.sampled_from(DIALECTS), ANSWERS, IDS)
+def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
+    dialect: Polled, answer: PollAnswer, message_id: str
+) -> None:
+    """No answer, however broken, takes the poller down, and a report is always about the message asked for."""
+    try:
+        report = dialect.read_answer(answer, message_id, 1)
+    except (RateLimitedError, AuthenticationFailedError, PollFailedError):
+        return
+    if report is not None:
+        check(replace(report, provider_message_id="7"))
+        assert report.provider_message_id == message_id
+        assert report.raw.encode() == answer.body
+
+
+@given(st.text(alphabet=st.characters()) | st.integers().map(str) | st.from_regex(r"\A\s*[0-9]+\s*\Z"))
+@example("9" * 400)
+@example("Fri, 31 Dec 9999 23:59:59 GMT")
+@example("Fri, 31 Dec 9999 23:59:59 -2359")
+@example("Mon, 01 Jan 0001 00:00:00 GMT")
+@example("Mon, 32 Foo 2025 25:61:61 GMT")
+def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
+    """A strange `Retry-After` never stops polling for good."""
+    seconds = parse_retry_after(header, 1_741_100_000_000)
+    assert seconds is None or 0 <= seconds < 10**12
+
+
+@given(st.sampled_from(DIALECTS), IDS)
+@example(DIALECTS[0], "\ud800")
+@example(DIALECTS[2], "\ud800")
+def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
+    """An id, whatever is in it, neither breaks a request nor gets out of its place in the URL."""
+    request = dialect.poll_request(message_id)
+    assert request.url.isascii()
+    assert request.url.isprintable()
+    assert not {" ", "#", "?"} & set(request.url)
+
+
+@given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
+def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
+    """Gaps, overlaps and the ends of the calendar give a time or none, never an error."""
+    found = parse_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
+    assert found is None or found > 0

@@ -1,0 +1,95 @@
+"""The demo's verification: it finds nothing where nothing is wrong, and names whatever is."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bridge.core.delivery import RANKS, Status, make_event_id
+from bridge.sandbox.demo.verification import ExpectedResult, VerificationResult, Violation, verify
+
+KEY = "dexatel:default:d-1"
+OTHER = "speedocom:default:42"
+PROMISES = {KEY: ExpectedResult("m-1", Status.DELIVERED), OTHER: ExpectedResult("m-2", Status.UNKNOWN)}
+
+
+def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
+    """The events of an attempt that goes through these statuses, as the bridge should publish them."""
+    provider, account, provider_message_id = key.split(":")
+    message_id = PROMISES[key].message_id
+    for number, status in enumerate(statuses, 1):
+        before = statuses[number - 2] if number > 1 else None
+        final_before = before is not None and RANKS[before] == RANKS[Status.UNKNOWN]
+        yield {
+            "event_id": make_event_id(message_id, key, number),
+            "message_id": message_id,
+            "provider": provider,
+            "account": account,
+            "provider_message_id": provider_message_id,
+            "status": status.value,
+            "final": RANKS[status] == RANKS[Status.UNKNOWN],
+            "previous_status": before,
+            "sequence": number,
+            "corrects": make_event_id(message_id, key, number - 1) if final_before else None,
+        }
+
+
+def right() -> list[dict[str, Any]]:
+    """Two stories without a fault, one of them corrected."""
+    corrected = story(KEY, Status.PENDING, Status.SENT, Status.FAILED, Status.DELIVERED)
+    return [*corrected, *story(OTHER, Status.PENDING, Status.UNKNOWN)]
+
+
+def faults(comparison: VerificationResult) -> set[Violation]:
+    """What was found."""
+    return {finding.fault for finding in comparison.findings}
+
+
+def test_nothing_is_found_where_nothing_is_wrong() -> None:
+    """Interim events, a proper correction and an end that only the deadline brought are all as they should be."""
+    comparison = verify(PROMISES, right())
+    assert comparison == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
+    assert comparison.ok
+
+
+Change = Callable[[list[dict[str, Any]]], Any]
+
+CHANGES: dict[str, tuple[Change, set[Violation]]] = {
+    "no event at all": (lambda events: events.__delitem__(slice(4, 6)), {Violation.LOST}),
+    "no final event": (lambda events: events.pop(), {Violation.LOST}),
+    "a correction that never came": (lambda events: events.pop(3), {Violation.WRONG}),
+    "another end than the truth": (lambda events: events[5].update(status="delivered"), {Violation.WRONG}),
+    "an event published again": (lambda events: events.append(events[1]), {Violation.TWICE}),
+    "a number used twice": (
+        lambda events: events.insert(6, {**events[5], "event_id": "x", "corrects": events[5]["event_id"]}),
+        {Violation.TWICE},
+    ),
+    "a number left out": (lambda events: events.pop(0), {Violation.GAPS}),
+    "an interim status after a later one": (
+        lambda events: (events[1].update(status="pending"), events[0].update(status="sent")),
+        {Violation.MOVED_BACK},
+    ),
+    "events in the wrong order": (lambda events: events.insert(0, events.pop(1)), {Violation.MOVED_BACK}),
+    "a previous status that wasn't": (
+        lambda events: events[2].update(previous_status="pending"),
+        {Violation.MOVED_BACK},
+    ),
+    "a second end that corrects nothing": (lambda events: events[3].update(corrects=None), {Violation.UNLINKED}),
+    "a correction of nothing": (lambda events: events[1].update(corrects="x"), {Violation.UNLINKED}),
+    "another message's id": (lambda events: events[4].update(message_id="m-1"), {Violation.STRANGE}),
+    "a message that nobody sent": (
+        lambda events: events.append({**events[4], "event_id": "x", "provider_message_id": "43"}),
+        {Violation.STRANGE},
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
+def test_whatever_is_wrong_is_found_and_called_by_its_name(change: Change, expected: set[Violation]) -> None:
+    """One fault, one kind of finding."""
+    events = right()
+    change(events)
+    comparison = verify(PROMISES, events)
+    assert faults(comparison) == expected
+    assert not comparison.ok
+    assert all(comparison.messages_with(fault) == 1 for fault in expected)

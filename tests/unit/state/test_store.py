@@ -1,0 +1,161 @@
+"""The database of attempts, on a real disk: closed and opened again, in use elsewhere, damaged, without room."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rocksdict import ReadOptions
+
+from bridge.core.attempt import Policy
+from bridge.core.errors import ConfigurationError, StoreCorruptedError
+from bridge.core.schedule import Schedule
+from bridge.state.store import Store
+from tests.support.state.attempts import ACCOUNT, FOLLOWED, TIMETABLE, key, put
+
+
+def spoil(folder: Path) -> None:
+    """Damage a database where opening it doesn't look: the entries, not their index."""
+    for table in (folder / "attempts").glob("*.sst"):
+        sound = table.read_bytes()
+        table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])
+
+
+def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
+    """After a clean end, position, states and counts are there again."""
+    store = Store(tmp_path, TIMETABLE)
+    attempts = store.partition(3)
+    put(attempts, {key(1): FOLLOWED}, offset=77)
+    attempts.flush()
+    del attempts
+    store.close()
+    del store
+    again = Store(tmp_path, TIMETABLE).partition(3)
+    assert again.position is not None
+    assert (again.position.offset, again.position.journal_id) == (77, "incarnation")
+    assert again.followed["dexatel"] == 1
+    assert again.get([key(1)])[0] is not None
+
+
+def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
+    """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
+    for ages, usable in (((1_000,), False), ((1_000,), True), ((5_000,), False)):
+        store = Store(tmp_path, Schedule(Policy(), {ACCOUNT: ages}))
+        attempts = store.partition(3)
+        assert (attempts.position is not None) is usable
+        put(attempts, {key(1): FOLLOWED})
+        del attempts
+        store.close()
+        del store
+
+
+def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
+    """A database that can't be opened is kept for whoever wants to look, and a new one begun."""
+    folder = tmp_path / "attempts"
+    folder.mkdir()
+    (folder / "CURRENT").write_text("nonsense")
+    attempts = Store(tmp_path, TIMETABLE).partition(0)
+    assert attempts.position is None
+    assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
+
+
+def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> None:
+    """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
+    code = (
+        "import sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
+        "from bridge.state.store import Store; from bridge.core.schedule import Schedule\n"
+        f"store = Store(Path({str(tmp_path)!r}), Schedule(Policy(), {{}}))\n"
+        "print('open', flush=True); sys.stdin.read(); store.partition(0).apply([], 'journal', 7); store.close()\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: S603 - our own
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(ConfigurationError, match="STATE__DIRECTORY: another process uses"):
+            Store(tmp_path, TIMETABLE)
+        other.communicate()
+    assert [path.name for path in tmp_path.iterdir()] == ["attempts"]
+    known = Store(tmp_path, Schedule(Policy(), {})).partition(0).position
+    assert known is not None
+    assert known.offset == 7
+
+
+def test_damaged_cache_in_use_is_renewed_later(tmp_path: Path) -> None:
+    """Whoever reads it holds it open; that is no fault of settings."""
+    store = Store(tmp_path, TIMETABLE)
+    put(store.partition(0), {key(1): FOLLOWED})
+    reading = store._db.iter(ReadOptions())  # noqa: SLF001 - as somebody does who is in the middle of it
+    with pytest.raises(StoreCorruptedError, match="still holds"):
+        store.rebuild()
+    del reading
+    store.rebuild()
+    [known] = store.partition(0).get([key(1)])
+    assert known is not None
+    assert known.state == FOLLOWED
+
+
+def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
+    """What can be opened but not read says so in one kind of error, and is out of the way at the next start."""
+    store = Store(tmp_path, TIMETABLE)
+    attempts = store.partition(0)
+    put(attempts, {key(number): FOLLOWED for number in range(2_000)})
+    attempts.flush()
+    del attempts
+    store.close()
+    del store
+    spoil(tmp_path)
+    store = Store(tmp_path, TIMETABLE)
+    with pytest.raises(StoreCorruptedError):
+        store.partition(0).due(2**62, 10)
+    store.close()
+    del store
+    assert (tmp_path / "attempts.damaged").is_dir()
+    assert Store(tmp_path, TIMETABLE).partition(0).position is None
+
+
+def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
+    """Whoever still holds what was damaged gets the same error; what is made anew is empty, and works."""
+    store = Store(tmp_path, TIMETABLE)
+    for number in (0, 1):
+        put(store.partition(number), {key(number): FOLLOWED for number in range(2_000)})
+        store.partition(number).flush()
+    store.close()
+    store = Store(tmp_path, TIMETABLE)
+    old = store.partition(0)
+    spoil(tmp_path)
+    with pytest.raises(StoreCorruptedError):
+        old.get([key(number) for number in range(2_000)])
+    with pytest.raises(StoreCorruptedError):
+        store.check()
+    store.rebuild()
+    store.check()
+    with pytest.raises(StoreCorruptedError):
+        old.get([key(1)])
+    with pytest.raises(StoreCorruptedError):
+        old.postpone_poll(key(1), 1, 1)
+    store.check()
+    new = store.partition(0)
+    assert (new.position, new.get([key(1)])) == (None, [None])
+    put(new, {key(1): FOLLOWED})
+    assert new.due_polls(ACCOUNT, 2**62, 10)
+    store.close()
+    assert (tmp_path / "attempts.damaged").is_dir()
+
+
+def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The setting that says where, and why not; no traceback."""
+    script = (
+        "import resource, sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
+        "from bridge.core.errors import ConfigurationError; from bridge.state.store import Store\n"
+        "from bridge.core.schedule import Schedule\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: Store(Path(sys.argv[1]), Schedule(Policy(), {}))\n"
+        "except ConfigurationError as error: sys.exit(str(error))\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own Python
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"SMS_BRIDGE_STATE__DIRECTORY: no database can be made in {tmp_path}")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,189 @@
+"""The import graph goes one way, the pure parts stay pure, and names and files stay small."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from tests.support.paths import ROOT
+
+PACKAGE = ROOT / "bridge"
+MAX_MODULE_LINES = 260
+MAX_FUNCTION_LINES = 40
+MAX_ROOT_FILES = 13
+
+IMPURE = {"asyncio", "time", "socket", "os", "random", "threading", "subprocess", "pathlib", "logging", "httpx"}
+"""Modules that no pure part imports: I/O, clocks, chance."""
+
+NEVER: Mapping[str, tuple[str, ...]] = {
+    "bridge.core": tuple(f"bridge.{name}" for name in ("providers", "kafka", "state", "settings", "observability")),
+    "bridge.settings": ("bridge.providers", "bridge.kafka"),
+    "bridge.poller": ("bridge.tracker",),
+    "bridge.state": ("bridge.tracker", "bridge.poller", "bridge.receiver", "bridge.intake"),
+    "bridge.journal": ("bridge.tracker", "bridge.state"),
+    "bridge.kafka": ("bridge.providers", "bridge.privacy", "bridge.accounts", "bridge.state", "bridge.journal"),
+    "bridge.intake": ("bridge.receiver", "bridge.poller", "bridge.tracker", "bridge.state"),
+    "bridge.receiver": ("bridge.intake", "bridge.poller", "bridge.tracker", "bridge.state"),
+    "bridge.tracker": ("bridge.intake", "bridge.receiver", "bridge.poller", "bridge.providers"),
+    "bridge.history": ("bridge.tools", "bridge.admin", "bridge.tracker"),
+    "bridge.admin": ("bridge.tools", "bridge.tracker"),
+    "bridge.observability": ("bridge.kafka", "bridge.admin", "bridge.app"),
+}
+"""By package, the packages that nothing in it imports."""
+
+ONLY_FROM: Mapping[str, tuple[str, ...]] = {
+    "bridge.app": ("bridge.app", "bridge.cli"),
+    "bridge.cli": ("bridge.cli", "bridge.__main__"),
+    "bridge.sandbox": ("bridge.sandbox", "bridge.cli"),
+    "bridge.tools": ("bridge.tools", "bridge.cli"),
+}
+"""By package, who alone imports it: what wires and what people run is never below what serves."""
+
+
+def name_of(path: Path) -> str:
+    """A file's module."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The modules that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            module = node.module or ""
+            names = (f"{module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES else module for name in names)
+
+
+def within(module: str, package: str) -> bool:
+    """Whether a module is a package, or in it."""
+    return module == package or module.startswith(f"{package}.")
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {name_of(path) for path in FILES}
+GRAPH = {name_of(path): set(imports(path)) for path in FILES}
+
+
+def test_there_is_no_cycle() -> None:
+    """No module imports, over any way, itself."""
+    ours = {module: {name for name in names if name in GRAPH} - {"bridge"} for module, names in GRAPH.items()}
+    list(TopologicalSorter(ours).static_order())
+
+
+def test_packages_never_import_what_they_must_not() -> None:
+    """The stages stand side by side, above what they share."""
+    found = [
+        f"{module} imports {name}"
+        for package, never in NEVER.items()
+        for module, names in GRAPH.items()
+        for name in names
+        if within(module, package) and any(within(name, other) for other in never)
+    ]
+    assert found == []
+
+
+def test_packages_are_imported_only_by_those_who_may() -> None:
+    """What serves loads no command and no sandbox; only the command line starts a process."""
+    found = [
+        f"{module} imports {name}"
+        for package, allowed in ONLY_FROM.items()
+        for module, names in GRAPH.items()
+        for name in names
+        if within(name, package) and not any(within(module, one) for one in allowed)
+    ]
+    assert found == []
+
+
+def test_the_kafka_package_knows_only_kafkas_settings() -> None:
+    """It is handed what a topic, a connection or a registry needs, never all settings."""
+    for path in PACKAGE.glob("kafka/*.py"):
+        names = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and node.module == "bridge.settings.model"
+            for alias in node.names
+        }
+        assert "Settings" not in names, path
+
+
+def test_the_core_imports_nothing_but_itself_its_types_and_the_language() -> None:
+    """What decides has no clock and no I/O in it; `msgspec` gives its types their wire format."""
+    allowed = {
+        "collections",
+        "collections.abc",
+        "datetime",
+        "enum",
+        "functools",
+        "hashlib",
+        "msgspec",
+        "re",
+        "typing",
+        "uuid",
+        "zlib",
+    }
+    for module in (module for module in GRAPH if within(module, "bridge.core")):
+        strange = {name for name in GRAPH[module] if name not in allowed and not within(name, "bridge.core")}
+        assert not strange, (module, strange)
+
+
+def test_the_dialects_do_no_io() -> None:
+    """A provider's dialect knows the core and nothing else of ours, and does nothing by itself."""
+    for module in (module for module in GRAPH if within(module, "bridge.providers")):
+        names = GRAPH[module]
+        assert not names & IMPURE, module
+        ours = {name for name in names if within(name, "bridge")}
+        assert all(within(name, "bridge.core") or within(name, "bridge.providers") for name in ours), module
+
+
+def test_files_are_few_and_short() -> None:
+    """A file that grows hides two; a package's root shows the data flow."""
+    long = {str(path): lines for path in FILES if (lines := path.read_text().count("\n")) > MAX_MODULE_LINES}
+    assert not long
+    assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= MAX_ROOT_FILES
+
+
+def test_functions_are_short() -> None:
+    """A function does one thing; its docstring doesn't count."""
+    long = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                documented = len((ast.get_docstring(node, clean=False) or "").splitlines())
+                if (node.end_lineno or 0) - node.lineno + 1 - documented > MAX_FUNCTION_LINES:
+                    long.append(f"{path}:{node.name}")
+    assert long == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A reader greps one name and finds one thing."""
+    names = Counter(
+        node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_errors_end_in_error() -> None:
+    """An exception's name says that it is one."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            bases = (
+                {base.id for base in node.bases if isinstance(base, ast.Name)} if isinstance(node, ast.ClassDef) else ()
+            )
+            if isinstance(node, ast.ClassDef) and any(base == "Exception" or base.endswith("Error") for base in bases):
+                assert node.name.endswith("Error"), f"{path}: {node.name}"
+
+
+def test_a_command_loads_only_what_it_needs() -> None:
+    """Help, completion and a mistake in a command line answer at once; nothing of the service is loaded for them."""
+    heavy = {"aiokafka", "granian", "httpx", "orjson", "pydantic", "rocksdict", "structlog", "uvloop"}
+    code = "import sys, bridge.cli; print(*(name.partition('.')[0] for name in sys.modules))"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, check=True, text=True).stdout  # noqa: S603 - our own
+    assert not heavy & set(loaded.split())

@@ -1,0 +1,106 @@
+"""What a transaction will hold, made of records and timers; the cache is a real one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from msgspec.structs import replace
+
+from bridge.core.attempt import Followed, Policy
+from bridge.core.delivery import Status
+from bridge.core.entries import Entry
+from bridge.core.schedule import Schedule
+from bridge.journal.serde import encode_entry
+from bridge.state.keys import StateChange
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
+from bridge.tracker.batch import Batch
+from tests.support.core.story import KEY, POLICY, SENT_AT, report, sent
+
+
+class Record(NamedTuple):
+    """A record of the journal, as the client hands it over."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def records(*entries: Entry | bytes) -> list[Record]:
+    """Entries as records, a second apart."""
+    values = [entry if isinstance(entry, bytes) else encode_entry(entry) for entry in entries]
+    return [Record(n, SENT_AT + n * 1000, KEY.encode(), value) for n, value in enumerate(values)]
+
+
+@pytest.fixture
+def attempts(tmp_path: Path) -> Iterator[PartitionStore]:
+    """An empty partition."""
+    store = Store(tmp_path, Schedule(Policy(), {}))
+    yield store.partition(0)
+    store.close()
+
+
+def test_a_batch_sees_what_it_has_itself_changed(attempts: PartitionStore) -> None:
+    """A sent and its reports in one batch are one story, and one change of state."""
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(sent(), report(Status.SENT), report(Status.DELIVERED)))
+    assert [publication.delivery.status for publication in batch.publications] == ["sent", "delivered"]
+    (change,) = batch.changes
+    assert (change.key, change.before) == (KEY, None)
+    assert batch.next_offset == 3
+
+
+def test_what_is_no_entry_becomes_a_dead_letter(attempts: PartitionStore) -> None:
+    """Somebody else's record in the journal stops nothing, and is kept as it was."""
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(b"not an entry", sent(), report(Status.DELIVERED)))
+    (letter,) = batch.dead_letters
+    assert (letter.rejection.reason, letter.rejection.offset, letter.value) == ("malformed", 0, b"not an entry")
+    assert len(batch.publications) == 1
+
+
+def test_a_record_without_our_key_is_folded_by_its_entry(attempts: PartitionStore) -> None:
+    """The entry says whose it is; a foreign key, or none, doesn't matter."""
+    batch = Batch(attempts, POLICY)
+    batch.fold([Record(0, SENT_AT, None, encode_entry(sent()))])
+    assert [change.key for change in batch.changes] == [KEY]
+
+
+def test_repeats_leave_nothing_to_write(attempts: PartitionStore) -> None:
+    """A batch of duplicates is empty, and counted."""
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(sent(), report(Status.DELIVERED)))
+    attempts.apply(batch.changes, "incarnation", 1)
+    again = Batch(attempts, POLICY)
+    again.fold(records(sent(), report(Status.DELIVERED)))
+    assert again.empty
+    assert again.outcomes == {("dexatel", "sent", "duplicate"): 1, ("dexatel", "callback", "duplicate"): 1}
+
+
+def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: PartitionStore) -> None:
+    """A state that can't be ended goes to the dead letters; the timers beside it run out as they should."""
+    broken = Followed("m-1", 10**17, SENT_AT, SENT_AT + 5, None, None, {}, None)  # no calendar has that day
+    sound = replace(broken, sent_at=SENT_AT)
+    keys = ["dexatel:default:broken", "dexatel:default:sound"]
+    changes = [
+        StateChange(key, None, state, encode_state(state)) for key, state in zip(keys, (broken, sound), strict=True)
+    ]
+    attempts.apply(changes, "incarnation", 1)
+    batch = Batch(attempts, POLICY)
+    batch.expire(keys, SENT_AT + 10)
+    assert [publication.delivery.provider_message_id for publication in batch.publications] == ["sound"]
+    assert [letter.rejection.reason for letter in batch.dead_letters] == ["internal"]
+    assert {change.key: change.after is None for change in batch.changes} == {keys[0]: True, keys[1]: False}
+
+
+def test_a_timer_waits_for_what_came_in_the_same_batch(attempts: PartitionStore) -> None:
+    """An attempt whose report is folded in this batch doesn't end in it."""
+    state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 5, None, None, {}, None)
+    attempts.apply([StateChange(KEY, None, state, encode_state(state))], "incarnation", 1)
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(report(Status.DELIVERED)))
+    batch.expire([KEY], SENT_AT + 10)
+    assert [publication.delivery.status for publication in batch.publications] == ["delivered"]

@@ -1,0 +1,125 @@
+"""Timers run out when their time is up and the journal has nothing left to say; the cache is a real one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from msgspec.structs import replace
+
+from bridge.core.attempt import Followed, State
+from bridge.core.delivery import Status
+from bridge.core.schedule import Schedule
+from bridge.state.keys import StateChange, StoredAttempt
+from bridge.state.partition import PartitionStore
+from bridge.state.serde import encode_state
+from bridge.state.store import Store
+from bridge.tracker.batch import Batch
+from bridge.tracker.timers import MIN_PUT_OFF_MS, TimerRules, Timers
+from tests.support.core.story import POLICY, SENT_AT
+
+ACCOUNT = "dexatel:default"
+END = SENT_AT + 100_000
+FOLLOWED = Followed("m-1", SENT_AT, SENT_AT, END, None, None, {}, None)
+ONE, TWO = f"{ACCOUNT}:1", f"{ACCOUNT}:2"
+
+
+class Partition:
+    """A partition whose journal, clock and polls are what the test says."""
+
+    def __init__(self, attempts: PartitionStore) -> None:
+        self.attempts = attempts
+        self.now, self.end, self.asked = END, 0, 0
+        self.owed: set[str] = set()
+        self.away = False
+        self.timers = Timers(attempts, TimerRules(lambda: self.now, self._has_pending_poll, 10))
+
+    def put(self, states: dict[str, State]) -> None:
+        """Write states as a committed transaction would."""
+        known = self.attempts.get(list(states))
+        changes = [
+            StateChange(key, before, state, encode_state(state) if state else b"")
+            for (key, state), before in zip(states.items(), known, strict=True)
+        ]
+        self.attempts.apply(changes, "incarnation", 1)
+
+    async def run(self, offset: int) -> list[str]:
+        """Run the timers in a batch of their own; the keys of what has ended."""
+        batch = Batch(self.attempts, POLICY)
+        await self.timers.run(batch, offset, self._journal_end)
+        return [change.key for change in batch.changes]
+
+    def _has_pending_poll(self, key: str, _known: StoredAttempt, _now: int) -> bool:
+        return key in self.owed
+
+    async def _journal_end(self) -> int:
+        self.asked += 1
+        if self.away:
+            raise KafkaTimeoutError
+        return self.end
+
+
+@pytest.fixture
+def partition(tmp_path: Path) -> Iterator[Partition]:
+    """A partition that follows two attempts."""
+    store = Store(tmp_path, Schedule(POLICY, {}))
+    partition = Partition(store.partition(0))
+    partition.put({ONE: FOLLOWED, TWO: replace(FOLLOWED, ends_at=END + 1_000)})
+    yield partition
+    store.close()
+
+
+async def test_nothing_is_asked_while_nothing_is_due(partition: Partition) -> None:
+    """A quiet partition costs no request."""
+    partition.now = END - 1
+    assert await partition.run(0) == []
+    assert partition.asked == 0
+
+
+async def test_an_end_waits_for_what_the_journal_held_by_then(partition: Partition) -> None:
+    """Where the journal ends is asked for once the time is up; until that is folded, nothing ends."""
+    partition.end = 7
+    assert await partition.run(5) == []
+    partition.end = 99  # what comes later came too late
+    partition.now = END + 5_000
+    assert await partition.run(6) == []
+    assert await partition.run(7) == [ONE]
+    assert partition.asked == 1
+
+
+async def test_what_was_reported_meanwhile_keeps_its_new_timer(partition: Partition) -> None:
+    """A final status that was folded while the end waited is neither overruled nor forgotten."""
+    partition.end = 7
+    assert await partition.run(5) == []
+    partition.put({ONE: replace(FOLLOWED, status=Status.DELIVERED, sequence=1, final_at=END)})
+    assert await partition.run(7) == []
+
+
+async def test_a_poll_comes_before_the_end(partition: Partition) -> None:
+    """What is owed a poll doesn't end, hides nothing else that is due, and is looked at again soon."""
+    partition.owed = {ONE}
+    partition.now = END + 1_000
+    assert await partition.run(0) == [TWO]
+    partition.owed = set()
+    partition.put({TWO: None})
+    assert await partition.run(0) == []
+    partition.now += MIN_PUT_OFF_MS
+    assert await partition.run(0) == [ONE]
+
+
+async def test_a_broker_that_does_not_answer_ends_nothing(partition: Partition) -> None:
+    """Not knowing where the journal ends, nothing runs out; it does when the broker is back."""
+    partition.away = True
+    assert await partition.run(0) == []
+    partition.away = False
+    assert await partition.run(0) == [ONE]
+
+
+async def test_a_new_owner_asks_anew(partition: Partition) -> None:
+    """What ran out before the partition went away and came back counts no more."""
+    partition.end = 7
+    assert await partition.run(5) == []
+    partition.end = 20
+    partition.timers.reset()
+    assert await partition.run(7) == []
+    assert await partition.run(20) == [ONE]
