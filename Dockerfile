@@ -1,15 +1,15 @@
-# Two images: `service`, the last and so the default, and `sandbox`, which has the simulators and the demo besides.
+# Two images: `service`, the default because it is the last one, and `sandbox`, which adds the simulators and the demo.
 
 ARG BASE=python:3.13-slim-bookworm
 
-# Builds what the others copy; nothing of it stays.
+# Builds the environment that the other stages copy. Build tools stay in this stage.
 # hadolint ignore=DL3006
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PYTHONDONTWRITEBYTECODE=1
 WORKDIR /build
-# The service's environment has no pip; that of another installs into it.
+# The service's environment contains no pip; a pip in another environment installs into it.
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/sms-bridge
-# `otel` in place of `service` is the same and what traces need.
+# `otel` instead of `service` adds the packages for traces.
 ARG REQUIREMENTS=service
 COPY requirements/build.lock requirements/${REQUIREMENTS}.lock requirements/
 RUN /pip/bin/pip install --quiet --require-hashes -r requirements/build.lock \
@@ -27,7 +27,7 @@ COPY requirements/dev.lock requirements/
 RUN /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps --require-hashes \
     -r requirements/dev.lock
 
-# What both have in common: who runs it, and where it may write.
+# Common to both images: the user, and the folder that it may write to.
 # hadolint ignore=DL3006
 FROM ${BASE} AS bare
 LABEL org.opencontainers.image.title="sms-bridge" \

@@ -1,4 +1,4 @@
-"""Plays the sender of `compose.yaml`: hands messages to the simulators and writes what it did to `sms.sent`."""  # noqa: INP001 - it runs alone
+"""The sender of `compose.yaml`: submits messages to the simulators and writes an event for each to `sms.sent`."""  # noqa: INP001 - it runs alone
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 
 async def main() -> None:
-    """Send until ended. A provider that doesn't answer misses its message."""
+    """Send until stopped. If a provider does not respond, its message is skipped."""
     providers = dict(pair.split("=", 1) for pair in os.environ["PROVIDERS"].split(","))
     pause = 1 / float(os.environ["MESSAGES_PER_SECOND"])
     servers = os.environ["BOOTSTRAP_SERVERS"]
@@ -29,7 +29,7 @@ async def main() -> None:
 
 
 def sent(provider: str, provider_message_id: str) -> dict[str, str]:
-    """The event that says so."""
+    """The event for `sms.sent`."""
     return {
         "message_id": f"compose-{provider_message_id}",
         "provider": provider,

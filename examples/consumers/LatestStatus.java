@@ -1,5 +1,6 @@
-// The latest status of every message, kept from sms.delivery with Kafka's own client (org.apache.kafka:kafka-clients).
-// JSON is read with Jackson (com.fasterxml.jackson.core:jackson-databind).
+// Keeps the latest status of every message from sms.delivery, with Apache Kafka's client
+// (org.apache.kafka:kafka-clients).
+// Jackson (com.fasterxml.jackson.core:jackson-databind) parses the JSON.
 //
 //     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team java -cp 'libs/*:.' LatestStatus
 
@@ -21,10 +22,10 @@ public final class LatestStatus {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final List<String> TOLD = List.of("message_id", "outcome", "status", "final", "corrects");
 
-    // The last event of each attempt. A real consumer keeps this in its database, in one transaction with its work.
+    // The last event of each attempt. A real consumer stores it in its database, in the same transaction as its work.
     private static final Map<List<String>, JsonNode> LATEST = new HashMap<>();
 
-    // Keeps an event, unless it is known already: within an attempt, sequence only ever grows.
+    // Keeps an event unless it is a duplicate: within an attempt, sequence only increases.
     private static boolean take(JsonNode event) {
         List<String> attempt = List.of(
                 event.get("provider").asText(),
@@ -73,11 +74,11 @@ public final class LatestStatus {
                     handle(record);
                 }
                 if (!records.isEmpty()) {
-                    consumer.commitSync(); // after the work: a crash repeats events, and take drops them
+                    consumer.commitSync(); // after the work: after a crash, events are read again, and take drops them
                 }
             }
         } catch (WakeupException stopped) {
-            // SIGTERM came.
+            // The shutdown hook called wakeup after SIGTERM.
         }
     }
 }

@@ -1,4 +1,4 @@
-// The latest status of every message, kept from sms.delivery with kafkajs.
+// Keeps the latest status of every message from sms.delivery, with kafkajs.
 //
 //     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team node latest-status.mjs
 
@@ -6,10 +6,10 @@ import { Kafka, logLevel } from "kafkajs";
 
 const { BOOTSTRAP_SERVERS, GROUP, TOPIC = "sms.delivery" } = process.env;
 
-// The last event of each attempt. A real consumer keeps this in its database, in the same transaction as its work.
+// The last event of each attempt. A real consumer stores it in its database, in the same transaction as its work.
 const latest = new Map();
 
-// Keeps an event, unless it is known already: within an attempt, sequence only ever grows.
+// Keeps an event unless it is a duplicate: within an attempt, sequence only increases.
 function take(event) {
   const attempt = JSON.stringify([event.provider, event.account, event.provider_message_id]);
   const known = latest.get(attempt);
@@ -19,7 +19,7 @@ function take(event) {
 }
 
 const kafka = new Kafka({ brokers: BOOTSTRAP_SERVERS.split(","), logLevel: logLevel.ERROR });
-// kafkajs reads what was committed unless readUncommitted is true; it is spelt out because it matters.
+// kafkajs reads only committed records unless readUncommitted is true; it is explicit here because it is important.
 const consumer = kafka.consumer({ groupId: GROUP, readUncommitted: false });
 
 process.once("SIGTERM", () => consumer.disconnect().then(() => process.exit(0)));
@@ -27,7 +27,7 @@ process.once("SIGTERM", () => consumer.disconnect().then(() => process.exit(0)))
 await consumer.connect();
 await consumer.subscribe({ topic: TOPIC, fromBeginning: true });
 await consumer.run({
-  // Offsets are committed after eachMessage: a crash repeats events, and take drops them.
+  // Offsets are committed after eachMessage: after a crash, events are read again, and take drops them.
   eachMessage: async ({ message }) => {
     const event = JSON.parse(message.value.toString());
     if (!take(event)) return;

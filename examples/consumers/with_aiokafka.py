@@ -1,4 +1,4 @@
-"""The latest status of every message, kept from `sms.delivery` with aiokafka.
+"""Keeps the latest status of every message from `sms.delivery`, with aiokafka.
 
 BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team python with_aiokafka.py
 """
@@ -13,11 +13,11 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 latest: dict[tuple[str, str, str], dict[str, Any]] = {}
-"""The last event of each attempt. A real consumer keeps this in its database, in the same transaction as its work."""
+"""The last event of each attempt. A real consumer stores it in its database, in the same transaction as its work."""
 
 
 def take(event: dict[str, Any]) -> bool:
-    """Keep an event, unless it is known already: within an attempt, `sequence` only ever grows."""
+    """Keep an event unless it is a duplicate: within an attempt, `sequence` only increases."""
     attempt = (event["provider"], event["account"], event["provider_message_id"])
     known = latest.get(attempt)
     if known and event["sequence"] <= known["sequence"]:
@@ -27,7 +27,7 @@ def take(event: dict[str, Any]) -> bool:
 
 
 def handle(record: ConsumerRecord) -> None:
-    """What this consumer is for: here, a line for each change."""
+    """Process an event; this example prints a line for each change."""
     event = json.loads(record.value)
     if take(event):
         told = {name: event[name] for name in ("message_id", "outcome", "status", "final", "corrects")}
@@ -59,7 +59,7 @@ async def read() -> None:
                 for record in records:
                     handle(record)
             if batches:
-                await consumer.commit()  # after the work: a crash repeats events, and `take` drops them
+                await consumer.commit()  # after the work: after a crash, events are read again
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The latest status of every message, kept from `sms.delivery` with confluent-kafka.
+"""Keeps the latest status of every message from `sms.delivery`, with confluent-kafka.
 
 BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team python with_confluent_kafka.py
 """
@@ -12,11 +12,11 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException
 
 latest: dict[tuple[str, str, str], dict[str, Any]] = {}
-"""The last event of each attempt. A real consumer keeps this in its database, in the same transaction as its work."""
+"""The last event of each attempt. A real consumer stores it in its database, in the same transaction as its work."""
 
 
 def take(event: dict[str, Any]) -> bool:
-    """Keep an event, unless it is known already: within an attempt, `sequence` only ever grows."""
+    """Keep an event unless it is a duplicate: within an attempt, `sequence` only increases."""
     attempt = (event["provider"], event["account"], event["provider_message_id"])
     known = latest.get(attempt)
     if known and event["sequence"] <= known["sequence"]:
@@ -49,7 +49,7 @@ def main() -> None:
                     told = {name: event[name] for name in ("message_id", "outcome", "status", "final", "corrects")}
                     print(json.dumps(told), flush=True)
             if messages:
-                consumer.commit(asynchronous=False)  # after the work: a crash repeats events, and `take` drops them
+                consumer.commit(asynchronous=False)  # after the work: after a crash, events are read again
     finally:
         consumer.close()
 

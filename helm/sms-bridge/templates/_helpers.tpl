@@ -1,4 +1,4 @@
-{{- /* Names, labels, and what several templates derive from the values. No objects here. */ -}}
+{{- /* Names, labels and values that several templates share. This file defines no objects. */ -}}
 
 {{- define "sms-bridge.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
@@ -19,7 +19,7 @@ app.kubernetes.io/name: {{ include "sms-bridge.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- /* Pods that run once have another name, so that no Service, policy or budget of the service picks them. */ -}}
+{{- /* Pods that run once have another name, so that the service's Service, NetworkPolicy and budget do not select them. */ -}}
 {{- define "sms-bridge.onceLabels" -}}
 app.kubernetes.io/name: {{ include "sms-bridge.name" . }}-once
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -35,7 +35,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{- /* The head of an object. Takes root, name and, where there are any, annotations and component. */ -}}
+{{- /* The metadata of an object. Takes root, name and, optionally, annotations and component. */ -}}
 {{- define "sms-bridge.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
@@ -67,12 +67,12 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{- /* The Secret whose keys become files; empty when there is none. */ -}}
+{{- /* Name of the Secret that is mounted as files; empty if there is none. */ -}}
 {{- define "sms-bridge.secretName" -}}
 {{- if .Values.existingSecret }}{{ .Values.existingSecret }}{{ else if .Values.secrets }}{{ include "sms-bridge.fullname" . }}{{ end }}
 {{- end }}
 
-{{- /* A value as the text of a variable. */ -}}
+{{- /* A value as the text of an environment variable. */ -}}
 {{- define "sms-bridge.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end }}
 {{- end }}
@@ -85,7 +85,7 @@ annotations:
 {{- if and .Values.kafka.tls.enabled .Values.kafka.sasl.enabled }}SASL_SSL{{ else if .Values.kafka.tls.enabled }}SSL{{ else if .Values.kafka.sasl.enabled }}SASL_PLAINTEXT{{ else }}PLAINTEXT{{ end }}
 {{- end }}
 
-{{- /* Which component answers callbacks. */ -}}
+{{- /* The component that answers callbacks. */ -}}
 {{- define "sms-bridge.receives" -}}
 {{- ternary "receiver" "tracker" .Values.split }}
 {{- end }}
@@ -94,7 +94,7 @@ annotations:
 {{- index .Values.config "TOPICS__JOURNAL_PARTITIONS" | default 24 | int }}
 {{- end }}
 
-{{- /* The variables that are no secret: the contents of the ConfigMap. */ -}}
+{{- /* The contents of the ConfigMap: the variables that are not secret. */ -}}
 {{- define "sms-bridge.variables" -}}
 {{- $kafka := .Values.kafka -}}
 {{- $set := dict
@@ -128,14 +128,14 @@ SMS_BRIDGE_{{ $name }}: {{ include "sms-bridge.text" $value | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* The secret files: the contents of the Secret. */ -}}
+{{- /* The contents of the Secret, which is mounted as files. */ -}}
 {{- define "sms-bridge.secretFiles" -}}
 {{- range $name, $value := .Values.secrets }}
 SMS_BRIDGE_{{ $name }}: {{ (kindIs "slice" $value | ternary (join "," $value) $value) | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* What the schema can't say, because it compares one value with another. */ -}}
+{{- /* Checks that compare one value with another, which the schema cannot express. */ -}}
 {{- define "sms-bridge.refuse" -}}
 {{- $partitions := include "sms-bridge.partitions" . | int }}
 {{- with .Values.tracker }}

@@ -1,4 +1,4 @@
-{{- /* Pods: the one template that StatefulSet and Deployment share, and what pods that run once have in common with it. */ -}}
+{{- /* The pod template that StatefulSet and Deployment share, and the parts that pods that run once use as well. */ -}}
 
 {{- /* Takes root, component, roles, own (the component's values). */ -}}
 {{- define "sms-bridge.pod" -}}
@@ -23,7 +23,7 @@ metadata:
 spec:
   serviceAccountName: {{ include "sms-bridge.serviceAccountName" $root }}
   automountServiceAccountToken: false
-  # A Service called sms-bridge would otherwise become variables that begin like our settings.
+  # Without this, a Service named sms-bridge would create variables that look like settings.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
   securityContext:
@@ -175,8 +175,8 @@ spec:
 {{- end }}
 {{- end }}
 
-{{- /* The pod of a job or test. Takes root, args, secretName, resources and, where it wants a folder for the cache,
-state. Its variables stand in it: it runs when no ConfigMap may be there yet. */ -}}
+{{- /* The pod of a Job or test. Takes root, args, secretName, resources and, if it needs a folder for the cache, state.
+It lists its variables itself, because it may run before the ConfigMap exists. */ -}}
 {{- define "sms-bridge.oncePodSpec" -}}
 {{- $values := .root.Values -}}
 restartPolicy: Never
