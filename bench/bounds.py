@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.targets import TARGETS
-from bridge.state.store import MEMORY_BYTES
+from bridge.state.store import CACHE_BYTES
 
 Found = Mapping[str, Any]
 
@@ -72,7 +72,7 @@ def _known(found: Found) -> str:
         return ""
     few, many = numbers[0], numbers[-1]
     return f"""**Many attempts: reads from disk.**
-The entries refer to random attempts. Few attempts fit into the {MEMORY_BYTES >> 20} MB of the block cache; with many,
+The entries refer to random attempts. Few attempts fit into the {CACHE_BYTES >> 20} MB of the block cache; with many,
 each look-up reads and decompresses blocks: {few["cpu_us"]:.0f} and {many["cpu_us"]:.0f} µs per entry. In practice,
 most reports refer to recent messages. A restore takes {many["restore_cpu_us"]:.0f} µs per state: read, look up,
 decompress, index, write."""

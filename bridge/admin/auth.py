@@ -1,4 +1,4 @@
-"""Who may see more than probes and metrics: anybody on this machine, and whoever has the token. Pure."""
+"""Access to more than probes and metrics: for requests from this machine, and for those with the token. Pure."""
 
 import hmac
 from base64 import b64decode
@@ -12,19 +12,19 @@ from pydantic import SecretStr
 from bridge.http_server import Headers, Response
 
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host")
-"""What a proxy adds: with any of them, the peer isn't who asks."""
+"""Headers that a proxy adds: with any of them, the peer isn't the client."""
 
 CHALLENGE: Mapping[str, str] = {"www-authenticate": 'Basic realm="sms-bridge", charset="UTF-8"'}
 
 
 class Access(Enum):
-    """What is answered."""
+    """The decision about a request."""
 
     OPEN = "open"
     ASKED = "asked"
-    """For the token."""
+    """The token is asked for."""
     HIDDEN = "hidden"
-    """As if there were nothing."""
+    """The answer is that there is no such route."""
 
 
 def decide_access(client: str, headers: Headers, token: SecretStr | None) -> Access:
@@ -40,23 +40,23 @@ def decide_access(client: str, headers: Headers, token: SecretStr | None) -> Acc
     expected = token.get_secret_value() if token else ""
     if not expected:
         return Access.HIDDEN
-    given = _given(headers.get("authorization") or "")
+    given = _parse_token(headers.get("authorization") or "")
     return Access.OPEN if hmac.compare_digest(given, expected.encode()) else Access.ASKED
 
 
-def refuse(found: Access) -> Response | None:
-    """The answer to whoever may not see it."""
-    if found is Access.OPEN:
+def refuse(decision: Access) -> Response | None:
+    """The answer to a request without access; None for one with access."""
+    if decision is Access.OPEN:
         return None
-    return (
-        Response(404, b"not found") if found is Access.HIDDEN else Response(401, b"the admin token, please", CHALLENGE)
-    )
+    if decision is Access.HIDDEN:
+        return Response(404, b"not found")
+    return Response(401, b"the admin token, please", CHALLENGE)
 
 
 def is_local(client: str, headers: Headers) -> bool:
     """Whether a request was made on this machine, `kubectl port-forward` included.
 
-    A page from elsewhere, whose name was made to lead to this machine, is not: its `Host` says where it came from.
+    A request of a foreign page whose host name resolves to this machine (DNS rebinding) is not: its `Host` differs.
     """
     host = headers.get("host") or ""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
@@ -76,8 +76,8 @@ def _is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
-def _given(authorization: str) -> bytes:
-    """The token in a header: as a bearer's, or as the password of any user."""
+def _parse_token(authorization: str) -> bytes:
+    """The token in a header: a bearer token, or the password of any user."""
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip().encode()

@@ -1,8 +1,8 @@
-"""Live events for whoever has the page open: one reader of `sms.delivery` for all, while there is anybody.
+"""Live events for the status page: one reader of `sms.delivery` for all viewers, while there are any.
 
-A viewer's place is a number in a short list of frames. So a slow one misses frames, and holds nothing up; and because
-the server takes whatever it is given and keeps it until it was read, a stream ends after so many bytes. The browser
-then comes back by itself, and says which frame was its last.
+A viewer's position is a number in a short list of frames: a slow viewer misses frames and holds nothing up. Because the
+server buffers whatever it is given, a stream ends after a number of bytes; the browser then reconnects by itself and
+says which frame was its last.
 """
 
 import asyncio
@@ -14,35 +14,41 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError
 
 from bridge.clock import now_ms
 from bridge.kafka.clients import KafkaClients, format_error
 from bridge.kafka.consumers import close_consumer, fetch
+from bridge.kafka.retry import is_retriable
 from bridge.kafka.wire_format import strip_frame
 
-MOST_VIEWERS = 8
-MOST_BYTES = 4 * 1024 * 1024
-"""Of one stream; then its viewer has to come back."""
+MAX_VIEWERS = 8
+MAX_STREAM_BYTES = 4 * 1024 * 1024
+"""Of one stream; then its viewer has to reconnect."""
 
-FRAMES, FIRST = 120, 5
-"""How many are kept, and with how many a viewer begins."""
-EVERY = 0.25
-"""Seconds between two frames, while something comes."""
+MAX_FRAMES, FIRST_FRAMES = 120, 5
+"""How many are kept, and with how many a new viewer begins."""
 
-MOST_EVENTS = 40
+FRAME_INTERVAL = 0.25
+"""Seconds between two frames, while events come."""
+
+FETCH_TIMEOUT_MS = 1_000
+
+MAX_EVENTS = 40
 """Of one frame: the latest ones; nobody reads faster."""
 
-BACK = 10
-"""Offsets before its end at which the reading of a partition begins, so that a quiet topic isn't an empty list."""
+START_OFFSETS = 10
+"""Before a partition's end, where its reading begins, so that a quiet topic isn't an empty list."""
 
-HEARTBEAT = 5.0
-"""Seconds without anything after which a comment is sent: that is how a viewer who left is found out."""
+HEARTBEAT_INTERVAL = 5.0
+"""Seconds without a frame after which a comment is sent: that is how a viewer who left is noticed."""
 
-LINGER = 20.0
-"""Seconds for which the reader goes on when nobody looks: a page that is loaded again goes on where it was."""
+LINGER_SECONDS = 20.0
+"""For which the reader goes on without viewers: a page that is reloaded goes on where it was."""
 
-PAUSE = 2.0
+RETRY_PAUSE = 2.0
+
+MAX_NUMBER_DIGITS = 20
 
 log = structlog.get_logger(__name__)
 
@@ -56,132 +62,132 @@ class EventStream:
     """Reads for viewers.
 
     Args:
-        kafka: Where.
-        topic: `sms.delivery`, by whatever name.
-        partitions: How many it has.
+        kafka: Makes the reader.
+        topic: The topic of the events.
+        partitions: How many partitions it has.
     """
 
     def __init__(self, kafka: KafkaClients, topic: str, partitions: int) -> None:
         self._kafka = kafka
         self._tps = [TopicPartition(topic, number) for number in range(partitions)]
-        self._frames: deque[_Frame] = deque(maxlen=FRAMES)
-        self._number = now_ms()  # so that a process begun again isn't behind what browsers remember
-        self._news = asyncio.Event()
+        self._frames: deque[_Frame] = deque(maxlen=MAX_FRAMES)
+        self._number = now_ms()  # so that a restarted process isn't behind the numbers that browsers remember
+        self._new_frame = asyncio.Event()
         self._viewers = 0
         self._left_at = 0.0
         self._reading: asyncio.Task[None] | None = None
-        self._troubled = False
+        self._interrupted = False
         self._closed = False
 
     def watch(self, last: str | None) -> AsyncGenerator[bytes, None] | None:
-        """A stream of server-sent events, or None when there are enough.
+        """Open a stream of server-sent events; None when there are too many viewers.
 
         Args:
             last: The last frame that the viewer has, as it says.
         """
-        if self._closed or self._viewers >= MOST_VIEWERS:
+        if self._closed or self._viewers >= MAX_VIEWERS:
             return None
         self._viewers += 1
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
-        return self._stream(int(last) if last and last.isdigit() and len(last) < 20 else 0)  # noqa: PLR2004
+        return self._stream(int(last) if last and last.isdigit() and len(last) < MAX_NUMBER_DIGITS else 0)
 
     async def close(self) -> None:
         """End every stream, and the reader."""
         self._closed = True
-        self._ring()
+        self._wake_viewers()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    async def _stream(self, place: int) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, position: int) -> AsyncGenerator[bytes, None]:
         sent = 0
         try:
             yield b"retry: 1000\n\n"
-            while not self._closed and sent < MOST_BYTES:
-                news = self._news
-                pieces = self._after(place)
-                if pieces:
-                    place = self._frames[-1].number
-                    sent += sum(map(len, pieces))
-                    yield b"".join(pieces)
+            while not self._closed and sent < MAX_STREAM_BYTES:
+                new_frame = self._new_frame
+                frames = self._frames_after(position)
+                if frames:
+                    position = self._frames[-1].number
+                    sent += sum(map(len, frames))
+                    yield b"".join(frames)
                     continue
                 try:
-                    async with asyncio.timeout(HEARTBEAT):
-                        await news.wait()
+                    async with asyncio.timeout(HEARTBEAT_INTERVAL):
+                        await new_frame.wait()
                 except TimeoutError:
                     yield b": still here\n\n"
         finally:
             self._viewers -= 1
             self._left_at = time.monotonic()
 
-    def _after(self, place: int) -> list[bytes]:
-        """What a viewer hasn't seen; one whose place isn't from here begins with the latest."""
-        if not place or place > self._number:
-            return [frame.data for frame in list(self._frames)[-FIRST:]]
-        return [frame.data for frame in self._frames if frame.number > place]
+    def _frames_after(self, position: int) -> list[bytes]:
+        """The frames that a viewer hasn't seen; one whose position isn't from this process begins with the latest."""
+        if not position or position > self._number:
+            return [frame.data for frame in list(self._frames)[-FIRST_FRAMES:]]
+        return [frame.data for frame in self._frames if frame.number > position]
 
-    def _ring(self) -> None:
-        rung, self._news = self._news, asyncio.Event()
-        rung.set()
+    def _wake_viewers(self) -> None:
+        awaited, self._new_frame = self._new_frame, asyncio.Event()
+        awaited.set()
 
-    def _publish(self, name: str, data: bytes) -> None:
+    def _add_frame(self, name: str, data: bytes) -> None:
         self._number += 1
-        self._frames.append(
-            _Frame(self._number, b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, name.encode(), data))
-        )
-        self._ring()
+        frame = b"id: %d\nevent: %s\ndata: %s\n\n" % (self._number, name.encode(), data)
+        self._frames.append(_Frame(self._number, frame))
+        self._wake_viewers()
 
     async def _read(self) -> None:
-        """Read while somebody looks, and a little longer."""
+        """Read while there are viewers, and a little longer."""
         try:
-            while self._wanted():
+            while self._is_watched():
                 try:
-                    await self._reader()
-                except (KafkaError, OSError) as error:
-                    self._trouble(error)
-                    await asyncio.sleep(PAUSE)
+                    await self._read_topic()
+                except Exception as error:
+                    if not is_retriable(error):
+                        raise
+                    self._report_interruption(error)
+                    await asyncio.sleep(RETRY_PAUSE)
         finally:
             self._frames.clear()
 
-    def _trouble(self, error: Exception) -> None:
-        away = isinstance(error, KafkaConnectionError)
-        self._publish("trouble", orjson.dumps({"error": "Kafka doesn't answer" if away else format_error(error)}))
-        if not self._troubled:
-            log.info("live events pause", error=format_error(error))
-        self._troubled = True
+    def _report_interruption(self, error: Exception) -> None:
+        """Tell viewers every time, the log once."""
+        text = "Kafka doesn't answer" if isinstance(error, KafkaConnectionError) else format_error(error)
+        self._add_frame("trouble", orjson.dumps({"error": text}))
+        if not self._interrupted:
+            log.info("live events interrupted", error=format_error(error))
+        self._interrupted = True
 
-    def _wanted(self) -> bool:
-        return self._viewers > 0 or time.monotonic() - self._left_at < LINGER
+    def _is_watched(self) -> bool:
+        return self._viewers > 0 or time.monotonic() - self._left_at < LINGER_SECONDS
 
-    async def _reader(self) -> None:
+    async def _read_topic(self) -> None:
         consumer = await self._kafka.reader(committed=True)
         try:
-            await self._begin(consumer)
-            self._publish("reading", b"{}")
-            self._troubled = False
-            while self._wanted():
-                batches = await fetch(consumer, timeout_ms=1000)
+            await self._seek_near_end(consumer)
+            self._add_frame("reading", b"{}")
+            self._interrupted = False
+            while self._is_watched():
+                batches = await fetch(consumer, timeout_ms=FETCH_TIMEOUT_MS)
                 if batches:
-                    self._tell(
-                        [strip_frame(record.value) for batch in batches.values() for record in batch if record.value]
-                    )
-                    await asyncio.sleep(EVERY)
+                    self._add_events([record.value for batch in batches.values() for record in batch if record.value])
+                    await asyncio.sleep(FRAME_INTERVAL)
         finally:
             await close_consumer(consumer)
 
-    async def _begin(self, consumer: AIOKafkaConsumer) -> None:
+    async def _seek_near_end(self, consumer: AIOKafkaConsumer) -> None:
         consumer.assign(self._tps)
         ends = await consumer.end_offsets(self._tps)
         starts = await consumer.beginning_offsets(self._tps)
         for tp in self._tps:
-            consumer.seek(tp, max(starts[tp], ends[tp] - BACK))
+            consumer.seek(tp, max(starts[tp], ends[tp] - START_OFFSETS))
 
-    def _tell(self, events: list[Any]) -> None:
-        latest = events[-MOST_EVENTS:]
-        self._publish("deliveries", _joined(latest, len(events) - len(latest)))
+    def _add_events(self, values: list[Any]) -> None:
+        latest = values[-MAX_EVENTS:]
+        self._add_frame("deliveries", _join(map(strip_frame, latest), len(values) - len(latest)))
 
 
-def _joined(events: Iterable[bytes], left_out: int) -> bytes:
-    """Events as they stand in the topic, each one line of JSON; they aren't read here."""
+def _join(events: Iterable[bytes], left_out: int) -> bytes:
+    """Join events as they stand in the topic, each one line of JSON, without parsing them."""
     return b'{"left_out":%d,"events":[%s]}' % (left_out, b",".join(event.replace(b"\n", b" ") for event in events))

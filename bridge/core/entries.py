@@ -95,6 +95,11 @@ class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
 Entry = Sent | Report
 
 
+def provider_of(key: str) -> str:
+    """Cut the provider out of a key's text."""
+    return key[: key.index(":")]
+
+
 def full_account_of(key: str) -> str:
     """Cut the `provider:account` out of a key's text."""
     return key[: key.index(":", key.index(":") + 1)]

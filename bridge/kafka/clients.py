@@ -1,4 +1,4 @@
-"""How this service talks to Kafka: clients made one way, with one set of limits. No topic is known by name here."""
+"""Makes Kafka clients, all in one way and with one set of limits. No topic is known by name here."""
 
 import re
 from typing import Any
@@ -17,15 +17,15 @@ from bridge.kafka.security import connection_options
 from bridge.settings.model import PREFIX, KafkaSettings
 
 MAX_BATCH_BYTES = 512 * 1024
-"""How full a batch gets before it is sent, uncompressed."""
+"""The size at which a batch is sent, before compression."""
 
 RETRY_BACKOFF_MS = 20
-"""Milliseconds before a transaction's request is tried again. As a rule the broker still ends the transaction before:
-every twentieth write that comes right after a commit is told so, and the client's 100 would be most of what it takes.
+"""Milliseconds before a transaction's request is retried. Every twentieth write right after a commit is refused,
+because the broker still completes the transaction before; the client's default of 100 would be most of a write's time.
 """
 
 _NOISE = re.compile(r"^\[Error \d+\] |, <AddressFamily[^>]*>")
-"""What the client library's errors say besides, and nobody needs."""
+"""Parts of the client library's error texts that help nobody."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class KafkaClients:
         use_fast_lz4()
 
     async def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
-        """A started idempotent producer; with a transactional id, its predecessor's transaction is settled by then.
+        """Start an idempotent producer; with a transactional id, its predecessor's transaction is settled by then.
 
         Raises:
             KafkaError: It could not start.
@@ -55,15 +55,15 @@ class KafkaClients:
             compression_type=None if compression == "none" else compression,
             request_timeout_ms=15_000,
         )
-        return await self._started(producer)
+        return await self._start(producer)
 
     async def member(self, group: str, *, sticky: bool = False) -> AIOKafkaConsumer:
-        """A started member of a consumer group, without a subscription yet; offsets are committed by the caller.
+        """Start a member of a consumer group, without a subscription yet; the caller commits offsets.
 
         Args:
             group: The group's id.
-            sticky: Keep most partitions over a rebalance. For one consumer of a process only: the assignor holds
-                what it knows at its class.
+            sticky: Keep most partitions over a rebalance. For one consumer of a process only: the assignor keeps its
+                knowledge at its class.
         """
         consumer = AIOKafkaConsumer(
             **self._options,
@@ -72,20 +72,20 @@ class KafkaClients:
             enable_auto_commit=False,
             auto_offset_reset="none",
             partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
-            # No fetch goes to a broker while another waits there, so a quiet partition must not wait for long.
+            # No fetch goes to a broker while another one waits there, so a quiet partition must not wait for long.
             fetch_max_wait_ms=30,
-            # A member without partitions asks for nothing, and would leave its group for good. Workers have a watchdog.
+            # A member without partitions fetches nothing, and would leave its group for good. Workers have a watchdog.
             max_poll_interval_ms=2**31 - 1,
         )
-        return await self._started(consumer)
+        return await self._start(consumer)
 
     async def reader(self, *, committed: bool, max_wait_ms: int = 30) -> AIOKafkaConsumer:
-        """A started consumer that belongs to no group: `assign` it, `seek` it, read.
+        """Start a consumer that belongs to no group: `assign` it, `seek` it, read.
 
         Args:
-            committed: Only what transactions committed.
-            max_wait_ms: Milliseconds that a broker may keep a fetch when there is nothing new. No other goes to it
-                meanwhile, so of several partitions a quiet one delays the others.
+            committed: Read only what transactions committed.
+            max_wait_ms: How long a broker may hold a fetch when there is nothing new. No other fetch goes to it
+                meanwhile, so a quiet partition delays the others.
         """
         consumer = AIOKafkaConsumer(
             **self._options,
@@ -94,10 +94,10 @@ class KafkaClients:
             isolation_level="read_committed" if committed else "read_uncommitted",
             fetch_max_wait_ms=max_wait_ms,
         )
-        return await self._started(consumer)
+        return await self._start(consumer)
 
     async def admin(self) -> AIOKafkaAdminClient:
-        """A started admin client.
+        """Start an admin client.
 
         Raises:
             ConfigurationError: There is no Kafka at the bootstrap servers.
@@ -114,11 +114,10 @@ class KafkaClients:
         return admin
 
     @staticmethod
-    async def _started(client: Any) -> Any:
+    async def _start(client: Any) -> Any:
         try:
-            await shield_to_completion(
-                client.start()
-            )  # cut off half-way it leaves connections behind that nobody knows
+            # A start that is cancelled half-way leaves connections behind that nobody can close.
+            await shield_to_completion(client.start())
         except BaseException:
             await stop_with_timeout(client.stop(), type(client).__name__)
             raise
@@ -126,6 +125,6 @@ class KafkaClients:
 
 
 def format_error(error: BaseException) -> str:
-    """What an error says, in one line that names its kind; Kafka's own already do."""
+    """Format an error in one line that begins with its type; Kafka's own errors already do."""
     text = _NOISE.sub("", str(error))
     return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"

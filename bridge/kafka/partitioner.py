@@ -1,4 +1,4 @@
-"""Which partition a key belongs to: Java's default partitioner, so that other clients can join by key."""
+"""The partition of a key, as Java's default partitioner chooses it, so that other clients can join by key."""
 
 from struct import unpack_from
 
@@ -8,7 +8,7 @@ _SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 def murmur2(data: bytes) -> int:
     """MurmurHash2, 32 bits, as Kafka's Java clients seed it; unsigned.
 
-    aiokafka has one too; this one reads whole words at a time and takes under half the time for the same answer.
+    aiokafka has one too; this one reads whole words at a time and takes less than half the time.
     """
     length = len(data)
     whole = length >> 2

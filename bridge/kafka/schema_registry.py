@@ -1,6 +1,6 @@
-"""A schema registry, optional: the published schema is registered, and values may carry its id.
+"""A schema registry, optional: the published schema is registered there, and values may carry its id.
 
-Spoken is the interface of Confluent's registry, which others have too
+The interface is that of Confluent's registry, which others implement too
 (https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 """
 
@@ -16,8 +16,8 @@ from bridge.settings.model import PREFIX, RegistrySettings, TopicSettings
 
 SCHEMA = "sms.delivery.v1"
 JSON = "application/vnd.schemaregistry.v1+json"
-ANSWER_WITHIN = 10.0
-"""Seconds that a registry may take."""
+REQUEST_TIMEOUT = 10.0
+"""Seconds for one request."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,22 +29,22 @@ async def register_schemas(topics: TopicSettings, registry: RegistrySettings) ->
         The schema's id by subject; nothing when there is no registry.
 
     Raises:
-        ConfigurationError: It doesn't answer, or won't have the schema.
+        ConfigurationError: It doesn't answer, or rejects the schema.
     """
     if not registry.url:
         return {}
     auth = None
     if registry.username and registry.password:
         auth = httpx.BasicAuth(registry.username, registry.password.get_secret_value())
-    async with httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=ANSWER_WITHIN) as client:
+    async with httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=REQUEST_TIMEOUT) as client:
         subjects = [f"{name}-value" for name in (topics.delivery, topics.latest) if name]
-        found = {subject: await _registered(client, registry.url.rstrip("/"), subject) for subject in subjects}
-    log.info("schemas registered", ids=found)
-    return found
+        ids = {subject: await _register(client, registry.url.rstrip("/"), subject) for subject in subjects}
+    log.info("schemas registered", ids=ids)
+    return ids
 
 
 async def fetch_frame(topics: TopicSettings, registry: RegistrySettings) -> bytes:
-    """What stands before every value: with the wire format a zero byte and the schema's id, else nothing.
+    """Fetch what stands before every value: with the wire format a zero byte and the schema's id, else nothing.
 
     Raises:
         ConfigurationError: As `register`.
@@ -55,7 +55,7 @@ async def fetch_frame(topics: TopicSettings, registry: RegistrySettings) -> byte
     return make_frame(ids[f"{topics.delivery}-value"])
 
 
-async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:
+async def _register(client: httpx.AsyncClient, url: str, subject: str) -> int:
     setting = f"{PREFIX}REGISTRY__URL"
     body = orjson.dumps({"schemaType": "JSON", "schema": orjson.dumps(load_schema(SCHEMA)).decode()})
     try:
@@ -68,5 +68,5 @@ async def _registered(client: httpx.AsyncClient, url: str, subject: str) -> int:
         document = {}
     if answer.status_code != httpx.codes.OK or not isinstance(document.get("id"), int):
         why = document.get("message") or f"status {answer.status_code}"
-        raise ConfigurationError(f"{setting}: the registry won't have the schema of {subject}: {why}")
+        raise ConfigurationError(f"{setting}: the registry rejects the schema of {subject}: {why}")
     return int(document["id"])

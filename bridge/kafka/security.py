@@ -10,7 +10,7 @@ from bridge.settings.model import PREFIX, KafkaSettings
 
 
 class _StaticToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
-    """The SASL password as an OAuth bearer token, for a token that something else renews."""
+    """The SASL password as an OAuth bearer token."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -1,4 +1,4 @@
-"""What the bridge's topics must look like, whether they do, and how missing ones are made."""
+"""The bridge's topics: what they should be, what they are, and how missing ones are created."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -14,10 +14,10 @@ from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients, format_error
 from bridge.settings.model import PREFIX, TopicSettings
 
-DAY = 86_400_000
+DAY_MS = 86_400_000
 DEAD_LETTER_PARTITIONS = 3
-DEAD_LETTER_BYTES = 8 * 1024 * 1024
-"""A dead letter holds what was too large elsewhere."""
+MAX_DEAD_LETTER_BYTES = 8 * 1024 * 1024
+"""Dead letters hold what was too large elsewhere."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +44,8 @@ class TopicLimits(NamedTuple):
 
 
 def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
-    """The topics that the bridge makes; never the ones it reads."""
-    two_weeks = {"cleanup.policy": "delete", "retention.ms": str(14 * DAY)}
+    """The topics that the bridge creates; never the ones that it only reads."""
+    two_weeks = {"cleanup.policy": "delete", "retention.ms": str(14 * DAY_MS)}
     view = TopicPlan(topics.latest, topics.delivery_partitions, {"cleanup.policy": "compact"})
     return (
         TopicPlan(
@@ -53,8 +53,8 @@ def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
             topics.journal_partitions,
             {
                 "cleanup.policy": "delete",
-                "retention.ms": str(7 * DAY),
-                # The broker's clock, one for all replicas, tells when an entry was learnt.
+                "retention.ms": str(7 * DAY_MS),
+                # The broker's clock, one for all replicas, says when an entry was learnt.
                 "message.timestamp.type": "LogAppendTime",
             },
         ),
@@ -62,7 +62,7 @@ def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
         TopicPlan(topics.delivery, topics.delivery_partitions, two_weeks),
         *([view] if topics.latest else []),
         TopicPlan(
-            topics.dead_letter, DEAD_LETTER_PARTITIONS, {**two_weeks, "max.message.bytes": str(DEAD_LETTER_BYTES)}
+            topics.dead_letter, DEAD_LETTER_PARTITIONS, {**two_weeks, "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}
         ),
     )
 
@@ -82,24 +82,24 @@ class TopicStatus(NamedTuple):
 
 
 async def inspect_topics(kafka: KafkaClients, topics: TopicSettings, *, apply: bool) -> list[TopicStatus]:
-    """What is there and what should be.
+    """Look at the bridge's topics.
 
     Args:
         kafka: The cluster.
         topics: What the topics are called.
-        apply: Make what is missing.
+        apply: Create what is missing.
 
     Raises:
-        ConfigurationError: Kafka doesn't let us look, or make.
+        ConfigurationError: Kafka doesn't let us look, or create.
     """
     admin = await kafka.admin()
     try:
-        there = set(await admin.list_topics())
+        existing = set(await admin.list_topics())
         wanted = plan_topics(topics)
         if apply:
-            await _create(admin, [plan for plan in wanted if plan.name not in there], topics.replication)
-            there |= {plan.name for plan in wanted}
-        described = {t["topic"]: t for t in await _described(admin, [p.name for p in wanted if p.name in there])}
+            await _create(admin, [plan for plan in wanted if plan.name not in existing], topics.replication)
+            existing |= {plan.name for plan in wanted}
+        described = {t["topic"]: t for t in await _describe(admin, [p.name for p in wanted if p.name in existing])}
         configs = await _configs(admin, described)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka's topics can't be read: {format_error(error)}") from error
@@ -120,10 +120,10 @@ async def inspect_topics(kafka: KafkaClients, topics: TopicSettings, *, apply: b
 
 
 async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: bool) -> TopicLimits:
-    """Make what is missing, refuse what can't work, warn of what is unwise.
+    """Create what is missing, refuse what can't work, warn of what is unwise.
 
     Raises:
-        ConfigurationError: `sms.sent` is missing, or a topic of ours is not as it must be.
+        ConfigurationError: `sms.sent` is missing, or one of the bridge's topics is not as it must be.
     """
     admin = await kafka.admin()
     try:
@@ -136,25 +136,25 @@ async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: 
 
 async def _prepare(admin: Any, topics: TopicSettings, *, create: bool) -> TopicLimits:
     wanted = plan_topics(topics)
-    there = set(await admin.list_topics())
+    existing = set(await admin.list_topics())
     for name in topics.sent:
-        if name not in there:
+        if name not in existing:
             raise ConfigurationError(f"{PREFIX}TOPICS__SENT: the topic {name!r} is missing; its owner has to create it")
-    missing = [plan for plan in wanted if plan.name not in there]
+    missing = [plan for plan in wanted if plan.name not in existing]
     if missing and not create:
         names = ", ".join(plan.name for plan in missing)
         raise ConfigurationError(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
     await _create(admin, missing, topics.replication)
-    described = {topic["topic"]: topic for topic in await _described(admin, [plan.name for plan in wanted])}
+    described = {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in wanted])}
     configs = await _configs(admin, described)
-    _judge(topics, described, configs)
+    _refuse_unfit(topics, described, configs)
     return TopicLimits(
         journal_partitions=len(described[topics.journal]["partitions"]),
         delivery_partitions=len(described[topics.delivery]["partitions"]),
         latest_partitions=len(described[topics.latest]["partitions"]) if topics.latest else 0,
         dead_letter_partitions=len(described[topics.dead_letter]["partitions"]),
         dead_letter_max_bytes=int(configs.get(topics.dead_letter, {}).get("max.message.bytes", 1024 * 1024)),
-        tombstone_retention_ms=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY)),
+        tombstone_retention_ms=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY_MS)),
     )
 
 
@@ -168,14 +168,14 @@ async def _create(admin: Any, missing: Iterable[TopicPlan], replication: int) ->
     response = await admin.create_topics(new)
     for name, code, *text in response.topic_errors:
         error = for_code(code)
-        # Another replica may have been quicker.
+        # Another replica may have created it at the same time.
         if code and error is not TopicAlreadyExistsError:
             raise ConfigurationError(f"the topic {name!r} can't be created: {error.__name__} {text[0] if text else ''}")
     log.info("topics created", topics=[topic.name for topic in new])
 
 
-async def _described(admin: Any, names: list[str]) -> list[Any]:
-    """Descriptions of topics; a topic just made may take a moment to be known by every broker."""
+async def _describe(admin: Any, names: list[str]) -> list[Any]:
+    """Describe topics; after a creation it may take a moment until every broker knows the topic."""
     for _ in range(100):
         described: list[Any] = await admin.describe_topics(names)
         if all(topic["error_code"] == 0 and topic["partitions"] for topic in described):
@@ -189,19 +189,21 @@ async def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]
     try:
         responses = await admin.describe_configs(resources)
     except KafkaError as error:
-        log.warning("topic settings can't be read; they are not checked", error=type(error).__name__)
+        log.warning("topic configs can't be read; they are not checked", error=type(error).__name__)
         return {}
     found: dict[str, dict[str, str]] = {}
     for response in responses:
         for code, _text, _kind, name, entries in response.resources:
             if code:
-                log.warning("topic settings can't be read; they are not checked", topic=name)
+                log.warning("topic configs can't be read; they are not checked", topic=name)
             else:
                 found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 
 
-def _judge(topics: TopicSettings, described: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]) -> None:
+def _refuse_unfit(
+    topics: TopicSettings, described: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]
+) -> None:
     journal, state = (len(described[name]["partitions"]) for name in (topics.journal, topics.state))
     if journal != state:
         raise ConfigurationError(
@@ -217,7 +219,9 @@ def _judge(topics: TopicSettings, described: Mapping[str, Any], configs: Mapping
         )
     weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
     if weak:
-        log.warning("a lost broker could lose data: fewer than 3 replicas or min.insync.replicas below 2", topics=weak)
+        log.warning(
+            "topics can lose data with one broker: fewer than 3 replicas or min.insync.replicas below 2", topics=weak
+        )
 
 
 def _is_weak(topic: Any, config: Mapping[str, str]) -> bool:

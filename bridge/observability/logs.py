@@ -1,7 +1,8 @@
 """How the service logs: structured, on stderr; JSON for machines, readable on a terminal.
 
-No secrets, by construction: settings keep them as SecretStr, and request lines are never logged. No phone number in
-full: what others said is quoted in `raw` and `error`, and long runs of digits are cut short there.
+A line has the event first, then its fields; fields without a value are left out. No secrets, by construction: settings
+keep them as SecretStr, and request lines are never logged. No phone number in full: input is quoted in `raw` and
+`error` alone, and long runs of digits are shortened there.
 """
 
 import asyncio
@@ -16,13 +17,13 @@ import orjson
 import structlog
 
 QUOTED = ("raw", "error", "exception")
-"""What may hold words that aren't ours."""
+"""Members that may quote input."""
 
 _LONG_NUMBER = re.compile(r"(?:(?<![\w-])|(?<=%2B))(\+?\d{3})\d{3,}(\d{2})(?![\w-])")
 
 MAX_NOTICES = 50
 NOT_MEMBERS = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
-"""What a line has beside its members; tracebacks are in the log alone."""
+"""What a line has besides its members; tracebacks are in the log alone."""
 
 
 class Notice(NamedTuple):
@@ -41,7 +42,7 @@ class RecentNotices:
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
 
     def latest(self) -> tuple[Notice, ...]:
-        """All that are kept, the latest last."""
+        """The notices that are kept, the latest last."""
         return tuple(self._notices)
 
     def remember(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -85,9 +86,9 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # aiokafka reports every reconnection attempt as an error; what matters of it, this service says itself.
+    # aiokafka logs every reconnection attempt as an error; the service logs itself what matters of it.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL if level != "debug" else logging.DEBUG)
-    # It writes whole requests and answers: phone numbers out of sms.sent, and passwords.
+    # It logs whole requests and answers: phone numbers out of sms.sent, and passwords.
     logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
@@ -100,20 +101,21 @@ def _make_formatter(shared: list[Any], notices: RecentNotices | None, *, readabl
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             # As text: structured ones show local variables, and those may hold what must not be logged.
             *([] if readable else [structlog.processors.format_exc_info]),
+            arrange_fields,
             mask_numbers,
             *([notices.remember] if notices else []),
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if readable
-            else structlog.processors.JSONRenderer(_json),
+            else structlog.processors.JSONRenderer(_encode_json),
         ],
     )
 
 
 def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An event loop's exception handler: a connection's end that nobody waited for is no error.
+    """An event loop's exception handler that ignores connections that ended while nobody awaited them.
 
-    asyncio keeps it twice: for the request under way, which fails with it, and for whoever would wait for the end of
-    the stream. Nobody does, and the garbage collector tells of it when it finds the future before its stream.
+    asyncio stores such an end twice: in the request under way, which fails with it, and in the future of the stream's
+    end. Nobody awaits that, and the garbage collector reports it when it finds the future before its stream.
     """
     future = context.get("future")
     bare = future is not None and not isinstance(future, asyncio.Task)
@@ -121,8 +123,13 @@ def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, 
         loop.default_exception_handler(context)
 
 
+def arrange_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the event first, and leave out fields without a value. A processor of structlog's."""
+    return {name: event[name] for name in ("event", *event) if event[name] is not None}
+
+
 def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cut what may be a phone number short, in the words of others: `374…00`. A processor of structlog's."""
+    """Shorten what may be a phone number in quoted input: `374…00`. A processor of structlog's."""
     for name in QUOTED:
         if isinstance(event.get(name), str):
             event[name] = _LONG_NUMBER.sub(r"\1…\2", event[name])
@@ -134,7 +141,7 @@ def _format_member(value: Any) -> str:
 
 
 def _name_exception(event: Mapping[str, Any]) -> dict[str, str]:
-    """What kind of exception it is about; its words are in the log alone."""
+    """The type of the exception; its text is in the log alone."""
     info = event.get("exc_info")
     if kind := info[0] if isinstance(info, tuple) else sys.exc_info()[0] if info else None:
         return {"error": kind.__name__}
@@ -142,5 +149,5 @@ def _name_exception(event: Mapping[str, Any]) -> dict[str, str]:
     return {"error": last.partition(":")[0]} if last else {}
 
 
-def _json(event: Any, **_: Any) -> str:
+def _encode_json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

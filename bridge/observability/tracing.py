@@ -1,4 +1,4 @@
-"""Traces, optional: what became of a message, in the trace that its sender began. Off, it does nothing.
+"""Traces, optional: what became of a message, in the trace that its sender started. Switched off, it does nothing.
 
 On with the extra `otel` and an address, `OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`); all else is set by
 OpenTelemetry's own variables too. Spans are made after the fact, so that nothing waits for them. Parts are handed
@@ -13,11 +13,11 @@ from bridge.core.entries import Report, Sent
 from bridge.core.errors import ConfigurationError
 from bridge.core.publication import Publication
 
-ADDRESSES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 HEADERS = ("traceparent", "ce_traceparent")
 NAME = "sms-bridge"
-FLUSH_WITHIN = 3_000
-"""Milliseconds that what wasn't sent yet gets at the end."""
+FLUSH_TIMEOUT_MS = 3_000
+"""For spans that aren't sent yet when the process ends."""
 
 _TRACEPARENT_PARTS = 4
 
@@ -29,22 +29,30 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer(NAME) if provider else None
 
-    def trace_accepted(self, entries: Iterable[Sent], began: int) -> None:
-        """Sent events are in the journal."""
+    def trace_accepted(self, entries: Iterable[Sent], started_ns: int) -> None:
+        """Make a span for each sent event that is in the journal now."""
         if self._tracer:
             for entry in entries:
-                self._span("sms.sent", "CONSUMER", entry.traceparent, began, _about(entry, message_id=entry.message_id))
+                self._span(
+                    "sms.sent",
+                    "CONSUMER",
+                    entry.traceparent,
+                    started_ns,
+                    _make_attributes(entry, message_id=entry.message_id),
+                )
 
-    def trace_callback(self, report: Report, began: int) -> None:
-        """A callback is in the journal. Which message it is about isn't known here: it begins a trace of its own."""
+    def trace_callback(self, report: Report, started_ns: int) -> None:
+        """Make a span for a callback that is in the journal now. Its message isn't known here: it starts a trace."""
         if self._tracer:
-            self._span("callback", "SERVER", "", began, _about(report, status=report.provider_status or ""))
+            self._span(
+                "callback", "SERVER", "", started_ns, _make_attributes(report, status=report.provider_status or "")
+            )
 
     def trace_published(self, publications: Iterable[Publication]) -> None:
-        """Events are committed: from a report's arrival to now."""
+        """Make a span for each committed event, from its report's arrival to now."""
         if self._tracer:
             for delivery, observed_at, traceparent in publications:
-                about = _about(
+                about = _make_attributes(
                     delivery,
                     message_id=delivery.message_id,
                     status=delivery.status.value,
@@ -55,31 +63,33 @@ class Tracing:
                 self._span("sms.delivery", "PRODUCER", traceparent, observed_at * 1_000_000, about)
 
     def close(self) -> None:
-        """Send what is left, but not for long."""
+        """Send the remaining spans, but not for long."""
         if self._provider:
-            self._provider.force_flush(FLUSH_WITHIN)
+            self._provider.force_flush(FLUSH_TIMEOUT_MS)
             self._provider.shutdown()
 
-    def _span(self, name: str, kind: str, traceparent: str | None, began: int, about: Mapping[str, str]) -> None:
-        """A span from then to now. Without a parent there is no trace to be part of; an empty one begins a new one."""
+    def _span(self, name: str, kind: str, traceparent: str | None, started_ns: int, about: Mapping[str, str]) -> None:
+        """Make a span from then to now. None as a parent means no trace; an empty text starts a new one."""
         if traceparent is None or self._tracer is None:
             return
-        # Only who is traced has the library.
+        # Only installations with tracing have the library.
         from opentelemetry.trace import SpanKind  # noqa: PLC0415
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 
         parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent})
-        span = self._tracer.start_span(name, context=parent, kind=SpanKind[kind], start_time=began, attributes=about)
+        span = self._tracer.start_span(
+            name, context=parent, kind=SpanKind[kind], start_time=started_ns, attributes=about
+        )
         span.end(time.time_ns())
 
 
 def configure_tracing(environ: Mapping[str, str], version: str) -> Tracing:
-    """What the environment asks for.
+    """Make what the environment asks for.
 
     Raises:
         ConfigurationError: It asks for traces, and the extra isn't installed.
     """
-    address = next((name for name in ADDRESSES if environ.get(name)), None)
+    address = next((name for name in ENDPOINT_VARIABLES if environ.get(name)), None)
     if address is None or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return Tracing()
     try:
@@ -99,7 +109,7 @@ def configure_tracing(environ: Mapping[str, str], version: str) -> Tracing:
 
 
 def find_traceparent(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    """A record's `traceparent` (W3C Trace Context), as it was written; or CloudEvents' extension of that name."""
+    """Find a record's `traceparent` (W3C Trace Context), or the CloudEvents extension of that name."""
     if not headers:
         return None
     found = {name: text.decode("ascii", "replace") for name, text in headers if name in HEADERS}
@@ -107,12 +117,12 @@ def find_traceparent(headers: Sequence[tuple[str, bytes]]) -> str | None:
 
 
 def parse_trace_id(traceparent: str | None) -> str | None:
-    """The id of its trace, for log lines."""
+    """Parse the id of the trace, for log lines."""
     parts = (traceparent or "").split("-")
     return parts[1] if len(parts) >= _TRACEPARENT_PARTS else None
 
 
-def _about(one: Any, **more: str) -> dict[str, str]:
-    """Attributes: who and what, never a phone number."""
+def _make_attributes(one: Any, **more: str) -> dict[str, str]:
+    """Make a span's attributes: ids and statuses, never a phone number."""
     known = {"provider": one.provider, "account": one.account, "provider_message_id": one.provider_message_id}
     return {f"sms_bridge.{name}": value for name, value in {**known, **more}.items()}

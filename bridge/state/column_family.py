@@ -1,4 +1,4 @@
-"""The database as far as anybody else sees it: one partition's column family, of bytes, and one kind of error."""
+"""The database as its users see it: one partition's column family, bytes in and out, and one kind of error."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ class CorruptionGuard:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        # The library raises nothing narrower, and nobody else raises anything as broad.
+        # The library raises bare `Exception`, and nothing else does.
         if type(error) is Exception:
             self.error = str(error)
         if type(error) is Exception or isinstance(error, DbClosedError):
@@ -42,19 +42,19 @@ class ColumnFamily:
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]  # the stub is wrong: a property
 
     def get(self, key: bytes) -> bytes | None:
-        """A value."""
+        """Read a value."""
         with self._guard:
             value: bytes | None = self._family.get(key)
         return value
 
     def get_all(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Several values, at once."""
+        """Read several values at once."""
         with self._guard:
             values: Any = self._family.get(list(keys)) if keys else []
         return list(values)
 
     def first(self, kind: bytes, since: int, until: int, limit: int, after: str = "") -> list[tuple[int, str]]:
-        """The first entries of an index between two times, time and key; of the first time, those after a key."""
+        """Read the first entries of an index between two times, time and key; of the first time, those after a key."""
         found: list[tuple[int, str]] = []
         if limit <= 0:
             return found
@@ -64,31 +64,31 @@ class ColumnFamily:
             entries = self._family.iter(bound)
             entries.seek(kind + DUE.pack(since) + (after.encode() + b"\x00" if after else b""))
             while len(found) < limit and entries.valid():
-                found.append(_entry(kind, entries.key()))
+                found.append(_parse_entry(kind, entries.key()))
                 entries.next()
             entries.status()  # an index that can't be read looks empty otherwise
         return found
 
     def last(self, kind: bytes, until: int, limit: int) -> list[tuple[int, str]]:
-        """The last entries of an index up to a time, backwards."""
+        """Read the last entries of an index up to a time, backwards."""
         found: list[tuple[int, str]] = []
         with self._guard:
             entries = self._family.iter(ReadOptions())
             entries.seek_for_prev(kind + DUE.pack(until + 1))
             while len(found) < limit and entries.valid() and (key := entries.key()).startswith(kind):
-                found.append(_entry(kind, key))
+                found.append(_parse_entry(kind, key))
                 entries.prev()
             entries.status()
         return found
 
     def batch(self) -> WriteBatch:
-        """Begin to collect what is to be written together."""
+        """Start a write batch."""
         batch = WriteBatch(raw_mode=True)
         batch.set_default_column_family(self._handle)
         return batch
 
     def write(self, batch: WriteBatch) -> None:
-        """Write it, all or nothing."""
+        """Write a batch, all or nothing."""
         with self._guard:
             self._db.write(batch, self._unlogged)
 
@@ -99,16 +99,16 @@ class ColumnFamily:
         self.write(batch)
 
     def flush(self) -> None:
-        """Write out what is only in memory."""
+        """Write to disk what is only in memory."""
         with self._guard:
             self._family.flush()
 
     def close(self) -> None:
-        """Let go of the database, for good."""
+        """Release the database for good."""
         with self._guard:
             self._family.close()
         self._handle = None
 
 
-def _entry(kind: bytes, key: bytes) -> tuple[int, str]:
+def _parse_entry(kind: bytes, key: bytes) -> tuple[int, str]:
     return DUE.unpack_from(key, len(kind))[0], key[len(kind) + DUE.size :].decode()

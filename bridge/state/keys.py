@@ -1,13 +1,13 @@
-"""How the cache's database lays out a partition: what its keys and values mean. Nothing is read or written here.
+"""How the cache's database lays out a partition: the meaning of its keys and values. Nothing is read or written here.
 
-    s{key}                      timer, poll, the state as the state topic has it
-    e{time}{key}                following ends: the timers, by what they end
-    f{time}{key}                remembering ends
-    q{time}{key}                parking ends
-    p{provider:account},{time}{key}   an attempt is to be asked about
-    m                           what all of it stands for
+    s{key}                            an attempt: its timer, its poll, its state as the state topic has it
+    e{time}{key}                      index of timers: the deadline of an attempt
+    f{time}{key}                      index of timers: when a final attempt is forgotten
+    q{time}{key}                      index of timers: when a parked attempt is given up
+    p{provider:account},{time}{key}   index of polls: when an attempt is polled
+    m                                 what the partition stands for
 
-Times are milliseconds since the epoch, eight bytes, so that keys sort by them.
+Times are milliseconds since the epoch in eight bytes, so that keys sort by them.
 """
 
 import struct
@@ -34,11 +34,11 @@ class StoredAttempt(NamedTuple):
     state: Parked | Followed
     timer: int
     poll: int
-    """When to ask about it next, or 0."""
+    """When to poll it next; 0: never."""
 
 
 class StateChange(NamedTuple):
-    """What a committed transaction made of an attempt; `encoded` is the new state as the state topic has it."""
+    """How a committed transaction changed an attempt; `encoded` is the new state as the state topic has it."""
 
     key: str
     before: StoredAttempt | None

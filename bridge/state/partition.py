@@ -1,7 +1,7 @@
-"""One journal partition's attempts on disk: a cache of its state topic, with timers and polls in order of time.
+"""One journal partition's attempts on disk: a cache of its state topic, with timers and polls ordered by time.
 
-It may lag Kafka, never lead it: it is written after a transaction's commit, together with the offset in the state topic
-that it stands for, in one write batch.
+The cache may lag Kafka, never lead it: it is written after a transaction's commit, in one write batch with the offset
+of the state topic that it stands for.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from rocksdict import WriteBatch
 
 from bridge.clock import now_ms
 from bridge.core.attempt import Followed, Parked, timer_at
-from bridge.core.entries import AttemptKey, full_account_of
+from bridge.core.entries import full_account_of, provider_of
 from bridge.core.schedule import Schedule
 from bridge.state.column_family import ColumnFamily
 from bridge.state.keys import (
@@ -34,20 +34,20 @@ from bridge.state.keys import (
 )
 
 NEAREST_DEADLINES = 50
-"""How many attempts are looked at to find each provider's oldest."""
+"""Attempts that are looked at to find each provider's oldest."""
 
 PendingAttempt = tuple[str, Followed]
 """An attempt's key, and what is known of it."""
 
 
 class PartitionStore:
-    """One journal partition's attempts. Every method is quick: callers hand over a few hundred at a time."""
+    """One journal partition's attempts. Every method is quick, because callers pass a few hundred keys at a time."""
 
     def __init__(self, column: ColumnFamily, schedule: Schedule) -> None:
         self._column, self._schedule, self._fingerprint = column, schedule, schedule.fingerprint
         self._floors: dict[bytes, int] = {}
         self._moved: dict[str, int] = {}
-        """Polls that were taken while a transaction was under way, which knows only the one before."""
+        """Polls that were taken while a transaction was under way: its changes know only the poll before."""
         meta = self._read_meta()
         self.position: PartitionMeta | None = meta
         self.followed: Counter[str] = Counter(meta.followed if meta else {})
@@ -56,48 +56,51 @@ class PartitionStore:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def get(self, keys: Sequence[str]) -> list[StoredAttempt | None]:
-        """What is known of each of these attempts."""
+        """Look these attempts up; None for those that aren't known."""
         return [parse_value(value) for value in self._column.get_all([STATE + key.encode() for key in keys])]
 
     def due(self, now: int, limit: int) -> list[str]:
-        """Keys of attempts whose timer has run out: the first of each kind, so that none waits for another.
+        """Find attempts whose timer has run out: the first of each kind, so that no kind waits for another.
 
         Args:
             now: The time.
-            limit: The most of each kind; of parked ones, whose words have to be read again, a tenth.
+            limit: The most of each kind; of parked ones, whose raw text has to be read again, a tenth.
         """
         limits = {PARK: max(1, limit // 10), END: limit, FORGET: limit}
         return [key for kind, most in limits.items() for _, key in self._until(kind, now, most)]
 
     def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
-        """When and about which attempts of `provider:account` to ask, the longest due first."""
+        """Find the due polls of `provider:account`, time and key, the longest due first."""
         return self._until(poll_index(account), now, limit)
 
     def newest_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:
-        """The same, the shortest due first."""
+        """Find the due polls of `provider:account`, time and key, the latest due first."""
         return self._column.last(poll_index(account), now, limit)
 
     def oldest_parked(self, limit: int) -> list[str]:
-        """Keys of the parked attempts that leave first."""
+        """Find the parked attempts that leave first."""
         return [key for _, key in self._until(PARK, 2**63, limit)]
 
     def oldest(self) -> dict[str, int]:
-        """By provider, from when the attempt counts whose end is nearest: the oldest, as a rule."""
+        """By provider, the start of the attempt whose deadline is nearest: the oldest one, as a rule."""
         keys = [key for _, key in self._until(END, 2**63, NEAREST_DEADLINES)]
         found: dict[str, int] = {}
         for key, known in zip(keys, self.get(keys), strict=True):
             if known and isinstance(known.state, Followed):
-                found.setdefault(AttemptKey.parse(key).provider, known.state.starts_at)
+                found.setdefault(provider_of(key), known.state.starts_at)
         return found
 
     def pending(
         self, limit: int, after: tuple[int, str] = (0, "")
     ) -> tuple[list[PendingAttempt], tuple[int, str] | None]:
-        """Attempts that wait for their end, the nearest first, and after what to go on; None when there are no more.
+        """Read a page of open attempts, the nearest deadline first.
 
         Args:
-            limit: The most; a few hundred.
-            after: What the call before returned.
+            limit: The size of a page; a few hundred.
+            after: Where the page before ended, as it returned it.
+
+        Returns:
+            The attempts, and where the page ends; None when there are no more.
         """
         since, name = max(after, (self._floors.get(END, 0), ""))
         found = self._column.first(END, since, 2**63, limit, name)
@@ -106,12 +109,12 @@ class PartitionStore:
         return waiting, found[-1] if len(found) == limit else None
 
     def next_due(self) -> int | None:
-        """When the next timer runs out."""
+        """When the next timer runs out; None when there is none."""
         firsts = (self._until(kind, 2**63, 1) for kind in (PARK, END, FORGET))
         return min((due for first in firsts for due, _ in first), default=None)
 
     def _until(self, kind: bytes, now: int, limit: int) -> list[tuple[int, str]]:
-        """The first entries of an index up to a time. Starts where nothing is deleted yet: deleted ones cost time."""
+        """Read the first entries of an index up to a time, from its floor on: skipping deleted entries takes time."""
         found = self._column.first(kind, self._floors.get(kind, 0), now, limit)
         if found:
             self._floors[kind] = found[0][0]
@@ -139,7 +142,7 @@ class PartitionStore:
         self.position = meta
 
     def take_poll(self, key: str, due: int, now: int) -> StoredAttempt | None:
-        """Take an attempt's poll: the next one is the first after now. None when there is nothing to ask any more."""
+        """Take an attempt's due poll and schedule the next one; None when the poll isn't due any more."""
         value = self._column.get(STATE + key.encode())
         known = parse_value(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
@@ -151,9 +154,9 @@ class PartitionStore:
         return known
 
     def postpone_poll(self, key: str, at: int, now: int) -> None:
-        """A poll gave no answer: ask at this time, when it is to be asked anyway, or at the end, whatever is first.
+        """Reschedule a poll that got no answer: to this time, its regular time or the deadline, whichever is first.
 
-        Past the end it is still asked: for how long an end waits for that, whoever runs the timers decides.
+        Past the deadline the poll is still scheduled; the timers decide how long the deadline waits for it.
         """
         value = self._column.get(STATE + key.encode())
         known = parse_value(value)
@@ -165,7 +168,7 @@ class PartitionStore:
             self._move_poll(key, known, value, min(at, known.poll or at, latest))
 
     def put_off(self, until: Mapping[str, int]) -> None:
-        """Let each of these attempts' timers run out at its time; what changes an attempt sets its timer anew."""
+        """Move these attempts' timers to later times; whatever changes an attempt sets its timer anew."""
         batch, keys = self._column.batch(), list(until)
         found = self._column.get_all([STATE + key.encode() for key in keys])
         for key, value in zip(keys, found, strict=True):
@@ -189,17 +192,17 @@ class PartitionStore:
         self._moved[key] = poll
 
     def clear(self) -> None:
-        """Forget everything, to be built anew."""
+        """Delete everything, before it is rebuilt."""
         self._column.clear()
         self.position, self.followed, self.parked = None, Counter(), 0
         self._floors.clear()
 
     def flush(self) -> None:
-        """Write out what is only in memory, so that little has to be read again next time."""
+        """Write to disk what is only in memory, so that the next start has little to restore."""
         self._column.flush()
 
     def close(self) -> None:
-        """Let go of the database, for good: a poll under way may still hold this."""
+        """Release the database for good: a poll under way may still hold this object."""
         self._column.close()
 
     def _change(self, batch: WriteBatch, change: StateChange) -> None:
@@ -229,7 +232,7 @@ class PartitionStore:
             return 0
         if before and isinstance(before.state, Followed):
             return before.poll
-        # One that was due while nobody asked is due now.
+        # A poll whose time has passed meanwhile is due now.
         return self._schedule.next_poll(key, after, after.starts_at - 1)
 
     def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
@@ -241,7 +244,7 @@ class PartitionStore:
         if isinstance(state, Parked):
             self.parked += change
         elif state.final_at is None:
-            self.followed[AttemptKey.parse(key).provider] += change
+            self.followed[provider_of(key)] += change
 
     def _read_meta(self) -> PartitionMeta | None:
         meta = decode_meta(self._column.get(META))
@@ -249,7 +252,7 @@ class PartitionStore:
 
 
 def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
-    """Where an attempt is found by time."""
+    """The entries of an attempt in the indexes of times."""
     if poll:
         return (timer_index(state), timer), (poll_index(full_account_of(key)), poll)
     return ((timer_index(state), timer),)

@@ -1,4 +1,4 @@
-"""A partition's cache is brought to the end of the state topic: by what is new there, or from nothing."""
+"""Brings a partition's store to the end of the state topic: by what is new there, or from nothing."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from bridge.state.progress import Progress
 from bridge.state.serde import decode_state
 
 SLICE_STATES = 100
-"""States that are written at a time: a millisecond, as a rule; a thousand are no quicker."""
+"""States that are written at a time, in about a millisecond."""
 
 STALL_TIMEOUT = 30
 """Seconds without progress after which the restore starts again."""
@@ -28,13 +28,13 @@ log = structlog.get_logger(__name__)
 
 
 class Restore(NamedTuple):
-    """What bringing a cache up to date takes."""
+    """One restore of one partition."""
 
     kafka: KafkaClients
     tp: TopicPartition
     """The partition of the state topic. Nobody else writes to it any more."""
     store: PartitionStore
-    """The cache."""
+    """What is restored."""
     journal_id: str
     """A cache of another journal is dropped."""
     tombstone_retention_ms: int
@@ -44,14 +44,14 @@ class Restore(NamedTuple):
     """Called with how many entries remain, whenever there is progress."""
 
     async def run(self, end: int) -> None:
-        """Bring the cache to this offset.
+        """Bring the store to this offset.
 
         Raises:
             KafkaError: The state topic can't be read.
             TimeoutError: The reading makes no progress.
         """
         position = self.store.position
-        unusable = self._unusable(position, end)
+        unusable = self._why_unusable(position, end)
         offset = position.offset if position and not unusable else 0
         if unusable:
             self.store.clear()
@@ -63,7 +63,7 @@ class Restore(NamedTuple):
                 await self._read(offset, end)
             self.store.flush()
 
-    def _unusable(self, position: PartitionMeta | None, end: int) -> str | None:
+    def _why_unusable(self, position: PartitionMeta | None, end: int) -> str | None:
         """Why the cache can't be used as it is."""
         if position is None:
             return "missing"
@@ -85,7 +85,7 @@ class Restore(NamedTuple):
             reader.seek(self.tp, max(offset, (await reader.beginning_offsets([self.tp]))[self.tp]))
             while offset < end:
                 async with asyncio.timeout(STALL_TIMEOUT):
-                    offset = await self._some(reader, offset)
+                    offset = await self._read_some(reader, offset)
                 left = max(0, end - offset)
                 self.note_progress(left)
                 remaining.dec(counted - left)
@@ -97,18 +97,18 @@ class Restore(NamedTuple):
         seconds = round(time.monotonic() - started, 3)
         log.info("cache brought up to date", partition=self.tp.partition, offset=offset, seconds=seconds)
 
-    async def _some(self, reader: Any, offset: int) -> int:
-        """Read until there is progress. Transaction markers take offsets: the reader's position counts, not records."""
+    async def _read_some(self, reader: Any, offset: int) -> int:
+        """Read until there is progress. Transaction markers take offsets, so the reader's position is what counts."""
         while True:
             records = (await reader.getmany(self.tp, timeout_ms=200)).get(self.tp, [])
             async for some in yield_slices(records, SLICE_STATES):
-                self.store.apply(self._changes(some), self.journal_id, some[-1].offset + 1)
+                self.store.apply(self._make_changes(some), self.journal_id, some[-1].offset + 1)
             position: int = await reader.position(self.tp)
             if position > offset:
                 self.store.apply((), self.journal_id, position)
                 return position
 
-    def _changes(self, records: Sequence[Any]) -> list[StateChange]:
+    def _make_changes(self, records: Sequence[Any]) -> list[StateChange]:
         last = {record.key.decode(): record.value for record in records}
         before = self.store.get(list(last))
         return [

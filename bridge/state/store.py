@@ -1,4 +1,4 @@
-"""The database of attempts: RocksDB in a folder, a cache that may be lost. One column family a journal partition.
+"""The database of attempts: RocksDB in a folder, a cache that may be lost. One column family per journal partition.
 
 What a partition's family holds is `attempts.py`.
 """
@@ -18,20 +18,20 @@ from bridge.settings.model import PREFIX
 from bridge.state.column_family import ColumnFamily, CorruptionGuard
 from bridge.state.partition import PartitionStore
 
-MEMORY_BYTES = 28 * 1024 * 1024
+CACHE_BYTES = 28 * 1024 * 1024
 """For blocks, their indexes and filters, and write buffers, of all partitions together."""
 
-HELD_HERE = "lock hold by current process"
-"""What the database says when this very process has it open."""
+HELD_BY_THIS_PROCESS = "lock hold by current process"
+"""Part of the database's error when this very process has it open."""
 
-BITS_A_KEY = 10
-"""Of the filter: one look-up of a hundred reads a block for nothing."""
+BLOOM_BITS_PER_KEY = 10
+"""One look-up of a hundred then reads a block in vain."""
 
 log = structlog.get_logger(__name__)
 
 
 class Store:
-    """The database: a folder that may be deleted whenever nobody runs. Only one process opens it."""
+    """The database: a folder that may be deleted while no process runs. Only one process opens it."""
 
     def __init__(self, directory: Path, schedule: Schedule) -> None:
         self._path = directory / "attempts"
@@ -39,17 +39,17 @@ class Store:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
-                f"{PREFIX}STATE__DIRECTORY: {directory} can't be made ({error.strerror})"
+                f"{PREFIX}STATE__DIRECTORY: {directory} can't be created ({error.strerror})"
             ) from error
         self._schedule = schedule
         self._guard = CorruptionGuard()
         self._partitions: dict[int, PartitionStore] = {}
-        self._options = _options()
+        self._options = _make_options()
         self._db = self._open()
 
     def partition(self, number: int) -> "PartitionStore":
-        """The attempts of one journal partition."""
-        # Always the same one: a poll that is still under way may hold it when the partition comes back to us.
+        """The store of one journal partition."""
+        # Always the same object: a poll that is still under way may hold it when the partition comes back.
         if number not in self._partitions:
             name = str(number)
             with self._guard:
@@ -59,27 +59,27 @@ class Store:
         return self._partitions[number]
 
     def close(self) -> None:
-        """Close. What was not flushed is read from the state topic next time; so is all, if it turned out damaged."""
+        """Close. The next start restores what was not flushed, and everything if the database is corrupted."""
         for close in (*(attempts.close for attempts in self._partitions.values()), self._db.close):
-            with suppress(StoreCorruptedError), self._guard:  # what it can't write any more, Kafka has
+            with suppress(StoreCorruptedError), self._guard:  # Kafka has what can't be written any more
                 close()
         self._partitions.clear()
         if self._guard.error:
-            self._put_aside(self._guard.error)
+            self._move_aside(self._guard.error)
 
     def rebuild(self) -> None:
-        """Close, and begin anew: after damage with nothing in it.
+        """Close, and open a new database: after a corruption, an empty one.
 
         Raises:
-            StoreCorruptedError: What is under way still holds the old one, for a moment.
+            StoreCorruptedError: Work under way still holds the old one, for a moment.
         """
         self.close()
         self._guard = CorruptionGuard()
-        gc.collect()  # errors hold what they were raised in, as long as nobody looks for cycles
+        gc.collect()  # tracebacks in reference cycles hold the old database
         self._db = self._open()
 
     def check(self) -> None:
-        """See that no error of the database was remembered: after one, it isn't to be trusted.
+        """Check that the database has had no error: after one, it isn't trusted any more.
 
         Raises:
             StoreCorruptedError: There was one.
@@ -94,9 +94,9 @@ class Store:
         )
         return family, self._db.get_column_family_handle(name)
 
-    def _put_aside(self, error: str) -> None:
+    def _move_aside(self, error: str) -> None:
         aside = self._path.with_suffix(".damaged")
-        log.error("the cache is damaged; put aside, to be built anew", error=error, to=str(aside))
+        log.error("cache is corrupted; moved aside and rebuilt", error=error, moved_to=str(aside))
         shutil.rmtree(aside, ignore_errors=True)
         if self._path.exists():
             shutil.move(self._path, aside)
@@ -104,37 +104,39 @@ class Store:
     def _open(self) -> Rdict:
         setting = f"{PREFIX}STATE__DIRECTORY"
         try:
-            return self._opened()
+            return self._open_database()
         except Exception as error:
-            if HELD_HERE in str(error):
-                raise StoreCorruptedError("what is under way still holds the cache that was put aside") from error
+            if HELD_BY_THIS_PROCESS in str(error):
+                raise StoreCorruptedError("work under way still holds the old cache") from error
             if str(self._path / "LOCK") in str(error):
-                told = f"{setting}: another process uses {self._path.parent}; give each its own folder ({error})"
-                raise ConfigurationError(told) from error
-            self._put_aside(str(error))
+                message = f"{setting}: another process uses {self._path.parent}; give each its own folder ({error})"
+                raise ConfigurationError(message) from error
+            self._move_aside(str(error))
         try:
-            return self._opened()
+            return self._open_database()
         except Exception as error:
-            raise ConfigurationError(f"{setting}: no database can be made in {self._path.parent} ({error})") from error
+            raise ConfigurationError(
+                f"{setting}: no database can be created in {self._path.parent} ({error})"
+            ) from error
 
-    def _opened(self) -> Rdict:
+    def _open_database(self) -> Rdict:
         path = str(self._path)
         families = Rdict.list_cf(path, self._options) if (self._path / "CURRENT").exists() else ["default"]
         return Rdict(path, self._options, column_families=dict.fromkeys(families, self._options))
 
 
-def _options() -> Options:
+def _make_options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(create_if_missing=True)
     options.create_missing_column_families(create_missing_cfs=True)
-    cache = Cache(MEMORY_BYTES)
-    buffers = WriteBufferManager.new_write_buffer_manager_with_cache(MEMORY_BYTES // 2, allow_stall=False, cache=cache)
+    cache = Cache(CACHE_BYTES)
+    buffers = WriteBufferManager.new_write_buffer_manager_with_cache(CACHE_BYTES // 2, allow_stall=False, cache=cache)
     options.set_write_buffer_manager(buffers)
-    # Half of all look-ups are of attempts that nobody has heard of yet: a filter answers them without reading a block.
+    # Half of all look-ups are of new attempts: a Bloom filter answers them without reading a block.
     blocks = BlockBasedOptions()
     blocks.set_block_cache(cache)
-    blocks.set_bloom_filter(BITS_A_KEY, block_based=False)
-    # Filters and indexes grow with the attempts: in pieces they are part of what the cache bounds.
+    blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, block_based=False)
+    # Filters and indexes grow with the attempts: partitioned, they count against the cache's bound.
     blocks.set_cache_index_and_filter_blocks(True)
     blocks.set_partition_filters(True)
     blocks.set_index_type(BlockBasedIndexType.two_level_index_search())

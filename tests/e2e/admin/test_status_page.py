@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from bridge.admin.event_stream import MOST_VIEWERS
+from bridge.admin.event_stream import MAX_VIEWERS
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import TOKEN, elsewhere, events
 from tests.support.service.bridge import Bridge, message
@@ -212,7 +212,7 @@ async def test_watchers_are_few_and_who_leaves_makes_room(seen: Bridge) -> None:
             return response.status == 503
 
         first = await session.get(url)
-        for _ in range(MOST_VIEWERS - 1):
+        for _ in range(MAX_VIEWERS - 1):
             await full()
         assert await full()
         first.close()

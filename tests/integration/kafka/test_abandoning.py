@@ -95,7 +95,7 @@ async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -
 
 async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that looks for its coordinator while brokers are away may fail long after its producer was given up."""
-    monkeypatch.setattr(producers, "TRIES", 0)
+    monkeypatch.setattr(producers, "SENDER_STOP_ATTEMPTS", 0)
     given_up = asyncio.Event()
 
     async def stubborn() -> None:

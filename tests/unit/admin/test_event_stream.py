@@ -12,7 +12,7 @@ from bridge.settings.loading import load_settings
 
 async def test_missing_kafka_is_streamed_repeatedly_and_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In words that say what it means."""
-    monkeypatch.setattr(event_stream, "PAUSE", 0.01)
+    monkeypatch.setattr(event_stream, "RETRY_PAUSE", 0.01)
     variables = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "DEXATEL__CALLBACK_SECRETS": "secret-of-dexatel-0123"}
     settings = load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})
     live = event_stream.EventStream(KafkaClients(settings.kafka), "sms.delivery", 1)
@@ -26,4 +26,4 @@ async def test_missing_kafka_is_streamed_repeatedly_and_logged_once(monkeypatch:
         await live.close()
         await stream.aclose()
     assert all(b'{"error":"Kafka doesn\'t answer"}' in piece for piece in told)
-    assert [line["event"] for line in logged] == ["live events pause"]
+    assert [line["event"] for line in logged] == ["live events interrupted"]

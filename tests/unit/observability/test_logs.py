@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -71,3 +72,13 @@ async def test_a_lost_connection_that_nobody_waited_for_is_no_error(caplog: pyte
     assert "somebody's" in told
     assert "a task's own" in told
     assert "a stream's" not in told
+
+
+@pytest.mark.usefixtures("notices")
+def test_a_line_has_its_event_first_and_no_empty_field(capsys: pytest.CaptureFixture[str]) -> None:
+    """What happened comes before the details, and what isn't known isn't printed."""
+    logging.getLogger().handlers[0].setStream(sys.stderr)  # type: ignore[attr-defined]  # pytest replaced it meanwhile
+    structlog.get_logger("test").warning("poll failed", provider="dexatel", trace_id=None)
+    [line] = capsys.readouterr().err.splitlines()
+    assert "trace_id" not in line
+    assert line.startswith('{"event":"poll failed"') or line.index("poll failed") < line.index("dexatel")
