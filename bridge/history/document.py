@@ -15,10 +15,10 @@ MAX_VALUE_BYTES = 2_000
 
 
 def make_document(found: TraceResult) -> dict[str, Any]:
-    """The answer as JSON."""
+    """Make the document."""
     return {
         "asked": found.asked,
-        "attempts": [_attempt(told) for told in (*found.told, *found.sents)],
+        "attempts": [_attempt(trace) for trace in (*found.traces, *found.sents)],
         "dead_letters": [_letter(letter) for letter in found.letters],
         "complete": found.all,
         "left_out": found.left_out,
@@ -28,22 +28,22 @@ def make_document(found: TraceResult) -> dict[str, Any]:
     }
 
 
-def _attempt(told: AttemptTrace) -> dict[str, Any]:
-    gathered, story = told.gathered, told.story
+def _attempt(trace: AttemptTrace) -> dict[str, Any]:
+    history, timeline = trace.history, trace.timeline
     return {
-        "attempt": gathered.key,
-        "message_id": story.message_id,
-        "now": told.now,
-        "state": None if gathered.state is None else asdict(gathered.state),
-        "journal_partition": gathered.partition,
-        "timeline": [_step(step, story) for step in story.steps],
-        "agrees": story.agrees,
-        "events": [{"partition": p.partition, "offset": p.offset, "event": p.event} for p in story.published],
-        "dead_letters": [_letter(letter) for letter in gathered.letters],
+        "attempt": history.key,
+        "message_id": timeline.message_id,
+        "now": trace.now,
+        "state": None if history.state is None else asdict(history.state),
+        "journal_partition": history.partition,
+        "timeline": [_step(step, timeline) for step in timeline.steps],
+        "agrees": timeline.agrees,
+        "events": [{"partition": p.partition, "offset": p.offset, "event": p.event} for p in timeline.published],
+        "dead_letters": [_letter(letter) for letter in history.letters],
     }
 
 
-def _step(step: TimelineStep, story: Timeline) -> dict[str, Any]:
+def _step(step: TimelineStep, timeline: Timeline) -> dict[str, Any]:
     return {
         "at": format_rfc3339(step.at),
         "source": step.source,
@@ -53,7 +53,7 @@ def _step(step: TimelineStep, story: Timeline) -> dict[str, Any]:
         "published": [
             {"event_id": event["event_id"], "status": event["status"], "sequence": event["sequence"], **_place(e)}
             for event in step.events
-            for e in [story.find_published(event["event_id"])]
+            for e in [timeline.find_published(event["event_id"])]
         ],
         "entry": _entry(step.entry),
     }

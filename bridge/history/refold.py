@@ -1,7 +1,7 @@
-"""One attempt's story told again: each entry of the journal with what was decided about it, and why. Pure.
+"""One attempt's timeline: each entry of the journal with what was decided about it, and why. Pure.
 
-The decisions aren't stored anywhere; the fold is pure, so folding the same entries again tells them. What was really
-published is at hand and checked against: settings may have been others then.
+The decisions aren't stored anywhere; the fold is pure, so folding the same entries again gives them. The result is
+compared with what was really published: settings may have been different then.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,21 +21,21 @@ WHY: Mapping[FoldOutcome, str] = {
     FoldOutcome.WITHHELD: "kept back: only final statuses are published (FOLLOW__EMIT)",
     FoldOutcome.DUPLICATE: "ignored: known already",
     FoldOutcome.STALE: "ignored: a later status is known, and nothing goes back",
-    FoldOutcome.LATE: "ignored: the end is known, and this doesn't overrule it",
+    FoldOutcome.LATE: "ignored: the final status is known, and this doesn't correct it",
     FoldOutcome.PARKED: "parked: waits for its sent event",
-    FoldOutcome.UNMAPPED: "ignored: nobody has mapped this word (STATUSES)",
+    FoldOutcome.UNMAPPED: "ignored: unmapped provider status (STATUSES)",
     FoldOutcome.UNMATCHED: "given up: no sent event came in time",
     FoldOutcome.CONFLICT: "dead letter: the attempt belongs to another message",
-    FoldOutcome.TOO_OLD: "dead letter: its end had passed before it was read",
+    FoldOutcome.TOO_OLD: "dead letter: its deadline had passed before it was read",
     FoldOutcome.FORGOTTEN: "forgotten",
     FoldOutcome.FAILED: "dead letter: a fault of the bridge",
 }
-WAITING = "not folded yet: the tracker hasn't come to it"
-UNKNOWN = "can't be told: the journal no longer holds the beginning"
+WAITING = "not folded yet: the tracker is behind"
+UNKNOWN = "unknown: the journal no longer holds the attempt's first entries"
 
 
 class JournaledEntry(NamedTuple):
-    """An entry, where it stands in the journal and when the broker took it."""
+    """An entry, its offset in the journal, and when the broker appended it."""
 
     offset: int
     journaled_at: int
@@ -43,7 +43,7 @@ class JournaledEntry(NamedTuple):
 
 
 class PublishedEvent(NamedTuple):
-    """An event of this attempt, and where it stands in `sms.delivery`."""
+    """An event of this attempt, and its position in `sms.delivery`."""
 
     partition: int
     offset: int
@@ -68,7 +68,7 @@ class TimelineStep(NamedTuple):
 
     @property
     def source(self) -> str:
-        """What told it: `sent`, `callback`, `poll` or `deadline`."""
+        """Where it came from: `sent`, `callback`, `poll` or `deadline`."""
         if isinstance(self.entry, Report):
             return self.entry.source.value
         return "sent" if self.entry else Source.DEADLINE.value
@@ -89,7 +89,7 @@ class Timeline(NamedTuple):
 
     @property
     def message_id(self) -> str | None:
-        """Whose attempt it is."""
+        """The message that the attempt belongs to."""
         sent = next((step.entry for step in self.steps if isinstance(step.entry, Sent)), None)
         found: Mapping[str, Any] = self.published[0].event if self.published else {}
         return sent.message_id if sent else found.get("message_id")
@@ -98,66 +98,68 @@ class Timeline(NamedTuple):
 class AttemptRecords(NamedTuple):
     """What is known of an attempt from the topics."""
 
-    heard: Sequence[JournaledEntry]
+    entries: Sequence[JournaledEntry]
     published: Sequence[PublishedEvent]
     unmatched: Collection[int]
     """Offsets of reports that went to the dead letters because no sent event came."""
     folded_to: int
-    """The journal offset that the tracker has come to."""
+    """The journal offset up to which the tracker has folded."""
 
 
-def refold(key: str, past: AttemptRecords, policy: Policy) -> Timeline:
-    """Fold again what was heard."""
-    begins = not past.heard or any(isinstance(heard.entry, Sent) for heard in past.heard) or not past.published
-    teller = _Teller(key, past, policy)
-    for heard in sorted(past.heard):
-        teller.hear(heard, begins=begins)
-    teller.ring(None)
-    made = [event["event_id"] for step in teller.steps for event in step.events]
-    there = [published.event["event_id"] for published in past.published]
-    return Timeline(key, tuple(teller.steps), tuple(past.published), agrees=not begins or made == there)
+def refold(key: str, records: AttemptRecords, policy: Policy) -> Timeline:
+    """Fold an attempt's entries again."""
+    has_sent = any(isinstance(one.entry, Sent) for one in records.entries)
+    is_complete = has_sent or not records.entries or not records.published
+    refolder = _Refolder(key, records, policy)
+    for journaled in sorted(records.entries):
+        refolder.add(journaled, is_complete=is_complete)
+    refolder.run_out_timer(None)
+    refolded = [event["event_id"] for step in refolder.steps for event in step.events]
+    published = [one.event["event_id"] for one in records.published]
+    agrees = not is_complete or refolded == published
+    return Timeline(key, tuple(refolder.steps), tuple(records.published), agrees)
 
 
-class _Teller:
-    def __init__(self, key: str, past: AttemptRecords, policy: Policy) -> None:
-        self._key, self._past, self._policy = key, past, policy
+class _Refolder:
+    def __init__(self, key: str, records: AttemptRecords, policy: Policy) -> None:
+        self._key, self._records, self._policy = key, records, policy
         self._deadlines = {
-            published.event["sequence"]: _milliseconds(published.event["observed_at"])
-            for published in past.published
+            published.event["sequence"]: _parse_time(published.event["observed_at"])
+            for published in records.published
             if published.event["source"] == Source.DEADLINE
         }
         self._state: State = None
         self.steps: list[TimelineStep] = []
 
-    def hear(self, heard: JournaledEntry, *, begins: bool) -> None:
-        """An entry comes."""
-        if heard.offset >= self._past.folded_to:
-            self._note(heard, None, WAITING)
+    def add(self, journaled: JournaledEntry, *, is_complete: bool) -> None:
+        """Fold the next entry."""
+        if journaled.offset >= self._records.folded_to:
+            self._note(journaled, None, WAITING)
             return
-        if not begins:
-            self._note(heard, None, UNKNOWN)
+        if not is_complete:
+            self._note(journaled, None, UNKNOWN)
             return
-        self.ring(heard)
-        folded = self._fold(heard)
+        self.run_out_timer(journaled)
+        folded = self._fold(journaled)
         self._state = folded.state
-        self._note(heard, folded, WHY[folded.outcome])
+        self._note(journaled, folded, WHY[folded.outcome])
 
-    def ring(self, before: JournaledEntry | None) -> None:
-        """Let the timer run out, if it did before this entry came; at the end, if it did at all."""
-        now = self._rang(before)
+    def run_out_timer(self, before: JournaledEntry | None) -> None:
+        """Let the timer run out if it did before this entry; with None, if it did at all."""
+        now = self._timer_ran_out_at(before)
         if now is None or self._state is None:
             return
         folded = expire(self._key, self._state, now, self._policy)
         self._state = folded.state
-        why = "its time was up: published" if folded.publications else WHY[folded.outcome]
-        self.steps.append(TimelineStep(now, None, None, folded.outcome, why, _events(folded)))
+        why = "deadline passed: published" if folded.publications else WHY[folded.outcome]
+        self.steps.append(TimelineStep(now, None, None, folded.outcome, why, _list_events(folded)))
 
-    def _rang(self, before: JournaledEntry | None) -> int | None:
-        """When it ran out. The published deadline and the dead letters tell; the clock only where nobody wrote."""
+    def _timer_ran_out_at(self, before: JournaledEntry | None) -> int | None:
+        """When it ran out, by the published deadline and the dead letters; by the clock where nothing was written."""
         state = self._state
         if isinstance(state, Parked):
             if self._policy.dead_letter_unmatched:
-                gone = any(parked.offset in self._past.unmatched for parked in state.reports)
+                gone = any(parked.offset in self._records.unmatched for parked in state.reports)
                 now = before is None or isinstance(before.entry, Sent) or state.until <= before.journaled_at
                 return state.until if gone and now else None
             return state.until if before and state.until <= before.journaled_at else None
@@ -168,41 +170,47 @@ class _Teller:
             return at
         return at if self._fold(before).publications else None
 
-    def _fold(self, heard: JournaledEntry) -> FoldResult:
-        return fold(self._key, self._state, heard.entry, EntryPosition(heard.offset, heard.journaled_at), self._policy)
+    def _fold(self, journaled: JournaledEntry) -> FoldResult:
+        return fold(
+            self._key,
+            self._state,
+            journaled.entry,
+            EntryPosition(journaled.offset, journaled.journaled_at),
+            self._policy,
+        )
 
-    def _note(self, heard: JournaledEntry, folded: FoldResult | None, why: str) -> None:
-        events = _events(folded) if folded else ()
+    def _note(self, journaled: JournaledEntry, folded: FoldResult | None, why: str) -> None:
+        events = _list_events(folded) if folded else ()
         if folded and folded.outcome is FoldOutcome.PUBLISHED and events[0]["corrects"]:
-            why = "published: corrects the end that was known"
+            why = "published: corrects the final status"
         outcome = folded.outcome if folded else None
-        self.steps.append(TimelineStep(heard.journaled_at, heard.offset, heard.entry, outcome, why, events))
+        self.steps.append(TimelineStep(journaled.journaled_at, journaled.offset, journaled.entry, outcome, why, events))
 
 
-def describe_state(key: str, state: State, timetable: Schedule, now: int) -> str:
-    """What is true of an attempt now, in a sentence.
+def describe_state(key: str, state: State, schedule: Schedule, now: int) -> str:
+    """Describe an attempt's state in a sentence.
 
     Args:
         key: The attempt's key.
         state: What the state topic has.
-        timetable: When polls are due.
+        schedule: When polls are due.
         now: The time.
     """
     if state is None:
-        return "nothing is kept of it any more, or nothing has been folded yet"
+        return "not known: forgotten, or not folded yet"
     if isinstance(state, Parked):
         return f"{len(state.reports)} report(s) wait for a sent event until {format_time(state.until)}"
     if state.final_at is not None:
         return f"final: {state.status}"
     status = f"last status {state.status}" if state.status else "no report yet"
-    poll = timetable.next_poll(key, state, now)
+    poll = schedule.next_poll(key, state, now)
     asked = f"next poll at {format_time(poll)}" if poll else "no more polls"
     return f"waiting: {status}; {asked}; gives up at {format_time(state.ends_at)}"
 
 
-def _events(folded: FoldResult) -> tuple[Mapping[str, Any], ...]:
+def _list_events(folded: FoldResult) -> tuple[Mapping[str, Any], ...]:
     return tuple(publication.delivery.as_json() for publication in folded.publications)
 
 
-def _milliseconds(text: str) -> int:
+def _parse_time(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""Finding what the topics hold about a message, an attempt or a recipient; reading as little of them as will do.
+"""Finds what the topics hold about a message, an attempt or a recipient, and reads as little of them as possible.
 
 The journal and the state topic are keyed by attempt, `sms.delivery` by message: a key leads to one partition of each. A
 message without any event yet, and a recipient, are in no key: for them all of the journal since a time is read.
@@ -26,11 +26,11 @@ from bridge.settings.model import Settings
 from bridge.state.serde import decode_state
 
 MARGIN = 10 * 60_000
-"""Milliseconds by which clocks may differ where one machine's times bound what is read of another's."""
+"""Milliseconds by which clocks may differ, where one machine's times bound what is read of another's."""
 
 
 GIVEN_UP = frozenset({DeadLetterReason.UNMATCHED, DeadLetterReason.PARKED_OVERFLOW})
-"""Why parked reports leave."""
+"""The reasons for which parked reports leave."""
 
 
 class AttemptHistory(NamedTuple):
@@ -39,7 +39,7 @@ class AttemptHistory(NamedTuple):
     key: str
     partition: int
     """Of journal and state."""
-    past: AttemptRecords
+    records: AttemptRecords
     state: State
     letters: tuple[DeadLetter, ...]
 
@@ -71,8 +71,8 @@ class HistorySearch:
         self._group = f"{settings.kafka.group_id}.tracker"
         self._letters: list[DeadLetter] | None = None
 
-    async def events(self, message_ids: Iterable[str]) -> list[PublishedEvent]:
-        """The events of these messages."""
+    async def find_events(self, message_ids: Iterable[str]) -> list[PublishedEvent]:
+        """Find the events of these messages."""
         topic, keys = self._topics.delivery, {message_id.encode() for message_id in message_ids}
         partitions = await self._scanner.partitions(topic)
         found: list[PublishedEvent] = []
@@ -85,23 +85,23 @@ class HistorySearch:
         await self._scanner.scan(await self._scanner.spans(topic, self._since, numbers), take)
         return found
 
-    async def attempts_of(self, message_id: str) -> list[Sent]:
-        """A message's attempts, with or without events: all of the journal is read."""
+    async def find_attempts_of(self, message_id: str) -> list[Sent]:
+        """Find a message's attempts, with or without events: reads all of the journal."""
         needle = orjson.dumps({"message_id": message_id})[1:-1]
-        return await self._sents(lambda value: needle in value, lambda sent: sent.message_id == message_id)
+        return await self._find_sents(lambda value: needle in value, lambda sent: sent.message_id == message_id)
 
-    async def attempts_to(self, is_recipient: Callable[[str], bool]) -> list[Sent]:
-        """The attempts to a recipient: all of the journal is read."""
-        return await self._sents(
+    async def find_attempts_to(self, is_recipient: Callable[[str], bool]) -> list[Sent]:
+        """Find the attempts to a recipient: reads all of the journal."""
+        return await self._find_sents(
             lambda value: b'"type":"sent"' in value, lambda sent: bool(sent.recipient and is_recipient(sent.recipient))
         )
 
-    async def _sents(self, may_be: Callable[[bytes], bool], is_one: Callable[[Sent], bool]) -> list[Sent]:
+    async def _find_sents(self, may_be: Callable[[bytes], bool], is_one: Callable[[Sent], bool]) -> list[Sent]:
         found: dict[str, Sent] = {}
 
         def take(record: Any) -> None:
-            # Most records are told apart by their bytes alone, which takes a tenth of reading them.
-            entry = _entry(record) if record.value and may_be(record.value) else None
+            # A look at the bytes excludes most records, at a tenth of the cost of decoding them.
+            entry = _decode(record) if record.value and may_be(record.value) else None
             if isinstance(entry, Sent) and is_one(entry):
                 found.setdefault(record.key.decode(), entry)
 
@@ -109,10 +109,10 @@ class HistorySearch:
         await self._scanner.scan(spans, take, self._progress)
         return sorted(found.values(), key=lambda sent: sent.sent_at)
 
-    async def attempts(
+    async def collect(
         self, keys: Iterable[str], events: Iterable[PublishedEvent] | None = None
     ) -> list[AttemptHistory]:
-        """All about these attempts, of which nothing may be known; the partitions that may know are read once.
+        """Collect everything about these attempts; each partition that may know of them is read once.
 
         Args:
             keys: The attempts.
@@ -123,36 +123,38 @@ class HistorySearch:
         numbers = {key: partition_for(key.encode(), partitions) for key in keys}
         if not numbers:
             return []
-        heard: dict[str, list[JournaledEntry]] = {key: [] for key in numbers}
+        entries: dict[str, list[JournaledEntry]] = {key: [] for key in numbers}
         raws = {key.encode(): key for key in numbers}
 
         def take(record: Any) -> None:
-            if (key := raws.get(record.key)) is not None and (entry := _entry(record)):
-                heard[key].append(JournaledEntry(record.offset, record.timestamp, entry))
+            if (key := raws.get(record.key)) is not None and (entry := _decode(record)):
+                entries[key].append(JournaledEntry(record.offset, record.timestamp, entry))
 
         spans = await self._scanner.spans(topic, self._since, set(numbers.values()))
         await self._scanner.scan(spans, take)
         if events is None:
-            sents = (one.entry for all_heard in heard.values() for one in all_heard)
-            events = await self.events({sent.message_id for sent in sents if isinstance(sent, Sent)})
-        states = await self._states(raws, numbers, heard)
+            sents = (one.entry for all_entries in entries.values() for one in all_entries)
+            events = await self.find_events({sent.message_id for sent in sents if isinstance(sent, Sent)})
+        states = await self._find_states(raws, numbers, entries)
         folded = await self._scanner.committed(self._group, spans)
         by_key: dict[str, list[PublishedEvent]] = {}
         for event in events:
             by_key.setdefault(event.key, []).append(event)
         found = []
         for key, number in numbers.items():
-            letters = await self._letters_of(key, number, heard[key])
+            letters = await self._find_letters(key, number, entries[key])
             unmatched = {at for letter in letters if (at := _unmatched_at(letter, topic, number)) is not None}
-            past = AttemptRecords(heard[key], by_key.get(key, []), unmatched, folded[TopicPartition(topic, number)])
-            found.append(AttemptHistory(key, number, past, states.get(key), letters))
+            records = AttemptRecords(
+                entries[key], by_key.get(key, []), unmatched, folded[TopicPartition(topic, number)]
+            )
+            found.append(AttemptHistory(key, number, records, states.get(key), letters))
         return found
 
-    async def _states(
-        self, raws: Mapping[bytes, str], numbers: Mapping[str, int], heard: Mapping[str, list[JournaledEntry]]
+    async def _find_states(
+        self, raws: Mapping[bytes, str], numbers: Mapping[str, int], entries: Mapping[str, list[JournaledEntry]]
     ) -> dict[str, State]:
-        """What the tracker has come to. It changed after an attempt's first entry, so older states aren't read."""
-        first = min((one.journaled_at for entries in heard.values() for one in entries), default=self._since)
+        """Find the attempts' states. They changed after the first entries, so older states aren't read."""
+        first = min((one.journaled_at for entries in entries.values() for one in entries), default=self._since)
         last: dict[str, bytes | None] = {}
 
         def take(record: Any) -> None:
@@ -163,15 +165,15 @@ class HistorySearch:
         await self._scanner.scan(spans, take)
         return {key: decode_state(value) for key, value in last.items() if value}
 
-    async def _letters_of(self, key: str, number: int, heard: Iterable[JournaledEntry]) -> tuple[DeadLetter, ...]:
-        sents = [one.entry for one in heard if isinstance(one.entry, Sent)]
-        places = {(self._topics.journal, number, one.offset) for one in heard}
-        places |= {sent.origin for sent in sents if sent.origin}
+    async def _find_letters(self, key: str, number: int, entries: Iterable[JournaledEntry]) -> tuple[DeadLetter, ...]:
+        sents = [one.entry for one in entries if isinstance(one.entry, Sent)]
+        positions = {(self._topics.journal, number, one.offset) for one in entries}
+        positions |= {sent.origin for sent in sents if sent.origin}
         ids = {sent.message_id for sent in sents}
-        return tuple(letter for letter in await self.letters() if is_about(letter, key, places, ids))
+        return tuple(letter for letter in await self.read_letters() if is_about(letter, key, positions, ids))
 
-    async def letters(self) -> list[DeadLetter]:
-        """All dead letters since the time; read once."""
+    async def read_letters(self) -> list[DeadLetter]:
+        """Read all dead letters since the time, once."""
         if self._letters is None:
             found: list[DeadLetter] = []
 
@@ -185,10 +187,10 @@ class HistorySearch:
 
 
 def is_about(
-    letter: DeadLetter, key: str, places: Collection[tuple[str, int, int]], message_ids: Iterable[str] = ()
+    letter: DeadLetter, key: str, positions: Collection[tuple[str, int, int]], message_ids: Iterable[str] = ()
 ) -> bool:
-    """Whether a dead letter is about an attempt: it names the place of one of its entries, or holds one of its ids."""
-    if letter.source in places:
+    """Whether a dead letter is about an attempt: it names the position of an entry, or holds one of the ids."""
+    if letter.source in positions:
         return True
     provider, account, short = AttemptKey.parse(key)
     named = letter.provider or provider, letter.account or account
@@ -196,7 +198,7 @@ def is_about(
 
 
 def mentions(value: bytes, ids: Iterable[str]) -> bool:
-    """Whether some bytes hold one of these ids, as it is or as a URL writes it, and not as a part of a longer one."""
+    """Whether bytes hold one of these ids, plain or percent-encoded, and not as a part of a longer one."""
     spellings = {spelling for one in ids for spelling in (one, quote(one, safe=""))}
     pattern = b"|".join(re.escape(spelling.encode()) for spelling in spellings)
     return bool(pattern) and re.search(rb"(?<![0-9A-Za-z_-])(?:%s)(?![0-9A-Za-z_-])" % pattern, value) is not None
@@ -207,7 +209,7 @@ def _unmatched_at(letter: DeadLetter, journal: str, number: int) -> int | None:
     return source.offset if gone and source and source[:2] == (journal, number) else None
 
 
-def _entry(record: Any) -> Any:
+def _decode(record: Any) -> Any:
     try:
         return decode_entry(record.value)
     except PoisonMessageError:

@@ -1,4 +1,4 @@
-"""Reading stretches of topics: from a time to now, in batches, and no further. Belongs to no group, commits nothing."""
+"""Reads spans of topics, from a time to now, in batches. It belongs to no group and commits nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -16,27 +16,27 @@ from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
 from bridge.settings.types import parse_duration
 
-BATCH = 5_000
-WAIT = 1_000
-"""Milliseconds to wait for records that should be there."""
+MAX_RECORDS = 5_000
+FETCH_TIMEOUT_MS = 1_000
+"""To wait for records that should be there."""
 
-SILENT = 10
-"""Waits without any record after which a stretch counts as read: its end may be an offset that nobody will fill."""
+MAX_EMPTY_FETCHES = 10
+"""After so many in a row a span counts as read: its last offsets may be transaction markers."""
 
 Take = Callable[[Any], None]
 Progress = Callable[[int, int], None]
-"""Told how many offsets of how many were read."""
+"""Called with how many offsets were read, and of how many."""
 
 
 class OffsetSpan(NamedTuple):
-    """Offsets of a partition: from, and up to but without."""
+    """Offsets of a partition: from `start` up to but without `end`."""
 
     start: int
     end: int
 
 
 class TopicScanner:
-    """Reads what was committed. Made by `open_scanner`."""
+    """Reads committed records. Made by `open_scanner`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, admin: Any) -> None:
         self._consumer, self.admin = consumer, admin
@@ -44,7 +44,7 @@ class TopicScanner:
         """Records read so far."""
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has.
+        """Look up how many partitions a topic has.
 
         Raises:
             ConfigurationError: There is no such topic, or we may not know.
@@ -57,7 +57,7 @@ class TopicScanner:
     async def spans(
         self, topic: str, since: int, only: Iterable[int] | None = None
     ) -> dict[TopicPartition, OffsetSpan]:
-        """From a time, in milliseconds since the epoch, to the end that the partitions have now."""
+        """Find the spans from a time, in milliseconds since the epoch, to the partitions' ends now."""
         numbers = range(await self.partitions(topic)) if only is None else only
         tps = [TopicPartition(topic, number) for number in numbers]
         self._consumer.assign(tps)
@@ -68,7 +68,7 @@ class TopicScanner:
     async def scan(
         self, spans: Mapping[TopicPartition, OffsetSpan], take: Take, progress: Progress | None = None
     ) -> None:
-        """Hand over every record of these stretches, in order within a partition."""
+        """Pass every record of these spans to `take`, in order within a partition."""
         left = {tp: span for tp, span in spans.items() if span.start < span.end}
         if not left:
             return
@@ -76,10 +76,10 @@ class TopicScanner:
         self._consumer.assign(list(left))
         for tp, span in left.items():
             self._consumer.seek(tp, span.start)
-        silent = 0
-        while left and silent < SILENT:
-            batches = await self._consumer.getmany(*left, timeout_ms=WAIT, max_records=BATCH)
-            silent = 0 if batches else silent + 1
+        empty_fetches = 0
+        while left and empty_fetches < MAX_EMPTY_FETCHES:
+            batches = await self._consumer.getmany(*left, timeout_ms=FETCH_TIMEOUT_MS, max_records=MAX_RECORDS)
+            empty_fetches = 0 if batches else empty_fetches + 1
             for tp, batch in batches.items():
                 end = spans[tp].end
                 self.read += len(batch)
@@ -89,32 +89,32 @@ class TopicScanner:
             positions = {tp: await self._consumer.position(tp) for tp in left}
             left = {tp: span for tp, span in left.items() if positions[tp] < span.end}
             self._consumer.pause(*(tp for tp in positions if tp not in left))
-            await asyncio.sleep(0)  # what is buffered comes at once, and others may share the loop
+            await asyncio.sleep(0)  # buffered records come without a pause, and others share the event loop
             if progress:
                 progress(total - sum(span.end - positions[tp] for tp, span in left.items()), total)
 
     async def peek(self, tp: TopicPartition, offset: int) -> None:
-        """Ask for what stands at an offset, be there anything or not.
+        """Fetch at an offset, whether there is a record or not.
 
         Raises:
-            TopicAuthorizationFailedError: We may not.
+            TopicAuthorizationFailedError: This user may not read the topic.
         """
         self._consumer.assign([tp])
         self._consumer.seek(tp, offset)
-        await self._consumer.getmany(tp, timeout_ms=WAIT, max_records=1)
+        await self._consumer.getmany(tp, timeout_ms=FETCH_TIMEOUT_MS, max_records=1)
 
     async def committed(self, group: str, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The offsets that a group has come to; 0 where it has none."""
+        """Look up a group's committed offsets; 0 where it has none."""
         found = await fetch_committed_offsets(self.admin, group, list(tps))
         return {tp: found[tp].offset if tp in found else 0 for tp in tps}
 
     async def leader(self, tp: TopicPartition) -> int:
-        """The broker that leads a partition."""
+        """Look up the broker that leads a partition."""
         [described] = await self.admin.describe_topics([tp.topic])
         return int(next(p["leader"] for p in described["partitions"] if p["partition"] == tp.partition))
 
     async def send(self, node: int, request: Any) -> Any:
-        """Ask one broker something that no client of this library has a method for."""
+        """Send one broker a request for which the client library has no method."""
         return await self.admin._send_request_to_node(node, request)  # noqa: SLF001 - there is no other way
 
     @classmethod
@@ -135,7 +135,7 @@ class TopicScanner:
 
 @asynccontextmanager
 async def open_scanner(kafka: KafkaClients) -> AsyncIterator[TopicScanner]:
-    """A scanner for this block."""
+    """Open a scanner for this block."""
     made = await TopicScanner.open(kafka)
     try:
         yield made
@@ -144,7 +144,7 @@ async def open_scanner(kafka: KafkaClients) -> AsyncIterator[TopicScanner]:
 
 
 def parse_moment(text: str) -> int:
-    """`2h`, `3d` (ago) or an RFC 3339 time, in milliseconds since the epoch.
+    """Parse `2h`, `3d` (ago) or an RFC 3339 time into milliseconds since the epoch.
 
     Raises:
         ValueError: It is neither.

@@ -1,4 +1,4 @@
-"""`sms-bridge check`: everything that can be looked at before or beside the service, a line each, with the remedy."""
+"""`sms-bridge check`: everything that can be checked before or beside the service, a line each, with the remedy."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,11 +14,11 @@ from bridge.tools.check_providers import check_providers
 from bridge.tools.check_settings import check_settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
-REMEDY = "see docs/settings.md; nothing else was looked at"
+REMEDY = "see docs/settings.md; nothing else was checked"
 
 
 async def check(env_file: Path | None, *, as_json: bool) -> ExitCode:
-    """Look at everything. What depends on something broken isn't looked at."""
+    """Check everything, except what depends on something broken."""
     logs.configure_logging("error", "auto")
     findings = [finding async for finding in _findings(env_file)]
     wrong = sum(finding.level == "wrong" for finding in findings)
@@ -36,8 +36,8 @@ async def _findings(env_file: Path | None) -> AsyncIterator[CheckFinding]:
         accounts = build_accounts(settings)
     except ConfigurationError as error:
         for line in str(error).splitlines():
-            name, _, told = line.partition(" ")
-            yield CheckFinding("settings", "wrong", name.rstrip(":"), told, REMEDY)
+            name, _, text = line.partition(" ")
+            yield CheckFinding("settings", "wrong", name.rstrip(":"), text, REMEDY)
         return
     for finding in check_settings(settings):
         yield finding
@@ -58,7 +58,7 @@ def _show(findings: list[CheckFinding], wrong: int) -> None:
         )
         for finding in findings
     ]
-    out.print(make_table(("", "", "looked at", "found"), rows))
+    out.print(make_table(("", "", "checked", "found"), rows))
     warnings = sum(finding.level == "warning" for finding in findings)
     verdict = f"{wrong} wrong, {warnings} warnings" if wrong or warnings else "all is well"
     out.print(style_text(f"\n{verdict}", "wrong" if wrong else "warning" if warnings else "ok"))

@@ -1,4 +1,4 @@
-"""One line of what `check` says: what was looked at, how it is, and what to do about it."""
+"""One line of `check`: what was checked, how it is, and what to do about it."""
 
 from typing import Literal, NamedTuple
 
@@ -6,17 +6,18 @@ Level = Literal["ok", "warning", "wrong"]
 
 
 class CheckFinding(NamedTuple):
-    """What was found."""
+    """What was found; `check --json` writes the members under these names."""
 
     area: str
     """`settings`, `kafka`, `rights`, `topics`, `providers` or `clock`."""
     level: Level
     subject: str
     told: str
+    """How it is, for a person."""
     remedy: str = ""
     """What mends it; empty where nothing needs to."""
 
 
-def ok(area: str, subject: str, told: str = "") -> CheckFinding:
-    """Something that is as it should be."""
-    return CheckFinding(area, "ok", subject, told)
+def ok(area: str, subject: str, text: str = "") -> CheckFinding:
+    """Make the line of something that is as it should be."""
+    return CheckFinding(area, "ok", subject, text)

@@ -1,4 +1,4 @@
-"""What `check` says of Kafka: is it there, may we, are the topics as they must be. Nothing is made and nothing written.
+"""`check` of Kafka: whether it answers, grants the rights, and has fit topics. Nothing is created and nothing written.
 
 Rights are found out by trying. Writing is tried at a partition that doesn't exist: a broker looks at the rights first.
 """
@@ -29,17 +29,17 @@ from bridge.settings.model import PREFIX, Settings
 from bridge.text import format_count, format_duration
 from bridge.tools.check_finding import CheckFinding, Level, ok
 
-NOWHERE = 2**31 - 1
+MISSING_PARTITION = 2**31 - 1
 """A partition that no topic has."""
 
-AHEAD = 5_000
-"""Milliseconds by which a broker's clock may be ahead of ours before it is worth a word."""
+MAX_CLOCK_AHEAD_MS = 5_000
+"""By which a broker's clock may be ahead of ours before `check` reports it."""
 
 REPLICAS = 3
 
 
 async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
-    """A line for each thing that was looked at."""
+    """Check Kafka, a line for each thing."""
     kafka = KafkaClients(settings.kafka)
     servers = ", ".join(settings.kafka.bootstrap_servers)
     try:
@@ -49,13 +49,13 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
             yield ok("kafka", servers, f"{format_count(brokers, 'broker')}, cluster {cluster['cluster_id']}")
             found = await inspect_topics(kafka, settings.topics, apply=False)
             for topic in settings.topics.sent:
-                yield await _sent_topic(scan, topic)
-            for finding in _topics(found, settings):
+                yield await _check_sent_topic(scan, topic)
+            for finding in _check_topics(found, settings):
                 yield finding
-            async for finding in _rights(scan, kafka, settings, found):
+            async for finding in _check_rights(scan, kafka, settings, found):
                 yield finding
             if found[0].partitions:
-                yield await _clock(scan, settings.topics.journal)
+                yield await _check_clock(scan, settings.topics.journal)
     except ConfigurationError as error:
         name, _, text = str(error).partition(": ")
         yield CheckFinding(
@@ -68,7 +68,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
 # --- topics -----------------------------------------------------------------------------------------------------------
 
 
-async def _sent_topic(scan: TopicScanner, topic: str) -> CheckFinding:
+async def _check_sent_topic(scan: TopicScanner, topic: str) -> CheckFinding:
     try:
         return ok("topics", topic, f"{await scan.partitions(topic)} partitions")
     except ConfigurationError as error:
@@ -78,19 +78,23 @@ async def _sent_topic(scan: TopicScanner, topic: str) -> CheckFinding:
 
 
 class Rule(NamedTuple):
-    """What a topic's setting must be, and what is to be said when it isn't."""
+    """What a topic's config must be, and the finding when it isn't."""
 
     name: str
     holds: Callable[[str], bool]
     level: Level
-    told: str
+    text: str
     remedy: str
 
 
-def _rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
+def _make_rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
     topics, follow = settings.topics, settings.follow.max_follow
     copies = Rule(
-        "min.insync.replicas", lambda text: int(text) > 1, "warning", "is below 2", "a lost broker may lose data; set 2"
+        "min.insync.replicas",
+        lambda text: int(text) > 1,
+        "warning",
+        "is below 2",
+        "data may be lost with one broker; set 2",
     )
     stamp, keeps = "message.timestamp.type", "retention.ms"
     return {
@@ -113,33 +117,33 @@ def _rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
     }
 
 
-def _topics(found: list[TopicStatus], settings: Settings) -> Iterator[CheckFinding]:
-    rules = _rules(settings)
+def _check_topics(found: list[TopicStatus], settings: Settings) -> Iterator[CheckFinding]:
+    rules = _make_rules(settings)
     for topic in found:
         name = topic.plan.name
         if not topic.partitions:
-            yield _missing(name, may_create=settings.kafka.create_topics)
+            yield _report_missing(name, may_create=settings.kafka.create_topics)
             continue
-        yield ok("topics", name, f"{topic.partitions} partitions, {topic.policy or 'settings not readable'}")
+        yield ok("topics", name, f"{topic.partitions} partitions, {topic.policy or 'configs not readable'}")
         if not topic.config:
-            yield CheckFinding("topics", "warning", name, "its settings can't be read", "allow DescribeConfigs on it")
+            yield CheckFinding("topics", "warning", name, "its configs can't be read", "allow DescribeConfigs on it")
         for rule in rules[name] if topic.config else ():
             value = topic.config.get(rule.name)
             if value is not None and not rule.holds(value):
-                yield CheckFinding("topics", rule.level, name, f"{rule.name}={value} {rule.told}", rule.remedy)
+                yield CheckFinding("topics", rule.level, name, f"{rule.name}={value} {rule.text}", rule.remedy)
         if topic.replicas and topic.replicas < REPLICAS:
             yield CheckFinding(
-                "topics", "warning", name, f"replicas: {topic.replicas}", "a lost broker loses data; give it 3"
+                "topics", "warning", name, f"replicas: {topic.replicas}", "data is lost with one broker; use 3"
             )
     journal, state = found[0], found[1]
     if journal.partitions and state.partitions and journal.partitions != state.partitions:
         counts = f"{journal.partitions} partitions and {state.plan.name} {state.partitions}"
         yield CheckFinding(
-            "topics", "wrong", journal.plan.name, counts, "they must be the same; make the emptier one anew"
+            "topics", "wrong", journal.plan.name, counts, "they must be the same; recreate the emptier one"
         )
 
 
-def _missing(name: str, *, may_create: bool) -> CheckFinding:
+def _report_missing(name: str, *, may_create: bool) -> CheckFinding:
     if may_create:
         return ok("topics", name, "missing; the service makes it when it starts")
     return CheckFinding(
@@ -150,23 +154,25 @@ def _missing(name: str, *, may_create: bool) -> CheckFinding:
 # --- rights -----------------------------------------------------------------------------------------------------------
 
 
-async def _rights(
+async def _check_rights(
     scan: TopicScanner, kafka: KafkaClients, settings: Settings, found: list[TopicStatus]
 ) -> AsyncIterator[CheckFinding]:
     there = [topic.plan.name for topic in found if topic.partitions]
     for name in (*settings.topics.sent, *there):
-        yield await _may("Read", f"topic {name}", _reading(scan, name))
+        yield await _try_right("Read", f"topic {name}", _read_one(scan, name))
     for name in there:
-        yield await _may("Write", f"topic {name}", _writing(scan, name))
+        yield await _try_right("Write", f"topic {name}", _write_nowhere(scan, name))
     group = settings.kafka.group_id
     for part in ("intake", "tracker"):
-        yield await _may("Describe", f"group {group}.{part}", scan.admin.list_consumer_group_offsets(f"{group}.{part}"))
-    yield await _may("Write", f"transactional id {group}.…", _transacting(kafka, f"{group}.tracker.check"))
+        yield await _try_right(
+            "Describe", f"group {group}.{part}", scan.admin.list_consumer_group_offsets(f"{group}.{part}")
+        )
+    yield await _try_right("Write", f"transactional id {group}.…", _open_transaction(kafka, f"{group}.tracker.check"))
     if found[0].partitions:
-        yield await _place(kafka, settings, found[0].partitions)
+        yield await _check_offsets(kafka, settings, found[0].partitions)
 
 
-async def _may(right: str, subject: str, trying: Any) -> CheckFinding:
+async def _try_right(right: str, subject: str, trying: Any) -> CheckFinding:
     try:
         await trying
     except (TopicAuthorizationFailedError, GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed):
@@ -175,40 +181,40 @@ async def _may(right: str, subject: str, trying: Any) -> CheckFinding:
         return CheckFinding("rights", "wrong", subject, str(error), "allow Describe on it, or create it")
     except GroupCoordinatorNotAvailableError:
         return CheckFinding(
-            "rights", "warning", subject, "can't be told: Kafka has no coordinator yet", "ask again in a moment"
+            "rights", "warning", subject, "unclear: Kafka has no coordinator yet", "run check again in a moment"
         )
     except KafkaError as error:
-        return CheckFinding("rights", "warning", subject, f"can't be told: {format_error(error)}")
+        return CheckFinding("rights", "warning", subject, f"unclear: {format_error(error)}")
     return ok("rights", subject, right.lower())
 
 
-async def _reading(scan: TopicScanner, topic: str) -> None:
-    """Read up to one record, of a partition that has some where there is one: an empty one makes us wait."""
+async def _read_one(scan: TopicScanner, topic: str) -> None:
+    """Read up to one record, if possible of a partition that has some: an empty one takes a whole fetch time-out."""
     spans = await scan.spans(topic, 0)
     tp = next((tp for tp, span in spans.items() if span.start < span.end), next(iter(spans)))
     await scan.peek(tp, spans[tp].start)
 
 
-async def _writing(scan: TopicScanner, topic: str) -> None:
+async def _write_nowhere(scan: TopicScanner, topic: str) -> None:
     leader = await scan.leader(TopicPartition(topic, 0))
-    response = await scan.send(leader, ProduceRequest(None, -1, 5_000, [(topic, [(NOWHERE, b"")])]))
+    response = await scan.send(leader, ProduceRequest(None, -1, 5_000, [(topic, [(MISSING_PARTITION, b"")])]))
     error = for_code(response.topics[0][1][0][1])
     if error is not UnknownTopicOrPartitionError:
         raise error()
 
 
-async def _transacting(kafka: KafkaClients, transactional_id: str) -> None:
+async def _open_transaction(kafka: KafkaClients, transactional_id: str) -> None:
     await abort_producer(await kafka.producer(transactional_id))
 
 
-async def _place(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
+async def _check_offsets(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
     subject = f"{settings.kafka.group_id}.tracker"
     try:
         lost = await find_lost_offsets(kafka, subject, settings.topics.journal, partitions)
     except (KafkaError, ConfigurationError) as error:
         return CheckFinding("kafka", "wrong", subject, str(error))
     if not lost:
-        return ok("kafka", subject, "knows its place in the journal")
+        return ok("kafka", subject, "has its offsets in the journal")
     remedy = "sms-bridge topics --adopt end|start"
     return CheckFinding("kafka", "wrong", subject, f"has no offsets in the journal's partitions {lost}", remedy)
 
@@ -216,8 +222,8 @@ async def _place(kafka: KafkaClients, settings: Settings, partitions: int) -> Ch
 # --- clock ------------------------------------------------------------------------------------------------------------
 
 
-async def _clock(scan: TopicScanner, journal: str) -> CheckFinding:
-    """The newest entry was stamped by a broker: when that lies ahead of us, a clock is wrong."""
+async def _check_clock(scan: TopicScanner, journal: str) -> CheckFinding:
+    """Compare clocks: when the newest entry, stamped by a broker, lies in our future, one of them is wrong."""
     newest = 0
 
     def take(record: Any) -> None:
@@ -227,8 +233,8 @@ async def _clock(scan: TopicScanner, journal: str) -> CheckFinding:
     spans = await scan.spans(journal, 0)
     await scan.scan({tp: OffsetSpan(max(span.start, span.end - 1), span.end) for tp, span in spans.items()}, take)
     ahead = newest - now_ms()
-    if ahead > AHEAD:
+    if ahead > MAX_CLOCK_AHEAD_MS:
         return CheckFinding(
-            "clock", "wrong", "KafkaClients", f"{format_duration(ahead)} ahead of this machine", "set the clocks by NTP"
+            "clock", "wrong", "Kafka", f"{format_duration(ahead)} ahead of this machine", "set the clocks by NTP"
         )
-    return ok("clock", "KafkaClients", "not ahead of this machine" if newest else "no entry yet to compare with")
+    return ok("clock", "Kafka", "not ahead of this machine" if newest else "no entry yet to compare with")

@@ -1,4 +1,4 @@
-"""What `check` says of the providers: each account that is polled asks once about a message that can't exist.
+"""`check` of the providers: each account that is polled is asked once about a message that can't exist.
 
 "No such message" proves that the credentials are accepted. Nothing else is asked, and nobody's message is touched.
 """
@@ -11,29 +11,28 @@ from uuid import uuid4
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from bridge.accounts import DEFAULT, Accounts, PollSettings, ProviderAccount
+from bridge.accounts import Accounts, PollSettings, ProviderAccount
 from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
 from bridge.providers.dialect import PollAnswer
-from bridge.settings.model import PREFIX
 from bridge.text import format_duration
 from bridge.tools.check_finding import CheckFinding, ok
 
-SKEW = 5_000
-"""Milliseconds by which a provider's clock and ours may differ before it is worth a word; `Date` has only seconds."""
+MAX_SKEW_MS = 5_000
+"""By which a provider's clock and ours may differ before `check` reports it; `Date` has only seconds."""
 
 CREDENTIALS: Mapping[str, str] = {"dexatel": "TOKEN", "speedocom": "API_KEY and {place}PARTNER_ID"}
 
 
 async def check_providers(accounts: Accounts) -> AsyncIterator[CheckFinding]:
-    """A line for each account, and one for each provider's clock."""
+    """Check every account, a line each, and every provider's clock."""
     clocks: dict[str, CheckFinding] = {}
     async with httpx.AsyncClient(transport=AiohttpTransport(retries=0), follow_redirects=False) as client:
         for account in accounts.values():
             subject = account.full_name
             if account.polls is None:
-                yield ok("providers", subject, "callbacks only, nothing to ask")
+                yield ok("providers", subject, "callbacks only, not polled")
                 continue
-            finding, clock = await _ask(client, account, account.polls, subject)
+            finding, clock = await _check_account(client, account, account.polls, subject)
             yield finding
             if clock:
                 clocks.setdefault(account.provider, clock)
@@ -41,13 +40,12 @@ async def check_providers(accounts: Accounts) -> AsyncIterator[CheckFinding]:
         yield clock
 
 
-async def _ask(
+async def _check_account(
     client: httpx.AsyncClient, account: ProviderAccount, polls: PollSettings, subject: str
 ) -> tuple[CheckFinding, CheckFinding | None]:
-    nobodys = str(uuid4())
-    question = polls.dialect.poll_request(nobodys)
-    place = f"{PREFIX}{account.provider.upper()}__"
-    place += "" if account.name == DEFAULT else f"ACCOUNTS__{account.name.upper()}__"
+    unknown_id = str(uuid4())
+    question = polls.dialect.poll_request(unknown_id)
+    place = account.variable("")
     began = time.time()
     try:
         response = await client.request(
@@ -58,16 +56,16 @@ async def _ask(
             timeout=polls.timeout / 1000,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # An error's text may hold the URL; a URL holds no secret, but its kind says enough.
-        told = f"no answer: {type(error).__name__}"
+        # The error's text may hold the URL, which holds no secret; its type says enough.
+        text = f"no answer: {type(error).__name__}"
         return CheckFinding(
-            "providers", "wrong", subject, told, f"is {place}BASE_URL right, and may this machine reach it?"
+            "providers", "wrong", subject, text, f"is {place}BASE_URL right, and may this machine reach it?"
         ), None
     answer = PollAnswer(response.status_code, response.headers.get("retry-after"), response.content)
-    clock = _clock(account.provider, response.headers.get("date"), (began + time.time()) / 2)
+    clock = _check_clock(account.provider, response.headers.get("date"), (began + time.time()) / 2)
     remedy = f"check {place}{CREDENTIALS[account.provider].format(place=place)}"
     try:
-        polls.dialect.read_answer(answer, nobodys, round(began * 1000))
+        polls.dialect.read_answer(answer, unknown_id, round(began * 1000))
     except AuthenticationFailedError as error:
         return CheckFinding("providers", "wrong", subject, f"the credentials are refused: {error}", remedy), clock
     except RateLimitedError:
@@ -75,26 +73,26 @@ async def _ask(
             "providers", "warning", subject, "rate limited: credentials not tried", "try again later"
         ), clock
     except PollFailedError as error:
-        return _unclear(response.status_code, subject, str(error), place), clock
+        return _report_unclear(response.status_code, subject, str(error), place), clock
     return ok("providers", subject, "the credentials are accepted"), clock
 
 
-def _unclear(status: int, subject: str, error: str, place: str) -> CheckFinding:
+def _report_unclear(status: int, subject: str, error: str, place: str) -> CheckFinding:
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return CheckFinding("providers", "warning", subject, f"the provider has trouble: {error}", "try again later")
-    remedy = f"is {place}BASE_URL (and the path) the interface's?"
+        return CheckFinding("providers", "warning", subject, f"the provider has a fault: {error}", "try again later")
+    remedy = f"is {place}BASE_URL (and the path) that of the API?"
     return CheckFinding("providers", "wrong", subject, f"no usable answer: {error}", remedy)
 
 
-def _clock(provider: str, date: str | None, now: float) -> CheckFinding | None:
+def _check_clock(provider: str, date: str | None, now: float) -> CheckFinding | None:
     try:
         skew = 1000 * (parsedate_to_datetime(date or "").timestamp() - now)
     except ValueError:
         return None
-    if abs(skew) > SKEW:
+    if abs(skew) > MAX_SKEW_MS:
         which = "ahead of" if skew > 0 else "behind"
-        told = f"{format_duration(abs(skew))} {which} this machine"
+        text = f"{format_duration(abs(skew))} {which} this machine"
         return CheckFinding(
-            "clock", "warning", provider, told, "set the clocks by NTP; times out of bounds aren't believed"
+            "clock", "warning", provider, text, "set the clocks by NTP; times out of bounds aren't believed"
         )
     return ok("clock", provider, "agrees with this machine")

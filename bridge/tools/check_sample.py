@@ -1,4 +1,4 @@
-"""`sms-bridge check --sample FILE`: how an event of somebody's `sms.sent` would be read, member by member."""
+"""`sms-bridge check --sample FILE`: how an event of `sms.sent` would be read, member by member."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +20,11 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, style_text
 
 
 class SampleMember(NamedTuple):
-    """One member by our name."""
+    """One member of `sms.sent`."""
 
     name: str
     place: str | None
-    """The pointer, `constant`, or our own name: where it was looked for and found. None: it isn't there."""
+    """Where it was found: a pointer, `constant`, or the member's own name. None: it isn't there."""
     found: Any
     taken: Any
     wrong: str | None
@@ -55,15 +55,15 @@ def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCo
         _show(members, f"goes to the dead letters as {poison.reason.value}: {poison.error}", None, as_json=as_json)
         return ExitCode.WRONG
     if isinstance(outcome, SkipReason):
-        told = f"is skipped: SENT__WHERE turns it down at {reader.mapping.unwanted(event)}"
-        _show(members, told, None, as_json=as_json)
+        verdict = f"is skipped: SENT__WHERE turns it down at {reader.mapping.unwanted(event)}"
+        _show(members, verdict, None, as_json=as_json)
         return ExitCode.WRONG
     _show(members, "is followed", outcome, as_json=as_json)
     return ExitCode.FINE
 
 
 def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
-    """Every member that we know, and what an event has for it."""
+    """List every member of `sms.sent`, and what an event has for it."""
     sources, mapped = reader.mapping.sources(event), reader.mapping.mapped(event)
     wrong = reader.find_violations(mapped)
     known = load_schema("sms.sent.v1")
@@ -71,12 +71,12 @@ def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
     for name in known["properties"]:
         source = sources.get(name)
         there = source is not None and source.value is not None
-        complaint = next((text for where, text in wrong.items() if where.split("/")[0] == name), None)
+        violation = next((text for where, text in wrong.items() if where.split("/")[0] == name), None)
         if not there and name in known["required"]:
             looked = source.place if source else name
-            complaint = f"is required; looked for at {looked}; SENT__FIELDS or SENT__CONSTANTS say where it is"
+            violation = f"is required; looked for at {looked}; SENT__FIELDS or SENT__CONSTANTS say where it is"
         place = source.place if source else None
-        found.append(SampleMember(name, place, source.value if source else None, mapped.get(name), complaint))
+        found.append(SampleMember(name, place, source.value if source else None, mapped.get(name), violation))
     return found
 
 
@@ -96,7 +96,7 @@ def _show(members: list[SampleMember], verdict: str, sent: Sent | None, *, as_js
     out.print(style_text(f"\nThe event {verdict}.", "ok" if sent else "wrong"))
     if sent:
         until = format_rfc3339(sent.gives_up_at)
-        out.print(Text(f"Attempt {sent.provider}:{sent.account}:{sent.provider_message_id}, followed until {until}."))
+        out.print(Text(f"Attempt {sent.key}, followed until {until}."))
 
 
 def _row(member: SampleMember) -> tuple[str, str, str | Text, str | Text]:

@@ -1,4 +1,4 @@
-"""What `check` says of settings that are valid: which are set, to what; secrets only that they are."""
+"""`check` of valid settings: which are set, and to what; of secrets only whether they are set."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -19,32 +19,32 @@ TIMED = {getattr(one, "func", None) for kind in (Duration, Schedule) for one in 
 
 
 def check_settings(settings: Settings) -> Iterator[CheckFinding]:
-    """A line for each setting that isn't left at its default; and the folder of the cache."""
-    for name, value in _set(settings, PREFIX.removesuffix("_")):
-        yield ok("settings", name, _shown(value))
-    yield _folder(settings.state.directory)
+    """List each setting that isn't at its default, and check the folder of the cache."""
+    for name, value in _list_set(settings, PREFIX.removesuffix("_")):
+        yield ok("settings", name, _format_value(value))
+    yield _check_folder(settings.state.directory)
 
 
-def _set(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
+def _list_set(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
     separator = "_" if isinstance(model, Settings) else "__"
     for member in sorted(model.model_fields_set):
         name, value = f"{prefix}{separator}{member.upper()}", getattr(model, member)
         if isinstance(value, BaseModel):
-            yield from _set(value, name)
+            yield from _list_set(value, name)
         elif isinstance(value, dict) and any(isinstance(one, BaseModel) for one in value.values()):
             for key, one in value.items():
-                yield from _set(one, f"{name}__{key.upper()}")
+                yield from _list_set(one, f"{name}__{key.upper()}")
         else:
-            # Durations are milliseconds by now, and people write them with their units.
+            # Durations are milliseconds here, and people write them with units.
             timed = any(getattr(one, "func", None) in TIMED for one in type(model).model_fields[member].metadata)
-            yield name, _durations(value) if timed else value
+            yield name, _format_durations(value) if timed else value
 
 
-def _durations(value: Any) -> str:
+def _format_durations(value: Any) -> str:
     return ", ".join(map(format_duration, value if isinstance(value, tuple) else (value,))) or "never"
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, SecretStr):
         return HIDDEN if value.get_secret_value() else "empty"
     if isinstance(value, Verdict):
@@ -52,13 +52,13 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return f"{len(value)} {HIDDEN}" if any(isinstance(v, SecretStr) for v in value) else ", ".join(map(str, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} → {_shown(meaning)}" for name, meaning in value.items())
+        return ", ".join(f"{name} → {_format_value(meaning)}" for name, meaning in value.items())
     if isinstance(value, str) and (parts := urlsplit(value)).password:
         return value.replace(f":{parts.password}@", ":…@")
     return str(value)
 
 
-def _folder(folder: Path) -> CheckFinding:
+def _check_folder(folder: Path) -> CheckFinding:
     subject = f"{PREFIX}STATE__DIRECTORY"
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):

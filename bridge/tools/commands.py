@@ -1,4 +1,4 @@
-"""This package's commands as typer sees them: arguments, help, exit codes. Each loads its own file when it runs."""
+"""The commands of this package for typer: arguments, help, exit codes. Each loads its own file when it runs."""
 
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,9 +12,11 @@ from bridge.core.errors import DeadLetterReason
 if TYPE_CHECKING:
     from bridge.settings.model import Settings
 
-EnvFile = Annotated[Path | None, typer.Option(help="Read SMS_BRIDGE_... variables from this file too.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Since = Annotated[str | None, typer.Option(help="How far back: 2h, 3d, or a time such as 2026-01-31T12:00:00Z.")]
+EnvFile = Annotated[Path | None, typer.Option(help="Also read SMS_BRIDGE_... variables from this file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+Since = Annotated[
+    str | None, typer.Option(help="How far to look back: 2h, 3d, or a time such as 2026-01-31T12:00:00Z.")
+]
 
 
 schemas = typer.Typer(no_args_is_help=True, help="The published schemas.")
@@ -30,12 +32,12 @@ def register(cli: typer.Typer) -> None:
 def check(
     *,
     sample: Annotated[
-        Path | None, typer.Option(help="Only show how this event, one of your own, would be read.", metavar="FILE")
+        Path | None, typer.Option(help="Only show how the sms.sent event in this file would be read.", metavar="FILE")
     ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for what is wrong: settings, Kafka, rights, topics, providers, clocks. Exit code 1 when something is."""
+    """Checks settings, Kafka, rights, topics, providers and clocks; exit code 1 when something is wrong."""
     if sample is not None:
         from bridge.tools.check_sample import explain_sample  # noqa: PLC0415 - each command loads what it needs
 
@@ -50,12 +52,12 @@ def topics(
     apply: Annotated[bool, typer.Option("--apply", help="Create what is missing.")] = False,
     adopt: Annotated[
         Literal["end", "start"] | None,
-        typer.Option(help="Go on from here in a journal whose offsets were lost."),
+        typer.Option(help="Commit the journal's end or start for partitions whose offsets were lost."),
     ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what topics there are and what they should be; make it so."""
+    """Lists topics and their expected settings; --apply creates what is missing."""
     from bridge.tools.topics import topics as shown  # noqa: PLC0415
 
     _run(shown(_settings(env_file), apply=apply, adopt=adopt, as_json=as_json))
@@ -63,18 +65,19 @@ def topics(
 
 def trace(
     name: Annotated[
-        str, typer.Argument(metavar="MESSAGE_ID|PROVIDER:[ACCOUNT:]ID", help="The sender's id, or the provider's.")
+        str,
+        typer.Argument(metavar="MESSAGE_ID|PROVIDER:[ACCOUNT:]ID", help="The sender's message id, or the provider's."),
     ] = "",
     *,
-    recipient: Annotated[str, typer.Option(help="Instead of an id: the attempts to this phone number.")] = "",
+    recipient: Annotated[str, typer.Option(help="Look up the attempts to this phone number instead of an id.")] = "",
     since: Since = None,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Read all of the journal, for attempts without an event yet.")
+        bool, typer.Option("--thorough", help="Read the whole journal, to find attempts without an event, too.")
     ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell one message's story: what came when, from where, and what was decided."""
+    """Shows what happened to a message: what came when, from where, and what was decided."""
     if bool(name) == bool(recipient):
         raise typer.BadParameter("give an id, or --recipient")
     from bridge.history.lookup import TraceQuery  # noqa: PLC0415
@@ -91,12 +94,15 @@ def tail(
     status: Annotated[list[Status] | None, typer.Option(help="Only this status; may be repeated.")] = None,
     final: Annotated[bool, typer.Option("--final", help="Only final events.")] = False,
     begin: Annotated[
-        str, typer.Option("--from", help="end, start, how long ago (2h), or a time.", metavar="end|start|TIME")
+        str,
+        typer.Option(
+            "--from", help="Where to begin: end, start, how long ago (2h), or a time.", metavar="end|start|TIME"
+        ),
     ] = "end",
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Watch sms.delivery live, until Ctrl-C."""
+    """Follows sms.delivery until Ctrl-C."""
     from bridge.tools.tail import TailFilter  # noqa: PLC0415
     from bridge.tools.tail import tail as tailed  # noqa: PLC0415
 
@@ -107,16 +113,18 @@ def tail(
 
 def replay(
     *,
-    reason: Annotated[list[DeadLetterReason] | None, typer.Option(help="Only these; may be repeated.")] = None,
-    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
+    reason: Annotated[list[DeadLetterReason] | None, typer.Option(help="Only this reason; may be repeated.")] = None,
+    provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
     since: Since = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many dead letters.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="At most so many a second.")] = 500.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become of each.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many dead letters.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="At most this many per second.")] = 500.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would become of each; append nothing.")
+    ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read dead letters again, and put what can be read now into the journal."""
+    """Parses dead letters again, and appends what can be read now to the journal."""
     from bridge.tools.replay import ReplayOptions  # noqa: PLC0415
     from bridge.tools.replay import replay as replayed  # noqa: PLC0415
 
@@ -147,7 +155,7 @@ def _moment(text: str | None, option: str = "--since") -> int | None:
 
 
 def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:
-    """Do a command's work until it is done, or until SIGINT or SIGTERM."""
+    """Run a command's work to its end, or until SIGINT or SIGTERM."""
     from bridge.tools.signals import run_until_signal  # noqa: PLC0415
 
     raise typer.Exit(run_until_signal(work, endless=endless))
@@ -155,7 +163,7 @@ def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:
 
 @schemas.command("register")
 def register_schemas(*, env_file: EnvFile = None, as_json: AsJson = False) -> None:
-    """Register the schema of what is published at the schema registry, as the service does when it starts."""
+    """Registers the schema of sms.delivery at the schema registry, as the service does when it starts."""
     from bridge.tools.schemas import register  # noqa: PLC0415
 
     _run(register(_settings(env_file), as_json=as_json))

@@ -1,7 +1,7 @@
-"""What becomes of a dead letter that is read again: an entry for the journal, or why there is none. Pure.
+"""What becomes of a dead letter that is parsed again: an entry for the journal, or why there is none. Pure.
 
-A letter from HTTP goes through its provider's dialect as the receiver would have it, one from a sent event through the
-reader of sent events. What the tracker turned down is in the journal already: its entry is taken from there.
+A callback goes through its provider's dialect as in the receiver, a sent event through the intake's parser. The entry
+of what the tracker rejected is still in the journal, and is taken from there.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ from bridge.providers.dialect import Callback
 from bridge.settings.model import Settings
 
 NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
-    DeadLetterReason.CONFLICT: "the attempt belongs to another message, and will go on to",
+    DeadLetterReason.CONFLICT: "the attempt belongs to another message",
     DeadLetterReason.TOO_OLD: "its end has passed",
     DeadLetterReason.TOO_LARGE: "the journal will not take it either",
 }
-"""Every other reason may have been mended since: by a setting, a release, or a sent event that came late."""
+"""Every other reason may no longer hold: after a change of settings, a release, or a late sent event."""
 
 
 class ReplayOutcome(StrEnum):
@@ -41,7 +41,7 @@ class ReplayOutcome(StrEnum):
 class ReplayResult(NamedTuple):
     """What becomes of one dead letter, and why."""
 
-    fate: ReplayOutcome
+    outcome: ReplayOutcome
     why: str
     entry: Entry | None = None
 
@@ -54,10 +54,10 @@ class ReplaySource(NamedTuple):
 
 
 class ReplayParser:
-    """Reads dead letters as the service would read what they hold, if it came now."""
+    """Parses dead letters as the service would parse their originals today."""
 
     def __init__(self, settings: Settings) -> None:
-        # A letter was authentic when it came, and doesn't keep its signature.
+        # A letter was authentic when it came; its signature isn't kept.
         self._accounts = build_accounts(drop_signatures(settings))
         self._privacy = Privacy(settings.privacy)
         self._sent = SentParser(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
@@ -68,12 +68,12 @@ class ReplayParser:
         """The accounts that are set up."""
         return self._accounts
 
-    def read(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
-        """What becomes of a letter.
+    def parse(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
+        """Decide what becomes of a letter.
 
         Args:
-            letter: It.
-            original: What it is about, where that is a record and still there.
+            letter: The dead letter.
+            original: The record that it is about, where there is one and Kafka still has it.
             now: The time, in milliseconds since the epoch.
         """
         if letter.reason not in set(DeadLetterReason):
@@ -83,32 +83,34 @@ class ReplayParser:
         if letter.original_bytes is not None and original is None:
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "only its beginning was kept")
         try:
-            verdict = self._read(letter, original, now)
+            result = self._parse(letter, original, now)
         except PoisonMessageError as poison:
             return ReplayResult(ReplayOutcome.STILL_BAD, f"{poison.reason.value}: {poison.error}")
-        if verdict.entry and len(encode_entry(verdict.entry)) > MAX_ENTRY_BYTES:
+        if result.entry and len(encode_entry(result.entry)) > MAX_ENTRY_BYTES:
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, NOT_REPLAYABLE[DeadLetterReason.TOO_LARGE])
-        return verdict
+        return result
 
-    def _read(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
+    def _parse(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
         if letter.http:
-            return self._callback(letter, letter.http)
+            return self._parse_callback(letter, letter.http)
         topic = letter.source.topic if letter.source else ""
         if topic == self._topics.journal:
             if original is None:
                 return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "the journal no longer has it")
             return _journaled(decode_entry(original.value))
         if topic in self._topics.sent:
-            return self._sent_event(letter, original or ReplaySource(letter.value, ()), now)
-        return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, f"from {topic or 'nowhere'}, which is none of our topics")
+            return self._parse_sent(letter, original or ReplaySource(letter.value, ()), now)
+        return ReplayResult(
+            ReplayOutcome.NOT_REPLAYABLE, f"from {topic or 'nowhere'}, which isn't a topic of the bridge"
+        )
 
-    def _sent_event(self, letter: DeadLetter, original: ReplaySource, now: int) -> ReplayResult:
+    def _parse_sent(self, letter: DeadLetter, original: ReplaySource, now: int) -> ReplayResult:
         entry = self._sent.parse(original.value, now, original.headers, letter.source)
         if isinstance(entry, SkipReason):
             return ReplayResult(ReplayOutcome.IGNORED, f"{entry.value} by settings")
         return _journaled(entry)
 
-    def _callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
+    def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
         account = self._accounts.get((letter.provider or "", letter.account or ""))
         if account is None:
             return ReplayResult(ReplayOutcome.STILL_BAD, f"{letter.provider}:{letter.account} isn't set up")
@@ -117,7 +119,7 @@ class ReplayParser:
         callback = Callback(http.method, query, http.content_type or "", None, b"" if is_get else letter.value)
         report = account.dialect.read_callback(callback, letter.received_at)
         if report is None:
-            return ReplayResult(ReplayOutcome.IGNORED, "about something else than an SMS")
+            return ReplayResult(ReplayOutcome.IGNORED, "not about an SMS's delivery")
         raw = self._privacy.redact_raw(report.raw, account.dialect.recipient_members)
         return _journaled(replace(report, raw=raw))
 
@@ -129,13 +131,13 @@ def _journaled(entry: Entry) -> ReplayResult:
 
 
 def drop_signatures(settings: Settings) -> Settings:
-    """The same settings with webhooks that need no signature."""
-    webhooks = {name: _unsigned(one) for name, one in settings.webhooks.items()}
-    return settings.model_copy(update={"dexatel": _unsigned(settings.dexatel), "webhooks": webhooks})
+    """Copy settings, with webhooks that need no signature."""
+    webhooks = {name: _drop_signature(one) for name, one in settings.webhooks.items()}
+    return settings.model_copy(update={"dexatel": _drop_signature(settings.dexatel), "webhooks": webhooks})
 
 
-def _unsigned(account: AnyAccount) -> AnyAccount:
+def _drop_signature(account: AnyAccount) -> AnyAccount:
     update: dict[str, object] = dict.fromkeys(account.model_fields_set & {"webhook_secret", "signature"})
     if named := getattr(account, "accounts", None):
-        update["accounts"] = {name: _unsigned(one) for name, one in named.items()}
+        update["accounts"] = {name: _drop_signature(one) for name, one in named.items()}
     return account.model_copy(update=update)

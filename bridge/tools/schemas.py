@@ -1,4 +1,4 @@
-"""`sms-bridge schemas register`: what the service does at its start, for pipelines that want it before."""
+"""`sms-bridge schemas register`: registers the schema as the service does at its start, for pipelines."""
 
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.schema_registry import register_schemas
@@ -7,14 +7,14 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, write_json
 
 
 async def register(settings: Settings, *, as_json: bool) -> ExitCode:
-    """Register, and tell the ids.
+    """Register the schema, and print the ids.
 
     Raises:
-        ConfigurationError: There is no registry, or it won't have the schema.
+        ConfigurationError: There is no registry, or it rejects the schema.
     """
     ids = await register_schemas(settings.topics, settings.registry)
     if not ids:
-        raise ConfigurationError(f"{PREFIX}REGISTRY__URL is missing: where is the registry?")
+        raise ConfigurationError(f"{PREFIX}REGISTRY__URL is missing: set the registry's URL")
     if as_json:
         write_json(ids)
     else:

@@ -15,31 +15,31 @@ INTERRUPTED = 130
 
 
 def run_until_signal(work: Coroutine[Any, Any, int], *, endless: bool) -> int:
-    """Run to the end, or until SIGINT or SIGTERM.
+    """Run work to its end, or until SIGINT or SIGTERM.
 
-    Handlers of our own: as process 1 of a container a signal without one does nothing.
+    It sets handlers of its own: process 1 of a container ignores signals without one, and so does a background job.
 
     Args:
         work: What to do.
-        endless: It has no end of its own, so that being told to end is none of its failures.
+        endless: It has no end of its own, so a signal is its normal end.
 
     Returns:
-        What the work returned; when it was told to end, 0 if it is endless, else 130.
+        The work's result; after a signal 0 if it is endless, else 130.
     """
     try:
-        return uvloop.run(_watched(work, 0 if endless else INTERRUPTED))
+        return uvloop.run(_run(work, 0 if endless else INTERRUPTED))
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as `head` has; Python would complain once more on its way out.
+        # The reader of the output has ended, as `head` does; without this Python would report it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-async def _watched(work: Coroutine[Any, Any, int], interrupted: int) -> int:
+async def _run(work: Coroutine[Any, Any, int], interrupted: int) -> int:
     asyncio.get_running_loop().set_exception_handler(ignore_lost_connections)
-    told = asyncio.Event()
+    signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(told.wait())
+        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
+    task, waiting = asyncio.ensure_future(work), asyncio.ensure_future(signalled.wait())
     await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if task.done():

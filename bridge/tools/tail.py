@@ -1,4 +1,4 @@
-"""`sms-bridge tail`: `sms.delivery` as it comes, filtered, until Ctrl-C."""
+"""`sms-bridge tail`: follows `sms.delivery`, filtered, until Ctrl-C."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,8 +16,7 @@ from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import Settings
 from bridge.tools.output import ExitCode, stderr_console, stdout_console, style_text, write_json
 
-WAIT = 500
-"""Milliseconds to wait for events."""
+FETCH_TIMEOUT_MS = 500
 
 
 class TailFilter(NamedTuple):
@@ -28,8 +27,8 @@ class TailFilter(NamedTuple):
     statuses: frozenset[str] | None = None
     final: bool = False
 
-    def has(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event is one of them."""
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is shown."""
         members = (
             (self.message_ids, "message_id"),
             (self.providers, "provider"),
@@ -74,10 +73,10 @@ async def tail(
 async def _follow(consumer: AIOKafkaConsumer, wanted: TailFilter, *, as_json: bool) -> None:
     out = stdout_console()
     while True:
-        batches: Mapping[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=WAIT)
+        batches: Mapping[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=FETCH_TIMEOUT_MS)
         for record in (record for batch in batches.values() for record in batch):
             event = orjson.loads(strip_frame(record.value))
-            if wanted.has(event):
+            if wanted.matches(event):
                 write_json(event) if as_json else _show(out, event)
         await asyncio.sleep(0)
 

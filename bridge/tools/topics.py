@@ -1,4 +1,4 @@
-"""`sms-bridge topics`: what topics there are and what they should be; make it so."""
+"""`sms-bridge topics`: lists topics and their expected settings; creates what is missing, adopts lost offsets."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, style_text
 
 
 async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, as_json: bool) -> ExitCode:
-    """Show the topics, make what is missing, give lost places in the journal back; each only when asked."""
+    """List the topics; when asked, create what is missing and adopt lost offsets in the journal."""
     kafka = KafkaClients(settings.kafka)
     found = await inspect_topics(kafka, settings.topics, apply=apply)
     group, adopted = f"{settings.kafka.group_id}.tracker", None
@@ -41,6 +41,6 @@ def _show(found: list[TopicStatus], missing: list[str], adopted: list[int] | Non
 
 
 def _row(found: TopicStatus) -> tuple[str, Text, str]:
-    is_there = f"{found.partitions} partitions, {found.policy or 'settings not readable'}"
-    state = style_text(is_there, "ok") if found.partitions else style_text("missing", "wrong")
+    actual = f"{found.partitions} partitions, {found.policy or 'configs not readable'}"
+    state = style_text(actual, "ok") if found.partitions else style_text("missing", "wrong")
     return found.plan.name, state, f"{found.plan.partitions} partitions, {found.plan.config['cleanup.policy']}"

@@ -1,4 +1,4 @@
-"""`sms-bridge trace`: what happened to a message, an attempt, or a recipient's messages. `timeline.py` shows it."""
+"""`sms-bridge trace`: what happened to a message, an attempt, or a recipient's messages."""
 
 from contextlib import nullcontext
 
@@ -11,7 +11,7 @@ from bridge.tools.output import ExitCode, stderr_console, write_json
 from bridge.tools.trace_view import show_traces
 
 
-async def trace(settings: Settings, question: TraceQuery, *, as_json: bool) -> ExitCode:
+async def trace(settings: Settings, query: TraceQuery, *, as_json: bool) -> ExitCode:
     """Find and show.
 
     Raises:
@@ -28,8 +28,6 @@ async def trace(settings: Settings, question: TraceQuery, *, as_json: bool) -> E
     shown = stderr_console().is_terminal and not as_json
     with bar if shown else nullcontext():
         task = bar.add_task("", total=None, visible=False)
-        found = await find_traces(
-            settings, question, lambda n, of: bar.update(task, completed=n, total=of, visible=True)
-        )
+        found = await find_traces(settings, query, lambda n, of: bar.update(task, completed=n, total=of, visible=True))
     write_json(make_document(found)) if as_json else show_traces(found)
-    return ExitCode.FINE if found.told or found.sents or found.letters else ExitCode.WRONG
+    return ExitCode.FINE if found.traces or found.sents or found.letters else ExitCode.WRONG

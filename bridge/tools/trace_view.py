@@ -1,4 +1,4 @@
-"""What `trace` found, as people read it and as scripts do. Nothing is fetched or decided here."""
+"""What `trace` found, as people read it. Nothing is fetched or decided here."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,57 +19,59 @@ from bridge.tools.output import make_table, stdout_console, style_text
 
 
 def show_traces(found: TraceResult) -> None:
-    """The answer on a terminal, or as plain text."""
+    """Show what was found, on a terminal or as plain text."""
     out = stdout_console()
     if found.sents:
         _show_recipient(out, found)
-    for told in found.told:
-        out.print(_shown(told))
+    for trace in found.traces:
+        out.print(_render_trace(trace))
     if found.letters:
         out.print(Text(f"{found.asked}: no attempt, but dead letters", "bold"))
-        out.print(_letters(found.letters))
-    if not (found.told or found.sents or found.letters):
+        out.print(_render_letters(found.letters))
+    if not (found.traces or found.sents or found.letters):
         out.print(style_text(f"{found.asked}: nothing since {format_time(max(0, found.since))}", "warning"))
         out.print("Is the id complete? --since looks further back, as far as the topics reach.")
     since, duration = format_time(max(0, found.since)), format_duration(1000 * found.seconds)
     cost = f"{format_count(found.read, 'record')} read in {duration}, since {since}"
-    if found.told and not found.all and ":" not in found.asked:
+    if found.traces and not found.all and ":" not in found.asked:
         cost += "; attempts that have no event yet: --thorough"
     out.print(Text(cost, "dim"))
 
 
-def _shown(told: AttemptTrace) -> Group:
-    gathered, story = told.gathered, told.story
-    head = Text.assemble(("message ", "dim"), (story.message_id or "?", "bold"), ("   attempt ", "dim"), gathered.key)
-    sent = next((step.entry for step in story.steps if isinstance(step.entry, Sent)), None)
+def _render_trace(trace: AttemptTrace) -> Group:
+    history, timeline = trace.history, trace.timeline
+    head = Text.assemble(("message ", "dim"), (timeline.message_id or "?", "bold"), ("   attempt ", "dim"), history.key)
+    sent = next((step.entry for step in timeline.steps if isinstance(step.entry, Sent)), None)
     parts: list[Any] = [head]
     if sent:
         to = f" to {sent.recipient}" if sent.recipient else ""
         parts.append(Text(f"sent {format_time(sent.sent_at)}{to}", "dim"))
-    parts += [_now(told), _steps(story, sent)]
-    if not story.agrees:
-        parts.append(_disagreement(story))
-    if gathered.letters:
-        parts += [Text("dead letters", "bold"), _letters(gathered.letters)]
+    parts += [_render_state(trace), _render_steps(timeline, sent)]
+    if not timeline.agrees:
+        parts.append(_render_disagreement(timeline))
+    if history.letters:
+        parts += [Text("dead letters", "bold"), _render_letters(history.letters)]
     return Group(*parts, Text(""))
 
 
-def _now(told: AttemptTrace) -> Text:
-    last = told.story.published[-1].event if told.story.published else None
-    return Text.assemble(("now  ", "dim"), style_text(told.now, str(last["outcome"]) if last else ""))
+def _render_state(trace: AttemptTrace) -> Text:
+    last = trace.timeline.published[-1].event if trace.timeline.published else None
+    return Text.assemble(("now  ", "dim"), style_text(trace.now, str(last["outcome"]) if last else ""))
 
 
-def _steps(story: Timeline, sent: Sent | None) -> Padding:
+def _render_steps(timeline: Timeline, sent: Sent | None) -> Padding:
     made = Table("when", "after", "what", box=None, pad_edge=False, header_style="bold")
-    made.add_column("said", overflow="fold")
+    made.add_column("reported", overflow="fold")
     made.add_column("decided", overflow="fold", min_width=30)
-    for step in story.steps:
+    for step in timeline.steps:
         after = format_duration(step.at - sent.sent_at) if sent else ""
-        made.add_row(format_time(step.at)[5:], after, step.source, _said(step), _decided(step, story))
+        made.add_row(
+            format_time(step.at)[5:], after, step.source, _render_report(step), _render_decision(step, timeline)
+        )
     return Padding(made, (1, 0, 0, 2))
 
 
-def _said(step: TimelineStep) -> Text:
+def _render_report(step: TimelineStep) -> Text:
     entry = step.entry
     if isinstance(entry, Report):
         said = Text(entry.provider_status or "")
@@ -80,7 +82,7 @@ def _said(step: TimelineStep) -> Text:
     return Text(f"to {entry.provider}, account {entry.account}" if isinstance(entry, Sent) else "")
 
 
-def _decided(step: TimelineStep, story: Timeline) -> Text:
+def _render_decision(step: TimelineStep, timeline: Timeline) -> Text:
     if not step.events:
         text = Text(step.why, "dim" if step.why.startswith("ignored") else "")
     else:
@@ -90,22 +92,22 @@ def _decided(step: TimelineStep, story: Timeline) -> Text:
             text.append_text(style_text(event["status"], OUTCOMES[event["status"]].value))
             text.append(" final" if event["final"] else "")
             text.append(f" #{event['sequence']}")
-            where = story.find_published(event["event_id"])
+            where = timeline.find_published(event["event_id"])
             text.append(f" at {where.partition}/{where.offset}" if where else " (not in sms.delivery)", "dim")
     if step.offset is not None:
         text.append(f"\njournal offset {step.offset}", "dim")
     return text
 
 
-def _disagreement(story: Timeline) -> Text:
+def _render_disagreement(timeline: Timeline) -> Text:
     return style_text(
-        "What was published is not what these entries come to under today's settings; published were: "
-        + ", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in story.published),
+        "The published events differ from what these entries give under today's settings; published were: "
+        + ", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in timeline.published),
         "warning",
     )
 
 
-def _letters(letters: Iterable[DeadLetter]) -> Padding:
+def _render_letters(letters: Iterable[DeadLetter]) -> Padding:
     rows = [
         (
             format_rfc3339(letter.received_at)[:19],
@@ -120,9 +122,9 @@ def _letters(letters: Iterable[DeadLetter]) -> Padding:
 
 def _show_recipient(out: Console, found: TraceResult) -> None:
     rows = []
-    for told in found.sents:
-        sent = next(step.entry for step in told.story.steps if isinstance(step.entry, Sent))
-        rows.append((format_time(sent.sent_at), sent.message_id, told.gathered.key, _now(told)[5:]))
+    for trace in found.sents:
+        sent = next(step.entry for step in trace.timeline.steps if isinstance(step.entry, Sent))
+        rows.append((format_time(sent.sent_at), sent.message_id, trace.history.key, _render_state(trace)[5:]))
     out.print(Text(f"{format_count(len(found.sents), 'attempt')} to {found.asked}", "bold"))
     out.print(Padding(make_table(("sent", "message", "attempt", ""), rows), (0, 0, 0, 2)))
     if found.left_out:

@@ -1,15 +1,16 @@
-// The page's own code: it asks the process how it is, every few seconds, and shows it. Nothing here changes anything.
-// Whatever comes from outside is put in as text, never as markup.
+// The status page: it polls the process's status every few seconds and shows it. Nothing here changes anything.
+// Input is inserted as text, never as markup.
 "use strict";
 
-const EVERY = 3000;
-const SHOWN = 100;
+const STATUS_INTERVAL_MS = 3000;
+const MAX_EVENTS = 100;
 const AGES = [["<1m", "under 1 min"], ["<10m", "under 10 min"], ["<1h", "under 1 h"], ["<6h", "under 6 h"], ["<24h", "under 24 h"], ["older", "older"]];
 const OUTCOMES = { scheduled: "in_progress", pending: "in_progress", sent: "in_progress", delivered: "delivered", unknown: "unknown" };
 
-const CAME_OF = { report: "with a report", no_report: "without", journaled: "taken", dead_lettered: "unreadable" };
+const STATE_TEXTS = { level: "caught up", "catching up": "catching up", restoring: "restoring" };
+const OUTCOME_TEXTS = { report: "with a report", no_report: "without a report", journaled: "accepted", dead_lettered: "unreadable" };
 
-// Without what a name and password in the address would add, which fetch refuses.
+// Without the name and password that may be in the address: fetch refuses them.
 const HERE = location.origin + location.pathname.replace(/[^/]*$/, "");
 
 const $ = (id) => document.getElementById(id);
@@ -80,7 +81,7 @@ function moment(text, withDate = false) {
   return make("time", { datetime: date.toISOString(), title: date.toISOString() }, shown);
 }
 
-// --- how it is -----------------------------------------------------------------------------------------------------
+// --- status --------------------------------------------------------------------------------------------------------
 
 let answered = 0;
 
@@ -93,13 +94,13 @@ async function look() {
     show(status);
   } catch (error) {
     const since = answered ? ` for ${lasting((Date.now() - answered) / 1000)}` : "";
-    verdict("wrong", `No answer${since}: the process, or the way to it, may be down`);
+    verdict("wrong", `No answer${since}: the process or the connection to it may be down`);
   }
 }
 
 function verdict(kind, text) {
   const place = $("verdict");
-  if (place.dataset.said === kind + text) return; // said again, it would be read out again
+  if (place.dataset.said === kind + text) return; // a screen reader would read the same text again
   place.dataset.said = kind + text;
   place.className = `verdict ${kind}`;
   place.lastElementChild.textContent = text;
@@ -133,11 +134,11 @@ function tiles(status) {
     return shown;
   });
   return [
-    tile("Events published a minute", number(status.published_per_minute), "\u00a0",
+    tile("Events published per minute", number(status.published_per_minute), "\u00a0",
       curve(status.published_course, "Events published over the last ten minutes")),
-    tile("Sent events taken in a minute", number(status.sent_per_minute), status.roles.includes("intake") ? "from sms.sent" : "another process does that"),
-    tile("Waiting for their end", number(status.pending.followed),
-      `${number(status.pending.parked)} reports wait for their sent · ${number(letters)} dead letters lately`),
+    tile("Sent events accepted per minute", number(status.sent_per_minute), status.roles.includes("intake") ? "from sms.sent" : "another process does this"),
+    tile("Open messages", number(status.pending.followed),
+      `${number(status.pending.parked)} reports wait for their sent event · ${number(letters)} dead letters in 10 min`),
     make("dl.tile", {}, make("dt", {}, "Parts"), make("dd.parts", {}, parts)),
   ];
 }
@@ -146,14 +147,14 @@ function provider(one) {
   const rate = one.delivery_rate === null ? "–" : `${(100 * one.delivery_rate).toFixed(one.delivery_rate === 1 ? 0 : 1)} %`;
   const ended = Object.values(one.ended).reduce((sum, count) => sum + count, 0);
   const told = (counts) => Object.entries(counts).sort((a, b) => b[1] - a[1]).slice(0, 3)
-    .map(([name, count]) => `${number(count)} ${CAME_OF[name] || words(name)}`).join(", ") || "none lately";
+    .map(([name, count]) => `${number(count)} ${OUTCOME_TEXTS[name] || words(name)}`).join(", ") || "none in 10 min";
   const together = one.accounts.length > 1 ? make("small.dim", {}, `${one.accounts.length} accounts together`) : null;
   return make("section.card.provider", { "aria-label": one.provider },
     make("div.head", {}, make("h3", {}, one.provider), together, curve(one.course, `Events of ${one.provider} over the last ten minutes`)),
     make("dl.figures", {},
-      figure("Delivered", rate, ended ? `of ${number(ended)} ended lately` : "none ended lately"),
-      figure("Callbacks a minute", number(one.callbacks_per_minute), told(one.callbacks)),
-      figure("Polls a minute", number(one.polls_per_minute), one.polls_due ? `${number(one.polls_due)} are due` : told(one.polls))),
+      figure("Delivered", rate, ended ? `of ${number(ended)} final in 10 min` : "none final in 10 min"),
+      figure("Callbacks per minute", number(one.callbacks_per_minute), told(one.callbacks)),
+      figure("Polls per minute", number(one.polls_per_minute), one.polls_due ? `${number(one.polls_due)} are due` : told(one.polls))),
     one.accounts.map(account));
 }
 
@@ -165,13 +166,13 @@ function account(one) {
   const error = one.last_error;
   return make("div.account", {}, make("b", {}, one.account),
     tag(one.called ? "callbacks" : "no callbacks"),
-    one.polled ? tag(one.circuit === "open" ? "circuit open" : "asked", one.circuit === "open" ? "wrong" : "well") : tag("not polled"),
+    one.polled ? tag(one.circuit === "open" ? "polling paused" : "polled", one.circuit === "open" ? "wrong" : "well") : tag("not polled"),
     one.credentials === "refused" ? tag("credentials refused", "wrong") : null,
     error ? make("p", {}, moment(error.at), ` ${error.text}${error.members.error ? `: ${error.members.error}` : ""}`) : null);
 }
 
 function pending(seen) {
-  if (!seen.followed) return [make("p.empty", {}, "Nothing waits: every message has its end.")];
+  if (!seen.followed) return [make("p.empty", {}, "No open messages: every message has a final status.")];
   const rows = Object.entries(seen.ages).map(([name, counts]) => {
     const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
     const stack = make("div.stack", { role: "img", "aria-label": AGES.map(([age, text]) => `${counts[age] || 0} ${text}`).join(", ") });
@@ -187,28 +188,29 @@ function pending(seen) {
   const legend = used.map(([age, text]) => make("span", {}, make(`i.age-${AGES.findIndex(([one]) => one === age) + 1}`), text));
   const rest = seen.followed - seen.looked_at;
   return [make("div.ages", {}, rows), make("div.legend", {}, legend),
-    rest > 0 && seen.looked_at >= 500 ? make("p.beneath", {}, `and ${number(rest)} more, whose end is further away`) : null].filter(Boolean);
+    rest > 0 && seen.looked_at >= 500 ? make("p.beneath", {}, `and ${number(rest)} more with a later deadline`) : null].filter(Boolean);
 }
 
 function partitions(status) {
   const { own, in_all: inAll, restore_entries_remaining: left } = status.partitions;
-  if (!own.length) return [make("p.empty", {}, status.roles.includes("track") ? "None: other processes own them." : "This process tracks nothing.")];
+  if (!own.length) return [make("p.empty", {}, status.roles.includes("track") ? "None: other processes own them." : "This process doesn't track.")];
   const cells = own.map((one) => {
     const late = one.state === "catching up";
     const kind = one.state === "restoring" ? ".restoring" : late ? ".late" : "";
-    const told = `partition ${one.number}: ${one.state}, ${number(one.lag_entries)} entries (${lasting(one.lag_seconds)}) behind, follows ${number(one.followed)}`;
+    const told = `partition ${one.number}: ${STATE_TEXTS[one.state]}, ${number(one.lag_entries)} entries (${lasting(one.lag_seconds)}) behind, ${number(one.followed)} open messages`;
     return make(`li.cell${kind}`, { title: told }, make("span", { "aria-hidden": "true" }, one.number,
       kind ? make("small", {}, late ? number(one.lag_entries) : "…") : null), make("span.hidden", {}, told));
   });
-  const counts = ["level", "catching up", "restoring"].map((state) => [own.filter((one) => one.state === state).length, state]);
-  const told = counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`).join(", ");
+  const counts = ["level", "catching up", "restoring"].map((state) => [own.filter((one) => one.state === state).length, STATE_TEXTS[state]]);
+  const caughtUp = counts[0][0] === own.length;
+  const summary = caughtUp ? "all caught up" : counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`).join(", ");
   const behind = own.reduce((sum, one) => sum + one.lag_entries, 0);
   return [make("ul.cells", {}, cells), make("p.beneath", {},
-    `${own.length} of ${inAll} here: ${told}; ${number(behind)} entries behind${left ? `; ${number(left)} states still to restore` : ""}`)];
+    `${own.length} of ${inAll} partitions here, ${summary}${behind ? `; ${number(behind)} entries behind` : ""}${left ? `; ${number(left)} states to restore` : ""}`)];
 }
 
 function notices(all) {
-  if (!all.length) return [make("li.empty", {}, "None since it started.")];
+  if (!all.length) return [make("li.empty", {}, "None since the start.")];
   return all.map((one) => make("li", {}, moment(one.at), tag(one.level, one.level === "warning" ? "warning" : "wrong"),
     make("p.line", { title: Object.values(one.members).join(" ") }, one.text, " ", make("span.members", {}, Object.entries(one.members)
       .filter(([name]) => name !== "logger").map(([name, value]) => `${name}=${value}`).join(" ")))));
@@ -225,16 +227,16 @@ function listen() {
   source.addEventListener("reading", () => pulse("live", "live"));
   source.addEventListener("trouble", (message) => pulse("lost", JSON.parse(message.data).error));
   source.addEventListener("error", () => {
-    pulse("lost", "connecting again");
+    pulse("lost", "reconnecting");
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
   });
   source.addEventListener("deliveries", (message) => {
     const { events, left_out: leftOut } = JSON.parse(message.data);
-    pulse("live", leftOut ? `live; ${number(leftOut)} more came than are shown` : "live");
+    pulse("live", leftOut ? `live; ${number(leftOut)} more than shown` : "live");
     held.push(...events.sort((a, b) => (a.observed_at < b.observed_at ? -1 : 1)));
-    held = held.slice(-SHOWN);
+    held = held.slice(-MAX_EVENTS);
     if (!paused && !$("events").contains(document.activeElement) && !$("events").matches(":hover")) flush();
-    else $("pause").textContent = paused ? `Go on (${held.length} new)` : "Pause";
+    else $("pause").textContent = paused ? `Resume (${held.length} new)` : "Pause";
   });
 }
 
@@ -250,7 +252,7 @@ function flush() {
     if (list.children.length) item.className = "new";
     list.prepend(item);
   }
-  while (list.children.length > SHOWN) list.lastElementChild.remove();
+  while (list.children.length > MAX_EVENTS) list.lastElementChild.remove();
   held = [];
   filter();
 }
@@ -280,7 +282,7 @@ function filter() {
   }
   const empty = $("no-events");
   empty.hidden = seen > 0;
-  empty.textContent = $("events").children.length ? "None of the latest events is like that." : "Nothing yet. Events show up here the moment they are published.";
+  empty.textContent = $("events").children.length ? "No recent events match." : "No events yet. They appear here as they are published.";
 }
 
 function offer(names) {
@@ -293,11 +295,11 @@ function offer(names) {
 function pause() {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
-  $("pause").textContent = paused ? "Go on" : "Pause";
+  $("pause").textContent = paused ? "Resume" : "Pause";
   if (!paused) flush();
 }
 
-// --- one message's story -------------------------------------------------------------------------------------------
+// --- one message's timeline-----------------------------------------------------------------------------------------
 
 let asked = 0;
 
@@ -319,7 +321,7 @@ async function find(name) {
   if (mine !== asked) return;
   const cost = `${number(found.records_read)} records read in ${lasting(found.seconds)}, back to ${found.since.slice(0, 10)}`;
   if (!found.attempts.length && !found.dead_letters.length) {
-    say(`Nothing is known of “${name}”. Is the id complete? ${cost}.`, "wrong");
+    say(`Nothing was found for “${name}”. Is the id complete? ${cost}.`, "wrong");
     return;
   }
   say(`${found.attempts.length} ${found.attempts.length === 1 ? "attempt" : "attempts"}. ${cost}.`);
@@ -327,9 +329,9 @@ async function find(name) {
   $("story").scrollIntoView({ block: "nearest" });
 }
 
-function follow() { // what stands after the # of the address
+function follow() { // the address's fragment
   let name = "";
-  try { name = decodeURIComponent(location.hash.slice(1)); } catch { /* then it is none */ }
+  try { name = decodeURIComponent(location.hash.slice(1)); } catch { /* malformed: ignored */ }
   if (name) find(name);
 }
 
@@ -347,7 +349,7 @@ function attempt(one) {
   const sum = [
     sent && sent.recipient ? `to ${sent.recipient}` : null,
     sent ? ["sent ", moment(sent.sent_at, true)] : "its sent event is no longer in the journal",
-    began && ended !== null && ended >= 0 ? `ended after ${lasting(ended / 1000)}` : null,
+    began && ended !== null && ended >= 0 ? `final after ${lasting(ended / 1000)}` : null,
     last && last.final ? null : one.now,
   ].filter(Boolean).flatMap((part, index) => (index ? [" · ", part] : [part])).flat();
   return make("article.card.attempt", { "aria-label": `attempt ${one.attempt}` },
@@ -357,7 +359,7 @@ function attempt(one) {
       make("span.key.mono", {}, one.attempt)),
     make("p.sum", {}, sum),
     make("ol.steps", {}, one.timeline.map((step) => stepOf(step, began, events))),
-    one.agrees ? null : make("p.beneath", {}, "What was published isn't what these entries come to under today's settings."),
+    one.agrees ? null : make("p.beneath", {}, "The published events differ from what these entries give under today's settings."),
     one.dead_letters.length ? lettersOf(one.dead_letters) : null);
 }
 
@@ -365,7 +367,7 @@ function stepOf(step, began, events) {
   const entry = step.entry;
   const first = step.published.length ? events[step.published[step.published.length - 1].event_id] : null;
   const after = began === null ? null : (new Date(step.at) - began) / 1000;
-  const said = entry === null ? "no report came in time" : "sent_at" in entry ? "handed to the provider"
+  const said = entry === null ? "the deadline passed" : "sent_at" in entry ? "handed to the provider"
     : `“${entry.provider_status || "?"}”${entry.provider_code ? ` (${entry.provider_code})` : ""}`;
   const results = step.published.map((one) => {
     const event = events[one.event_id];
@@ -380,7 +382,7 @@ function stepOf(step, began, events) {
     make("div", {},
       make("p", {}, make("span.said", {}, said), make("span.dim", {}, ` · ${step.source}`)),
       make("p.why", {}, step.why, results.length && !step.why.includes("published") ? "; published" : null, results.flat()),
-      raw ? make("details", {}, make("summary", {}, step.offset === null ? "words" : `words, journal offset ${step.offset}`), make("pre", {}, raw)) : null));
+      raw ? make("details", {}, make("summary", {}, step.offset === null ? "raw text" : `raw text, journal offset ${step.offset}`), make("pre", {}, raw)) : null));
 }
 
 function lettersOf(letters) {
@@ -399,7 +401,7 @@ function theme(chosen) {
 
 function toggle() {
   const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  try { localStorage.setItem("theme", next); } catch { /* then it isn't remembered */ }
+  try { localStorage.setItem("theme", next); } catch { /* the choice isn't remembered */ }
   theme(next);
 }
 
@@ -458,9 +460,9 @@ document.addEventListener("keydown", press);
 addEventListener("hashchange", follow);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-$("zone").textContent = `Times are ${zone}${zone === "UTC" ? "" : "; hover one for UTC"}. One process is shown; searches reach all.`;
+$("zone").textContent = `Times are ${zone}${zone === "UTC" ? "" : "; hover one for UTC"}. The page shows one process; searches cover all.`;
 
 look();
-setInterval(() => { if (!document.hidden) look(); }, EVERY);
+setInterval(() => { if (!document.hidden) look(); }, STATUS_INTERVAL_MS);
 listen();
 follow();

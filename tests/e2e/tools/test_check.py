@@ -52,7 +52,7 @@ async def test_a_sound_installation_passes(installation: Bridge, settings: Setti
     }
     told = {x["subject"]: x["told"] for x in said.document["findings"]}
     assert told["dexatel:default"] == "the credentials are accepted"
-    assert told["speedocom:default"] == "callbacks only, nothing to ask"
+    assert told["speedocom:default"] == "callbacks only, not polled"
     assert told["SMS_BRIDGE_DEXATEL__TOKEN"] == "set"
     assert await installation.topics.ends(installation.topics.journal, installation.topics.delivery) == ends
     # A single broker keeps a single copy, which is worth a word each time.

@@ -157,5 +157,5 @@ def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"SMS_BRIDGE_STATE__DIRECTORY: no database can be made in {tmp_path}")
+    assert last.startswith(f"SMS_BRIDGE_STATE__DIRECTORY: no database can be created in {tmp_path}")
     assert "Traceback" not in done.stderr
