@@ -1,4 +1,4 @@
-"""What happened to a message, for the status page: read from the topics, whoever owns its partition."""
+"""What happened to a message, for the status page: read from the topics, whichever process owns its partition."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -66,7 +66,7 @@ def configure_logging(
     Args:
         level: The least severe level that is logged.
         form: `auto` is JSON, unless on a terminal.
-        notices: Keeps warnings and errors for whoever asks later.
+        notices: Keeps warnings and errors, for the status page.
     """
     readable = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [

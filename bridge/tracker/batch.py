@@ -1,4 +1,4 @@
-"""Entries and timers folded in memory: what one transaction will hold. Reads the cache, writes nothing."""
+"""Entries and timers folded in memory: what one transaction will hold. It reads the store and writes nothing."""
 
 import traceback
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from bridge.core.attempt import Followed, Parked, Policy, State
-from bridge.core.entries import AttemptKey, Entry, Report, Sent, full_account_of
+from bridge.core.entries import Entry, Report, Sent, full_account_of, provider_of
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
@@ -34,7 +34,7 @@ class PendingDeadLetter(NamedTuple):
 
 
 class Batch:
-    """What a transaction will hold. Made anew for each; thrown away when it fails."""
+    """What one transaction will hold; discarded when the transaction fails."""
 
     def __init__(self, store: PartitionStore, policy: Policy) -> None:
         self._store, self._policy = store, policy
@@ -45,11 +45,11 @@ class Batch:
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """By provider, source (`sent` for a sent) and outcome."""
         self.next_offset: int | None = None
-        """Of the journal; None when no entry was folded."""
+        """The journal offset after the folded entries; None when no entry was folded."""
 
     @property
     def changes(self) -> list[StateChange]:
-        """What becomes of each attempt that changed."""
+        """How each changed attempt changed."""
         return [
             StateChange(key, self._known[key], state, b"" if state is None else encode_state(state))
             for key, state in self._changed.items()
@@ -57,7 +57,7 @@ class Batch:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write but, perhaps, the journal's offset."""
+        """Whether there is nothing to write except, perhaps, the journal's offset."""
         return not (self._changed or self.publications or self.dead_letters)
 
     def holds(self, key: str) -> bool:
@@ -66,7 +66,7 @@ class Batch:
 
     def fold(self, records: Sequence[Any]) -> None:
         """Fold records of the journal, in their order."""
-        read = [(record, entry, entry.key) for record in records if (entry := self._entry(record))]
+        read = [(record, entry, entry.key) for record in records if (entry := self._decode(record))]
         self._load(key for _, _, key in read)
         for record, entry, key in read:
             self._fold(record, entry, key)
@@ -75,35 +75,35 @@ class Batch:
 
     def expire(self, keys: Iterable[str], now: int) -> None:
         """Let timers run out; attempts that changed in this batch wait for the next."""
-        for key, known in self._loaded(keys):
+        for key, known in self._load_unchanged(keys):
             state = known.state
             try:
                 folded = expire(key, state, now, self._policy)
-            except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
-                folded = _failed(error, key, None, -1)
-            self._take(key, state, folded)
+            except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
+                folded = _reject_failed(error, key, None, -1)
+            self._add(key, state, folded)
             if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
-                self.outcomes[AttemptKey.parse(key).provider, "deadline", FoldOutcome.PUBLISHED.value] += 1
+                self.outcomes[provider_of(key), "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
-                self.outcomes[AttemptKey.parse(key).provider, "callback", FoldOutcome.UNMATCHED.value] += 1
+                self.outcomes[provider_of(key), "callback", FoldOutcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
-        """Give parked reports up for which there is no room."""
+        """Give up parked reports that exceed the limit."""
         reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
-        for key, known in self._loaded(keys):
+        for key, known in self._load_unchanged(keys):
             if isinstance(known.state, Parked):
-                self._take(key, known.state, discard(known.state, reason, error, self._policy))
+                self._add(key, known.state, discard(known.state, reason, error, self._policy))
 
     def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
         self._known.update(zip(missing, self._store.get(missing), strict=True))
 
-    def _loaded(self, keys: Iterable[str]) -> list[tuple[str, StoredAttempt]]:
+    def _load_unchanged(self, keys: Iterable[str]) -> list[tuple[str, StoredAttempt]]:
         untouched = [key for key in keys if key not in self._changed]
         self._load(untouched)
         return [(key, known) for key in untouched if (known := self._known[key])]
 
-    def _entry(self, record: Any) -> Entry | None:
+    def _decode(self, record: Any) -> Entry | None:
         try:
             return decode_entry(record.value)
         except PoisonMessageError as poison:
@@ -116,12 +116,12 @@ class Batch:
         state = self._changed.get(key, known.state if known else None)
         try:
             folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
-        except Exception as error:  # noqa: BLE001 - a fault of ours stops that attempt, not the partition
-            folded = _failed(error, key, state, record.offset)
-        self._take(key, state, folded, entry)
+        except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
+            folded = _reject_failed(error, key, state, record.offset)
+        self._add(key, state, folded, entry)
         self._count(entry, folded)
 
-    def _take(self, key: str, before: State, folded: FoldResult, entry: Entry | None = None) -> None:
+    def _add(self, key: str, before: State, folded: FoldResult, entry: Entry | None = None) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
@@ -147,7 +147,7 @@ class Batch:
             )
 
 
-def _failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:
+def _reject_failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:
     log.error("attempt can't be folded; the entry goes to the dead letters", key=key, offset=offset, exc_info=error)
     rejection = Rejection(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
     return FoldResult(state, FoldOutcome.FAILED, (), (rejection,))
