@@ -1,4 +1,4 @@
-"""The accounts that the settings name, ready to use: each with its dialect, its secrets and its schedule."""
+"""Builds the providers' accounts from the settings: each with its dialect, its secrets and its poll settings."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
@@ -13,122 +13,131 @@ from bridge.providers.dialect import Dialect, Polled
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
 from bridge.providers.report_builder import FieldNames
 from bridge.providers.speedocom import Speedocom
-from bridge.settings import providers
 from bridge.settings.model import PREFIX, Settings
 from bridge.settings.providers import (
     AccountSettings,
     DexatelAccountSettings,
+    DexatelSettings,
     PolledAccountSettings,
     SpeedocomAccountSettings,
+    SpeedocomSettings,
     WebhookAccountSettings,
+    WebhookSettings,
 )
 
 DEFAULT = "default"
-DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
-"""Dexatel's two interfaces."""
+"""The account of the settings that name no account."""
 
-BUILT_IN = ("dexatel", "speedocom")
+DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
+"""By the setting `API`."""
+
+BUILT_IN_PROVIDERS = ("dexatel", "speedocom")
 
 AnyAccount = TypeVar("AnyAccount", bound=AccountSettings)
 
 
 class PollSettings(NamedTuple):
-    """How an account is asked about its messages. Durations in milliseconds."""
+    """How an account's messages are polled."""
 
     dialect: Polled
     ages: tuple[int, ...]
+    """When a message is polled: milliseconds after sending, ascending."""
     concurrency: int
-    timeout: int
+    timeout_ms: int
     rate_per_second: float
 
 
 class ProviderAccount(NamedTuple):
-    """One account at one provider. Durations in milliseconds."""
+    """An account at a provider."""
 
     provider: str
     name: str
     dialect: Dialect
     secrets: tuple[SecretStr, ...]
     allowed_networks: tuple[IPv4Network | IPv6Network, ...]
-    give_up_after: int
+    give_up_after_ms: int
     polls: PollSettings | None
-    """How it is asked; None: it isn't."""
+    """How it is polled; None if it isn't."""
 
-    def variable(self, member: str) -> str:
-        """The name of the variable that sets one of its members."""
-        return f"{_where(self.provider, self.name)}{member}"
+    def name_variable(self, member: str) -> str:
+        """Name the variable of one of the account's settings."""
+        return f"{_make_prefix(self.provider, self.name)}{member}"
 
     @property
     def full_name(self) -> str:
-        """`provider:account`, as keys of attempts begin."""
+        """`provider:account`, the beginning of the keys of its attempts."""
         return f"{self.provider}:{self.name}"
 
     @property
     def poll_ages(self) -> tuple[int, ...]:
-        """When it is asked about a message; never, where it isn't asked."""
+        """When a message is polled; empty for an account that isn't polled."""
         return self.polls.ages if self.polls else ()
 
 
 Accounts = dict[tuple[str, str], ProviderAccount]
-"""By provider and account name."""
+"""By provider and name of the account."""
 
 
 def build_accounts(settings: Settings) -> Accounts:
-    """Every account of every provider that is on.
+    """Build every account of every provider that is enabled.
 
     Raises:
-        ConfigurationError: A provider has neither polls nor secrets, polls lack what they need, two accounts share a
-            secret, or no provider is set up.
+        ConfigurationError: An account has neither polls nor callback secrets, a setting that polls or callbacks require
+            is missing, two accounts share a secret, or no provider is configured.
     """
     accounts = {
         (account.provider, account.name): account
-        for account in (*_dexatel(settings.dexatel), *_speedocom(settings.speedocom), *_webhooks(settings.webhooks))
+        for account in (
+            *_build_dexatel(settings.dexatel),
+            *_build_speedocom(settings.speedocom),
+            *_build_webhooks(settings.webhooks),
+        )
     }
     if not accounts:
         groups = " or ".join(f"{PREFIX}{group}__..." for group in ("DEXATEL", "SPEEDOCOM", "WEBHOOKS"))
-        raise ConfigurationError(f"{groups} is missing: set up at least one provider")
-    _refuse_shared_secrets(accounts.values())
+        raise ConfigurationError(f"{groups} is missing: configure at least one provider")
+    _check_secrets_are_unique(accounts.values())
     return accounts
 
 
-def _dexatel(settings: providers.DexatelSettings) -> Iterable[ProviderAccount]:
-    for name, account in _accounts(settings, DexatelAccountSettings, settings.accounts):
-        dialect = DIALECTS[account.api](
+def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
+    for name, account in _resolve_accounts(settings, DexatelAccountSettings, settings.accounts):
+        dialect = DEXATEL_DIALECTS[account.api](
             name,
             base_url=account.base_url.rstrip("/"),
-            token=_plain(account.token),
+            token=_reveal(account.token),
             poll_path=account.poll_path,
-            webhook_secret=_plain(account.webhook_secret) or None,
+            webhook_secret=_reveal(account.webhook_secret) or None,
             callback_names=FieldNames(**account.callback.model_dump()),
             statuses=account.statuses,
             timezone=account.timezone,
         )
-        yield _polled("dexatel", name, account, account.missing_for_polls(), dialect)
+        yield _build_polled("dexatel", name, account, account.list_missing_for_polls(), dialect)
 
 
-def _speedocom(settings: providers.SpeedocomSettings) -> Iterable[ProviderAccount]:
-    for name, account in _accounts(settings, SpeedocomAccountSettings, settings.accounts):
+def _build_speedocom(settings: SpeedocomSettings) -> Iterable[ProviderAccount]:
+    for name, account in _resolve_accounts(settings, SpeedocomAccountSettings, settings.accounts):
         dialect = Speedocom(
             name,
             base_url=account.base_url.rstrip("/"),
-            api_key=_plain(account.api_key),
+            api_key=_reveal(account.api_key),
             partner_id=account.partner_id or "",
             statuses=account.statuses,
             timezone=account.timezone,
         )
-        yield _polled("speedocom", name, account, account.missing_for_polls(), dialect)
+        yield _build_polled("speedocom", name, account, account.list_missing_for_polls(), dialect)
 
 
-def _webhooks(settings: dict[str, providers.WebhookSettings]) -> Iterable[ProviderAccount]:
+def _build_webhooks(settings: dict[str, WebhookSettings]) -> Iterable[ProviderAccount]:
     for provider, webhook in settings.items():
-        if provider in BUILT_IN:
+        if provider in BUILT_IN_PROVIDERS:
             raise ConfigurationError(
-                f"{PREFIX}WEBHOOKS__{provider.upper()}: {provider} is built in; choose another name"
+                f"{PREFIX}WEBHOOKS__{provider.upper()}: {provider} is a built-in provider; choose another name"
             )
-        for name, account in _accounts(webhook, WebhookAccountSettings, webhook.accounts):
-            if missing := account.missing():
+        for name, account in _resolve_accounts(webhook, WebhookAccountSettings, webhook.accounts):
+            if missing := account.list_missing():
                 raise ConfigurationError(
-                    f"{_where(provider, name)}{missing[0]} is missing: callbacks can't be read without"
+                    f"{_make_prefix(provider, name)}{missing[0]} is missing: it is required to read callbacks"
                 )
             signed = account.signature
             dialect = GenericWebhook(
@@ -138,50 +147,53 @@ def _webhooks(settings: dict[str, providers.WebhookSettings]) -> Iterable[Provid
                 statuses=account.statuses,
                 details=account.details,
                 where=account.where,
-                signature=SignatureScheme(signed.header, _plain(signed.secret), signed.encoding) if signed else None,
+                signature=SignatureScheme(signed.header, _reveal(signed.secret), signed.encoding) if signed else None,
                 timezone=account.timezone,
             )
-            yield _account(provider, name, account, dialect, None)
+            yield _build_account(provider, name, account, dialect, None)
 
 
-def _accounts(
-    settings: providers.DexatelSettings | providers.SpeedocomSettings | providers.WebhookSettings,
+def _resolve_accounts(
+    settings: DexatelSettings | SpeedocomSettings | WebhookSettings,
     kind: type[AnyAccount],
     named: dict[str, AnyAccount],
 ) -> Iterable[tuple[str, AnyAccount]]:
-    """The account `default` and the named ones, each with the flat settings in place of what it doesn't set.
+    """List the account `default` and the named ones; a named one inherits what it doesn't set.
 
-    Callback secrets aren't inherited: the secret in a callback's URL is what tells one account from another.
+    Callback secrets aren't inherited, because the secret in a callback's URL identifies the account.
     """
-    is_on = settings.enabled if settings.enabled is not None else bool(settings.model_fields_set)
-    if not is_on:
+    is_enabled = settings.enabled if settings.enabled is not None else bool(settings.model_fields_set)
+    if not is_enabled:
         return
-    flat = {name: getattr(settings, name) for name in kind.model_fields}
+    inherited = {name: getattr(settings, name) for name in kind.model_fields}
     if settings.model_fields_set - {"enabled", "accounts"} or not named:
-        yield DEFAULT, kind.model_construct(**flat)
-    del flat["callback_secrets"]
+        yield DEFAULT, kind.model_construct(**inherited)
+    del inherited["callback_secrets"]
     for name, account in named.items():
-        yield name, account.model_copy(update={k: v for k, v in flat.items() if k not in account.model_fields_set})
+        update = {member: value for member, value in inherited.items() if member not in account.model_fields_set}
+        yield name, account.model_copy(update=update)
 
 
-def _polled(
+def _build_polled(
     provider: str, name: str, account: PolledAccountSettings, missing: list[str], dialect: Polled
 ) -> ProviderAccount:
-    where = _where(provider, name)
+    prefix = _make_prefix(provider, name)
     if not account.poll:
-        return _account(provider, name, account, dialect, None)
+        return _build_account(provider, name, account, dialect, None)
     if missing:
-        raise ConfigurationError(f"{where}{missing[0]} is missing: polls need it; or set {where}POLL to never")
+        raise ConfigurationError(
+            f"{prefix}{missing[0]} is missing: polls require it; to disable them, set {prefix}POLL=never"
+        )
     polls = PollSettings(dialect, account.poll, account.poll_concurrency, account.poll_timeout, account.rate_per_second)
-    return _account(provider, name, account, dialect, polls)
+    return _build_account(provider, name, account, dialect, polls)
 
 
-def _account(
+def _build_account(
     provider: str, name: str, account: AccountSettings, dialect: Dialect, polls: PollSettings | None
 ) -> ProviderAccount:
     if not polls and not account.callback_secrets:
         raise ConfigurationError(
-            f"{_where(provider, name)}CALLBACK_SECRETS is missing: without polls, callbacks are the only way to learn"
+            f"{_make_prefix(provider, name)}CALLBACK_SECRETS is missing: without polls, the account requires callbacks"
         )
     return ProviderAccount(
         provider=provider,
@@ -189,28 +201,28 @@ def _account(
         dialect=dialect,
         secrets=account.callback_secrets,
         allowed_networks=account.allowed_networks,
-        give_up_after=account.give_up_after,
+        give_up_after_ms=account.give_up_after,
         polls=polls,
     )
 
 
-def _where(provider: str, name: str) -> str:
-    """What an account's variables begin with."""
-    group = provider.upper() if provider in BUILT_IN else f"WEBHOOKS__{provider.upper().replace('-', '_')}"
+def _make_prefix(provider: str, name: str) -> str:
+    """Make the prefix of an account's variables."""
+    group = provider.upper() if provider in BUILT_IN_PROVIDERS else f"WEBHOOKS__{provider.upper().replace('-', '_')}"
     return f"{PREFIX}{group}__" + ("" if name == DEFAULT else f"ACCOUNTS__{name.upper()}__")
 
 
-def _refuse_shared_secrets(accounts: Iterable[ProviderAccount]) -> None:
+def _check_secrets_are_unique(accounts: Iterable[ProviderAccount]) -> None:
     owners: dict[tuple[str, str], str] = {}
     for account in accounts:
         for secret in account.secrets:
             owner = owners.setdefault((account.provider, secret.get_secret_value()), account.name)
             if owner != account.name:
                 raise ConfigurationError(
-                    f"{_where(account.provider, DEFAULT)}: the accounts {owner} and {account.name} share a secret of"
-                    " CALLBACK_SECRETS; give each its own, for the secret tells the account"
+                    f"{_make_prefix(account.provider, DEFAULT)}: the accounts {owner} and {account.name} share a"
+                    " secret of CALLBACK_SECRETS; give each its own, because the secret identifies the account"
                 )
 
 
-def _plain(secret: SecretStr | None) -> str:
+def _reveal(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""

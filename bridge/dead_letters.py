@@ -1,30 +1,29 @@
-"""Dead letters: input that can't be used, as records with the original bytes and headers that say what is wrong.
+"""Dead letters: records with the original bytes of input that can't be used, and headers that say why.
 
-The headers are written and parsed here and nowhere else.
+Only this module writes and parses the headers.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, Self
 
 import prometheus_client
 
-from bridge.core.delivery import format_rfc3339
 from bridge.core.errors import DeadLetterReason
+from bridge.core.timestamps import format_rfc3339, parse_rfc3339
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Header, Record
 from bridge.privacy import Privacy
 
 MAX_ERROR_CHARS = 500
-"""Longer error texts are cut."""
+"""A longer error text is cut."""
 
-FRAME_BYTES = 4 * 1024
-"""Room for a record's headers besides its key and value."""
+MAX_HEADERS_BYTES = 4 * 1024
+"""Space reserved for a record's headers."""
 
 
 class SourcePosition(NamedTuple):
-    """The record that a dead letter is about."""
+    """The position of the record that a dead letter is about."""
 
     topic: str
     partition: int
@@ -32,19 +31,19 @@ class SourcePosition(NamedTuple):
 
 
 class HttpSource(NamedTuple):
-    """The callback that a dead letter holds."""
+    """The request of the callback that a dead letter is about."""
 
     method: str
     route: str
-    """With `{secret}` in place of the secret."""
+    """The path, with `{secret}` instead of the secret."""
     content_type: str | None
 
 
 class DeadLetter(NamedTuple):
-    """Input that can't be used, why, and where it came from."""
+    """Input that can't be used, the reason, and its source."""
 
     reason: str
-    """A `DeadLetterReason`; in a topic that others write to, perhaps something else."""
+    """A `DeadLetterReason`; another text if another program wrote the record."""
     error: str
     key: bytes | None
     value: bytes
@@ -55,14 +54,14 @@ class DeadLetter(NamedTuple):
     provider: str | None = None
     account: str | None = None
     original_bytes: int | None = None
-    """The size of the original, where only its beginning is kept."""
+    """The size of the original, if only its beginning is kept."""
     partition: int = -1
-    """Where the letter stands in its topic; known once it was read from there."""
+    """The position in the dead-letter topic, if it was read from there."""
     offset: int = -1
 
     @property
     def headers(self) -> dict[str, str]:
-        """The letter's headers, in the order in which they are written."""
+        """The headers of the record, in the order in which they are written."""
         source, http = self.source or (None, None, None), self.http or (None, None, None)
         members = {
             "reason": self.reason,
@@ -78,14 +77,15 @@ class DeadLetter(NamedTuple):
 
     @classmethod
     def parse(cls, record: Any) -> Self:
-        """Read a record of the dead-letter topic. What its headers don't say is absent; nothing is raised."""
+        """Parse a record of the dead-letter topic. Missing or wrong headers raise no error."""
         headers = {name: (text or b"").decode("utf-8", "replace") for name, text in record.headers}
+        received_at = parse_rfc3339(headers.get("received_at", ""))
         return cls(
             reason=headers.get("reason", ""),
             error=headers.get("error", ""),
             key=record.key,
             value=record.value or b"",
-            received_at=_parse_time(headers.get("received_at", ""), record.timestamp),
+            received_at=record.timestamp if received_at is None else received_at,
             source=_parse_source(headers),
             http=_parse_http(headers),
             provider=headers.get("provider"),
@@ -97,13 +97,13 @@ class DeadLetter(NamedTuple):
 
 
 class DeadLetters:
-    """Makes the records of the dead-letter topic, and counts them once they are written.
+    """Makes the records of the dead-letter topic, and counts those that were written.
 
     Args:
-        topic: Its name.
-        partitions: How many partitions it has.
-        max_bytes: The largest record that it takes.
-        privacy: What may be kept of phone numbers.
+        topic: The name of the topic.
+        partitions: Its number of partitions.
+        max_bytes: Its maximum size of a record.
+        privacy: Redacts phone numbers.
         counter: The metric of dead letters, by reason.
     """
 
@@ -115,33 +115,26 @@ class DeadLetters:
         self._written: Counter[str] = Counter()
 
     def to_record(self, letter: DeadLetter) -> Record:
-        """Make the record of a letter: phone numbers protected as settings say, cut to what the topic takes."""
+        """Make the record of a dead letter: with phone numbers redacted, and cut to the topic's maximum size."""
         key, value = self._privacy.redact_original(letter.key, letter.value)
-        room = self._max_bytes - FRAME_BYTES - len(key or b"")
-        kept = letter._replace(
+        max_value_bytes = self._max_bytes - MAX_HEADERS_BYTES - len(key or b"")
+        written = letter._replace(
             error=self._privacy.redact_text(letter.error)[:MAX_ERROR_CHARS],
-            original_bytes=len(value or b"") if len(value or b"") > room else None,
+            original_bytes=len(value or b"") if len(value or b"") > max_value_bytes else None,
         )
-        value = (value or b"")[:room]
-        headers: list[Header] = [(name, text.encode()) for name, text in kept.headers.items()]
+        value = (value or b"")[:max_value_bytes]
+        headers: list[Header] = [(name, text.encode()) for name, text in written.headers.items()]
         partition = partition_for(key if key is not None else value, self._partitions)
         return Record(self._topic, partition, key, value, headers, letter.received_at)
 
     def count(self, reason: DeadLetterReason, number: int = 1) -> None:
-        """Count letters that were written."""
+        """Count dead letters that were written."""
         self._written[reason.value] += number
         self._counter.labels(reason.value).inc(number)
 
     def snapshot(self) -> Mapping[str, int]:
-        """How many letters this process has written, by reason."""
+        """Count the dead letters that this process has written, by reason."""
         return dict(self._written)
-
-
-def _parse_time(text: str, otherwise: int) -> int:
-    try:
-        return round(datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return otherwise
 
 
 def _parse_integer(text: str | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The HTTP server at the edge: plain values for handlers that know no server. No routes here."""
+"""The HTTP server. Handlers get and return plain values, so that they don't depend on it. It has no routes."""
 
 import asyncio
 import socket
@@ -16,17 +16,18 @@ from bridge.core.errors import ConfigurationError
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DRAINED_BYTES = 1024 * 1024
-"""Bytes of too large a body that are read and dropped: who still sends when it is answered may not hear the answer."""
+"""How much of a too large body is read and dropped: a client that is still sending may not read the response."""
 HEADERS_TIMEOUT_MS = 5_000
-"""Milliseconds that a client has for its headers."""
-BODY_TIMEOUT = 5.0
-"""Seconds that a client has for its body."""
+"""How long a client may take to send its headers."""
+BODY_TIMEOUT_SECONDS = 5.0
+"""How long a client may take to send its body."""
 MAX_HEAD_BYTES = 32 * 1024
-"""Bytes of a request's line and headers together."""
+"""Maximum size of a request's line and headers together."""
 MAX_CONNECTIONS = 2048
-"""Connections at a time; more wait to be accepted."""
-STOP_TIMEOUT = 10.0
-PLAIN = {"content-type": "text/plain; charset=utf-8"}
+"""Maximum number of connections; further ones wait to be accepted."""
+STOP_TIMEOUT_SECONDS = 10.0
+"""How long requests may take to finish when the server stops."""
+PLAIN_TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 log = structlog.get_logger(__name__)
 
@@ -36,58 +37,58 @@ class BodyTooLargeError(Exception):
 
 
 class BodyTimeoutError(Exception):
-    """The body didn't come in time."""
+    """The body wasn't received in time."""
 
 
 class Headers(Protocol):
     """Request headers; names are lower-case."""
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The first value of a header."""
+        """Return the first value of a header."""
         ...
 
     def get_all(self, key: str) -> list[str]:
-        """Every line of a header, in order."""
+        """Return all values of a header, in order."""
         ...
 
 
 class Request(NamedTuple):
-    """One request; its body is read only by who wants it."""
+    """A request. Its body is read only if the handler calls `body`."""
 
     method: str
     path: str
     query: str
     headers: Headers
     client: str
-    """The address of the peer, without its port."""
+    """The address at the other end of the connection, without its port."""
     body: Callable[[], Awaitable[bytes]]
     """Reads the body; raises `BodyTooLargeError` or `BodyTimeoutError`."""
 
 
 class Response(NamedTuple):
-    """One answer."""
+    """A response."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = {}
     stream: AsyncGenerator[bytes, None] | None = None
-    """Sent piece by piece, instead of a body. Nobody says how fast it is read: whoever makes it bounds it, and ends it
-    before the listener stops."""
+    """Sent piece by piece, instead of a body. A client may read slowly, so the handler bounds what is not yet sent, and
+    ends the stream before the listener stops."""
 
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Listener:
-    """One port and its handler; listens within its context.
+    """Listens on a port within its context, and passes requests to a handler.
 
     Args:
-        handler: Answers requests.
+        handler: Responds to requests.
         host: The address to listen on.
         port: The port.
-        setting: The name of the setting that says so, for errors.
-        tls_cert: A certificate chain; with it, only TLS is spoken.
-        tls_key: Its key.
+        setting: The name of the setting of the port, for errors.
+        tls_cert: A certificate chain; with it, only TLS is accepted.
+        tls_key: Its private key.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Listener:
         tls_key: Path | None = None,
     ) -> None:
         self._handler = handler
-        self._at = (host, port)
+        self._address = (host, port)
         self._setting = setting
         self._server = Server(
             self._serve,
@@ -116,39 +117,41 @@ class Listener:
             log_enabled=False,
             backlog=1024,
             backpressure=MAX_CONNECTIONS,
-            ssl_protocol_min=SSLProtocols.tls12,  # not every provider's client speaks 1.3
+            ssl_protocol_min=SSLProtocols.tls12,  # not every provider's client supports 1.3
             ssl_cert=tls_cert,
             ssl_key=tls_key,
         )
         self._serving: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
-            ConfigurationError: The address can't be listened on.
+            ConfigurationError: Listening on the address failed.
         """
         try:
-            _check_free(*self._at)
-        except OSError as taken:
-            raise ConfigurationError(f"{self._setting} can't be listened on: {taken.strerror}") from taken
+            _check_free(*self._address)
+        except OSError as error:
+            raise self._make_error(error.strerror) from error
         self._serving = asyncio.create_task(self._server.serve())
-        # The first step of serving binds the port; it either failed by the next one, or listens.
+        # The server binds the port at once. If that fails, the task is done after this short wait.
         await asyncio.wait([self._serving], timeout=0.05)
         if self._serving.done():
-            error = self._serving.exception()
-            # With RUST_BACKTRACE set, a hundred lines follow the first.
-            raise ConfigurationError(f"{self._setting} can't be listened on: {str(error).partition(chr(10))[0]}")
+            # With RUST_BACKTRACE set, the text has a hundred more lines.
+            raise self._make_error(str(self._serving.exception()).partition("\n")[0])
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Take no new connections; requests that are being answered get their answers."""
+        """Accept no new connections, and finish the requests in progress."""
         if self._serving is None:
             return
         self._server.stop()  # type: ignore[no-untyped-call]
-        await asyncio.wait([self._serving], timeout=STOP_TIMEOUT)
+        await asyncio.wait([self._serving], timeout=STOP_TIMEOUT_SECONDS)
         if not self._serving.done():
             self._serving.cancel()
+
+    def _make_error(self, reason: str | None) -> ConfigurationError:
+        return ConfigurationError(f"{self._setting}: can't listen on {self._address[0]}: {reason}")
 
     async def _serve(self, scope: Any, protocol: Any) -> None:
         request = Request(
@@ -157,30 +160,30 @@ class Listener:
             scope.query_string,
             scope.headers,
             scope.client.rpartition(":")[0].strip("[]"),
-            lambda: _body(scope, protocol),
+            lambda: _read_body(scope, protocol),
         )
         try:
             response = await self._handler(request)
         except Exception:
-            log.exception("a request failed", route=scope.path.split("/")[1:3])
+            log.exception("request failed", route=scope.path.split("/")[1:3])
             response = Response(500)
         if response.stream is not None:
             await _stream(protocol, response, response.stream)
             return
-        headers = {**(PLAIN if response.body else {}), **response.headers}
+        headers = {**(PLAIN_TEXT if response.body else {}), **response.headers}
         protocol.response_bytes(response.status, list(headers.items()), response.body)
 
 
 def _check_free(host: str, port: int) -> None:
-    """Bind it, and let go: the server shares ports, so it would share one with a running bridge without a word.
+    """Bind the port and release it. The server itself shares ports, and so would share one with a running bridge.
 
-    Two that start in the same moment may both find it free.
+    Two processes that start at the same moment may both find the port free.
 
     Raises:
-        OSError: Somebody listens there, or there is no such address.
+        OSError: The port is in use, or this machine doesn't have the address.
     """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what is only being closed is no hindrance
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections that linger don't matter
         probe.bind((host, port))
 
 
@@ -195,21 +198,21 @@ async def _stream(protocol: Any, response: Response, pieces: AsyncGenerator[byte
         await pieces.aclose()
 
 
-async def _body(scope: Any, protocol: Any) -> bytes:
+async def _read_body(scope: Any, protocol: Any) -> bytes:
     length = scope.headers.get("content-length")
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             if length is not None and length.isdigit() and int(length) <= MAX_BODY_BYTES:
-                whole: bytes = await protocol()
-                return whole
-            body, read = bytearray(), 0
+                small_body: bytes = await protocol()
+                return small_body
+            body, received = bytearray(), 0
             async for chunk in protocol:
-                read += len(chunk)
-                if read <= MAX_BODY_BYTES:
+                received += len(chunk)
+                if received <= MAX_BODY_BYTES:
                     body += chunk
-                elif read > MAX_DRAINED_BYTES:
+                elif received > MAX_DRAINED_BYTES:
                     break
-            if read > MAX_BODY_BYTES:
+            if received > MAX_BODY_BYTES:
                 raise BodyTooLargeError
             return bytes(body)
     except TimeoutError:

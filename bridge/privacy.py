@@ -1,4 +1,4 @@
-"""What is kept of phone numbers: all, a keyed hash, or nothing. Pure."""
+"""Redacts phone numbers as settings say: keeps them, hashes them with a key, or drops them. Pure."""
 
 import base64
 import binascii
@@ -11,43 +11,46 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from bridge.kafka.wire_format import split_frame
+from bridge.providers.parsing import strip_byte_order_mark
 from bridge.providers.report_builder import RECIPIENT_MEMBERS
 from bridge.settings.model import PrivacySettings
 
 DROPPED = ""
+"""Replaces a phone number in a member that must have a value."""
+
 MASK = "…"
+"""Replaces what looks like a phone number in a text."""
 
-RECIPIENTS = RECIPIENT_MEMBERS | {"dest", "address", "recipient_number", "to_number", "dnis"}
-"""Members of anybody's events and callbacks that hold a phone number, lower-case."""
+ALL_RECIPIENT_MEMBERS = RECIPIENT_MEMBERS | {"dest", "address", "recipient_number", "to_number", "dnis"}
+"""Members of sent events and callbacks that have a phone number, in lower case."""
 
-_BYTE_ORDER_MARK = "\ufeff"
 _NUMBER = re.compile(r"\+?\d(?:[ ()./-]{0,2}\d){6,}")
-"""Seven digits or more, in the ways in which phone numbers are written."""
+"""Seven digits or more, with separators as phone numbers have them."""
 
 
 class RedactedOriginal(NamedTuple):
-    """Something of a dead letter as it may be kept."""
+    """The key and value of a dead letter's original, redacted."""
 
     key: bytes | None
     value: bytes | None
 
 
 class Privacy:
-    """The setting, applied.
+    """Redacts phone numbers.
 
     Args:
-        settings: What is kept.
-        recipients: Further names of members that hold a phone number.
+        settings: How phone numbers are kept.
+        recipient_members: Further members that have a phone number.
     """
 
-    def __init__(self, settings: PrivacySettings, recipients: Iterable[str] = ()) -> None:
+    def __init__(self, settings: PrivacySettings, recipient_members: Iterable[str] = ()) -> None:
         self._keeps = settings.recipient == "keep"
         key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
         self._key = key if settings.recipient == "hash" else b""
-        self._recipients = RECIPIENTS | {name.lower() for name in recipients}
+        self._recipient_members = ALL_RECIPIENT_MEMBERS | {name.lower() for name in recipient_members}
 
     def redact_recipient(self, number: str | None) -> str | None:
-        """A phone number as it may be kept: itself, the HMAC-SHA-256 of its digits in hexadecimal, or None."""
+        """Redact a phone number: to itself, to the HMAC-SHA-256 of its digits in hexadecimal, or to None."""
         if number is None or self._keeps:
             return number
         if not self._key:
@@ -55,98 +58,98 @@ class Privacy:
         return hmac.digest(self._key, extract_digits(number).encode(), "sha256").hex()
 
     def redact_raw(self, raw: str, members: frozenset[str]) -> str:
-        """A provider's words, a body or a query, as they may be kept.
+        """Redact the text of a callback or an answer: a body or a query.
 
         Args:
-            raw: What the provider said.
-            members: Names of members that hold a phone number, lower-case.
+            raw: The text.
+            members: Names of members that have a phone number, in lower case.
         """
-        return raw if self._keeps else _redacted(raw, lambda name, value: self._member(name, value, members))
+        return raw if self._keeps else _redact(raw, lambda name, value: self._redact_member(name, value, members))
 
     def redact_text(self, text: str) -> str:
-        """A sentence about an input, which may quote it, as it may be kept."""
+        """Redact a message that may quote input."""
         return text if self._keeps else _NUMBER.sub(MASK, text)
 
     def redact_original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
-        """What a dead letter holds of an input that nobody could read or use, as it may be kept.
+        """Redact the original in a dead letter.
 
-        Where numbers aren't kept as they are, members that hold one are emptied: a hash could not be told from a
-        number when the letter is read again. What is neither JSON nor a form loses all that looks like a number.
+        Members that have a phone number are emptied, not hashed: a hash could not be told from a number when the dead
+        letter is replayed. Text that is neither JSON nor a form loses everything that looks like a phone number.
         """
         if self._keeps:
             return RedactedOriginal(key, value)
         removed: set[str] = set()
 
-        def emptied(name: str, found: Any) -> Any:
-            if name.lower() not in self._recipients or found is None:
-                return found
-            removed.add(extract_digits(str(found)))
+        def empty(name: str, member: Any) -> Any:
+            if name.lower() not in self._recipient_members or member is None:
+                return member
+            removed.add(extract_digits(str(member)))
             return None
 
-        kept = None
+        redacted = None
         if value is not None:
             frame, rest = split_frame(value)
-            text = _redacted(rest.decode("utf-8", "surrogateescape"), emptied)
-            kept = frame + text.encode("utf-8", "surrogateescape")
-        return RedactedOriginal(None if key is not None and _is_one_of(key, removed) else key, kept)
+            text = _redact(rest.decode("utf-8", "surrogateescape"), empty)
+            redacted = frame + text.encode("utf-8", "surrogateescape")
+        return RedactedOriginal(None if key is not None and _is_phone_number(key, removed) else key, redacted)
 
-    def _member(self, name: str, value: Any, members: frozenset[str]) -> Any:
+    def _redact_member(self, name: str, value: Any, members: frozenset[str]) -> Any:
         if name.lower() not in members or value is None:
             return value
         return self.redact_recipient(str(value)) or DROPPED
 
 
-def _is_one_of(key: bytes, numbers: set[str]) -> bool:
-    """Whether a key is one of these phone numbers; where there are none, whether it looks like any."""
+def _is_phone_number(key: bytes, numbers: set[str]) -> bool:
+    """Whether a key is one of these phone numbers or, if there are none, looks like a phone number."""
     text = key.decode("utf-8", "replace").strip()
     return extract_digits(text) in numbers - {""} or (not numbers and _NUMBER.fullmatch(text) is not None)
 
 
 def extract_digits(number: str) -> str:
-    """A phone number however it is written, as its digits."""
+    """Extract the digits of a phone number."""
     return "".join(filter(str.isdigit, number))
 
 
-Replace = Callable[[str, Any], Any]
-"""A member's name and value to what is kept of the value."""
+ReplaceValue = Callable[[str, Any], Any]
+"""Takes a member's name and value; returns the redacted value."""
 
 
-def _redacted(text: str, replace: Replace) -> str:
-    """A JSON document, a form or whatever else, with its members replaced; unchanged where none had to be."""
-    document = _document(text)
+def _redact(text: str, replace: ReplaceValue) -> str:
+    """Redact a JSON document, a form or any other text; it stays unchanged if nothing is replaced."""
+    document = _parse_document(text)
     if document is not None:
-        kept = _walked(document, replace)
-        return text if kept == document else orjson.dumps(kept).decode()
+        redacted = _redact_document(document, replace)
+        return text if redacted == document else orjson.dumps(redacted).decode()
     if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
         pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-        named = [(name, replace(name, value) or DROPPED) for name, value in pairs]
-        return text if named == pairs else urlencode(named, errors="surrogateescape")
+        redacted_pairs = [(name, replace(name, value) or DROPPED) for name, value in pairs]
+        return text if redacted_pairs == pairs else urlencode(redacted_pairs, errors="surrogateescape")
     return _NUMBER.sub(MASK, text)
 
 
-def _document(text: str) -> dict[str, Any] | list[Any] | None:
+def _parse_document(text: str) -> dict[str, Any] | list[Any] | None:
     try:
-        document = orjson.loads(text.removeprefix(_BYTE_ORDER_MARK))
+        document = orjson.loads(strip_byte_order_mark(text))
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     return document if isinstance(document, dict | list) else None
 
 
-def _walked(document: Any, replace: Replace) -> Any:
+def _redact_document(document: Any, replace: ReplaceValue) -> Any:
     if isinstance(document, dict):
-        return {name: replace(name, _inner(name, value, replace)) for name, value in document.items()}
+        return {name: replace(name, _redact_inner(name, value, replace)) for name, value in document.items()}
     if isinstance(document, list):
-        return [_walked(part, replace) for part in document]
+        return [_redact_document(part, replace) for part in document]
     return document
 
 
-def _inner(name: str, value: Any, replace: Replace) -> Any:
-    """A member's own members; a CloudEvent may carry them encoded."""
+def _redact_inner(name: str, value: Any, replace: ReplaceValue) -> Any:
+    """Redact a member's own members, which a CloudEvent may have in base64."""
     if name != "data_base64" or not isinstance(value, str):
-        return _walked(value, replace)
+        return _redact_document(value, replace)
     try:
         inside = base64.b64decode(value, validate=True)
     except binascii.Error:
         return DROPPED
-    kept = _redacted(inside.decode("utf-8", "surrogateescape"), replace)
-    return base64.b64encode(kept.encode("utf-8", "surrogateescape")).decode()
+    redacted = _redact(inside.decode("utf-8", "surrogateescape"), replace)
+    return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()

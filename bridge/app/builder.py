@@ -11,7 +11,7 @@ from bridge.clock import SteadyClock, now_ms
 from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetters
 from bridge.http_server import Listener
-from bridge.intake.field_mapping import recipient_members
+from bridge.intake.field_mapping import list_recipient_members
 from bridge.intake.intake import Intake, SentSource
 from bridge.intake.sent_parser import SentParser
 from bridge.journal.writer import JournalWriter
@@ -67,7 +67,7 @@ class PartBuilder:
     ) -> None:
         self._settings, self._accounts, self._roles = settings, accounts, frozenset(roles)
         self._kafka, self._limits, self._metrics, self._tracing = kafka, limits, metrics, tracing
-        self._privacy = Privacy(settings.privacy, recipient_members(settings.sent))
+        self._privacy = Privacy(settings.privacy, list_recipient_members(settings.sent))
         self._clock = SteadyClock()
         self.owned = OwnedPartitions(limits.journal_partitions, metrics.partitions)
         self.dead_letters = DeadLetters(
@@ -93,7 +93,7 @@ class PartBuilder:
         """
         is_polled = Role.POLL in self._roles
         ages = {account.full_name: account.poll_ages for account in self._accounts.values() if is_polled}
-        return Store(self._settings.state.directory, Schedule(self._settings.follow.policy(), ages))
+        return Store(self._settings.state.directory, Schedule(self._settings.follow.to_policy(), ages))
 
     def build_poller(self, client: ProviderClient) -> Poller:
         """The pollers of all accounts that are polled; none without the role."""
@@ -137,7 +137,7 @@ class PartBuilder:
             ),
             publisher=publisher,
             timer_rules=TimerRules(self._clock, poller.has_pending_poll, self._settings.follow.park_max),
-            policy=self._settings.follow.policy(),
+            policy=self._settings.follow.to_policy(),
             metrics=self._metrics.tracker,
         )
         return Tracker(self._kafka, group, topics.journal, store=store, owned=self.owned, start_worker=start_worker)
@@ -170,7 +170,7 @@ class PartBuilder:
         start = self._settings.sent.start
         if start != "horizon":
             return start
-        return now_ms() - max(account.give_up_after for account in self._accounts.values())
+        return now_ms() - max(account.give_up_after_ms for account in self._accounts.values())
 
     def build_receiver(self) -> Receiver:
         """The receiver."""

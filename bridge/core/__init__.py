@@ -1,4 +1,5 @@
-"""The decisions: what is known of a message, what a report changes, when to ask and when to give up.
+"""The rules: an attempt's state, how a report changes it, when to poll and when to give up.
 
-Nothing here imports asyncio, a clock, I/O or a third party. Time is an argument, in milliseconds since the epoch.
+No module in it does I/O, reads a clock, or imports a third party other than msgspec. Times are arguments, in
+milliseconds since the epoch.
 """

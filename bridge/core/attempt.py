@@ -1,4 +1,4 @@
-"""What is known of an attempt between two entries, and until when. The types are the state topic's wire format."""
+"""The state of an attempt between two entries. The types are the wire format of the state topic."""
 
 from typing import NamedTuple, Self
 
@@ -9,7 +9,7 @@ from bridge.core.entries import Report
 
 
 class Policy(NamedTuple):
-    """The settings that the rules depend on; durations in milliseconds."""
+    """The settings that the rules depend on. Durations are in milliseconds."""
 
     max_follow: int = 7 * 86_400_000
     park_for: int = 6 * 3_600_000
@@ -19,7 +19,7 @@ class Policy(NamedTuple):
 
 
 class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
-    """A mapped report that came before its sent. Its raw text stays in the journal, at `offset`."""
+    """A mapped report that was received before its sent event. Its raw text stays in the journal, at `offset`."""
 
     offset: int
     provider: str
@@ -35,7 +35,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
 
     @classmethod
     def from_report(cls, offset: int, report: Report, verdict: Verdict) -> Self:
-        """Park a report."""
+        """Make the parked form of a report."""
         return cls(
             offset,
             report.provider,
@@ -51,7 +51,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
         )
 
     def to_report(self) -> Report:
-        """Take the report up again, without its raw text."""
+        """Restore the report, without its raw text."""
         return Report(
             self.provider,
             self.account,
@@ -68,14 +68,14 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Parked(Struct, array_like=True, frozen=True, gc=False):
-    """Reports of an attempt for which no sent has come yet."""
+    """An attempt with reports but without a sent event as yet."""
 
     until: int
     reports: tuple[ParkedReport, ...]
 
 
 class Followed(Struct, array_like=True, frozen=True, gc=False):
-    """An attempt that was sent; final or not, until it is forgotten."""
+    """An attempt with a sent event, from then until it is forgotten; its status may be final."""
 
     message_id: str
     sent_at: int
@@ -88,19 +88,19 @@ class Followed(Struct, array_like=True, frozen=True, gc=False):
     status: Status | None = None
     sequence: int = 0
     final_at: int | None = None
-    """When it became final, or its final was last corrected."""
+    """When its status became final, or a final status was last corrected."""
 
 
 State = Parked | Followed | None
 
 
-def timer_at(state: Parked | Followed, policy: Policy) -> int:
-    """When the attempt's timer runs out."""
+def compute_timer(state: Parked | Followed, policy: Policy) -> int:
+    """Compute when the attempt's timer expires."""
     if isinstance(state, Parked):
         return state.until
-    return state.ends_at if state.final_at is None else forget_at(state, policy)
+    return state.ends_at if state.final_at is None else compute_forget_time(state, policy)
 
 
-def forget_at(state: Followed, policy: Policy) -> int:
-    """From when a final attempt counts as never heard of."""
+def compute_forget_time(state: Followed, policy: Policy) -> int:
+    """Compute when a final attempt is forgotten: from then on, its entries are those of an unknown attempt."""
     return max(state.ends_at, (state.final_at or 0) + policy.remember_for)

@@ -1,7 +1,7 @@
-"""The journal's entries: what was learnt about an attempt. It was sent, or a report came; there is nothing else.
+"""The journal's entries: that an attempt was sent, or that a provider reported something about it.
 
-The types are the wire format (`schemas/journal.v1.json`). An entry is written once and never reinterpreted: whatever
-depends on settings (the mapping of a status, the deadline, what may be kept of a phone number) was decided before.
+The types are the wire format (`schemas/journal.v1.json`). An entry is written once and never reinterpreted: everything
+that depends on settings (the meaning of a status, the deadline, phone numbers' privacy) is decided before.
 """
 
 from typing import Literal, NamedTuple, Self
@@ -13,9 +13,12 @@ from bridge.core.delivery import Reason, Source, Status, Verdict
 MAX_ID_BYTES = 128
 """The longest id, in bytes of UTF-8."""
 
+EXACT_INTEGERS = range(-(2**63), 2**64)
+"""Integers of 64 bits, signed or not. A larger number is no id: JSON readers in between may have lost digits of it."""
+
 
 class AttemptKey(NamedTuple):
-    """What an attempt is known by. Its text, with colons between, is the key of the journal and of the state topic."""
+    """Identifies an attempt. Its text, with colons between its parts, is the key in the journal and the state topic."""
 
     provider: str
     account: str
@@ -23,12 +26,12 @@ class AttemptKey(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Split a key's text."""
+        """Parse the text of a key."""
         return cls(*text.split(":", 2))
 
     @property
     def full_account(self) -> str:
-        """`provider:account`, with which the key begins."""
+        """`provider:account`, the beginning of the key."""
         return f"{self.provider}:{self.account}"
 
     def __str__(self) -> str:
@@ -36,7 +39,7 @@ class AttemptKey(NamedTuple):
 
 
 class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
-    """A message was handed to a provider's account. Times in milliseconds since the epoch."""
+    """A message was handed to a provider. Times are in milliseconds since the epoch."""
 
     message_id: str
     provider: str
@@ -44,9 +47,9 @@ class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
     provider_message_id: str
     sent_at: int
     starts_at: int
-    """From when ages count: `scheduled_at` where that is later than `sent_at`."""
+    """The start of ages and deadlines: `sent_at`, or `scheduled_at` if that is later."""
     gives_up_at: int
-    """The deadline: the sender's `give_up_at`, or what settings say; already clamped."""
+    """The deadline: the sender's `give_up_at`, limited by `MAX_FOLLOW`, or by settings."""
     recipient: str | None = None
     sender: str | None = None
     metadata: dict[str, str] = {}
@@ -62,13 +65,13 @@ class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
 
 
 class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
-    """A provider reported something about an attempt. Times in milliseconds since the epoch."""
+    """A provider reported a status of an attempt. Times are in milliseconds since the epoch."""
 
     provider: str
     account: str
     provider_message_id: str
     status: Status | None
-    """What the provider's word means; None where it is unmapped, then with `reason` and `permanent`."""
+    """The meaning of the provider's status. None if it is unmapped; then `reason` and `permanent` are None, too."""
     reason: Reason | None
     permanent: bool | None
     provider_status: str | None
@@ -78,7 +81,7 @@ class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
     source: Source
     observed_at: int
     raw: str
-    """The provider's own words: a body, or a GET callback's query; recipient members redacted as settings say."""
+    """The original text: a body, or the query of a GET callback; phone numbers are redacted as settings say."""
     v: Literal[1] = 1
 
     @property
@@ -88,18 +91,18 @@ class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the provider's word means, as one value; None where it is unmapped."""
+        """The meaning of the provider's status as one value; None if it is unmapped."""
         return None if self.status is None else Verdict(self.status, self.reason or Reason.NONE, self.permanent)
 
 
 Entry = Sent | Report
 
 
-def provider_of(key: str) -> str:
+def extract_provider(key: str) -> str:
     """Cut the provider out of a key's text."""
     return key[: key.index(":")]
 
 
-def full_account_of(key: str) -> str:
-    """Cut the `provider:account` out of a key's text."""
+def extract_full_account(key: str) -> str:
+    """Extract `provider:account` from the text of a key."""
     return key[: key.index(":", key.index(":") + 1)]

@@ -1,14 +1,14 @@
-"""Every error that the bridge raises on purpose. An error's type carries its policy; nobody compares messages.
+"""The errors that the bridge raises. The type of an error decides how it is handled; no code compares messages.
 
 BridgeError
-├── PoisonMessageError         this input will never be readable: write it to the dead letters with a reason, go on
-├── InvalidSignatureError      a callback whose signature is wrong: answer 401, keep nothing
+├── PoisonMessageError         the input can't be used, now or later: write it to the dead letters
+├── InvalidSignatureError      the signature of a callback is wrong: answer 401 and keep nothing
 ├── KafkaUnavailableError      Kafka did not acknowledge in time: retry
-├── PollFailedError            the provider gave no usable answer: retry with backoff
-├── RateLimitedError           the provider asks for patience: retry later
-├── AuthenticationFailedError  the provider refuses our credentials: pause, raise the alarm, retry later
-├── StoreCorruptedError        the cache on disk can't be used: put it aside, rebuild it
-└── ConfigurationError         the service must not start or go on: one line that names the setting and the remedy
+├── PollFailedError            a poll gave no usable answer: retry with backoff
+├── RateLimitedError           the provider answered 429: retry later
+├── AuthenticationFailedError  the provider doesn't accept the credentials: pause, log an error, retry later
+├── StoreCorruptedError        the cache on disk can't be used: move it away and rebuild it
+└── ConfigurationError         the settings don't work: stop with one line that names the setting and the remedy
 """
 
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 
 class DeadLetterReason(StrEnum):
-    """Why something is in the dead-letter topic. Closed."""
+    """Why a record is in the dead-letter topic. No new values will be added."""
 
     MALFORMED = "malformed"
     INVALID = "invalid"
@@ -35,15 +35,15 @@ class BridgeError(Exception):
     """The root of the tree above."""
 
     retriable: ClassVar[bool] = False
-    """Whether the same may succeed later. Read by `kafka/retry.py`."""
+    """Whether trying again may succeed. `kafka/retry.py` reads it."""
 
 
 class PoisonMessageError(BridgeError):
-    """Input that no retry will make readable.
+    """Input that can't be used, now or later.
 
     Args:
         reason: The dead letter's `reason`.
-        error: What is wrong, for a person. Never holds a secret.
+        error: What is wrong, for people. It never has a secret in it.
     """
 
     def __init__(self, reason: DeadLetterReason, error: str) -> None:
@@ -53,17 +53,17 @@ class PoisonMessageError(BridgeError):
 
 
 class InvalidSignatureError(BridgeError):
-    """A callback that isn't signed as the account's settings demand."""
+    """A callback whose signature is wrong or missing, although the account's settings require one."""
 
 
 class KafkaUnavailableError(BridgeError):
-    """Kafka did not acknowledge in time, or too much is waiting for it already."""
+    """Kafka did not acknowledge in time, or too many records are waiting for it."""
 
     retriable = True
 
 
 class PollFailedError(BridgeError):
-    """A poll that gave no usable answer: an outage, a time-out, garbage."""
+    """A poll without a usable answer: an outage, a timeout, or an answer that can't be parsed."""
 
     retriable = True
 
@@ -72,27 +72,27 @@ class RateLimitedError(BridgeError):
     """The provider answered 429.
 
     Args:
-        retry_after: Seconds the provider asks to wait, or None when it doesn't say.
+        retry_after_seconds: How long the provider asks to wait; None if it doesn't say.
     """
 
     retriable = True
 
-    def __init__(self, retry_after: float | None) -> None:
+    def __init__(self, retry_after_seconds: float | None) -> None:
         super().__init__("rate limited by the provider")
-        self.retry_after = retry_after
+        self.retry_after_seconds = retry_after_seconds
 
 
 class AuthenticationFailedError(BridgeError):
-    """The provider does not accept the account's credentials."""
+    """The provider doesn't accept the account's credentials."""
 
     retriable = True
 
 
 class StoreCorruptedError(BridgeError):
-    """The cache on disk can't be read or written. It is only a cache: it is put aside and rebuilt."""
+    """The cache on disk can't be read or written. As it is only a cache, it is moved away and rebuilt."""
 
     retriable = True
 
 
 class ConfigurationError(BridgeError):
-    """The service can't work as it is set up; the text names the setting and the remedy."""
+    """The service can't work with its settings. The text names the setting and the remedy."""

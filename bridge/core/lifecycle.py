@@ -1,34 +1,35 @@
-"""The rules of an attempt's life: what an entry or a timer changes, and what is published for it.
+"""The rules of an attempt's life: how an entry or a timer changes its state, and what is published.
 
-Everything that decides about an attempt is in this file, and it is pure. It knows neither Kafka nor the providers: what
-a report means was written into its entry. All times are milliseconds since the epoch. The rules, in words:
+Every decision about an attempt is in this file, and it is pure. It knows neither Kafka nor the providers: an entry has
+the meaning of a report's status. All times are milliseconds since the epoch. The rules:
 
-    what is known      what comes                                 what happens
+    state              input                                      effect
     ---------------    ---------------------------------------    ------------------------------------------------
-    nothing            sent                                       follow it (its end has passed: dead letter, too_old)
-    nothing, parked    report                                     park it: the first of each status
-    parked             sent                                       follow it, apply the parked reports in order
-    parked             its time is up                             dead letter, unmatched
+    none               sent                                       follow it (after its end: dead letter, too_old)
+    none, parked       report                                     park it: the first report of each status
+    parked             sent                                       follow it, and apply the parked reports in order
+    parked             timer                                      dead letter, unmatched
     followed           the same sent again                        ignore
     followed           a sent with another message id             dead letter, conflict
     followed           report                                     see MOVES
-    followed           its end                                    publish unknown, final
-    final              its end and the time to remember are over  as nothing
-    any                report with an unmapped status             ignore, but count; never parked
+    followed           timer at its end                           publish unknown, final
+    final              timer after end and REMEMBER_FOR           forget it: the state is none
+    any                report with an unmapped status             count and ignore it; it is never parked
 """
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, forget_at
-from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, Verdict, Word, format_rfc3339
+from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, compute_forget_time
+from bridge.core.delivery import FINAL_RANK, RANKS, FastStrEnum, Reason, Source, Status, Verdict
 from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
 from bridge.core.publication import Publication, make_delivery
+from bridge.core.timestamps import format_rfc3339
 
 
-class FoldOutcome(Word):
-    """What became of an entry: a label of the metrics."""
+class FoldOutcome(FastStrEnum):
+    """What became of an entry; a label of the metrics."""
 
     FOLLOWED = "followed"
     PUBLISHED = "published"
@@ -46,7 +47,7 @@ class FoldOutcome(Word):
 
 
 class Rejection(NamedTuple):
-    """Something for the dead letter topic: the words are in the journal, at this offset."""
+    """A dead letter to write. Its original is in the journal, at this offset."""
 
     reason: DeadLetterReason
     error: str
@@ -54,14 +55,14 @@ class Rejection(NamedTuple):
 
 
 class EntryPosition(NamedTuple):
-    """Where in the journal an entry stands, and when the broker took it."""
+    """An entry's offset in the journal, and the time at which the broker appended it."""
 
     offset: int
     journaled_at: int
 
 
 class FoldResult(NamedTuple):
-    """The whole effect of one entry or one timer."""
+    """The whole effect of an entry or a timer."""
 
     state: State
     outcome: FoldOutcome
@@ -70,32 +71,36 @@ class FoldResult(NamedTuple):
 
 
 def fold(key: str, state: State, entry: Entry, at: EntryPosition, policy: Policy) -> FoldResult:
-    """What an entry changes.
+    """Apply an entry to the state of its attempt.
 
     Args:
         key: The attempt's key.
-        state: What is known of the attempt.
-        entry: What was learnt.
-        at: The entry's place and time; the only clock there is, so folding again gives the same.
+        state: The attempt's state.
+        entry: The entry.
+        at: The entry's position and time. There is no other clock, so that folding again has the same result.
         policy: The settings.
     """
-    if isinstance(state, Followed) and state.final_at is not None and forget_at(state, policy) <= at.journaled_at:
+    if (
+        isinstance(state, Followed)
+        and state.final_at is not None
+        and compute_forget_time(state, policy) <= at.journaled_at
+    ):
         state = None
     return _RULES[type(state), type(entry)](key, state, entry, at, policy)
 
 
 def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> FoldResult:
-    """What happens when the attempt's timer runs out."""
+    """Apply the expiry of the attempt's timer."""
     if isinstance(state, Parked):
-        return discard(state, DeadLetterReason.UNMATCHED, "no sent came for it in time", policy)
+        return discard(state, DeadLetterReason.UNMATCHED, "no sent event was received in time", policy)
     if state.final_at is not None:
         return FoldResult(None, FoldOutcome.FORGOTTEN)
     reason = Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT
-    return _publish(key, state, _deadline_report(key, now, reason), now, policy)
+    return _publish(key, state, _make_deadline_report(key, now, reason), now, policy)
 
 
 def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy) -> FoldResult:
-    """Give parked reports up."""
+    """Give up parked reports."""
     if reason is DeadLetterReason.UNMATCHED and not policy.dead_letter_unmatched:
         return FoldResult(None, FoldOutcome.UNMATCHED)
     return FoldResult(
@@ -103,15 +108,15 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
     )
 
 
-# --- what a sent does -------------------------------------------------------------------------------------------------
+# --- sent events ------------------------------------------------------------------------------------------------------
 
 
 def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, policy: Policy) -> FoldResult:
-    # A sent that is read again long after (a rewind) must not start a second life: its own times tell.
+    # A sent event that is read again long after, by a rewind, must not be followed again: its own times prevent that.
     if min(entry.gives_up_at, entry.sent_at + policy.max_follow) <= at.journaled_at:
         rejection = Rejection(
             DeadLetterReason.TOO_OLD,
-            f"nobody follows it and its end was {format_rfc3339(entry.gives_up_at)}",
+            f"too old to be followed: its deadline was {format_rfc3339(entry.gives_up_at)}",
             at.offset,
         )
         return FoldResult(state, FoldOutcome.TOO_OLD, (), (rejection,))
@@ -125,27 +130,27 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, poli
         metadata=entry.metadata,
         traceparent=entry.traceparent,
     )
-    return _pick_up(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
+    return _follow_parked(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
 
 
-def _pick_up(key: str, followed: Followed, parked: Parked, at: EntryPosition, policy: Policy) -> FoldResult:
+def _follow_parked(key: str, followed: Followed, parked: Parked, at: EntryPosition, policy: Policy) -> FoldResult:
     state: State = followed
     publications: list[Publication] = []
     for report in parked.reports:
-        folded = _hear(key, state, report.to_report(), at, policy)  # type: ignore[arg-type]  # hearing a report never unfollows
+        folded = _apply_report(key, state, report.to_report(), at, policy)  # type: ignore[arg-type]  # a report leaves it followed
         state = folded.state
         publications += folded.publications
     return FoldResult(state, FoldOutcome.FOLLOWED, tuple(publications))
 
 
-def _sent_again(_key: str, state: Followed, entry: Sent, at: EntryPosition, _policy: Policy) -> FoldResult:
+def _ignore_or_reject_repeat(_key: str, state: Followed, entry: Sent, at: EntryPosition, _policy: Policy) -> FoldResult:
     if entry.message_id == state.message_id:
         return FoldResult(state, FoldOutcome.DUPLICATE)
     error = f"the attempt already belongs to message {state.message_id!r}"
     return FoldResult(state, FoldOutcome.CONFLICT, (), (Rejection(DeadLetterReason.CONFLICT, error, at.offset),))
 
 
-# --- what a report does -----------------------------------------------------------------------------------------------
+# --- reports ----------------------------------------------------------------------------------------------------------
 
 
 def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
@@ -159,8 +164,8 @@ def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, pol
     return FoldResult(Parked(parked.until, (*parked.reports, report)), FoldOutcome.PARKED)
 
 
-class Move(Word):
-    """What a mapped report does to a followed attempt."""
+class Move(FastStrEnum):
+    """How a mapped report changes a followed attempt."""
 
     PUBLISH = "publish"
     CORRECT = "correct"
@@ -169,24 +174,24 @@ class Move(Word):
     LATE = "late"
 
 
-def _move(known: Status | None, reported: Status) -> Move:
+def _choose_move(known: Status | None, reported: Status) -> Move:
     if known is None:
         return Move.PUBLISH
     if known is reported:
         return Move.DUPLICATE
     if RANKS[known] < FINAL_RANK:
         return Move.PUBLISH if RANKS[reported] > RANKS[known] else Move.STALE
-    final_overrules_unknown = known is Status.UNKNOWN and RANKS[reported] == FINAL_RANK
-    return Move.CORRECT if reported is Status.DELIVERED or final_overrules_unknown else Move.LATE
+    final_replaces_unknown = known is Status.UNKNOWN and RANKS[reported] == FINAL_RANK
+    return Move.CORRECT if reported is Status.DELIVERED or final_replaces_unknown else Move.LATE
 
 
 MOVES: Mapping[tuple[Status | None, Status], Move] = {
-    (known, reported): _move(known, reported) for known in (None, *Status) for reported in Status
+    (known, reported): _choose_move(known, reported) for known in (None, *Status) for reported in Status
 }
-"""Every pair of what is known and what is reported. Never by the provider's clock, never back."""
+"""By the known and the reported status. No move depends on the provider's clock, or goes back to a lower rank."""
 
 
-def _hear(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
+def _apply_report(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
     if entry.status is None:
         return FoldResult(state, FoldOutcome.UNMAPPED)
     move = MOVES[state.status, entry.status]
@@ -200,12 +205,12 @@ _RULES: Mapping[tuple[type, type], Callable[..., FoldResult]] = {
     (type(None), Report): _park,
     (Parked, Sent): _follow,
     (Parked, Report): _park,
-    (Followed, Sent): _sent_again,
-    (Followed, Report): _hear,
+    (Followed, Sent): _ignore_or_reject_repeat,
+    (Followed, Report): _apply_report,
 }
 
 
-# --- what is published ------------------------------------------------------------------------------------------------
+# --- publications -----------------------------------------------------------------------------------------------------
 
 
 def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy) -> FoldResult:
@@ -231,6 +236,6 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
     return FoldResult(changed, FoldOutcome.PUBLISHED, (publication,))
 
 
-def _deadline_report(key: str, now: int, reason: Reason) -> Report:
+def _make_deadline_report(key: str, now: int, reason: Reason) -> Report:
     status, source = Status.UNKNOWN, Source.DEADLINE
     return Report(*AttemptKey.parse(key), status, reason, None, None, None, {}, None, source, now, "")

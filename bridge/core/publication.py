@@ -1,18 +1,19 @@
-"""How an event is made of what is known and what was reported. Whether it is made is decided in `lifecycle.py`."""
+"""Makes an event from the state of an attempt and a report. `lifecycle.py` decides whether to publish one."""
 
 from typing import NamedTuple
 
 from bridge.core.attempt import Followed
-from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, format_rfc3339, make_event_id
+from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, make_event_id
 from bridge.core.entries import Report
+from bridge.core.timestamps import format_rfc3339
 from bridge.core.turnaround import parse_turnaround
 
-IMPLAUSIBLE_AFTER = 5 * 60_000
-"""A provider's time is believed from this long before `sent_at` to this long after the bridge got the report."""
+CLOCK_TOLERANCE_MS = 5 * 60_000
+"""A provider's time is plausible from this long before `sent_at` until this long after the report was received."""
 
 
 class Publication(NamedTuple):
-    """An event, and what travels beside it."""
+    """An event, with the metadata of its record."""
 
     delivery: Delivery
     observed_at: int
@@ -21,12 +22,12 @@ class Publication(NamedTuple):
 
 
 def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -> Delivery:
-    """The event that a report makes of a followed attempt; `state` is what was known before it."""
-    believed = _believed(state, report)
-    occurred_at = report.observed_at if believed is None else believed
-    timed = believed is not None or report.source is Source.CALLBACK
+    """Make the event of a report about a followed attempt; `state` is the attempt's state before the report."""
+    provider_time = _find_plausible_time(state, report)
+    occurred_at = report.observed_at if provider_time is None else provider_time
+    has_latency = provider_time is not None or report.source is Source.CALLBACK
     sequence = state.sequence + 1
-    # By position, in the order of its members, for this is the hot path: names take twice as long.
+    # By position, because keyword arguments take twice as long, and this runs for every event.
     return Delivery(
         make_event_id(state.message_id, key, sequence),
         state.message_id,
@@ -50,16 +51,16 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
         format_rfc3339(state.sent_at),
         format_rfc3339(report.observed_at),
         format_rfc3339(occurred_at),
-        "observed" if believed is None else "provider",
-        max(0, occurred_at - state.sent_at) / 1000 if timed else None,
+        "observed" if provider_time is None else "provider",
+        max(0, occurred_at - state.sent_at) / 1000 if has_latency else None,
         state.metadata,
     )
 
 
-def _believed(state: Followed, report: Report) -> int | None:
-    """When the provider says it happened, or how long after the sending; None where it says nothing plausible."""
-    earliest, latest = state.sent_at - IMPLAUSIBLE_AFTER, report.observed_at + IMPLAUSIBLE_AFTER
+def _find_plausible_time(state: Followed, report: Report) -> int | None:
+    """Find the time of the status by the provider's time or turnaround; None if neither is plausible."""
+    earliest, latest = state.sent_at - CLOCK_TOLERANCE_MS, report.observed_at + CLOCK_TOLERANCE_MS
     if report.provider_time is not None and earliest <= report.provider_time <= latest:
         return report.provider_time
-    took = parse_turnaround(report.provider_details.get("tat"))
-    return state.sent_at + took if took is not None and state.sent_at + took <= latest else None
+    turnaround = parse_turnaround(report.provider_details.get("tat"))
+    return state.sent_at + turnaround if turnaround is not None and state.sent_at + turnaround <= latest else None

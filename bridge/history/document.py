@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from bridge.core.delivery import format_rfc3339
 from bridge.core.entries import Entry, Sent
+from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import PublishedEvent, Timeline, TimelineStep

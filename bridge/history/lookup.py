@@ -128,7 +128,7 @@ async def _find_recipient(search: HistorySearch, number: str, settings: Settings
 def build_schedule(settings: Settings, accounts: Accounts) -> Schedule:
     """Build the schedule that the service has with these settings."""
     ages = {account.full_name: account.poll_ages for account in accounts.values()}
-    return Schedule(settings.follow.policy(), ages)
+    return Schedule(settings.follow.to_policy(), ages)
 
 
 def _make_trace(gathered: AttemptHistory, schedule: Schedule) -> AttemptTrace:

@@ -5,7 +5,6 @@ compared with what was really published: settings may have been different then.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from bridge.core.attempt import Followed, Parked, Policy, State
@@ -13,6 +12,7 @@ from bridge.core.delivery import Source
 from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, expire, fold
 from bridge.core.schedule import Schedule
+from bridge.core.timestamps import parse_rfc3339
 from bridge.text import format_time
 
 WHY: Mapping[FoldOutcome, str] = {
@@ -124,7 +124,7 @@ class _Refolder:
     def __init__(self, key: str, records: AttemptRecords, policy: Policy) -> None:
         self._key, self._records, self._policy = key, records, policy
         self._deadlines = {
-            published.event["sequence"]: _parse_time(published.event["observed_at"])
+            published.event["sequence"]: parse_rfc3339(published.event["observed_at"])
             for published in records.published
             if published.event["source"] == Source.DEADLINE
         }
@@ -203,14 +203,10 @@ def describe_state(key: str, state: State, schedule: Schedule, now: int) -> str:
     if state.final_at is not None:
         return f"final: {state.status}"
     status = f"last status {state.status}" if state.status else "no report yet"
-    poll = schedule.next_poll(key, state, now)
+    poll = schedule.find_next_poll(key, state, now)
     asked = f"next poll at {format_time(poll)}" if poll else "no more polls"
     return f"waiting: {status}; {asked}; gives up at {format_time(state.ends_at)}"
 
 
 def _list_events(folded: FoldResult) -> tuple[Mapping[str, Any], ...]:
     return tuple(publication.delivery.as_json() for publication in folded.publications)
-
-
-def _parse_time(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)

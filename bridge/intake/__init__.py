@@ -1,1 +1,1 @@
-"""The first way in: records of `sms.sent`, in any shape that settings describe, become journal entries."""
+"""Reads sent events from `sms.sent`, in any format that settings describe, and writes them to the journal."""

@@ -1,7 +1,7 @@
-"""Somebody else's event in our names: envelopes opened, pointers followed, constants, numbers as ids and times. Pure.
+"""Maps a sender's event to the members of `sms.sent`: opens envelopes, follows pointers, converts ids and times. Pure.
 
-What the members then mean, and whether they may, is `sent.py`. A CloudEvent (1.0, JSON), in whichever mode it came, is
-read as its structured form: attributes at the top, what it is about under `data`.
+`sent_parser.py` checks and interprets the members. A CloudEvent (1.0, JSON) in any mode is read in its structured form:
+attributes at the top, the payload under `data`.
 """
 
 import base64
@@ -11,83 +11,82 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from bridge.core.delivery import format_rfc3339
+from bridge.core.entries import EXACT_INTEGERS
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.core.json_pointer import Steps, find_value, is_pointer, parse_pointer, select_by_index, unescape_step
+from bridge.core.timestamps import convert_epoch, format_rfc3339
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import SentSettings
 
-IDS = ("message_id", "provider_message_id")
-TIMES = ("sent_at", "scheduled_at", "give_up_at")
+ID_MEMBERS = ("message_id", "provider_message_id")
+TIME_MEMBERS = ("sent_at", "scheduled_at", "give_up_at")
 
 MAX_TIME_MS = 32_503_679_999_999
-"""The end of the year 2999: some clients write their largest date for "never", and ages are added to these."""
+"""The end of the year 2999. Some clients write their largest date for "never", and ages are added to times."""
 
-_FIRST_IN_MILLISECONDS = 100_000_000_000
-"""As seconds since the epoch the year 5138, as milliseconds 1973: the two never meet."""
-
-_STRUCTURED = "application/cloudevents+json"
-_BINARY = "ce_"
-
-_WHOLE = range(-(2**63), 2**64)
-"""Integers that a JSON reader takes without losing digits."""
+_STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
+_ATTRIBUTE_PREFIX = "ce_"
 
 Headers = Sequence[tuple[str, bytes]]
 
 
 class FieldSource(NamedTuple):
-    """Where a member came from: a pointer, `constant`, or our own name for it."""
+    """The value of a member before conversion, and where it is from."""
 
-    place: str
+    origin: str
+    """A pointer, `constant`, or the member's own name."""
     value: Any
 
 
 class SourceEvent(NamedTuple):
-    """A record's value, opened."""
+    """A parsed record of a sent topic."""
 
     document: Mapping[str, Any]
-    """What pointers lead into; a CloudEvent's structured form."""
+    """The document that pointers lead into; of a CloudEvent, its structured form."""
     data: Mapping[str, Any]
-    """What it is about: where our own names are looked for."""
+    """The payload: members without a pointer are read from it."""
     kind: str
     """`plain`, `structured` or `binary`."""
 
-    def find(self, steps: tuple[str, ...]) -> Any:
-        """What a pointer leads to; from within `data` where it leads nowhere from the top."""
-        found = _resolve(self.document, steps)
-        return _resolve(self.data, steps) if found is None and self.data is not self.document else found
+    def find(self, steps: Steps) -> Any:
+        """Find the value that a pointer leads to, from the top or, if it leads nowhere there, from within `data`."""
+        value = find_value(self.document, steps, select_by_index)
+        if value is None and self.data is not self.document:
+            return find_value(self.data, steps, select_by_index)
+        return value
 
 
 class FieldMapping:
-    """Turns records of one shape, as settings describe it, into members by our names."""
+    """Maps sent events to the members of `sms.sent`, as settings say."""
 
     def __init__(self, settings: SentSettings) -> None:
-        self._fields = {name: (pointer, _steps(pointer)) for name, pointer in settings.fields.items()}
-        self._where = [(pointer, _steps(pointer), allowed) for pointer, allowed in settings.where.items()]
-        self._times = [name for name in TIMES if name in self._fields]
+        self._fields = {name: (pointer, _parse_steps(pointer)) for name, pointer in settings.fields.items()}
+        self._where = [(pointer, _parse_steps(pointer), allowed) for pointer, allowed in settings.where.items()]
+        self._times = [name for name in TIME_MEMBERS if name in self._fields]
         self._constants = settings.constants
         self._providers = settings.providers
 
-    def unwanted(self, event: SourceEvent) -> str | None:
-        """The pointer by which the filter turns an event down, or None."""
+    def find_mismatch(self, event: SourceEvent) -> str | None:
+        """Find the pointer by which `SENT__WHERE` excludes an event; None if it doesn't."""
         return next((pointer for pointer, steps, allowed in self._where if event.find(steps) not in allowed), None)
 
-    def sources(self, event: SourceEvent) -> dict[str, FieldSource]:
-        """Every member by our name, as it was found: nothing is converted yet, and null stands for absent."""
-        found = {name: FieldSource(name, value) for name, value in event.data.items() if name not in self._fields}
-        found |= {name: FieldSource(pointer, event.find(steps)) for name, (pointer, steps) in self._fields.items()}
-        return found | {name: FieldSource("constant", value) for name, value in self._constants.items()}
+    def find_sources(self, event: SourceEvent) -> dict[str, FieldSource]:
+        """Find every member before conversion; null stands for a missing value."""
+        sources = {name: FieldSource(name, value) for name, value in event.data.items() if name not in self._fields}
+        sources |= {name: FieldSource(pointer, event.find(steps)) for name, (pointer, steps) in self._fields.items()}
+        return sources | {name: FieldSource("constant", value) for name, value in self._constants.items()}
 
-    def mapped(self, event: SourceEvent) -> dict[str, Any]:
-        """The members by our names: ids as text, mapped times as RFC 3339 has them, null left out."""
+    def map(self, event: SourceEvent) -> dict[str, Any]:
+        """Map an event to members: ids become text, times with a pointer become RFC 3339, null is left out."""
         fields = self._fields
         members = dict(event.data)
         for name, (_, steps) in fields.items():
             members[name] = event.find(steps)
         members |= self._constants
-        for name in IDS:
-            members[name] = _as_id(members.get(name))
+        for name in ID_MEMBERS:
+            members[name] = _convert_id(members.get(name))
         for name in self._times:
-            members[name] = _as_time(members.get(name))
+            members[name] = _convert_time(members.get(name))
         if self._providers and isinstance(provider := members.get("provider"), str):
             members["provider"] = self._providers.get(provider, provider)
         if None in members.values():
@@ -96,49 +95,51 @@ class FieldMapping:
 
 
 def decode_event(value: bytes, headers: Headers = ()) -> SourceEvent:
-    """A record's value as an event.
+    """Parse a record of a sent topic.
 
     Raises:
-        PoisonMessageError: It isn't a JSON object, or a CloudEvent without one inside.
+        PoisonMessageError: Its value isn't a JSON object, or is a CloudEvent whose data isn't one.
     """
-    document = _object(strip_frame(value))
-    if not headers and "specversion" not in document:  # as a rule, and this runs once for each record
+    document = _parse_object(strip_frame(value))
+    if not headers and "specversion" not in document:  # the usual case, and this runs once for each record
         return SourceEvent(document, document, "plain")
     texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
     if _is_structured(texts.get("content-type", ""), document):
-        data = _data(document)
+        data = _parse_data(document)
         return SourceEvent({**document, "data": data}, data, "structured")
-    attributes = {name.removeprefix(_BINARY): text for name, text in texts.items() if name.startswith(_BINARY)}
+    attributes = {
+        name.removeprefix(_ATTRIBUTE_PREFIX): text for name, text in texts.items() if name.startswith(_ATTRIBUTE_PREFIX)
+    }
     if "specversion" in attributes:
         return SourceEvent({**attributes, "data": document}, document, "binary")
     return SourceEvent(document, document, "plain")
 
 
-def recipient_members(settings: SentSettings) -> list[str]:
-    """What the members are called that a sent event's recipient is read from, within whatever holds them."""
-    steps = _steps(settings.fields.get("recipient", "recipient"))
+def list_recipient_members(settings: SentSettings) -> list[str]:
+    """List the names of members, at any depth, that a sent event's recipient is read from."""
+    steps = _parse_steps(settings.fields.get("recipient", "recipient"))
     return [name for name in steps if not name.isdigit()][-1:]
 
 
 def _is_structured(content_type: str, document: Mapping[str, Any]) -> bool:
-    by_itself = "specversion" in document and not document.keys().isdisjoint({"data", "data_base64"})
-    return by_itself or content_type.split(";", maxsplit=1)[0].strip().lower() == _STRUCTURED
+    by_members = "specversion" in document and not document.keys().isdisjoint({"data", "data_base64"})
+    return by_members or content_type.split(";", maxsplit=1)[0].strip().lower() == _STRUCTURED_CONTENT_TYPE
 
 
-def _data(document: Mapping[str, Any]) -> dict[str, Any]:
+def _parse_data(document: Mapping[str, Any]) -> dict[str, Any]:
     encoded = document.get("data_base64")
     if isinstance(encoded, str):
         try:
-            return _object(base64.b64decode(encoded, validate=True))
+            return _parse_object(base64.b64decode(encoded, validate=True))
         except binascii.Error as error:
             raise PoisonMessageError(DeadLetterReason.MALFORMED, f"data_base64: {error}") from None
     data = document.get("data")
     if not isinstance(data, dict):
-        raise PoisonMessageError(DeadLetterReason.MALFORMED, "a CloudEvent whose data is no JSON object")
+        raise PoisonMessageError(DeadLetterReason.MALFORMED, "the data of the CloudEvent is not a JSON object")
     return data
 
 
-def _object(value: bytes) -> dict[str, Any]:
+def _parse_object(value: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(value)
     except orjson.JSONDecodeError as error:
@@ -148,34 +149,22 @@ def _object(value: bytes) -> dict[str, Any]:
     return document
 
 
-def _as_id(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and value in _WHOLE:
+def _convert_id(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value in EXACT_INTEGERS:
         return str(value)
     return value
 
 
-def _as_time(value: Any) -> Any:
-    """Seconds or milliseconds since the epoch, as number or digits, as RFC 3339 writes them; all else as it is."""
+def _convert_time(value: Any) -> Any:
+    """Convert seconds or milliseconds since the epoch, as number or digits, to RFC 3339; keep any other value."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:20])
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
-    milliseconds = round(value if value >= _FIRST_IN_MILLISECONDS else value * 1000)
-    return format_rfc3339(milliseconds) if 0 < milliseconds <= MAX_TIME_MS else value
+    milliseconds = convert_epoch(value)
+    return format_rfc3339(milliseconds) if milliseconds and milliseconds <= MAX_TIME_MS else value
 
 
-def _steps(pointer: str) -> tuple[str, ...]:
-    """A JSON pointer (RFC 6901) as its steps; a plain name is taken as a member of the top level."""
-    parts = pointer.split("/")[1:] if pointer.startswith("/") else [pointer]
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-
-
-def _resolve(document: Any, steps: tuple[str, ...]) -> Any:
-    for step in steps:
-        if isinstance(document, dict):
-            document = document.get(step)
-        elif isinstance(document, list) and step.isdigit() and int(step) < len(document):
-            document = document[int(step)]
-        else:
-            return None
-    return document
+def _parse_steps(pointer: str) -> Steps:
+    """Parse a JSON pointer; a plain name is a member of the top level."""
+    return parse_pointer(pointer) if is_pointer(pointer) else (unescape_step(pointer),)

@@ -1,4 +1,4 @@
-"""`sms.sent` into the journal: consume, parse, append, only then commit. At least once; the tracker drops repeats."""
+"""Writes `sms.sent` to the journal: consume, parse, append, commit. At least once; the tracker drops duplicates."""
 
 import time
 from collections import Counter
@@ -25,51 +25,51 @@ from bridge.observability.metrics import IntakeMetrics
 from bridge.observability.tracing import Tracing, find_traceparent, parse_trace_id
 
 MAX_RECORDS = 5_000
-"""Records that are fetched at a time."""
+"""Maximum number of records of a fetch."""
 
 FETCH_TIMEOUT_MS = 500
-"""To wait for records."""
+"""How long a fetch waits for records."""
 
-RETRY_PAUSE = 1.0
-"""Seconds before trying again what Kafka didn't accept."""
+RETRY_PAUSE_SECONDS = 1.0
+"""Pause before an operation that failed in Kafka is tried again."""
 
 log = structlog.get_logger(__name__)
 
 ChooseStart = Callable[[], str | int]
-"""Where to begin without a committed offset: `earliest`, `latest`, or a time in milliseconds since the epoch."""
+"""Returns where to start without a committed offset: `earliest`, `latest`, or milliseconds since the epoch."""
 
 
 class SentSource(NamedTuple):
-    """Where sent events are read from."""
+    """Where sent events are read from, and by which consumer group."""
 
     group: str
     topics: tuple[str, ...]
     choose_start: ChooseStart
 
 
-class _Parsed:
-    """What became of the records of one fetch."""
+class _ParsedFetch:
+    """The results of a fetch."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        """Entries and dead letters, in the order of the records that they come from."""
+        """Entries and dead letters, in the order of the records that they were made from."""
         self.entries: list[Sent] = []
         self.skipped: Counter[SkipReason] = Counter()
         self.dead_letters: Counter[DeadLetterReason] = Counter()
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """One member of the intake's consumer group.
+    """A member of the intake's consumer group.
 
     Args:
-        kafka: Makes the member.
+        kafka: Makes the consumer.
         admin: Looks up committed offsets.
         source: Where sent events are read from.
         parser: Parses them.
-        journal: Where entries go, and dead letters in their place.
+        journal: Takes entries and dead letters.
         dead_letters: Makes dead letters.
-        metrics: Is told of sent events.
-        tracing: Is told of entries.
+        metrics: Counts sent events.
+        tracing: Traces accepted entries.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         return dict(self._accepted)
 
     async def run(self) -> None:
-        """Consume until cancelled; what Kafka can't do now is tried again."""
-        await retry(self._be_member, event="restarting intake", pause_seconds=RETRY_PAUSE)
+        """Consume until cancelled. Errors of Kafka are retried."""
+        await retry(self._join, event="restarting intake", pause_seconds=RETRY_PAUSE_SECONDS)
 
-    async def _be_member(self) -> None:
+    async def _join(self) -> None:
         consumer = await self._kafka.member(self._source.group)
         try:
             consumer.subscribe(self._source.topics, listener=self)
@@ -112,11 +112,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             await close_consumer(consumer)
 
     def on_partitions_revoked(self, _revoked: Any) -> None:
-        """A rebalance starts. Nothing is kept per partition, so there is nothing to hand over."""
+        """A rebalance starts. There is no state of partitions to hand over."""
         self._joined = False
 
     def on_partitions_assigned(self, _assigned: Any) -> None:
-        """The rebalance is over; a member without partitions is fine, too."""
+        """The rebalance is over; a member may have no partitions."""
         self._joined = True
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
@@ -131,39 +131,39 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 await self._commit(consumer, batches)
 
     async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
-        """Parse a fetch and append it, again and again until Kafka has it."""
-        parsed, started_ns = _Parsed(), time.time_ns()
-        async for some in yield_slices([record for batch in batches.values() for record in batch]):
-            for record in some:
+        """Parse a fetch and append it to the journal, until Kafka accepts it."""
+        parsed, started_ns = _ParsedFetch(), time.time_ns()
+        async for records in yield_slices([record for batch in batches.values() for record in batch]):
+            for record in records:
                 self._parse(record, parsed)
 
         async def append() -> None:
-            # All at once: a part could fail and come again after the rest, and then the first sent would not win.
+            # In one call: if only a part failed and were appended after the rest, the first sent event would not win.
             await self._journal.append(parsed.records)
 
-        await retry(append, event="journal didn't accept sent events; retrying", pause_seconds=RETRY_PAUSE)
+        await retry(append, event="journal didn't accept sent events", pause_seconds=RETRY_PAUSE_SECONDS)
         self._tracing.trace_accepted(parsed.entries, started_ns)
         self._count(parsed)
 
-    def _parse(self, record: Any, parsed: _Parsed) -> None:
+    def _parse(self, record: Any, parsed: _ParsedFetch) -> None:
         origin = (record.topic, record.partition, record.offset)
         try:
             entry = self._parser.parse(record.value, now_ms(), record.headers, origin)
             if isinstance(entry, SkipReason):
                 parsed.skipped[entry] += 1
                 return
-            out = self._journal.to_record(entry)
-            _check_size(out)
+            journaled = self._journal.to_record(entry)
+            _check_size(journaled)
         except PoisonMessageError as poison:
             parsed.dead_letters[poison.reason] += 1
-            parsed.records.append(self._reject(record, poison))
+            parsed.records.append(self._make_dead_letter(record, poison))
             return
         parsed.entries.append(entry)
-        parsed.records.append(out)
+        parsed.records.append(journaled)
 
-    def _reject(self, record: Any, poison: PoisonMessageError) -> Record:
+    def _make_dead_letter(self, record: Any, poison: PoisonMessageError) -> Record:
         log.warning(
-            "sent event goes to the dead letters",
+            "sent event rejected",
             reason=poison.reason.value,
             error=poison.error,
             topic=record.topic,
@@ -182,7 +182,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
         return self._dead_letters.to_record(letter)
 
-    def _count(self, parsed: _Parsed) -> None:
+    def _count(self, parsed: _ParsedFetch) -> None:
         accepted = Counter(entry.provider for entry in parsed.entries)
         self._accepted.update(accepted)
         for provider, number in accepted.items():
@@ -197,17 +197,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         try:
             await shield_to_completion(consumer.commit(offsets))
         except (CommitFailedError, IllegalStateError) as error:
-            # The partitions went to another member, which reads these records again; the tracker drops repeats.
-            log.info("offsets not committed; another member has the partitions", error=type(error).__name__)
+            # Another member has the partitions and reads these records again; the tracker drops duplicates.
+            log.info("offsets not committed", error=type(error).__name__)
 
     async def _seek_to_start(self, consumer: AIOKafkaConsumer, positions: Any) -> None:
-        """Choose where to begin in partitions that have no offset, or one that retention has overtaken."""
+        """Choose where to start in partitions without an offset, or with one whose record retention has deleted."""
         if isinstance(positions, Mapping):
-            log.error("sent events were deleted before they were read", positions=_by_name(positions))
+            log.error("sent events deleted before they were read", positions=_name_partitions(positions))
             offsets = await consumer.beginning_offsets(list(positions))
         else:
             offsets = await self._find_starts(consumer)
-            log.info("intake starts without committed offsets", offsets=_by_name(offsets))
+            log.info("starting intake without committed offsets", offsets=_name_partitions(offsets))
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
         if offsets:
@@ -215,8 +215,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _find_starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
         assigned = list(consumer.assignment())
-        known = await fetch_committed_offsets(self._admin, self._source.group, assigned)
-        tps = [tp for tp in assigned if tp not in known]
+        committed = await fetch_committed_offsets(self._admin, self._source.group, assigned)
+        tps = [tp for tp in assigned if tp not in committed]
         if not tps:
             return {}
         start = self._source.choose_start()
@@ -225,15 +225,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
         if isinstance(start, str):
             return ends
-        found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
-        return {tp: found[tp].offset if found.get(tp) else ends[tp] for tp in tps}
+        starts = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
+        return {tp: starts[tp].offset if starts.get(tp) else ends[tp] for tp in tps}
 
 
 def _check_size(record: Record) -> None:
     if record.size > MAX_ENTRY_BYTES:
-        error = f"{record.size} bytes; the journal takes {MAX_ENTRY_BYTES}"
+        error = f"{record.size} bytes; the journal accepts {MAX_ENTRY_BYTES}"
         raise PoisonMessageError(DeadLetterReason.TOO_LARGE, error)
 
 
-def _by_name(offsets: Mapping[Any, int]) -> dict[str, int]:
+def _name_partitions(offsets: Mapping[Any, int]) -> dict[str, int]:
     return {f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()}

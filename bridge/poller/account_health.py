@@ -76,7 +76,7 @@ class AccountHealth:
         """
         now = time.monotonic()
         if isinstance(error, RateLimitedError):
-            self._circuit.record_rate_limit(now, error.retry_after)
+            self._circuit.record_rate_limit(now, error.retry_after_seconds)
         elif isinstance(error, AuthenticationFailedError):
             log.warning("provider refuses the credentials", **self._labels)
             self._set_refused(refused=True)

@@ -95,7 +95,7 @@ class AccountPoller:
         self._failures: Counter[str] = Counter()
         self._completed: Counter[str] = Counter()
         self._due = 0
-        self._timeout = settings.timeout / 1000
+        self._timeout = settings.timeout_ms / 1000
         self._duration = metrics.poll_duration.labels(account.provider)
         self._lateness = metrics.poll_lateness.labels(account.provider)
 
@@ -195,7 +195,7 @@ class AccountPoller:
                 await self._writer.write([(poll, report)])
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
             outcome = self._health.record_error(error)
-            self._postpone(poll, getattr(error, "retry_after", None) or None)
+            self._postpone(poll, getattr(error, "retry_after_seconds", None) or None)
         except asyncio.CancelledError:
             self._postpone(poll, 0)  # this process ends; the next one polls
             raise

@@ -55,7 +55,7 @@ class ProviderClient:
             RateLimitedError: It wants to be asked less often.
             AuthenticationFailedError: It doesn't accept the credentials.
         """
-        answer = await self.send(dialect.poll_request(provider_message_id), timeout)
+        answer = await self.send(dialect.build_poll_request(provider_message_id), timeout)
         return dialect.read_answer(answer, provider_message_id, now_ms())
 
     async def send(self, request: PollRequest, timeout: float) -> PollAnswer:

@@ -48,7 +48,7 @@ async def list_reports(
     token: str | None = None
     while missing:
         await await_slot()
-        request = dialect.page_request(min(sent) - CLOCK_MARGIN_MS, max(sent) + CLOCK_MARGIN_MS, token)
+        request = dialect.build_page_request(min(sent) - CLOCK_MARGIN_MS, max(sent) + CLOCK_MARGIN_MS, token)
         page = dialect.read_page(await client.send(request, timeout), now_ms())
         found = missing.intersection(report.provider_message_id for report in page.reports)
         missing -= found

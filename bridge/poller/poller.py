@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from bridge.core.attempt import Followed
-from bridge.core.entries import full_account_of
+from bridge.core.entries import extract_full_account
 from bridge.poller.account_poller import AccountPoller, AccountPollSnapshot
 from bridge.state.keys import StoredAttempt
 
@@ -33,7 +33,7 @@ class Poller:
 
     def has_pending_poll(self, key: str, known: StoredAttempt, now: int) -> bool:
         """Whether an attempt has a poll to come before its deadline: one that an outage of ours has delayed."""
-        poller = self._pollers.get(full_account_of(key))
+        poller = self._pollers.get(extract_full_account(key))
         if poller is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
             return False
         latest = max(known.state.ends_at, self._started_at) + MAX_DEADLINE_DELAY_MS

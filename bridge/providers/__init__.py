@@ -1,1 +1,1 @@
-"""The providers' dialects: bytes in, reports out; what to ask, as plain values. No asyncio, no clock, no I/O."""
+"""The providers' dialects parse callbacks and answers into reports, and build the requests of polls. They do no I/O."""

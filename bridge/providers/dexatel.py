@@ -1,7 +1,8 @@
-"""Dexatel's dialect: its words, its callbacks, its look-up. Two generations of its interface are spoken.
+"""Dexatel's dialect: its statuses, callbacks and polls, in two generations of its API.
 
-`legacy` is the classic interface: unsigned GET callbacks, the header `token`. `v1` is the one of the developer pages:
-signed JSON webhooks, the header `X-Dexatel-Key`. Callbacks of both are read whichever is chosen for polling.
+`legacy` is the classic API: unsigned GET callbacks, and polls with the header `token`. `v1` is the API of the developer
+pages: signed JSON webhooks, and polls with the header `X-Dexatel-Key`. The dialect reads the callbacks of both,
+whichever is polled.
 """
 
 import hmac
@@ -41,27 +42,26 @@ STATUSES: Mapping[str, Verdict] = {
     "scheduled": Verdict(Status.SCHEDULED),
     "pending": Verdict(Status.PENDING),
     "enroute": Verdict(Status.PENDING),
-    "sent": Verdict(Status.SENT),  # at times the last word; then the attempt's end settles it
+    "sent": Verdict(Status.SENT),  # sometimes no other status follows; then the deadline ends the attempt
     "delivered": Verdict(Status.DELIVERED),
     "seen": Verdict(Status.DELIVERED),
     "failed": Verdict(Status.FAILED, Reason.UNSPECIFIED),
     "rejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
     "expired": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
-    # "received" is left out on purpose: most likely it is a message that came in.
+    # "received" is not mapped on purpose: it is probably about an incoming message.
 }
-"""The vendor's words, compared without case and surrounding blanks."""
+"""The vendor's statuses, compared without case and surrounding blanks."""
 
 DETAILS: Mapping[str, tuple[str, ...]] = {
     name: (name,) for name in ("mccmnc", "segments", "price", "network_id", "tat")
 }
-"""What is passed on verbatim, and the vendor's members that hold it."""
+"""The published name of each detail, with the vendor's names for it."""
 
-EXPECTED = {"event": "delivery", "channel": "sms"}
-"""Members of a webhook that must say this, where they are there, or it is about something else."""
+EXPECTED_MEMBERS = {"event": "delivery", "channel": "sms"}
+"""A webhook in which one of these members has another value isn't about an SMS's delivery."""
 
-NOT_FOUND = "1501"
-"""The code of an error that says: no such message. Its neighbour 1502 says that the id itself is wrong."""
-
+NOT_FOUND_CODE = "1501"
+"""The error code for a message that doesn't exist. 1502, in contrast, is for an id that isn't valid."""
 
 CALLBACK_NAMES = FieldNames(
     id=("message_uuid", "uuid", "sms_unique_id", "message_id", "id"),
@@ -69,10 +69,10 @@ CALLBACK_NAMES = FieldNames(
     error=("err", "error", "error_code"),
     time=("timestamp", "date", "time"),
 )
-"""Where a GET or form callback holds what, as far as settings don't say; and where the webhook does, by its document.
-"""
+"""The names in a JSON webhook, and, unless settings change them, in a GET or form callback."""
 
 ANSWER_NAMES = CALLBACK_NAMES._replace(time=("update_date", *CALLBACK_NAMES.time))
+"""The names in the answer to a poll."""
 
 
 class _Api(NamedTuple):
@@ -81,18 +81,18 @@ class _Api(NamedTuple):
 
 
 class Dexatel:
-    """One account at Dexatel. Implements `Polled`.
+    """An account at Dexatel. Implements `Polled`.
 
     Args:
         account: The account's name in settings.
-        api: Which interface is polled.
-        base_url: Where that interface is.
-        token: What opens it.
-        poll_path: Where the classic interface tells one message's status; `{id}` stands for the message.
-        webhook_secret: What JSON webhooks are signed with; None: they aren't checked.
-        callback_names: Under which names a GET or form callback holds what.
-        statuses: Words added to the built-in table, or overruling it.
-        timezone: Where Dexatel's clock hangs, for times that don't say.
+        api: The API that is polled.
+        base_url: The base URL of that API.
+        token: The token for that API.
+        poll_path: `legacy`: the path of a poll, with `{id}` for the message id.
+        webhook_secret: The key of JSON webhooks' signatures; None if they aren't checked.
+        callback_names: The names in a GET or form callback.
+        statuses: Statuses that are added to the built-in table or override it.
+        timezone: The time zone of times that come without one.
     """
 
     provider: str = "dexatel"
@@ -120,21 +120,21 @@ class Dexatel:
         self._token = token
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
-        self._reporter = ReportBuilder(
-            self.provider, account, tables=(STATUSES, statuses), normalised=normalize_status, timezone=timezone
+        self._report_builder = ReportBuilder(
+            self.provider, account, tables=(STATUSES, statuses), normalize=normalize_status, timezone=timezone
         )
 
     def __repr__(self) -> str:
         return f"Dexatel(account={self.account!r})"
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """What a GET, a form or a JSON webhook says; None for a webhook that isn't about an SMS's delivery.
+        """Parse a GET callback, a form or a JSON webhook; None for a webhook that isn't about an SMS's delivery.
 
-        Only the webhook is signed: the classic interface knows no signature.
+        Only webhooks are signed; the classic API has no signatures.
 
         Raises:
-            InvalidSignatureError: The webhook's signature is wrong or missing, though there is a secret.
-            PoisonMessageError: It can't be read.
+            InvalidSignatureError: There is a secret, and the webhook's signature is wrong or missing.
+            PoisonMessageError: The callback can't be parsed.
         """
         if not is_json(callback):
             raw = decode_original(callback)
@@ -143,25 +143,25 @@ class Dexatel:
             self._check_signature(callback)
             raw = decode_original(callback)
             members, names = read_members(unwrap_data(parse_json(raw))), CALLBACK_NAMES
-            if not _is_expected(members):
+            if not _is_sms_delivery(members):
                 return None
         message_id = parse_id(find_first(members, names.id))
-        found = find_fields(members, names, DETAILS)
-        return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+        fields = find_fields(members, names, DETAILS)
+        return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
-    def poll_request(self, provider_message_id: str) -> PollRequest:
-        """How to ask for one message's status: a GET, the token in a header."""
+    def build_poll_request(self, provider_message_id: str) -> PollRequest:
+        """Build the request for a message's status: a GET with the token in a header."""
         path = self._api.path.lstrip("/").replace("{id}", quote(provider_message_id, safe="", errors="replace"))
         headers = {self._api.token_header: self._token, "Accept": "application/json"}
         return PollRequest("GET", f"{self._base_url}/{path}", headers, None)
 
     def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        """What an answer says; None for HTTP 404, code 1501 and a message without a status: no report yet.
+        """Parse an answer; None if there is no report yet: HTTP 404, code 1501, or a message without a status.
 
         Raises:
             RateLimitedError: 429.
             AuthenticationFailedError: 401 or 403.
-            PollFailedError: Anything else that is no answer about this message.
+            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
         """
         check_status(answer, observed_at)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -174,33 +174,33 @@ class Dexatel:
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
         raw = decode_text(answer.body)
         document = parse_json(raw)
-        if _says_not_found(document):
+        if _is_not_found(document):
             return None
         if not is_success(answer):
             raise PollFailedError(f"HTTP {answer.status}")
         members = read_members(unwrap_data(document))
-        return self._reporter.answer(
+        return self._report_builder.build_from_answer(
             provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
         )
 
     def _check_signature(self, callback: Callback) -> None:
-        """HMAC-SHA256 of the raw body, as base64 or as hex: the vendor's samples disagree."""
+        """Check the HMAC-SHA-256 of the raw body, in base64 or hex: the vendor's samples disagree."""
         if self._webhook_key is None:
             return
-        given = (callback.signature or "").strip().encode(errors="replace")
+        received = (callback.signature or "").strip().encode(errors="replace")
         digest = hmac.digest(self._webhook_key, callback.body, "sha256")
-        as_base64 = hmac.compare_digest(given, b64encode(digest))
-        as_hex = hmac.compare_digest(given.lower(), digest.hex().encode())
+        as_base64 = hmac.compare_digest(received, b64encode(digest))
+        as_hex = hmac.compare_digest(received.lower(), digest.hex().encode())
         if not (as_base64 or as_hex):
             raise InvalidSignatureError("the webhook's signature is wrong or missing")
 
 
-def _is_expected(members: Members) -> bool:
-    said = {name: find_first(members, (name,)) for name in EXPECTED}
-    return all(value is None or normalize_status(str(value)) == EXPECTED[name] for name, value in said.items())
+def _is_sms_delivery(members: Members) -> bool:
+    values = ((find_first(members, (name,)), expected) for name, expected in EXPECTED_MEMBERS.items())
+    return all(value is None or normalize_status(str(value)) == expected for value, expected in values)
 
 
-def _says_not_found(document: Any) -> bool:
+def _is_not_found(document: Any) -> bool:
     errors = document.get("errors") if isinstance(document, dict) else None
-    places = [document, *(errors if isinstance(errors, list) else [errors])]
-    return any(isinstance(place, dict) and place.get("code") == NOT_FOUND for place in places)
+    candidates = [document, *(errors if isinstance(errors, list) else [errors])]
+    return any(isinstance(error, dict) and error.get("code") == NOT_FOUND_CODE for error in candidates)

@@ -1,4 +1,4 @@
-"""What every provider's dialect can do. Here live the values that cross the edge; how they travel is not known here."""
+"""The interface of a provider's dialect, and the plain values that it exchanges with the HTTP server and client."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -7,24 +7,24 @@ from bridge.core.entries import Report
 
 
 class Callback(NamedTuple):
-    """An HTTP request to one account's callback URL, its secret already checked."""
+    """An HTTP request to an account's callback URL. Its secret has been checked."""
 
     method: str
     query: str
-    """Raw, without the question mark."""
+    """As received, without the question mark."""
     content_type: str
     signature: str | None
-    """The value of the dialect's `signature_header`, where it has one and the request carried it."""
+    """The value of the header `signature_header`; None if the dialect or the request has none."""
     body: bytes
 
     @property
     def original(self) -> bytes:
-        """What the provider said, byte for byte: the body, or a GET's query."""
+        """The bytes that the provider sent: the body, or the query of a GET."""
         return self.query.encode("utf-8", "surrogateescape") if self.method == "GET" else self.body
 
 
 class PollRequest(NamedTuple):
-    """One question to a provider's API."""
+    """An HTTP request to a provider's API."""
 
     method: str
     url: str
@@ -32,12 +32,12 @@ class PollRequest(NamedTuple):
     body: bytes | None
 
     def __repr__(self) -> str:
-        # Headers and body hold credentials.
+        # Headers and body may have credentials.
         return f"PollRequest({self.method} {self.url})"
 
 
 class PollAnswer(NamedTuple):
-    """What came back, whatever the status code."""
+    """The HTTP response to a poll, with any status code."""
 
     status: int
     retry_after: str | None
@@ -45,71 +45,71 @@ class PollAnswer(NamedTuple):
 
 
 class MessagePage(NamedTuple):
-    """A part of a provider's list of messages."""
+    """A page of a provider's list of messages."""
 
     reports: Sequence[Report]
     next_token: str | None
-    """What asks for the next page; None: it is the last one."""
+    """The token that requests the next page; None on the last page."""
 
 
 class Dialect(Protocol):
-    """How one account at one provider calls back. Pure: every method may be called any number of times."""
+    """Reads the callbacks of an account at a provider. Every method is pure and may be called any number of times."""
 
     provider: str
     account: str
     methods: frozenset[str]
-    """By which HTTP methods it calls."""
+    """The HTTP methods of its callbacks."""
     signature_header: str | None
-    """Lower-case name of the header that carries a callback's signature, or None."""
+    """Lower-case name of the header with a callback's signature; None if callbacks aren't signed."""
     recipient_members: frozenset[str]
-    """Members of callbacks and answers that hold a phone number, lower-case."""
+    """Members of callbacks and answers that have a phone number, in lower case."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """What a callback says, or None when it is authentic but about something else (count it as ignored).
+        """Parse a callback into a report; None if it is authentic but not about an SMS's delivery.
 
         Args:
             callback: The request.
-            observed_at: When it came, in milliseconds since the epoch.
+            observed_at: When it was received, in milliseconds since the epoch.
 
         Raises:
-            InvalidSignatureError: It isn't signed as the settings demand.
-            PoisonMessageError: It can't be read (`unreadable`).
+            InvalidSignatureError: The settings require a signature, and it is wrong or missing.
+            PoisonMessageError: It can't be parsed (`unreadable`).
         """
         ...
 
 
 class Polled(Dialect, Protocol):
-    """An account that can be asked, too."""
+    """A dialect whose messages can also be polled, one at a time."""
 
-    def poll_request(self, provider_message_id: str) -> PollRequest:
-        """How to ask for one message's status."""
+    def build_poll_request(self, provider_message_id: str) -> PollRequest:
+        """Build the request for a message's status."""
         ...
 
     def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        """What an answer says, or None when there is no report yet.
+        """Parse an answer into a report; None if there is no report yet.
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: The credentials aren't accepted.
-            PollFailedError: Anything else that is no answer about this message.
+            AuthenticationFailedError: The provider doesn't accept the credentials.
+            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
         """
         ...
 
 
 @runtime_checkable
 class Paged(Polled, Protocol):
-    """An account whose messages can be listed, too."""
+    """A dialect whose messages can also be listed, a page at a time."""
 
-    def page_request(self, since: int, until: int, token: str | None) -> PollRequest:
-        """How to ask for a page of the messages that were sent between two times, in milliseconds since the epoch."""
+    def build_page_request(self, since: int, until: int, token: str | None) -> PollRequest:
+        """Build the request for a page of the messages sent between two times, in milliseconds since the epoch."""
         ...
 
     def read_page(self, answer: PollAnswer, observed_at: int) -> MessagePage:
-        """What a page says. A message that can't be read is left out: whoever needs it asks about it alone.
+        """Parse a page into reports. It leaves out messages that can't be parsed; the caller polls those one by one.
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: The credentials aren't accepted.
-            PollFailedError: Anything else that is no page.
+            AuthenticationFailedError: The provider doesn't accept the credentials.
+            PollFailedError: The answer is any other error, or can't be parsed.
         """
         ...

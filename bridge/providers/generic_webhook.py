@@ -1,6 +1,6 @@
-"""Any provider that calls back, described by settings alone: where things stand in its callbacks, what its words mean.
+"""The dialect of providers that settings alone describe: pointers into their callbacks, and meanings of their statuses.
 
-It is never asked. A provider that wants more than this table can say gets a dialect of its own beside the others.
+Such a provider is never polled. One that needs more than these settings gets a dialect of its own.
 """
 
 import hmac
@@ -13,25 +13,24 @@ from urllib.parse import parse_qsl
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError
+from bridge.core.json_pointer import Steps, find_value, parse_pointer
 from bridge.providers.dialect import Callback
 from bridge.providers.parsing import (
     decode_original,
     is_json,
+    make_unreadable_error,
     parse_id,
     parse_json,
     parse_optional,
-    unreadable_error,
 )
 from bridge.providers.report_builder import RECIPIENT_MEMBERS, ReportBuilder, ReportedFields, normalize_status
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
-"""How a signature is written."""
-
-Steps = tuple[str, ...]
+"""The encodings of a signature."""
 
 
 class CallbackPointers(NamedTuple):
-    """JSON pointers (RFC 6901) into a callback; of a form's parameters, `/name`. None: the provider doesn't say."""
+    """JSON pointers (RFC 6901) into a callback; `/name` for a form's parameter. None for a field that it lacks."""
 
     id: str
     status: str
@@ -40,7 +39,7 @@ class CallbackPointers(NamedTuple):
 
 
 class SignatureScheme(NamedTuple):
-    """How callbacks are signed: HMAC-SHA256 of the raw body."""
+    """How callbacks are signed: with the HMAC-SHA-256 of the raw body."""
 
     header: str
     secret: str
@@ -48,21 +47,21 @@ class SignatureScheme(NamedTuple):
     """One of `ENCODINGS`."""
 
     def __repr__(self) -> str:
-        return f"Signature(header={self.header!r})"
+        return f"SignatureScheme(header={self.header!r})"
 
 
 class GenericWebhook:
-    """One account at a provider known by settings. Implements `Dialect`.
+    """An account at a provider that settings describe. Implements `Dialect`.
 
     Args:
         provider: The provider's name.
         account: The account's name in settings.
-        pointers: Where a callback holds what.
-        statuses: What the provider's words mean; there is no table but this.
-        details: Our name of each extra that is passed on, and a pointer to it.
-        where: Pointers to what must have one of these values, or the callback is about something else.
-        signature: How callbacks are signed; None: they aren't.
-        timezone: Where the provider's clock hangs, for times that don't say.
+        pointers: Pointers to the fields of a report.
+        statuses: The meanings of the provider's statuses.
+        details: The published name of each detail, with a pointer to it.
+        where: Pointers with allowed values; a callback with any other value is ignored.
+        signature: How callbacks are signed; None if they aren't.
+        timezone: The time zone of times that come without one.
     """
 
     methods: frozenset[str] = frozenset({"POST"})
@@ -81,76 +80,62 @@ class GenericWebhook:
         timezone: tzinfo = UTC,
     ) -> None:
         self.provider, self.account = provider, account
-        self._places = {name: parse_pointer(pointer) for name, pointer in pointers._asdict().items() if pointer}
+        self._pointers = {name: parse_pointer(pointer) for name, pointer in pointers._asdict().items() if pointer}
         self._details = {name: parse_pointer(pointer) for name, pointer in details.items()}
         self._where = [
             (parse_pointer(pointer), {normalize_status(value) for value in values}) for pointer, values in where.items()
         ]
         self._signature = signature
         self.signature_header: str | None = signature.header.lower() if signature else None
-        self._reporter = ReportBuilder(
-            provider, account, tables=(statuses,), normalised=normalize_status, timezone=timezone
+        self._report_builder = ReportBuilder(
+            provider, account, tables=(statuses,), normalize=normalize_status, timezone=timezone
         )
 
     def __repr__(self) -> str:
-        return f"Webhook(provider={self.provider!r}, account={self.account!r})"
+        return f"GenericWebhook(provider={self.provider!r}, account={self.account!r})"
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """What a JSON or form callback says; None where `where` says that it is about something else.
+        """Parse a JSON or form callback; None if `where` excludes it.
 
         Raises:
-            InvalidSignatureError: Its signature is wrong or missing, though there should be one.
-            PoisonMessageError: It can't be read.
+            InvalidSignatureError: Callbacks are signed, and the signature is wrong or missing.
+            PoisonMessageError: It can't be parsed.
         """
         self._check_signature(callback)
         raw = decode_original(callback)
         document = parse_json(raw) if is_json(callback) else dict(parse_qsl(raw, errors="surrogateescape"))
-        if not all(normalize_status(str(_at(document, place))) in allowed for place, allowed in self._where):
+        if not all(normalize_status(str(_find(document, steps))) in allowed for steps, allowed in self._where):
             return None
-        said = {name: _at(document, place) for name, place in self._places.items()}
-        extras = {name: parse_optional(_at(document, place)) for name, place in self._details.items()}
-        details = {name: text for name, text in extras.items() if text is not None}
-        found = ReportedFields(said.get("status"), said.get("error"), said.get("time"), details)
-        message_id = parse_id(said.get("id"))
-        return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+        values = {name: _find(document, steps) for name, steps in self._pointers.items()}
+        texts = {name: parse_optional(_find(document, steps)) for name, steps in self._details.items()}
+        details = {name: text for name, text in texts.items() if text is not None}
+        fields = ReportedFields(values.get("status"), values.get("error"), values.get("time"), details)
+        message_id = parse_id(values.get("id"))
+        return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
     def _check_signature(self, callback: Callback) -> None:
         if self._signature is None:
             return
         digest = hmac.digest(self._signature.secret.encode(errors="surrogateescape"), callback.body, "sha256")
-        wanted = ENCODINGS[self._signature.encoding](digest)
-        # Some write the algorithm before it, as in `sha256=...`.
-        given = (callback.signature or "").strip().removeprefix("sha256=").encode(errors="replace")
+        expected = ENCODINGS[self._signature.encoding](digest)
+        # Some providers write the algorithm before it, as in `sha256=...`.
+        received = (callback.signature or "").strip().removeprefix("sha256=").encode(errors="replace")
         if self._signature.encoding == "hex":
-            given = given.lower()
-        if not hmac.compare_digest(given, wanted):
+            received = received.lower()
+        if not hmac.compare_digest(received, expected):
             raise InvalidSignatureError("the callback's signature is wrong or missing")
 
 
-def parse_pointer(pointer: str) -> Steps:
-    """A JSON pointer's steps.
+def _find(document: Any, steps: Steps) -> Any:
+    return find_value(document, steps, _select_only_item)
+
+
+def _select_only_item(items: list[Any], step: str) -> Any:
+    """Select the item of a list of one.
 
     Raises:
-        ValueError: It is none: it doesn't begin with a slash.
+        PoisonMessageError: The list holds several messages: reading one of them would lose the others.
     """
-    if not pointer.startswith("/"):
-        raise ValueError(f"{pointer!r} should be a JSON pointer such as /data/id")
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
-
-
-def _at(document: Any, place: Steps) -> Any:
-    """What stands there, or None.
-
-    Raises:
-        PoisonMessageError: The pointer leads into a list of several messages, and none of them may get lost.
-    """
-    for step in place:
-        if isinstance(document, dict):
-            document = document.get(step)
-        elif isinstance(document, list):
-            if len(document) > 1:
-                raise unreadable_error("the callback is about several messages")
-            document = document[0] if document and step == "0" else None
-        else:
-            return None
-    return document
+    if len(items) > 1:
+        raise make_unreadable_error("the callback is about several messages")
+    return items[0] if items and step == "0" else None

@@ -1,6 +1,6 @@
-"""What was found about a message becomes a report: the same for every provider.
+"""Builds reports from the fields of a callback or an answer, in the same way for every provider.
 
-Under which names things stand and what words mean, each dialect brings along as tables.
+Each dialect provides tables of the names of fields and the meanings of statuses.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,11 +23,11 @@ from bridge.providers.parsing import (
 RECIPIENT_MEMBERS = frozenset(
     {"to", "recipient", "phone", "phone_number", "phonenumber", "number", "msisdn", "mobile", "destination"}
 )
-"""Members that are known to hold a phone number, lower-case."""
+"""Members that are known to have a phone number, in lower case."""
 
 
 class FieldNames(NamedTuple):
-    """Under which names a message's id, status, error and time stand; of each the first that isn't empty counts."""
+    """The names that a message's id, status, error and time may have; the first that isn't empty counts."""
 
     id: tuple[str, ...]
     status: tuple[str, ...]
@@ -36,7 +36,7 @@ class FieldNames(NamedTuple):
 
 
 class ReportedFields(NamedTuple):
-    """What was said about a message, as it was written; None where nothing was."""
+    """The fields of a report as the provider wrote them; None for a missing one."""
 
     status: Any
     error: Any
@@ -45,7 +45,13 @@ class ReportedFields(NamedTuple):
 
 
 def find_fields(members: Members, names: FieldNames, details: Mapping[str, Iterable[str]]) -> ReportedFields:
-    """What members say about a message; `details` has our name of each extra and the provider's names for it."""
+    """Find the fields of a report.
+
+    Args:
+        members: The members of a callback or an answer.
+        names: The names of the fields.
+        details: The published name of each detail, with the provider's names for it.
+    """
     return ReportedFields(
         find_first(members, names.status),
         find_first(members, names.error),
@@ -55,14 +61,14 @@ def find_fields(members: Members, names: FieldNames, details: Mapping[str, Itera
 
 
 class ReportBuilder:
-    """Makes one account's reports.
+    """Builds the reports of an account.
 
     Args:
         provider: Its provider.
         account: Its name in settings.
-        tables: What the provider's words mean; a later table overrules an earlier one.
-        normalised: A word as it is compared.
-        timezone: Where the provider's clock hangs, for times that don't say.
+        tables: The meanings of the provider's statuses; a later table overrides an earlier one.
+        normalize: Normalizes a status before it is looked up.
+        timezone: The time zone of times that come without one.
     """
 
     def __init__(
@@ -71,23 +77,23 @@ class ReportBuilder:
         account: str,
         *,
         tables: Iterable[Mapping[str, Verdict]],
-        normalised: Callable[[str], str],
+        normalize: Callable[[str], str],
         timezone: tzinfo,
     ) -> None:
         self._provider, self._account, self._timezone = provider, account, timezone
-        self._normalised = normalised
-        self._verdicts = {normalised(word): verdict for table in tables for word, verdict in table.items()}
+        self._normalize = normalize
+        self._verdicts = {normalize(status): verdict for table in tables for status, verdict in table.items()}
 
-    def report(
-        self, provider_message_id: str, found: ReportedFields, *, raw: str, source: Source, observed_at: int
+    def build(
+        self, provider_message_id: str, fields: ReportedFields, *, raw: str, source: Source, observed_at: int
     ) -> Report:
-        """What was found, as a report.
+        """Build a report.
 
         Raises:
-            PoisonMessageError: It has no readable status.
+            PoisonMessageError: The status is missing or can't be parsed.
         """
-        word = parse_status(found.status)
-        verdict = self._verdicts.get(self._normalised(word))
+        status = parse_status(fields.status)
+        verdict = self._verdicts.get(self._normalize(status))
         return Report(
             provider=self._provider,
             account=self._account,
@@ -95,16 +101,16 @@ class ReportBuilder:
             status=verdict and verdict.status,
             reason=verdict and verdict.reason,
             permanent=verdict and verdict.permanent,
-            provider_status=word,
-            provider_code=parse_optional(found.error),
-            provider_details=dict(found.details),
-            provider_time=parse_time(found.time, self._timezone),
+            provider_status=status,
+            provider_code=parse_optional(fields.error),
+            provider_details=dict(fields.details),
+            provider_time=parse_time(fields.time, self._timezone),
             source=source,
             observed_at=observed_at,
             raw=raw,
         )
 
-    def answer(
+    def build_from_answer(
         self,
         provider_message_id: str,
         members: Members,
@@ -114,21 +120,21 @@ class ReportBuilder:
         raw: str,
         observed_at: int,
     ) -> Report | None:
-        """What a look-up's answer says about the message that was asked about; None: nothing is known of it yet.
+        """Build a report from the answer to a poll; None if the message has no status yet.
 
         Raises:
-            PollFailedError: It is about another message.
-            PoisonMessageError: It has no readable status.
+            PollFailedError: The answer is about another message.
+            PoisonMessageError: The status is missing or can't be parsed.
         """
-        answered = find_first(members, names.id)
-        if answered is not None and parse_id(answered) != provider_message_id:
+        answered_id = find_first(members, names.id)
+        if answered_id is not None and parse_id(answered_id) != provider_message_id:
             raise PollFailedError("the answer is about another message")
         if find_first(members, names.status) is None and not members.keys().isdisjoint(names.status):
             return None
-        found = find_fields(members, names, details)
-        return self.report(provider_message_id, found, raw=raw, source=Source.POLL, observed_at=observed_at)
+        fields = find_fields(members, names, details)
+        return self.build(provider_message_id, fields, raw=raw, source=Source.POLL, observed_at=observed_at)
 
 
-def normalize_status(word: str) -> str:
-    """A word as most providers' are compared: without case and surrounding blanks."""
-    return word.strip().casefold()
+def normalize_status(status: str) -> str:
+    """Remove case and surrounding blanks, as most providers' statuses are compared."""
+    return status.strip().casefold()

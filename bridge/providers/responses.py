@@ -1,6 +1,6 @@
-"""What the HTTP status of an answer says before anybody reads its body: the same for every provider.
+"""Interprets the HTTP status and headers of an answer, in the same way for every provider.
 
-Status codes and headers live here; bodies and the codes inside them are read by the dialects.
+The dialects parse the bodies, and the error codes in them.
 """
 
 import re
@@ -15,11 +15,11 @@ _SECONDS = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
 def check_status(answer: PollAnswer, observed_at: int) -> None:
-    """Let an answer pass whose body is worth reading: 2xx, and 4xx for what it may say about the message.
+    """Accept an answer whose body may tell about the message: 2xx, and most of 4xx.
 
     Args:
-        answer: What came back.
-        observed_at: When it came, in milliseconds since the epoch.
+        answer: The HTTP response.
+        observed_at: When it was received, in milliseconds since the epoch.
 
     Raises:
         RateLimitedError: 429.
@@ -40,7 +40,7 @@ def is_success(answer: PollAnswer) -> bool:
 
 
 def parse_retry_after(header: str | None, now: int) -> float | None:
-    """The seconds that a `Retry-After` header (RFC 9110, 10.2.3) asks for, as a number or as a date.
+    """Parse a `Retry-After` header (RFC 9110, 10.2.3), a number or a date, into seconds; None if it can't be parsed.
 
     Args:
         header: Its value.

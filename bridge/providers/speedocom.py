@@ -1,7 +1,7 @@
-"""Speedocom's dialect: its words, its callbacks, its look-up.
+"""Speedocom's dialect: its statuses, callbacks and polls.
 
-A verdict is read from the description alone. The number beside it doesn't classify (one and the same was seen for a
-delivered and for a scheduled message), and the success that an answer starts with is the look-up's, not the message's.
+The status is the description, not the number beside it: the same number was seen for a delivered and for a scheduled
+message. The success code at the beginning of an answer is about the poll, not about the message.
 """
 
 import json
@@ -54,45 +54,44 @@ STATUSES: Mapping[str, Verdict] = {
     "MessageRejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
     "Unknown": Verdict(Status.UNKNOWN, Reason.UNSPECIFIED),
 }
-"""The vendor's words, compared in lower case and by their letters alone."""
+"""The vendor's statuses, compared in lower case and by their letters only."""
 
 DETAILS: Mapping[str, tuple[str, ...]] = {
     "tat": ("delivery-tat", "timetaken"),
     "network_id": ("delivery-networkid",),
 }
-"""What is passed on verbatim, and the vendor's members that hold it."""
+"""The published name of each detail, with the vendor's names for it."""
 
-
-NAMES = FieldNames(
+FIELD_NAMES = FieldNames(
     id=("messageid", "message-id"),
     status=("delivery-description", "description"),
     error=("delivery-status",),
     time=("delivery-time", "timestamp"),
 )
-"""Where callbacks and answers hold what. They name things differently, but never one name for two things."""
+"""The names in callbacks and answers. The two have different names, but none that means different things."""
 
 CODE_NAMES = ("response-code", "respose-code")  # the second is the vendor's own misspelling
-FOUND = "200"
-NO_REPORT = "1008"
-NO_REPORT_OR_BAD_TYPE = "1009"  # which of the two, its description tells
-REFUSALS = {
+FOUND_CODE = "200"
+NO_REPORT_CODE = "1008"
+NO_REPORT_OR_BAD_TYPE_CODE = "1009"  # its description tells which of the two
+CREDENTIAL_ERRORS = {
     "1006": "invalid credentials",
     "4091": "no partner id",
     "4092": "no API key",
 }
-"""The codes that speak of our credentials."""
+"""The response codes of wrong or missing credentials."""
 
 
 class Speedocom:
-    """One account at Speedocom. Implements `Polled`.
+    """An account at Speedocom. Implements `Polled`.
 
     Args:
         account: The account's name in settings.
-        base_url: Where its interface is.
-        api_key: What opens it; travels in a body, for a URL ends up in logs.
-        partner_id: Whose it is.
-        statuses: Words added to the built-in table, or overruling it.
-        timezone: Where Speedocom's clock hangs: its times don't say.
+        base_url: The base URL of the API.
+        api_key: The key for the API. It is sent in the body, because URLs may be logged.
+        partner_id: The partner id for the API.
+        statuses: Statuses that are added to the built-in table or override it.
+        timezone: The time zone of Speedocom's times, which come without one.
     """
 
     provider: str = "speedocom"
@@ -114,39 +113,40 @@ class Speedocom:
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._partner_id = partner_id
-        self._reporter = ReportBuilder(
-            self.provider, account, tables=(STATUSES, statuses), normalised=normalize_letters, timezone=timezone
+        self._report_builder = ReportBuilder(
+            self.provider, account, tables=(STATUSES, statuses), normalize=normalize_letters, timezone=timezone
         )
 
     def __repr__(self) -> str:
         return f"Speedocom(account={self.account!r})"
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """What a JSON or form callback says. Speedocom signs nothing and calls about nothing else.
+        """Parse a JSON or form callback. Speedocom's callbacks are not signed, and are all about deliveries.
 
         Raises:
-            PoisonMessageError: It can't be read.
+            PoisonMessageError: It can't be parsed.
         """
         raw = decode_original(callback)
         members = read_members(parse_json(raw)) if is_json(callback) else parse_form(raw)
-        message_id, found = parse_id(find_first(members, NAMES.id)), find_fields(members, NAMES, DETAILS)
-        return self._reporter.report(message_id, found, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+        message_id = parse_id(find_first(members, FIELD_NAMES.id))
+        fields = find_fields(members, FIELD_NAMES, DETAILS)
+        return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
-    def poll_request(self, provider_message_id: str) -> PollRequest:
-        """How to ask for one message's status: a POST, everything in its body."""
-        question = {"apikey": self._api_key, "partnerID": self._partner_id, "messageID": provider_message_id}
+    def build_poll_request(self, provider_message_id: str) -> PollRequest:
+        """Build the request for a message's status: a POST with all parameters in its body."""
+        parameters = {"apikey": self._api_key, "partnerID": self._partner_id, "messageID": provider_message_id}
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        return PollRequest("POST", f"{self._base_url}/api/services/getdlr", headers, json.dumps(question).encode())
+        return PollRequest("POST", f"{self._base_url}/api/services/getdlr", headers, json.dumps(parameters).encode())
 
     def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        """What an answer says; None for codes 1008 and 1009 "no dlr" and a message without a verdict: no report yet.
+        """Parse an answer; None if there is no report yet: code 1008, 1009 "no dlr", or a message without a status.
 
         Those codes may come with HTTP 404.
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: 401, 403, or a code that speaks of our credentials.
-            PollFailedError: Anything else that is no answer about this message.
+            AuthenticationFailedError: 401, 403, or a response code of `CREDENTIAL_ERRORS`.
+            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
         """
         check_status(answer, observed_at)
         try:
@@ -158,21 +158,23 @@ class Speedocom:
         raw = decode_text(answer.body)
         members = read_members(parse_json(raw))
         code = parse_optional(find_first(members, CODE_NAMES)) or "missing"
-        if code in REFUSALS:
-            raise AuthenticationFailedError(f"response code {code}: {REFUSALS[code]}")
-        if code == NO_REPORT or (code == NO_REPORT_OR_BAD_TYPE and _says_no_report(members)):
+        if code in CREDENTIAL_ERRORS:
+            raise AuthenticationFailedError(f"response code {code}: {CREDENTIAL_ERRORS[code]}")
+        if code == NO_REPORT_CODE or (code == NO_REPORT_OR_BAD_TYPE_CODE and _has_no_report(members)):
             return None
-        if code != FOUND or not is_success(answer):
+        if code != FOUND_CODE or not is_success(answer):
             raise PollFailedError(f"HTTP {answer.status}, response code {code}")
-        return self._reporter.answer(provider_message_id, members, NAMES, DETAILS, raw=raw, observed_at=observed_at)
+        return self._report_builder.build_from_answer(
+            provider_message_id, members, FIELD_NAMES, DETAILS, raw=raw, observed_at=observed_at
+        )
 
 
-def normalize_letters(word: str) -> str:
-    """A status as it is compared; one without any letter, as a number is, by all that it has."""
-    lowered = word.strip().lower()
+def normalize_letters(status: str) -> str:
+    """Reduce a status to its letters in lower case; one without letters, such as a number, stays whole."""
+    lowered = status.strip().lower()
     return "".join(filter(str.isalpha, lowered)) or lowered
 
 
-def _says_no_report(members: Members) -> bool:
+def _has_no_report(members: Members) -> bool:
     description = str(find_first(members, ("response-description",)))
     return "no dlr" in re.sub(r"\s+", " ", description.lower())

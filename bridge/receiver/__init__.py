@@ -1,1 +1,1 @@
-"""The second way in: providers' callbacks become journal entries, and are answered 200 once Kafka has them."""
+"""Receives the providers' callbacks, writes them to the journal, and answers 200 once Kafka has acknowledged them."""

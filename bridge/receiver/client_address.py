@@ -1,4 +1,4 @@
-"""Who called, behind proxies: what they say of it counts only where they are trusted. No requests, no answers here."""
+"""Finds the address of a client behind proxies. Headers count only if a trusted proxy sent them. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -14,48 +14,52 @@ _PORT = re.compile(r"\[(.+)\](?::\d+)?|([^:]+):\d+")
 def find_client_address(
     peer: str, x_forwarded_for: Sequence[str], forwarded: Sequence[str], trusted: Networks
 ) -> Address | None:
-    """The nearest address that is no trusted proxy; None where nobody can tell.
+    """Find the nearest address that isn't a trusted proxy; None if it can't be determined.
 
-    A proxy writes one of the two headers and lets the other through, whoever wrote it. So where both are there and
-    say different things, neither is believed.
+    A proxy writes one of the two headers and passes the other one on, which the client may have forged. So if both are
+    present and disagree, neither is trusted.
 
     Args:
-        peer: Who is connected.
-        x_forwarded_for: The lines of that header. A proxy may extend a line or add one; the last hop is the nearest.
-        forwarded: The lines of the header of RFC 7239.
-        trusted: The proxies.
+        peer: The address at the other end of the connection.
+        x_forwarded_for: The lines of `X-Forwarded-For`. A proxy may extend a line or add one; the last hop is the
+            nearest.
+        forwarded: The lines of `Forwarded` (RFC 7239).
+        trusted: The networks of the trusted proxies.
     """
-    first = _address(peer)
-    if first is None or not in_networks(first, trusted):
-        return first
-    plain = [hop for line in x_forwarded_for for hop in line.split(",") if hop.strip()]
-    named = [_for(hop) for line in forwarded for hop in line.split(",") if hop.strip()]
-    found = {_walk(first, chain, trusted) for chain in (plain, named) if chain}
-    return found.pop() if len(found) == 1 else None if found else first
+    nearest = _parse_address(peer)
+    if nearest is None or not is_in_networks(nearest, trusted):
+        return nearest
+    x_hops = [hop for line in x_forwarded_for for hop in line.split(",") if hop.strip()]
+    hops = [_parse_for(hop) for line in forwarded for hop in line.split(",") if hop.strip()]
+    clients = {_find_client(nearest, chain, trusted) for chain in (x_hops, hops) if chain}
+    if not clients:
+        return nearest
+    return clients.pop() if len(clients) == 1 else None
 
 
-def in_networks(address: Address, networks: Networks) -> bool:
-    """Whether one of the networks has it."""
+def is_in_networks(address: Address, networks: Networks) -> bool:
+    """Whether one of the networks includes the address."""
     return any(address in network for network in networks)
 
 
-def _walk(address: Address, hops: Sequence[str], trusted: Networks) -> Address | None:
-    client: Address | None = address
+def _find_client(nearest: Address, hops: Sequence[str], trusted: Networks) -> Address | None:
+    """Go back from hop to hop for as long as they are trusted proxies."""
+    client: Address | None = nearest
     for hop in reversed(hops):
-        if client is None or not in_networks(client, trusted):
+        if client is None or not is_in_networks(client, trusted):
             break
-        client = _address(hop)
+        client = _parse_address(hop)
     return client
 
 
-def _for(element: str) -> str:
-    """The `for` of one element of `Forwarded`; empty where it has none."""
-    found = _FOR.search(element)
-    return found[1].strip('"') if found else ""
+def _parse_for(element: str) -> str:
+    """Parse the `for` of an element of `Forwarded`; empty if it has none."""
+    match = _FOR.search(element)
+    return match[1].strip('"') if match else ""
 
 
-def _address(text: str) -> Address | None:
-    """An address as it is written in headers: with or without a port, IPv6 in brackets; None: it is no address."""
+def _parse_address(text: str) -> Address | None:
+    """Parse an address with or without a port, IPv6 perhaps in brackets; None if it isn't an address."""
     with_port = _PORT.fullmatch(text.strip())
     try:
         address = ip_address((with_port[1] or with_port[2]) if with_port else text.strip())

@@ -1,4 +1,4 @@
-"""Callbacks into the journal. 200 only when the journal has it. Knows routes and answers, and no HTTP server."""
+"""Writes callbacks to the journal, and answers 200 once the journal has them. It knows routes, but no HTTP server."""
 
 import asyncio
 import hmac
@@ -22,18 +22,18 @@ from bridge.observability.metrics import ReceiverMetrics
 from bridge.observability.tracing import Tracing
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback
-from bridge.receiver.client_address import find_client_address, in_networks
+from bridge.receiver.client_address import find_client_address, is_in_networks
 from bridge.receiver.clock_skew import ProviderClocks
 from bridge.settings.model import HttpSettings
 
-RETRY_AFTER = "5"
-"""Seconds after which a provider may try again."""
+RETRY_AFTER_SECONDS = 5
+"""How long a provider should wait before it tries again."""
 
 log = structlog.get_logger(__name__)
 
 
 class CallbackOutcome(StrEnum):
-    """What became of a callback: a label of the metrics."""
+    """What became of a callback; a label of the metrics."""
 
     JOURNALED = "journaled"
     DEAD_LETTERED = "dead_lettered"
@@ -43,7 +43,7 @@ class CallbackOutcome(StrEnum):
 
 
 class CallbackResult(NamedTuple):
-    """What became of a callback, and its answer."""
+    """What became of a callback, and the response to it."""
 
     outcome: CallbackOutcome
     response: Response
@@ -51,29 +51,29 @@ class CallbackResult(NamedTuple):
 
 _ACCEPTED = Response(200, b"OK")
 _UNAVAILABLE = CallbackResult(
-    CallbackOutcome.UNAVAILABLE, Response(503, b"try again later", {"retry-after": RETRY_AFTER})
+    CallbackOutcome.UNAVAILABLE, Response(503, b"try again later", {"retry-after": str(RETRY_AFTER_SECONDS)})
 )
 
 
-def _rejected(status: int, text: bytes, headers: Mapping[str, str] = {}) -> CallbackResult:
+def _make_rejection(status: int, text: bytes, headers: Mapping[str, str] = {}) -> CallbackResult:
     return CallbackResult(CallbackOutcome.REJECTED, Response(status, text, headers))
 
 
-_NOT_FOUND = _rejected(404, b"not found")
+_NOT_FOUND = _make_rejection(404, b"not found")
 
 
 class Receiver:
     """Handles the requests of the public listener.
 
     Args:
-        accounts: Whose callbacks are taken.
+        accounts: The accounts whose callbacks are accepted.
         settings: The limits.
-        journal: Where reports go, and dead letters in their place.
+        journal: Takes reports and dead letters.
         dead_letters: Makes dead letters.
-        privacy: What may be kept of phone numbers.
-        clocks: Compares the providers' clocks with ours.
-        metrics: Is told of callbacks.
-        tracing: Is told of reports.
+        privacy: Redacts phone numbers.
+        clocks: Compares the providers' clocks with the bridge's.
+        metrics: Counts callbacks.
+        tracing: Traces reports.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Receiver:
     ) -> None:
         self._secrets = _collect_secrets(accounts)
         self._proxies = settings.trusted_proxies
-        self._ack_timeout = settings.ack_timeout / 1000
-        # Each provider has as many places of its own: the calls of one, however slow, leave the others theirs.
+        self._ack_timeout_seconds = settings.ack_timeout / 1000
+        # The limit is for each provider, so that slow callbacks of one leave room for the others.
         self._max_waiting = settings.max_waiting
         self._journal, self._dead_letters, self._clocks = journal, dead_letters, clocks
         self._privacy, self._tracing = privacy, tracing
-        # Found once: finding a label takes longer than counting.
+        # Looked up once, because looking up a label takes longer than counting.
         self._received = {
             (provider, outcome): metrics.callbacks_received.labels(provider, outcome.value)
             for provider in self._secrets
@@ -109,15 +109,15 @@ class Receiver:
 
     @property
     def ready(self) -> bool:
-        """Whether Kafka accepts what callbacks bring."""
+        """Whether Kafka accepts callbacks."""
         return self._journal.ready
 
     def snapshot(self) -> Mapping[tuple[str, ...], int]:
-        """How many callbacks this process has answered, by provider and outcome."""
+        """Count the callbacks that this process has answered, by provider and outcome."""
         return dict(self._counts)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one request."""
+        """Answer a request."""
         started = time.perf_counter()
         match request.path.split("/"):
             case ["", "dlr", provider, secret] if provider in self._secrets:
@@ -135,48 +135,48 @@ class Receiver:
         return response
 
     async def _answer(self, provider: str, secret: bytes, request: Request) -> CallbackResult:
-        account = self._account(provider, secret)
-        refusal = self._refusal(account, request)
-        if refusal or account is None:
-            return refusal or _NOT_FOUND
+        account = self._find_account(provider, secret)
+        rejection = self._check_request(account, request)
+        if rejection or account is None:
+            return rejection or _NOT_FOUND
         self._waiting[provider] += 1
         try:
             body = await request.body() if request.method == "POST" else b""
-            return await self._take(account, request, body)
+            return await self._accept(account, request, body)
         except BodyTooLargeError:
-            return _rejected(413, b"too large")
+            return _make_rejection(413, b"too large")
         except BodyTimeoutError:
-            return _rejected(408, b"too slow")
+            return _make_rejection(408, b"too slow")
         finally:
             self._waiting[provider] -= 1
 
-    def _refusal(self, account: ProviderAccount | None, request: Request) -> CallbackResult | None:
-        """What can be said before the body is read, or None."""
+    def _check_request(self, account: ProviderAccount | None, request: Request) -> CallbackResult | None:
+        """Reject a request by what is known before its body is read; None to accept it."""
         if account is None:
             return _NOT_FOUND
         methods = account.dialect.methods
         if request.method not in methods:
-            return _rejected(405, b"method not allowed", {"allow": ", ".join(sorted(methods))})
-        if not self._allowed(account, request):
-            return _rejected(403, b"forbidden")
+            return _make_rejection(405, b"method not allowed", {"allow": ", ".join(sorted(methods))})
+        if not self._is_allowed(account, request):
+            return _make_rejection(403, b"forbidden")
         return _UNAVAILABLE if self._waiting[account.provider] >= self._max_waiting else None
 
-    def _account(self, provider: str, secret: bytes) -> ProviderAccount | None:
-        """Whose secret it is. Compares with every one of them, so that time tells nothing."""
-        found: ProviderAccount | None = None
+    def _find_account(self, provider: str, secret: bytes) -> ProviderAccount | None:
+        """Find the account with a secret. It is compared with all secrets, so that the time taken reveals nothing."""
+        match: ProviderAccount | None = None
         for candidate, account in self._secrets[provider]:
             if hmac.compare_digest(candidate, secret):
-                found = account
-        return found
+                match = account
+        return match
 
-    def _allowed(self, account: ProviderAccount, request: Request) -> bool:
+    def _is_allowed(self, account: ProviderAccount, request: Request) -> bool:
         if not account.allowed_networks:
             return True
         lines = request.headers.get_all
         address = find_client_address(request.client, lines("x-forwarded-for"), lines("forwarded"), self._proxies)
-        return address is not None and in_networks(address, account.allowed_networks)
+        return address is not None and is_in_networks(address, account.allowed_networks)
 
-    async def _take(self, account: ProviderAccount, request: Request, body: bytes) -> CallbackResult:
+    async def _accept(self, account: ProviderAccount, request: Request, body: bytes) -> CallbackResult:
         dialect = account.dialect
         signature = request.headers.get(dialect.signature_header) if dialect.signature_header else None
         content_type = request.headers.get("content-type") or ""
@@ -185,9 +185,9 @@ class Receiver:
         try:
             report = dialect.read_callback(callback, now)
         except InvalidSignatureError:
-            return _rejected(401, b"bad signature")
+            return _make_rejection(401, b"bad signature")
         except PoisonMessageError as poison:
-            record = self._reject(account, callback, poison, now)
+            record = self._make_dead_letter(account, callback, poison, now)
             return await self._store(account.provider, [record], CallbackOutcome.DEAD_LETTERED)
         if report is None:
             return CallbackResult(CallbackOutcome.IGNORED, _ACCEPTED)
@@ -198,9 +198,15 @@ class Receiver:
             self._tracing.trace_callback(redacted, now * 1_000_000)
         return result
 
-    def _reject(self, account: ProviderAccount, callback: Callback, poison: PoisonMessageError, now: int) -> Record:
+    def _make_dead_letter(
+        self, account: ProviderAccount, callback: Callback, poison: PoisonMessageError, now: int
+    ) -> Record:
         log.warning(
-            "callback goes to the dead letters", provider=account.provider, account=account.name, error=poison.error
+            "callback rejected",
+            provider=account.provider,
+            account=account.name,
+            reason=poison.reason.value,
+            error=poison.error,
         )
         self._dead_letters.count(poison.reason)
         letter = DeadLetter(
@@ -217,9 +223,9 @@ class Receiver:
 
     async def _store(self, provider: str, records: Iterable[Record], outcome: CallbackOutcome) -> CallbackResult:
         future = self._journal.append(records)
-        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout)
+        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout_seconds)
         if not done:
-            # Giving up on an answer doesn't take the record back: it waits until Kafka has it, and holds a place.
+            # The record still waits for Kafka after the callback was answered, and counts as waiting until then.
             self._waiting[provider] += 1
             future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
             return _UNAVAILABLE
@@ -231,7 +237,7 @@ class Receiver:
 
 
 def _collect_secrets(accounts: Accounts) -> dict[str, list[tuple[bytes, ProviderAccount]]]:
-    """Every secret with its account, by provider."""
+    """Collect all secrets with their accounts, by provider."""
     secrets: dict[str, list[tuple[bytes, ProviderAccount]]] = {}
     for account in accounts.values():
         for secret in account.secrets:

@@ -1,5 +1,5 @@
-"""What can be set.
+"""The settings of the service.
 
-`model.py` has every setting, `providers.py` those of providers, `values.py` their kinds; `loading.py` reads them,
-`accounts.py` makes accounts of them.
+`model.py` has every setting, `providers.py` those of providers and accounts, `types.py` the types of their values;
+`loading.py` reads them from the environment.
 """

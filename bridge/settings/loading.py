@@ -1,12 +1,16 @@
-"""The environment becomes settings, or one clear line for each thing that is wrong. Nothing else reads it."""
+"""Loads the settings from the environment. A mistake raises an error with one line for each wrong variable.
+
+No other module reads the environment.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from bridge.core.errors import ConfigurationError
@@ -14,58 +18,61 @@ from bridge.settings.model import PREFIX, Settings
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 _NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")
-"""Variables with our prefix that aren't settings of the service."""
+"""Variables with the prefix that aren't settings of the service."""
 
-_WORDS = {
+_MIN_SIMILARITY = 0.75
+"""Between 0 and 1: a less similar name isn't suggested for an unknown one."""
+
+_MESSAGES = {
     "missing": "is missing; set it",
-    "extra_forbidden": "is no setting; is it misspelt?",
     "bool_parsing": "should be true or false",
     "int_parsing": "should be a whole number",
     "float_parsing": "should be a number",
 }
-"""What is said instead of pydantic's own words, by its error type."""
+"""Messages that replace pydantic's own, by its error type."""
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
-    """Read the settings from variables, files of secrets and, only when asked, an env file; variables win.
+    """Load the settings from an env file, the folder of secrets and the environment; the later source wins.
 
     Args:
-        environ: The variables; the process's own when None.
-        env_file: A file of `NAME=value` lines.
+        environ: The environment variables; None for those of the process.
+        env_file: A file of `NAME=value` lines; None for no such file.
 
     Raises:
-        ConfigurationError: Something is missing or wrong; one line for each.
+        ConfigurationError: A setting is missing, unknown or wrong; one line for each.
     """
     environ = os.environ if environ is None else environ
-    variables = {**_from_file(env_file), **_from_folder(environ.get(SECRETS_DIR)), **environ}
-    ours = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
-    ours = {name: value for name, value in ours.items() if not name.startswith(_NOT_SETTINGS)}
-    _refuse_strangers(ours)
+    variables = {**_read_env_file(env_file), **_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    named = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
+    settings = {name: value for name, value in named.items() if not name.startswith(_NOT_SETTINGS)}
+    _check_groups(settings)
     try:
-        return _read(ours)
+        return _build(settings)
     except ValidationError as error:
-        lines = dict.fromkeys(_line(problem) for problem in error.errors(include_url=False, include_input=False))
+        errors = error.errors(include_url=False, include_input=False)
+        lines = dict.fromkeys(_format_error(details) for details in errors)
         raise ConfigurationError("\n".join(lines)) from None
 
 
-def _read(variables: Mapping[str, str]) -> Settings:
-    """The settings, from these variables alone."""
+def _build(variables: Mapping[str, str]) -> Settings:
+    """Build the settings from these variables alone."""
 
     class Variables(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
             return {name.lower(): value for name, value in variables.items()}
 
-    class Read(Settings):
+    class FromVariables(Settings):
         @classmethod
         def settings_customise_sources(
             cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return (Variables(settings_cls),)
 
-    return Read()  # type: ignore[call-arg]  # what is missing here comes from the source
+    return FromVariables()  # type: ignore[call-arg]  # the source provides the arguments
 
 
-def _from_file(path: Path | None) -> dict[str, str]:
+def _read_env_file(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     if not path.is_file():
@@ -73,31 +80,64 @@ def _from_file(path: Path | None) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
-def _from_folder(folder: str | None) -> dict[str, str]:
-    """A mounted secret: one file a variable. A trailing newline is an editor's, not the secret's."""
+def _read_secrets(folder: str | None) -> dict[str, str]:
+    """Read a folder of secrets: one file for each variable. A newline at the end isn't part of the secret."""
     if not folder:
         return {}
     path = Path(folder)
     if not path.is_dir():
-        raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} is none")
-    # Kubernetes keeps its bookkeeping in entries that begin with two dots.
+        raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
+    # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
     files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     return {file.name: file.read_text().rstrip("\r\n") for file in files}
 
 
-def _refuse_strangers(variables: Mapping[str, str]) -> None:
+def _check_groups(variables: Mapping[str, str]) -> None:
+    """Reject a variable whose group doesn't exist: pydantic would ignore it."""
     groups = {name.upper() for name in Settings.model_fields}
     for name in variables:
         if name.removeprefix(PREFIX).split("__")[0] not in groups:
-            raise ConfigurationError(f"{name} is no setting; is it misspelt?")
+            raise ConfigurationError(_describe_unknown(name))
 
 
-def _line(problem: Any) -> str:
-    parts = (part for part in problem["loc"] if isinstance(part, str) and part != "[key]")
+def _describe_unknown(variable: str) -> str:
+    """Say that a setting doesn't exist, and which similar one does."""
+    name = variable.removeprefix(PREFIX)
+    # Long prefixes are alike in any case: the last parts have to be similar, too.
+    last = name.rpartition("__")[2]
+    candidates = [known for known in _list_names(Settings, "", name) if _are_similar(last, known.rpartition("__")[2])]
+    similar = get_close_matches(name, candidates, n=1, cutoff=_MIN_SIMILARITY)
+    advice = f"did you mean {PREFIX}{similar[0]}?" if similar else "docs/settings.md lists all settings"
+    return f"{variable}: unknown setting; {advice}"
+
+
+def _are_similar(one: str, other: str) -> bool:
+    return bool(get_close_matches(one, [other]))
+
+
+def _list_names(group: type[BaseModel], prefix: str, unknown: str) -> Iterator[str]:
+    """List the names of a group's settings; an account or a webhook is called as the unknown setting calls it."""
+    for member, field in group.model_fields.items():
+        name = f"{prefix}{member.upper()}"
+        types = (field.annotation, *get_args(field.annotation))
+        inner = next((kind for kind in types if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if inner is None:
+            yield name
+        elif get_origin(field.annotation) is not dict:
+            yield from _list_names(inner, f"{name}__", unknown)
+        elif unknown.startswith(f"{name}__"):
+            key = unknown.removeprefix(f"{name}__").split("__")[0]
+            yield from _list_names(inner, f"{name}__{key}__", unknown)
+
+
+def _format_error(error: Any) -> str:
+    parts = (part for part in error["loc"] if isinstance(part, str) and part != "[key]")
     name = PREFIX + "__".join(parts).upper()
-    if problem["type"] == "missing" and problem["loc"] == ("kafka",):
+    if error["type"] == "extra_forbidden":
+        return _describe_unknown(name)
+    if error["type"] == "missing" and error["loc"] == ("kafka",):
         name += "__BOOTSTRAP_SERVERS"
-    words = _WORDS.get(problem["type"])
-    if words is None:
-        words = problem["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{name} {words}"
+    message = _MESSAGES.get(error["type"])
+    if message is None:
+        message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    return f"{name} {message}"

@@ -1,8 +1,7 @@
-"""Every setting of the service, with its default: names, kinds and what goes together. Nothing is done with them here.
+"""Every setting of the service: its name, type, default and meaning, and the checks across settings.
 
-Read from `SMS_BRIDGE_...` variables, `__` between group and member; secrets also from the files of a folder
-(`SMS_BRIDGE_SECRETS_DIR`), named like the variables. A wrong one stops the start with a line that names it. What stands
-below a member is its row in docs/settings.md (`make docs`); the providers' members are in `providers.py`.
+A setting is read from the variable `SMS_BRIDGE_{GROUP}__{MEMBER}`; see `loading.py`. The docstring below a member is
+its row in docs/settings.md (`make docs`). The settings of providers are in `providers.py`.
 """
 
 from pathlib import Path
@@ -20,132 +19,132 @@ PREFIX = "SMS_BRIDGE_"
 
 
 class KafkaSettings(Group):
-    """How to reach Kafka."""
+    """How to connect to Kafka."""
 
     bootstrap_servers: Texts
-    """`host:port` of some brokers."""
+    """`host:port` of one or more brokers."""
     group_id: str = "sms-bridge"
     """Prefix of consumer groups (`.intake`, `.tracker`) and transactional ids."""
     group_instance_id: str | None = None
-    """Static membership: one fixed name a replica, such as a StatefulSet's pod name."""
+    """Static membership: a fixed name for each replica, such as a StatefulSet's pod name."""
     create_topics: bool = True
-    """Make the bridge's own topics when they are missing."""
+    """Create the bridge's own topics if they are missing."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """How to connect."""
+    """Kafka security protocol."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
-    """How to log in; with `OAUTHBEARER` the password is the token."""
+    """SASL mechanism; with `OAUTHBEARER` the password is the token."""
     sasl_username: str | None = None
-    """As whom."""
+    """SASL username."""
     sasl_password: SecretStr | None = None
-    """With what."""
+    """SASL password."""
     ssl_cafile: Path | None = None
-    """PEM: the authorities to trust; the system's without."""
+    """PEM file of the trusted certificate authorities; by default the system's."""
     ssl_certfile: Path | None = None
-    """PEM: the client's certificate, where Kafka wants one."""
+    """PEM file of the client certificate, if Kafka requires one."""
     ssl_keyfile: Path | None = None
-    """PEM: its key."""
+    """PEM file of the client certificate's private key."""
     ssl_key_password: SecretStr | None = None
-    """Of that key."""
+    """Passphrase of the private key."""
     ssl_check_hostname: bool = True
-    """The broker's name must be in its certificate."""
+    """Verify that the broker's certificate has the broker's host name."""
     compression: Literal["lz4", "gzip", "snappy", "zstd", "none"] = "lz4"
-    """Of all that is written."""
+    """Compression of all records that the bridge writes."""
 
 
 class TopicSettings(Group):
-    """What the topics are called, and how big new ones are."""
+    """Names of the topics, and sizes of the topics that the bridge creates."""
 
     sent: Texts = ("sms.sent",)
-    """Where sent events come from, one topic or several; never created."""
+    """Topics that sent events are read from; never created."""
     delivery: str = "sms.delivery"
-    """The events."""
+    """Topic that delivery events are published to."""
     latest: str = ""
-    """A compacted view beside them, such as `sms.delivery.latest`: each attempt's last event, keyed by
-    `provider:account:provider_message_id`, in the same transaction. Empty: none."""
+    """Compacted topic of each attempt's latest event, such as `sms.delivery.latest`, keyed by
+    `provider:account:provider_message_id` and written in the same transaction. Empty: no such topic."""
     journal: str = "sms-bridge.journal"
-    """Everything learnt, for 7 days."""
+    """Journal: all sent events and reports, kept for 7 days."""
     state: str = "sms-bridge.state"
-    """What is known, compacted."""
+    """State of every attempt, compacted."""
     dead_letter: str = "sms-bridge.dead-letter"
-    """What could not be used."""
+    """Dead letters: input that the bridge could not use."""
     journal_partitions: Count = 24
-    """Of journal and state when they are made; can't change later."""
+    """Partitions of the journal and state topics when they are created; can't change later."""
     delivery_partitions: Count = 12
-    """Of the events' topic when it is made."""
+    """Partitions of the delivery topic when it is created."""
     replication: Annotated[int, Field(ge=-1)] = -1
-    """Of new topics; -1: the broker's default."""
+    """Replication factor of created topics; -1: the broker's default."""
 
 
 class SentSettings(Group):
-    """How to read somebody else's sent events."""
+    """How to read sent events, in whatever format the sender writes them."""
 
     fields: Table = Field(default_factory=dict)
-    """Our name → JSON pointer into your event: `{"message_id":"/data/id"}`."""
+    """Member name → JSON pointer into your event: `{"message_id":"/data/id"}`."""
     constants: Table = Field(default_factory=dict)
-    """Members that every event has: `{"provider":"dexatel"}`."""
+    """Members with the same value in every event: `{"provider":"dexatel"}`."""
     providers: Table = Field(default_factory=dict)
-    """Your names of providers → ours."""
+    """Your name of a provider → its name in these settings."""
     where: Where = Field(default_factory=dict)
-    """Only events with one of these values: `{"/type":["sms.sent"]}`."""
+    """Read only events with one of these values: `{"/type":["sms.sent"]}`."""
     start: Start = "horizon"
-    """Where to begin without offsets; `horizon`: the give-up time ago."""
+    """Where to start without committed offsets; `horizon`: as far back as the longest `GIVE_UP_AFTER`."""
 
 
 class HttpSettings(Group):
-    """The public listener: callbacks and nothing else."""
+    """The public listener, for callbacks only."""
 
-    host: str = "0.0.0.0"  # noqa: S104 - it runs in a container; the port is the boundary
+    host: str = "0.0.0.0"  # noqa: S104 - it runs in a container; publishing the port is the boundary
     """The address to listen on."""
     port: Port = 8080
-    """Its port."""
+    """The port to listen on."""
     ack_timeout: Duration = 5 * SECOND
-    """How long a callback waits for Kafka before it is answered 503."""
+    """How long a callback waits for Kafka to acknowledge it before it is answered 503."""
     max_waiting: Count = 1000
-    """Callbacks of each provider that may wait for Kafka; more are answered 503."""
+    """Callbacks of each provider that may wait for Kafka at a time; any more are answered 503."""
     trusted_proxies: Networks = ()
-    """Whose `X-Forwarded-For` or `Forwarded` is believed; where both are there and disagree, neither is."""
+    """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
     tls_cert: Path | None = None
-    """PEM; with it, only TLS (1.2 or later) is spoken."""
+    """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later)."""
     tls_key: Path | None = None
-    """PEM."""
+    """PEM file of the server certificate's private key."""
 
 
 class AdminSettings(Group):
-    """The listener for probes and metrics; not for the internet."""
+    """The internal listener, for probes, metrics and the status page; don't expose it to the internet."""
 
     host: str = "0.0.0.0"  # noqa: S104 - the same
     """The address to listen on."""
     port: Port = 9090
-    """Its port."""
+    """The port to listen on."""
     token: SecretStr | None = None
-    """Opens the status page and `/api/...` from other machines; without one they are not there for them."""
+    """Token for access to the status page and `/api/...` from other machines; without one, there is no such access."""
 
 
 class StateSettings(Group):
-    """Where the cache of the state topic lives."""
+    """Where the cache of the state topic is kept."""
 
     directory: Path = Path("state")
-    """A folder; what is in it may be lost."""
+    """Folder of the cache; it is rebuilt if its contents are lost."""
 
 
 class FollowSettings(Group):
-    """How long attempts and early reports are kept."""
+    """How long attempts and early reports are followed."""
 
     max_follow: Duration = 7 * 24 * HOUR
-    """The longest that any attempt is followed."""
+    """Maximum time that any attempt is followed."""
     park_for: Duration = 6 * HOUR
-    """How long a report waits for its sent event."""
+    """How long an early report waits for its sent event."""
     park_max: Count = 100_000
-    """Attempts that may wait so, a partition."""
+    """Maximum number of attempts of a partition whose reports wait for a sent event."""
     remember_for: Duration = 24 * HOUR
-    """How long a final status is remembered, at least until the attempt's end."""
+    """How long a final status is remembered, but at least until the attempt's deadline."""
     unmatched: Literal["dead-letter", "count"] = "dead-letter"
-    """Reports that nobody sent for; `count`: for accounts that other systems use too."""
+    """What to do with reports without a sent event; `count`: only count them (accounts shared with other systems)."""
     emit: Literal["all", "final"] = "all"
-    """What is published; `final`: no interim events."""
+    """Which events are published; `final`: no interim events."""
 
-    def policy(self) -> Policy:
-        """What the rules need to know."""
+    def to_policy(self) -> Policy:
+        """Collect the settings that the rules of the core depend on."""
         return Policy(
             max_follow=self.max_follow,
             park_for=self.park_for,
@@ -156,57 +155,57 @@ class FollowSettings(Group):
 
 
 class PrivacySettings(Group):
-    """What is kept of phone numbers."""
+    """How phone numbers are stored and published."""
 
     recipient: Literal["keep", "hash", "drop"] = "keep"
-    """`hash`: HMAC-SHA-256 of the digits."""
+    """`keep`: as they are; `hash`: HMAC-SHA-256 of the digits; `drop`: not at all."""
     hash_key: SecretStr | None = None
-    """Needed for `hash`."""
+    """Key of the HMAC; required for `hash`."""
 
     @model_validator(mode="after")
-    def _keyed(self) -> Self:
+    def _check_hash_key(self) -> Self:
         if self.recipient == "hash" and self.hash_key is None:
             raise ValueError("PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash")
         return self
 
 
 class RegistrySettings(Group):
-    """A schema registry, as Confluent's and those that speak like it."""
+    """A schema registry: Confluent's or a compatible one."""
 
     url: str = ""
-    """Where it is; the schema of what is published is registered at start. Empty: there is none."""
+    """URL of the registry; the schema of the delivery events is registered at start. Empty: no registry."""
     username: str | None = None
-    """As whom, where it asks."""
+    """Username, if the registry requires one."""
     password: SecretStr | None = None
-    """With what."""
+    """Password, if the registry requires one."""
     wire_format: bool = False
-    """Put the registry's five bytes before every value, so that Confluent's deserializers read it."""
+    """Put Confluent's five-byte prefix before every value, so that its deserializers can read it."""
 
     @model_validator(mode="after")
-    def _framed(self) -> Self:
+    def _check_url(self) -> Self:
         if self.wire_format and not self.url:
             raise ValueError("REGISTRY__URL is needed when REGISTRY__WIRE_FORMAT is true")
         return self
 
 
 class LogSettings(Group):
-    """What is logged, and how."""
+    """What is logged, and in which format."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is said."""
+    """Minimum level of logged lines."""
     format: Literal["auto", "json", "console"] = "auto"
-    """`auto`: JSON unless on a terminal."""
+    """`auto`: JSON, except on a terminal."""
 
 
 class EventSettings(Group):
-    """What events say about where they come from."""
+    """Attributes of the published events."""
 
     source: str | None = None
-    """The events' `ce_source`; `/sms-bridge/{group id}` without."""
+    """`ce_source` of the events; by default `/sms-bridge/{group id}`."""
 
 
 class Settings(BaseSettings):
-    """All of it."""
+    """All settings of the service."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -234,5 +233,5 @@ class Settings(BaseSettings):
 
     @property
     def event_source(self) -> str:
-        """The `ce_source` of every event."""
+        """The `ce_source` of every published event."""
         return self.events.source or f"/sms-bridge/{self.kafka.group_id}"

@@ -1,6 +1,6 @@
-"""What can be set about providers and their accounts, with defaults. Accounts are made of it in `accounts.py`.
+"""The settings of providers and their accounts. `bridge/accounts.py` builds the accounts from them.
 
-What stands below a member is its row in docs/settings.md (`make docs`).
+The docstring below a member is its row in docs/settings.md (`make docs`).
 """
 
 import re
@@ -19,7 +19,7 @@ from bridge.settings.types import (
     Networks,
     Pointer,
     Pointers,
-    Schedule,
+    PollAges,
     Secrets,
     Statuses,
     Texts,
@@ -27,77 +27,78 @@ from bridge.settings.types import (
 )
 
 
-def _provider_name(name: str) -> str:
+def _check_provider_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]{1,32}", name := name.replace("_", "-")):
-        raise ValueError("should name the provider in at most 32 of a-z, 0-9 and underscores")
+        raise ValueError("should be a provider's name: at most 32 characters out of a-z 0-9 _")
     return name
 
 
-ProviderName = Annotated[str, AfterValidator(_provider_name)]
-"""A provider's name; few shells take a hyphen in a variable, so an underscore stands for one."""
+ProviderName = Annotated[str, AfterValidator(_check_provider_name)]
+"""A provider's name. Few shells allow a hyphen in a variable, so an underscore stands for it."""
 
 
 class CallbackNames(Group):
-    """Parameter names of a callback, the first that is there counts."""
+    """Names of a callback's parameters; the first one that is present counts."""
 
     id: Texts = ("message_uuid", "uuid", "sms_unique_id", "message_id", "id")
-    """Of the classic callback's parameters, the first that is there: the provider's id."""
+    """Parameters of a GET or form callback that may have the message id; the first one present counts."""
     status: Texts = ("status", "stat")
-    """The same: the status."""
+    """The same for the status."""
     error: Texts = ("err", "error", "error_code")
-    """The same: the error code."""
+    """The same for the error code."""
     time: Texts = ("timestamp", "date", "time")
-    """The same: when it was."""
+    """The same for the time of the status."""
 
 
 class AccountSettings(Group):
-    """One account at a provider: what all have."""
+    """An account at a provider: the settings that all accounts have."""
 
     give_up_after: Duration = 48 * HOUR
-    """When silence becomes `unknown`; `give_up_at` of a sent event overrules it."""
+    """How long to wait for a final status before the message becomes `unknown`; a sent event's `give_up_at` overrides
+    it."""
     callback_secrets: Secrets = ()
-    """Parts of the callback's URL, `/dlr/{provider}/{secret}`; several at once for rotation."""
+    """Secrets in the callback's URL, `/dlr/{provider}/{secret}`; more than one for rotation."""
     allowed_networks: Networks = ()
-    """From where callbacks may come; empty: anywhere."""
+    """Networks that callbacks are accepted from; empty: any."""
     statuses: Statuses = Field(default_factory=dict)
-    """Words that the tables don't have: `{"OnHold":"pending"}` or
+    """Statuses to add to the built-in ones, or to override them: `{"OnHold":"pending"}` or
     `{"Barred":{"status":"rejected","reason":"blocked_by_recipient","permanent":true}}`."""
     timezone: Zone = UTC
-    """Of times that come without one."""
+    """Time zone of the provider's times that come without one."""
 
 
 class PolledAccountSettings(AccountSettings):
-    """One account that can be asked about its messages."""
+    """An account whose messages can be polled."""
 
     base_url: str = ""
-    """Of the provider's API, for questions."""
-    poll: Schedule = FALLBACK
-    """When to ask: `fallback` (15m 1h 4h 12h 24h 36h), `always` (10s … 36h), or your own ages; each also once
-    before the end."""
+    """Base URL of the provider's API, for polls."""
+    poll: PollAges = FALLBACK
+    """When to poll a message: `fallback` (15m 1h 4h 12h 24h 36h after sending), `always` (10s … 36h), or your own
+    list; all also poll once shortly before the deadline."""
     poll_concurrency: Count = 16
-    """Questions at a time."""
+    """Maximum number of concurrent polls."""
     poll_timeout: Duration = 10 * SECOND
-    """How long an answer may take."""
+    """How long a poll waits for its response."""
     rate_per_second: Annotated[float, Field(gt=0)] = 10
-    """Questions a second, over all replicas together."""
+    """Maximum number of polls a second, over all replicas."""
 
 
 class DexatelAccountSettings(PolledAccountSettings):
-    """One account at Dexatel."""
+    """An account at Dexatel."""
 
     give_up_after: Duration = 47 * HOUR
     api: Literal["legacy", "v1"] = "legacy"
-    """Which API is asked; with `v1`, where many messages are due, they are read from its list."""
+    """Which API is polled; with `v1`, many due messages are read from its list of messages."""
     token: SecretStr | None = None
-    """For questions: the `token` header, or `X-Dexatel-Key` with `v1`."""
+    """API token for polls: the header `token`, or `X-Dexatel-Key` with `v1`."""
     poll_path: str = ""
-    """`legacy`: the path of a question, with `{id}` in it."""
+    """`legacy`: path of a poll, with `{id}` for the message id."""
     webhook_secret: SecretStr | None = None
-    """With it, JSON webhooks must be signed."""
+    """Secret of the signature of JSON webhooks; with it, they must be signed."""
     callback: CallbackNames = CallbackNames()
 
-    def missing_for_polls(self) -> list[str]:
-        """The members that polling needs and that aren't set."""
+    def list_missing_for_polls(self) -> list[str]:
+        """List the settings that polls require and that aren't set."""
         needed = {"BASE_URL": self.base_url, "TOKEN": self.token}
         if self.api == "legacy":
             needed["POLL_PATH"] = self.poll_path if "{id}" in self.poll_path else ""
@@ -105,32 +106,32 @@ class DexatelAccountSettings(PolledAccountSettings):
 
 
 class SpeedocomAccountSettings(PolledAccountSettings):
-    """One account at Speedocom."""
+    """An account at Speedocom."""
 
     api_key: SecretStr | None = None
-    """For questions."""
+    """API key for polls."""
     partner_id: str | None = None
-    """The same."""
+    """Partner id for polls."""
 
-    def missing_for_polls(self) -> list[str]:
-        """The members that polling needs and that aren't set."""
+    def list_missing_for_polls(self) -> list[str]:
+        """List the settings that polls require and that aren't set."""
         needed = {"BASE_URL": self.base_url, "API_KEY": self.api_key, "PARTNER_ID": self.partner_id}
         return [name for name, value in needed.items() if not value]
 
 
 class DexatelSettings(DexatelAccountSettings):
-    """The account `default` at Dexatel, and others by name."""
+    """Dexatel: the account `default`, and further accounts by name."""
 
     enabled: bool | None = None
-    """`false` turns a provider off that is otherwise set up."""
+    """`false` turns a configured provider off."""
     accounts: dict[str, DexatelAccountSettings] = Field(default_factory=dict)
 
 
 class SpeedocomSettings(SpeedocomAccountSettings):
-    """The account `default` at Speedocom, and others by name."""
+    """Speedocom: the account `default`, and further accounts by name."""
 
     enabled: bool | None = None
-    """`false` turns a provider off that is otherwise set up."""
+    """`false` turns a configured provider off."""
     accounts: dict[str, SpeedocomAccountSettings] = Field(default_factory=dict)
 
 
@@ -138,47 +139,47 @@ class SignatureSettings(Group):
     """How callbacks are signed."""
 
     header: str
-    """With it and a secret, callbacks must be signed: the header that the signature comes in."""
+    """Header that has the signature; with it and a secret, callbacks must be signed."""
     secret: SecretStr
-    """Of the HMAC of the raw body."""
+    """Key of the HMAC of the raw body."""
     algorithm: Literal["sha256"] = "sha256"
-    """Of the HMAC."""
+    """Hash function of the HMAC."""
     encoding: Literal["hex", "base64"] = "hex"
-    """Of the signature; `sha256=` before it is fine."""
+    """Encoding of the signature; a prefix `sha256=` is allowed."""
 
 
 class WebhookAccountSettings(AccountSettings):
-    """One account at a provider that settings alone describe."""
+    """An account at a generic webhook provider."""
 
     id: Pointer = None
-    """JSON pointer to the message id: `/data/id`; of a form's parameters, `/name`. Required."""
+    """JSON pointer to the message id: `/data/id`; for a form's parameter, `/name`. Required."""
     status: Pointer = None
-    """The same, to the status. Required; so is `STATUSES`, for there is no other table."""
+    """The same for the status. Required; so is `STATUSES`, because these providers have no built-in statuses."""
     error: Pointer = None
-    """The same, to the error code."""
+    """The same for the error code."""
     time: Pointer = None
-    """The same, to the provider's time."""
+    """The same for the provider's time."""
     details: Pointers = Field(default_factory=dict)
-    """Pointers to extras: `{"price":"/cost"}`; of `mccmnc`, `segments`, `price`, `network_id`, `tat`."""
+    """Pointers to further details: `{"price":"/cost"}`; any of `mccmnc`, `segments`, `price`, `network_id`, `tat`."""
     where: Choices = Field(default_factory=dict)
-    """Only callbacks with one of these values: `{"/event":["delivery"]}`; others are accepted and ignored."""
+    """Read only callbacks with one of these values: `{"/event":["delivery"]}`; others are accepted and ignored."""
     signature: SignatureSettings | None = None
 
     @field_validator("details")
     @classmethod
-    def _known(cls, details: dict[str, str]) -> dict[str, str]:
-        if strange := details.keys() - DETAIL_NAMES:
-            raise ValueError(f"{min(strange)!r} should be one of {', '.join(DETAIL_NAMES)}")
+    def _check_details(cls, details: dict[str, str]) -> dict[str, str]:
+        if unknown := details.keys() - DETAIL_NAMES:
+            raise ValueError(f"{min(unknown)!r} should be one of {', '.join(DETAIL_NAMES)}")
         return details
 
-    def missing(self) -> list[str]:
-        """The members that reading a callback needs and that aren't set."""
+    def list_missing(self) -> list[str]:
+        """List the settings that reading a callback requires and that aren't set."""
         needed = {"ID": self.id, "STATUS": self.status, "STATUSES": self.statuses}
         return [name for name, value in needed.items() if not value]
 
 
 class WebhookSettings(WebhookAccountSettings):
-    """The account `default` at such a provider, and others by name."""
+    """A generic webhook provider: the account `default`, and further accounts by name."""
 
     enabled: bool | None = None
     accounts: dict[str, WebhookAccountSettings] = Field(default_factory=dict)

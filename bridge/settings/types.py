@@ -1,8 +1,8 @@
-"""The kinds of value that settings have beyond text and numbers: durations, lists, tables, secrets; and their group."""
+"""The types of settings' values beyond text and numbers: durations, lists, tables, secrets. Also the groups' base."""
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,17 +11,19 @@ import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from bridge.core.delivery import Reason, Status, Verdict
+from bridge.core.json_pointer import is_pointer, parse_pointer
 from bridge.core.schedule import ALWAYS, FALLBACK
+from bridge.core.timestamps import parse_rfc3339
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 def parse_duration(value: object) -> int:
-    """A duration such as `90s`, `15m`, `47h` or `2d` in milliseconds.
+    """Parse a duration such as `90s`, `15m`, `47h` or `2d` to milliseconds.
 
     Raises:
-        ValueError: It isn't one.
+        ValueError: It isn't a duration.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -31,7 +33,7 @@ def parse_duration(value: object) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
-def _json(value: object, expected: type, what: str) -> Any:
+def _parse_json(value: object, expected: type, description: str) -> Any:
     if not isinstance(value, str | bytes):
         return value
     try:
@@ -39,41 +41,43 @@ def _json(value: object, expected: type, what: str) -> Any:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, expected):
-        raise ValueError(f"should be {what}")  # noqa: TRY004 - pydantic reads a ValueError
+        raise ValueError(f"should be {description}")  # noqa: TRY004 - pydantic handles only a ValueError
     return document
 
 
-def _listed(value: object) -> Any:
-    """A list written as JSON, or with commas."""
+def _parse_list(value: object) -> Any:
+    """Parse a list, written as JSON or with commas."""
     if isinstance(value, str) and not value.lstrip().startswith("["):
         return tuple(part.strip() for part in value.split(",") if part.strip())
-    return _json(value, list, "a list, as JSON or with commas")
+    return _parse_json(value, list, "a list, as JSON or with commas")
 
 
-def _table(value: object) -> Any:
-    return _json(value, dict, "a JSON object")
+def _parse_table(value: object) -> Any:
+    return _parse_json(value, dict, "a JSON object")
 
 
-def _pointer(value: object) -> Any:
-    if value is not None and not str(value).startswith("/"):
-        raise ValueError("should be a JSON pointer such as /data/id")
+def _check_pointer(value: object) -> Any:
+    if value is not None:
+        parse_pointer(str(value))
     return value
 
 
-def _pointers(value: object) -> Any:
-    """Our names, each with a pointer."""
-    return {name: _pointer(pointer) for name, pointer in _table(value).items()}
+def _parse_pointers(value: object) -> Any:
+    """Parse a table of JSON pointers."""
+    return {name: _check_pointer(pointer) for name, pointer in _parse_table(value).items()}
 
 
-def _choices(value: object) -> Any:
-    """Pointers, each with the values that may stand there."""
-    table = _table(value)
-    if not all(pointer.startswith("/") and isinstance(v, list | tuple) and v for pointer, v in table.items()):
+def _parse_choices(value: object) -> Any:
+    """Parse a table of JSON pointers, each with a list of allowed values."""
+    table = _parse_table(value)
+    if not all(
+        is_pointer(pointer) and isinstance(allowed, list | tuple) and allowed for pointer, allowed in table.items()
+    ):
         raise ValueError('should be a JSON object of pointers and lists such as {"/event":["delivery"]}')
     return {pointer: tuple(map(str, values)) for pointer, values in table.items()}
 
 
-def _zone(value: object) -> Any:
+def _parse_zone(value: object) -> Any:
     if not isinstance(value, str):
         return value
     try:
@@ -82,44 +86,45 @@ def _zone(value: object) -> Any:
         raise ValueError("should be a time zone such as UTC or Africa/Nairobi") from None
 
 
-def _networks(value: object) -> Any:
+def _parse_networks(value: object) -> Any:
     try:
-        return tuple(ip_network(part, strict=False) for part in _listed(value))
+        return tuple(ip_network(part, strict=False) for part in _parse_list(value))
     except ValueError:
         raise ValueError("should be a list of networks such as 192.0.2.0/24, with commas") from None
 
 
 SCHEDULES: Mapping[str, tuple[int, ...]] = {"fallback": FALLBACK, "always": ALWAYS, "never": ()}
+"""The named schedules of polls: ages in milliseconds."""
 
 
-def _schedule(value: object) -> Any:
+def _parse_poll_ages(value: object) -> Any:
     if not isinstance(value, str):
         return value
     if value in SCHEDULES:
         return SCHEDULES[value]
     try:
-        return tuple(sorted(parse_duration(part) for part in _listed(value)))
+        return tuple(sorted(parse_duration(part) for part in _parse_list(value)))
     except ValueError:
         raise ValueError("should be fallback, always, never, or a list of ages such as 1m,10m,1h") from None
 
 
 _SECRET = re.compile(r"[A-Za-z0-9_~.-]{16,}")
+"""A secret in a URL, which needs no escaping."""
 
 
-def _url_safe(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+def _check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if not all(_SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
-        raise ValueError("each should have at least 16 characters out of A-Z a-z 0-9 _ ~ . -")
+        raise ValueError("should be a list of secrets, each of at least 16 characters out of A-Z a-z 0-9 _ ~ . -")
     return secrets
 
 
-def _start(value: object) -> Any:
+def _parse_start(value: object) -> Any:
     if value in {"horizon", "earliest", "latest"}:
         return value
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError("should be horizon, earliest, latest, or a time such as 2026-01-31T12:00:00Z") from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+    milliseconds = parse_rfc3339(str(value))
+    if milliseconds is None:
+        raise ValueError("should be horizon, earliest, latest, or a time such as 2026-01-31T12:00:00Z")
+    return milliseconds
 
 
 _DEFAULT_REASONS: Mapping[Status, Reason] = {
@@ -131,35 +136,38 @@ _DEFAULT_REASONS: Mapping[Status, Reason] = {
 }
 
 
-def _verdict(word: str, meaning: Any) -> Verdict:
-    """One row of a status table: our status, or an object with status, reason and permanent."""
+def _parse_verdict(status_name: str, meaning: Any) -> Verdict:
+    """Parse the meaning of a provider's status: a `Status`, or an object with status, reason and permanent."""
     row = {"status": meaning} if isinstance(meaning, str) else meaning
     try:
         status = Status(row["status"])
         reason = Reason(row.get("reason", _DEFAULT_REASONS.get(status, Reason.NONE)))
         permanent = row.get("permanent")
-        known = row.keys() <= {"status", "reason", "permanent"}
+        valid = row.keys() <= {"status", "reason", "permanent"}
     except (KeyError, TypeError, ValueError, AttributeError):
-        known = False
-    if not known or not (permanent is None or isinstance(permanent, bool)):
+        valid = False
+    if not valid or not (permanent is None or isinstance(permanent, bool)):
         raise ValueError(
-            f"{word!r} should map to one of {', '.join(Status)}, or to an object of status, reason and permanent"
+            f"{status_name!r} should map to one of {', '.join(Status)}, or to an object of status, reason and permanent"
         )
     return Verdict(status, reason, permanent)
 
 
-def _statuses(value: object) -> Any:
-    return {word: m if isinstance(m, Verdict) else _verdict(word, m) for word, m in _table(value).items()}
+def _parse_statuses(value: object) -> Any:
+    return {
+        name: meaning if isinstance(meaning, Verdict) else _parse_verdict(name, meaning)
+        for name, meaning in _parse_table(value).items()
+    }
 
 
 class ValueForm(NamedTuple):
-    """What a kind of value looks like, for docs/settings.md."""
+    """How docs/settings.md describes a type of value."""
 
     form: str
 
 
 class Group(BaseModel):
-    """A group of settings: closed, so that a typing error is found, and silent about its values in errors."""
+    """A group of settings. It rejects unknown members, and keeps values, which may be secret, out of error messages."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -173,27 +181,31 @@ class Group(BaseModel):
 Port = Annotated[int, Field(ge=0, le=65535), ValueForm("port")]
 Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, BeforeValidator(parse_duration), ValueForm("duration")]
-"""Milliseconds."""
-Texts = Annotated[tuple[str, ...], BeforeValidator(_listed), ValueForm("list")]
-Table = Annotated[dict[str, str], BeforeValidator(_table), ValueForm("table")]
-Pointer = Annotated[str | None, BeforeValidator(_pointer), ValueForm("JSON pointer")]
-Pointers = Annotated[dict[str, str], BeforeValidator(_pointers), ValueForm("table")]
-Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_choices), ValueForm("table of lists")]
-Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_table), ValueForm("table of lists")]
-Zone = Annotated[tzinfo, BeforeValidator(_zone), ValueForm("time zone")]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks), ValueForm("list of networks")]
-Schedule = Annotated[
-    tuple[int, ...], BeforeValidator(_schedule), ValueForm("`fallback`, `always`, `never` or a list of durations")
+"""In milliseconds."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_parse_list), ValueForm("list")]
+Table = Annotated[dict[str, str], BeforeValidator(_parse_table), ValueForm("table")]
+Pointer = Annotated[str | None, BeforeValidator(_check_pointer), ValueForm("JSON pointer")]
+Pointers = Annotated[dict[str, str], BeforeValidator(_parse_pointers), ValueForm("table")]
+Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_choices), ValueForm("table of lists")]
+Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_parse_table), ValueForm("table of lists")]
+Zone = Annotated[tzinfo, BeforeValidator(_parse_zone), ValueForm("time zone")]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_networks), ValueForm("list of networks")
+]
+PollAges = Annotated[
+    tuple[int, ...],
+    BeforeValidator(_parse_poll_ages),
+    ValueForm("`fallback`, `always`, `never` or a list of durations"),
 ]
 Secrets = Annotated[
     tuple[SecretStr, ...],
-    BeforeValidator(_listed),
-    AfterValidator(_url_safe),
+    BeforeValidator(_parse_list),
+    AfterValidator(_check_secrets),
     ValueForm("secret: a list, each at least 16 of `A-Z a-z 0-9 _ ~ . -`"),
 ]
-Statuses = Annotated[dict[str, Any], BeforeValidator(_statuses), ValueForm("table")]
+Statuses = Annotated[dict[str, Any], BeforeValidator(_parse_statuses), ValueForm("table")]
 Start = Annotated[
     Literal["horizon", "earliest", "latest"] | int,
-    BeforeValidator(_start),
+    BeforeValidator(_parse_start),
     ValueForm("`horizon`, `earliest`, `latest` or a time"),
 ]

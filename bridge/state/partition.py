@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from rocksdict import WriteBatch
 
 from bridge.clock import now_ms
-from bridge.core.attempt import Followed, Parked, timer_at
-from bridge.core.entries import full_account_of, provider_of
+from bridge.core.attempt import Followed, Parked, compute_timer
+from bridge.core.entries import extract_full_account, extract_provider
 from bridge.core.schedule import Schedule
 from bridge.state.column_family import ColumnFamily
 from bridge.state.keys import (
@@ -87,7 +87,7 @@ class PartitionStore:
         found: dict[str, int] = {}
         for key, known in zip(keys, self.get(keys), strict=True):
             if known and isinstance(known.state, Followed):
-                found.setdefault(provider_of(key), known.state.starts_at)
+                found.setdefault(extract_provider(key), known.state.starts_at)
         return found
 
     def pending(
@@ -147,10 +147,10 @@ class PartitionStore:
         known = parse_value(value)
         if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
             batch = self._column.batch()
-            del batch[poll_index(full_account_of(key)) + DUE.pack(due) + key.encode()]
+            del batch[poll_index(extract_full_account(key)) + DUE.pack(due) + key.encode()]
             self._column.write(batch)
             return None
-        self._move_poll(key, known, value, self._schedule.next_poll(key, known.state, now))
+        self._move_poll(key, known, value, self._schedule.find_next_poll(key, known.state, now))
         return known
 
     def postpone_poll(self, key: str, at: int, now: int) -> None:
@@ -182,7 +182,7 @@ class PartitionStore:
             self._column.write(batch)
 
     def _move_poll(self, key: str, known: StoredAttempt, value: bytes, poll: int) -> None:
-        raw, kind, batch = key.encode(), poll_index(full_account_of(key)), self._column.batch()
+        raw, kind, batch = key.encode(), poll_index(extract_full_account(key)), self._column.batch()
         if known.poll:
             del batch[kind + DUE.pack(known.poll) + raw]
         batch[STATE + raw] = DUES.pack(known.timer, poll) + value[DUES.size :]
@@ -213,7 +213,7 @@ class PartitionStore:
             self._count(change.key, before.state, -1)
         if after:
             self._count(change.key, after, 1)
-            timer, poll = timer_at(after, self._schedule.policy), self._poll(change.key, before, after)
+            timer, poll = compute_timer(after, self._schedule.policy), self._poll(change.key, before, after)
             batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
             new = _indexed(change.key, after, timer, poll)
         else:
@@ -233,7 +233,7 @@ class PartitionStore:
         if before and isinstance(before.state, Followed):
             return before.poll
         # A poll whose time has passed meanwhile is due now.
-        return self._schedule.next_poll(key, after, after.starts_at - 1)
+        return self._schedule.find_next_poll(key, after, after.starts_at - 1)
 
     def _index(self, batch: WriteBatch, kind: bytes, due: int, raw: bytes) -> None:
         batch[kind + DUE.pack(due) + raw] = b""
@@ -244,7 +244,7 @@ class PartitionStore:
         if isinstance(state, Parked):
             self.parked += change
         elif state.final_at is None:
-            self.followed[provider_of(key)] += change
+            self.followed[extract_provider(key)] += change
 
     def _read_meta(self) -> PartitionMeta | None:
         meta = decode_meta(self._column.get(META))
@@ -254,5 +254,5 @@ class PartitionStore:
 def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
     """The entries of an attempt in the indexes of times."""
     if poll:
-        return (timer_index(state), timer), (poll_index(full_account_of(key)), poll)
+        return (timer_index(state), timer), (poll_index(extract_full_account(key)), poll)
     return ((timer_index(state), timer),)

@@ -44,8 +44,8 @@ async def _check_account(
     client: httpx.AsyncClient, account: ProviderAccount, polls: PollSettings, subject: str
 ) -> tuple[CheckFinding, CheckFinding | None]:
     unknown_id = str(uuid4())
-    question = polls.dialect.poll_request(unknown_id)
-    place = account.variable("")
+    question = polls.dialect.build_poll_request(unknown_id)
+    place = account.name_variable("")
     began = time.time()
     try:
         response = await client.request(
@@ -53,7 +53,7 @@ async def _check_account(
             question.url,
             headers=dict(question.headers),
             content=question.body,
-            timeout=polls.timeout / 1000,
+            timeout=polls.timeout_ms / 1000,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         # The error's text may hold the URL, which holds no secret; its type says enough.

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from bridge.accounts import build_accounts
 from bridge.clock import now_ms
-from bridge.core.delivery import format_rfc3339
 from bridge.core.entries import Sent
 from bridge.core.errors import ConfigurationError, PoisonMessageError
+from bridge.core.timestamps import format_rfc3339
 from bridge.intake.field_mapping import SourceEvent, decode_event
 from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.privacy import Privacy
@@ -55,7 +55,7 @@ def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCo
         _show(members, f"goes to the dead letters as {poison.reason.value}: {poison.error}", None, as_json=as_json)
         return ExitCode.WRONG
     if isinstance(outcome, SkipReason):
-        verdict = f"is skipped: SENT__WHERE turns it down at {reader.mapping.unwanted(event)}"
+        verdict = f"is skipped: SENT__WHERE turns it down at {reader.mapping.find_mismatch(event)}"
         _show(members, verdict, None, as_json=as_json)
         return ExitCode.WRONG
     _show(members, "is followed", outcome, as_json=as_json)
@@ -64,7 +64,7 @@ def explain_sample(settings: Settings, sample: Path, *, as_json: bool) -> ExitCo
 
 def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
     """List every member of `sms.sent`, and what an event has for it."""
-    sources, mapped = reader.mapping.sources(event), reader.mapping.mapped(event)
+    sources, mapped = reader.mapping.find_sources(event), reader.mapping.map(event)
     wrong = reader.find_violations(mapped)
     known = load_schema("sms.sent.v1")
     found = []
@@ -73,9 +73,9 @@ def list_members(reader: SentParser, event: SourceEvent) -> list[SampleMember]:
         there = source is not None and source.value is not None
         violation = next((text for where, text in wrong.items() if where.split("/")[0] == name), None)
         if not there and name in known["required"]:
-            looked = source.place if source else name
+            looked = source.origin if source else name
             violation = f"is required; looked for at {looked}; SENT__FIELDS or SENT__CONSTANTS say where it is"
-        place = source.place if source else None
+        place = source.origin if source else None
         found.append(SampleMember(name, place, source.value if source else None, mapped.get(name), violation))
     return found
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, SecretStr
 
 from bridge.core.delivery import Reason, Verdict
 from bridge.settings.model import PREFIX, Settings
-from bridge.settings.types import Duration, Schedule
+from bridge.settings.types import Duration, PollAges
 from bridge.text import format_duration
 from bridge.tools.check_finding import CheckFinding, ok
 
 HIDDEN = "set"
-TIMED = {getattr(one, "func", None) for kind in (Duration, Schedule) for one in get_args(kind)} - {None}
+TIMED = {getattr(one, "func", None) for kind in (Duration, PollAges) for one in get_args(kind)} - {None}
 
 
 def check_settings(settings: Settings) -> Iterator[CheckFinding]:

@@ -8,8 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bridge.core.delivery import OUTCOMES, format_rfc3339
+from bridge.core.delivery import OUTCOMES
 from bridge.core.entries import Report, Sent
+from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
 from bridge.history.document import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult

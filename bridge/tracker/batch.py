@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from bridge.core.attempt import Followed, Parked, Policy, State
-from bridge.core.entries import Entry, Report, Sent, full_account_of, provider_of
+from bridge.core.entries import Entry, Report, Sent, extract_full_account, extract_provider
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
@@ -83,9 +83,9 @@ class Batch:
                 folded = _reject_failed(error, key, None, -1)
             self._add(key, state, folded)
             if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
-                self.outcomes[provider_of(key), "deadline", FoldOutcome.PUBLISHED.value] += 1
+                self.outcomes[extract_provider(key), "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
-                self.outcomes[provider_of(key), "callback", FoldOutcome.UNMATCHED.value] += 1
+                self.outcomes[extract_provider(key), "callback", FoldOutcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
         """Give up parked reports that exceed the limit."""
@@ -128,7 +128,7 @@ class Batch:
         if folded.rejections:
             value = entry.raw.encode() if isinstance(entry, Report) else None
             origin = entry.origin if isinstance(entry, Sent) else None
-            full_account = full_account_of(key)
+            full_account = extract_full_account(key)
             self.dead_letters += [PendingDeadLetter(one, full_account, value, origin) for one in folded.rejections]
 
     def _count(self, entry: Entry, folded: FoldResult) -> None:

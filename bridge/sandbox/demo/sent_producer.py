@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from bridge.core.delivery import format_rfc3339
+from bridge.core.timestamps import format_rfc3339
 from bridge.sandbox.demo.verification import ExpectedResult
 from bridge.sandbox.simulator.server import Simulator
 

@@ -1,4 +1,4 @@
-"""What the sender's topic holds: good events are followed, bad ones kept with a reason, and the partition goes on."""
+"""Records of the sent topic: valid events are followed, invalid ones become dead letters, and intake continues."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
 async def test_bad_sent_event_becomes_a_dead_letter(
     bridge: Bridge, what: str, reason: str, members: dict[str, Any]
 ) -> None:
-    """The original bytes and key are in the dead letters, with where they came from; the next event is followed."""
+    """The dead letter has the original bytes, key and position; the next event is followed."""
     bad, good = message(), message()
     value = json.dumps(bad.sent(**members), indent=1, ensure_ascii=False).encode()
     if members.get("message_id", "") is None:
@@ -50,14 +50,14 @@ async def test_bad_sent_event_becomes_a_dead_letter(
 
 @pytest.mark.parametrize("value", [b"not JSON", b"", b"[1]", b'"text"', b"\xff\xfe", b'{"message_id":'])
 async def test_what_isnt_json_is_malformed(bridge: Bridge, value: bytes) -> None:
-    """Its bytes are kept as they were."""
+    """The dead letter has the original bytes."""
     sent = await bridge.topics.publish(value, key="k")
     letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
     assert (letter.headers["reason"], letter.value, letter.key) == ("malformed", value, b"k")
 
 
 async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
-    """A second message with the same provider's id is a conflict: kept, and the first one's story goes on."""
+    """A second message with the same provider's id is a conflict: it becomes a dead letter, and the first continues."""
     one = await bridge.followed()
     thief = json.dumps(one.sent(message_id="m-thief")).encode()
     await bridge.topics.publish(thief, key="m-thief")
@@ -69,7 +69,7 @@ async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
 
 
 async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None:
-    """Senders repeat themselves, before and after the end."""
+    """A repeated sent event is ignored, before and after the end."""
     one = await bridge.followed()
     await bridge.send(one)
     await bridge.tell(one, "delivered")
@@ -81,7 +81,7 @@ async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None
 
 
 async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) -> None:
-    """What can't be carried on is a dead letter, whole; its neighbours are followed."""
+    """An event that is too large becomes a complete dead letter; its neighbours are followed."""
     large, good = message(), message()
     value = json.dumps(large.sent(metadata={"x": "y" * 700_000})).encode()
     await bridge.topics.publish_all([value, good.sent()], key=large.message_id)
@@ -92,7 +92,7 @@ async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) ->
 
 
 async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> None:
-    """Close to the limit is still within it, for the journal, the state and each event."""
+    """An event just below the limit fits in the journal, the state and each delivery event."""
     one = message()
     await bridge.send(one, metadata={"x": "\u00fc" * 200_000})
     await bridge.tell(one, "sent", "delivered")
@@ -101,7 +101,7 @@ async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> 
 
 
 async def test_tombstones_are_skipped(bridge: Bridge) -> None:
-    """A null value is no message; it is counted, and no dead letter."""
+    """A null value is counted as skipped, and doesn't become a dead letter."""
     name = 'sms_bridge_sent_skipped_total{reason="tombstone"}'
     before, letters = await bridge.service.sample(name), len(bridge.topics.letters)
     await bridge.topics.publish(None, key="gone")
@@ -111,18 +111,18 @@ async def test_tombstones_are_skipped(bridge: Bridge) -> None:
 
 
 async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -> None:
-    """Optional members may be null, and members that nobody here knows may be there."""
+    """Optional members may be null, and unknown members are allowed."""
     one = message()
     event = one.sent() | dict.fromkeys(("account", "recipient", "sender", "scheduled_at", "give_up_at", "metadata"))
     await bridge.topics.publish({**event, "campaign": {"deep": [1, 2]}})
     await bridge.tell(one, "delivered")
-    [found] = await bridge.events(one)
-    event = found.document
+    [delivered] = await bridge.events(one)
+    event = delivered.document
     assert (event["account"], event["recipient"], event["sender"], event["metadata"]) == ("default", None, None, {})
 
 
 async def test_ids_as_numbers_are_their_digits(bridge: Bridge) -> None:
-    """Both ids may be JSON integers; events hold them as text."""
+    """Both ids may be JSON integers; events have them as text."""
     one = message(message_id=str(2**63 + 5))
     await bridge.topics.publish(
         one.sent(message_id=int(one.message_id), provider_message_id=int(one.provider_message_id))
@@ -155,7 +155,7 @@ async def test_times_of_any_zone_are_written_in_utc(bridge: Bridge) -> None:
 
 
 async def test_intake_begins_at_the_horizon(bridge: Bridge) -> None:
-    """With nothing committed, older events than the time to give up aren't read; younger ones are."""
+    """Without committed offsets, only events younger than the give-up time are read."""
     await bridge.tell(RECENT, "delivered")
     assert [e["status"] for e in await bridge.events(RECENT)] == ["delivered"]
     await bridge.topics.settled()

@@ -1,4 +1,4 @@
-"""Callbacks become events: read in every shape a provider has, once, in order."""
+"""Callbacks become events: in every format of a provider, once, in order."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
@@ -10,24 +10,24 @@ from tests.support.service.bridge import Bridge, message, signature, webhook
 
 
 def provider_clock(ago: timedelta = timedelta()) -> tuple[str, str]:
-    """A time as providers write it, and as events do."""
+    """Write a time as providers do, and as events do."""
     moment = (datetime.now(UTC) - ago).replace(microsecond=0)
     return f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridge: Bridge) -> None:
-    """Every member of the event is what the sender and the provider said."""
+    """Every member of the event has the sender's or the provider's value."""
     written, expected = provider_clock()
     one = message(age=timedelta(seconds=90))
     await bridge.followed(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
     assert await bridge.report(one, "delivered", err="000", timestamp=written) == 200
     [event] = await bridge.events(one)
-    found = event.document
-    assert found.pop("latency_seconds") == pytest.approx(90, abs=2)
-    observed = found.pop("observed_at")
+    document = event.document
+    assert document.pop("latency_seconds") == pytest.approx(90, abs=2)
+    observed = document.pop("observed_at")
     assert abs(datetime.fromisoformat(observed) - datetime.now(UTC)) < timedelta(seconds=30)
-    del found["event_id"]
-    assert found == {
+    del document["event_id"]
+    assert document == {
         **one._asdict(),
         "sent_at": one.sent_at.replace("+00:00", "Z"),
         "recipient": "+374 10 000000",
@@ -51,7 +51,7 @@ async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridg
 
 
 async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
-    """The classic callback may come as a form, too."""
+    """A classic callback may also be a form."""
     one = await bridge.followed()
     form = {"uuid": one.provider_message_id, "stat": "Failed", "error_code": "011"}
     response = await bridge.client.post(bridge.url("dexatel"), data=form)
@@ -64,7 +64,7 @@ async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
 
 @pytest.mark.parametrize("form", ["hex", "base64"])
 async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
-    """A signature over the raw body opens the door, in either notation; extras are passed on verbatim."""
+    """The signature of the raw body is accepted in both encodings; details are published unchanged."""
     one = await bridge.followed(message(account="signed"))
     body = webhook(one, "EXPIRED", mccmnc="28301", price=0.0125, segments=2)
     digest = signature(WEBHOOK_SECRET, body)
@@ -80,7 +80,7 @@ async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
 
 
 async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) -> None:
-    """Without the right signature the answer is 401, and nothing of it is kept."""
+    """Without the right signature, the response is 401, and nothing is kept."""
     one = await bridge.followed(message(account="signed"))
     body = webhook(one)
     for wrong in ("", "0" * 64, signature("another secret", body).hex(), signature(WEBHOOK_SECRET, body + b" ").hex()):
@@ -94,7 +94,7 @@ async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) 
 
 @pytest.mark.parametrize("shape", ["json", "form"])
 async def test_a_speedocom_callback_becomes_one_event(bridge: Bridge, shape: str) -> None:
-    """JSON and form say the same; how long it took is passed on."""
+    """JSON and form have the same result; the turnaround is published."""
     written, expected = provider_clock()
     one = await bridge.followed(message("speedocom"))
     members = {
@@ -149,32 +149,32 @@ MAPPING = [
 
 
 async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Bridge) -> None:
-    """Status, permanence and reason of each word that is known; the word itself is passed on as it came."""
+    """Every known status has its meaning, permanence and reason; its original spelling is published."""
     messages = [message(provider) for provider, *_ in MAPPING]
     await bridge.topics.publish_all([one.sent() for one in messages])
     for one, (_, word, *_) in zip(messages, MAPPING, strict=True):
         await bridge.tell(one, word)
     for one, (provider, word, status, permanent, reason) in zip(messages, MAPPING, strict=True):
         [event] = await bridge.events(one)
-        found = (provider, event["provider_status"], event["status"], event["permanent"], event["reason"])
-        assert found == (provider, word, status, permanent, reason)
+        published = (provider, event["provider_status"], event["status"], event["permanent"], event["reason"])
+        assert published == (provider, word, status, permanent, reason)
 
 
 @pytest.mark.parametrize(("provider", "word"), [("dexatel", "received"), ("speedocom", "Teleported")])
 async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, word: str) -> None:
-    """It is no status: the attempt goes on, and whoever looks finds the word in the log and in the journal."""
+    """The attempt continues; the log and the journal have the unmapped status."""
     one = await bridge.followed(message(provider))
     await bridge.tell(one, word)
     await bridge.tell(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
     [event] = await bridge.events(one)
     assert event["status"] == "delivered"
-    said = [e for e in bridge.topics.entries if e["type"] == "report" and e["provider_status"] == word]
-    assert [e["status"] for e in said if e["provider_message_id"] == one.provider_message_id] == [None]
+    reports = [e for e in bridge.topics.entries if e["type"] == "report" and e["provider_status"] == word]
+    assert [e["status"] for e in reports if e["provider_message_id"] == one.provider_message_id] == [None]
     assert word in bridge.service.log
 
 
 async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
-    """A provider that repeats itself doesn't repeat our event."""
+    """Repeated callbacks don't repeat the event."""
     one = await bridge.followed()
     await bridge.tell(one, *["delivered"] * 5)
     await bridge.topics.settled()
@@ -185,7 +185,7 @@ async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
 
 
 async def test_out_of_order_reports_are_published_in_order(bridge: Bridge) -> None:
-    """Nothing moves back; what is final is overruled only by a delivery, which says whom it corrects."""
+    """No status goes back; only delivered corrects a final status, and names the event that it corrects."""
     one = await bridge.followed()
     await bridge.tell(one, "pending", "sent", "pending", "failed", "sent", "delivered")
     await bridge.topics.settled()

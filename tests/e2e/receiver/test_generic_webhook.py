@@ -1,4 +1,4 @@
-"""A provider that settings alone describe is followed, called back and published like the others."""
+"""A provider that settings alone describe works like the others."""
 
 import hmac
 import json
@@ -14,15 +14,15 @@ from tests.support.service.fleet import Fleet
 async def test_a_provider_by_settings_is_served_like_another(
     fleet: Fleet, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    """Sent events with its name are followed, its callbacks are read as described, and every attempt has an end."""
+    """Its sent events are followed, its callbacks are parsed as described, and every attempt ends."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY, **ACME}) as service:
         bridge = Bridge(service, topics, client, {("acme-sms", "default"): ACME_SECRET})
         one = await bridge.followed(message("acme-sms", provider_message_id="00042"))
         silent = await bridge.send(message("acme-sms", "brief"))
 
         async def call(state: str, event: str = "dlr", key: str = ACME_KEY, method: str = "POST") -> int:
-            said = {"id": one.provider_message_id, "state": state, "done": "2026-01-31 15:00:00"}
-            body = json.dumps({"event": event, "message": said}).encode()
+            details = {"id": one.provider_message_id, "state": state, "done": "2026-01-31 15:00:00"}
+            body = json.dumps({"event": event, "message": details}).encode()
             headers = {
                 "content-type": "application/json",
                 "x-acme-signature": hmac.digest(key.encode(), body, "sha256").hex(),

@@ -1,4 +1,4 @@
-"""The public listener among strangers: slow ones, talkative ones, many at once; and over TLS."""
+"""The public listener with hostile clients: slow ones, large requests, many at once; and over TLS."""
 
 import asyncio
 import ssl
@@ -21,13 +21,13 @@ LORISES = 500
 
 @pytest_asyncio.fixture(scope="module")
 async def walled(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """A bridge with callbacks alone."""
+    """A bridge that only receives callbacks."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         yield Bridge(service, topics, client, SECRETS)
 
 
 class Connection:
-    """A connection on which a test says what it likes."""
+    """A connection on which a test sends raw bytes."""
 
     def __init__(self, bridge: Bridge, tls: ssl.SSLContext | None = None) -> None:
         self._port, self._tls = int(bridge.service.url.rpartition(":")[2]), tls
@@ -40,12 +40,12 @@ class Connection:
         self._writer.close()
 
     async def say(self, words: bytes) -> None:
-        """Send something."""
+        """Send bytes."""
         self._writer.write(words)
         await self._writer.drain()
 
     async def status(self) -> int:
-        """The next answer's status; its body is read."""
+        """Read the next response, and return its status."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)
         lines = head.decode().lower().split("\r\n")
         length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), 0)
@@ -54,18 +54,18 @@ class Connection:
 
 
 def post(path: str, body: bytes, length: int | None = None) -> bytes:
-    """A request as it goes over the wire."""
+    """Encode a request."""
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body) if length is None else length}\r\n\r\n".encode() + body
 
 
 def path_of(bridge: Bridge, provider: str) -> str:
-    """The path of a provider's callbacks."""
+    """Return the path of a provider's callbacks."""
     return bridge.url(provider).removeprefix(bridge.service.url)
 
 
 async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridge) -> None:
-    """Hundreds who never finish their headers or their body: a callback among them is taken at once."""
+    """Hundreds of clients never finish their headers or body; a callback among them is accepted at once."""
     ones = [await walled.followed() for _ in range(5)]
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(Connection(walled)) for _ in range(LORISES)]
@@ -85,7 +85,7 @@ async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridg
 
 
 async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Where one provider's calls take all the places that it has, it is told to come back; the other isn't."""
+    """If one provider's callbacks reach the limit, they are answered 503; those of the other provider are not."""
     few = {**CALLBACKS_ONLY, "HTTP__MAX_WAITING": "2"}
     async with fleet.topics() as topics, fleet.running({**topics.settings, **few}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
@@ -104,7 +104,7 @@ async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet,
 
 
 async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
-    """Nobody fills the memory with a head that doesn't end; what a provider could say fits."""
+    """An endless head is rejected; a head as long as a provider might send is accepted."""
     path = path_of(walled, "dexatel")
     for head in (
         f"GET {path}?x={'y' * 70_000} HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -120,17 +120,17 @@ async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
 
 
 async def test_a_connection_is_kept_and_never_out_of_step(walled: Bridge) -> None:
-    """Answers belong to their requests, also where a body was never read."""
+    """Each response belongs to its request, also if a body was never read."""
     one = await walled.followed(message("speedocom"))
-    said = b'{"messageid":"%s","description":"Queued"}' % one.provider_message_id.encode()
-    right = post(path_of(walled, "speedocom"), said)
+    body = b'{"messageid":"%s","description":"Queued"}' % one.provider_message_id.encode()
+    right = post(path_of(walled, "speedocom"), body)
     async with Connection(walled) as kept:
         for request, status in ((right, 200), (b"GET /none HTTP/1.1\r\nhost: x\r\n\r\n", 404), (right, 200)):
             await kept.say(request)
             assert await kept.status() == status
         await kept.say(right + right)  # before the first answer
         assert [await kept.status(), await kept.status()] == [200, 200]
-        # A body that looks like a request, under a secret that is wrong: it is nobody's request.
+        # A body that looks like a request, with a wrong secret, is not treated as a request.
         await kept.say(post("/dlr/speedocom/a-wrong-secret-0123", right))
         assert await kept.status() == 404
         await kept.say(b"GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
@@ -140,7 +140,7 @@ async def test_a_connection_is_kept_and_never_out_of_step(walled: Bridge) -> Non
 
 
 async def test_callbacks_come_over_tls(fleet: Fleet, tmp_path: Path) -> None:
-    """With a certificate only TLS is spoken, 1.2 too; a callback in the clear gets nowhere."""
+    """With a certificate, only TLS is accepted, also 1.2; a callback without TLS fails."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"

@@ -1,4 +1,4 @@
-"""Providers' times, as events have them; and a zone that is set wrongly is noticed."""
+"""Providers' times in events, and the detection of a wrong time zone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +10,8 @@ from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
 
 
-async def test_a_duration_says_when_and_a_wrong_zone_is_told_once(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Times three hours off are implausible, yet the turn-around tells; one warning names the setting to change."""
+async def test_a_turnaround_counts_and_a_wrong_zone_is_reported_once(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Times three hours off are implausible, so the turnaround counts; one warning names the setting to change."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
         one = await bridge.followed(message("speedocom", age=timedelta(minutes=5)))

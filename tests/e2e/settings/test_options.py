@@ -1,4 +1,4 @@
-"""Settings that change what comes in and what goes out: another shape of sent events, ends alone, no numbers."""
+"""Settings that change input and output: another format of sent events, final events only, no phone numbers."""
 
 import hmac
 import json
@@ -19,11 +19,11 @@ from tests.support.service.topics import Topics
 HASH_KEY = "the-key-of-the-hashes-0123456789"
 NUMBER = "+374 (10) 000-017"
 EARLY = message()
-"""A sent event that is there before the bridges of this module begin."""
+"""A sent event that is published before the bridges of this module start."""
 
 
 def foreign(one: Message, kind: str = "sms.sent", **data: Any) -> dict[str, Any]:
-    """A sent event as another team writes it."""
+    """Write a sent event in another team's format."""
     return {
         "type": kind,
         "data": {
@@ -57,7 +57,7 @@ SHAPE = {
 
 @pytest_asyncio.fixture(scope="module")
 async def other(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """A bridge that reads another shape from two topics, publishes ends alone, and hashes phone numbers."""
+    """A bridge that reads another format from two topics, publishes final events only, and hashes phone numbers."""
     async with fleet.topics(sent=("sent-a", "sent-b"), interim=False) as topics:
         await topics.publish(foreign(EARLY), at=1)
         settings = {
@@ -75,7 +75,7 @@ async def other(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge
 
 
 async def test_another_shape_is_read_as_the_settings_say(other: Bridge) -> None:
-    """Their names, their providers, their nesting; from each of their topics."""
+    """With other names, providers and nesting, from each of the topics."""
     messages = [message(), message("speedocom")]
     for topic, one in zip(other.topics.sent, messages, strict=True):
         await other.topics.publish(foreign(one), topic=topic)
@@ -87,7 +87,7 @@ async def test_another_shape_is_read_as_the_settings_say(other: Bridge) -> None:
 
 
 async def test_confluents_framing_is_taken_off(other: Bridge) -> None:
-    """A zero byte and a schema id before the JSON are no part of it."""
+    """A zero byte and a schema id before the JSON are skipped."""
     one = message()
     await other.topics.publish(b"\x00\x00\x00\x01\x02" + json.dumps(foreign(one)).encode())
     await other.tell(one, "delivered")
@@ -95,7 +95,7 @@ async def test_confluents_framing_is_taken_off(other: Bridge) -> None:
 
 
 async def test_events_of_another_kind_are_skipped_and_counted(other: Bridge) -> None:
-    """They aren't ours: no dead letter, and the next one is read."""
+    """They don't become dead letters, and the next event is read."""
     name = 'sms_bridge_sent_skipped_total{reason="filtered"}'
     before = await other.service.sample(name)
     skipped, one = message(), message()
@@ -110,13 +110,13 @@ async def test_events_of_another_kind_are_skipped_and_counted(other: Bridge) -> 
 
 
 async def test_earliest_begins_at_the_beginning(other: Bridge) -> None:
-    """Even what was written in 1970, as long as its end lies ahead."""
+    """Even a record written in 1970 is read, as long as its deadline is in the future."""
     await other.tell(EARLY, "delivered")
     await other.events(EARLY)
 
 
 async def test_ends_alone_are_published_when_only_they_are_wanted(other: Bridge) -> None:
-    """EMIT=final withholds the rest, and numbers what remains without gaps."""
+    """EMIT=final withholds interim events; the sequence has no gaps."""
     one = message()
     await other.topics.publish(foreign(one))
     await other.tell(one, "pending", "sent", "failed", "delivered")
@@ -128,7 +128,7 @@ async def test_ends_alone_are_published_when_only_they_are_wanted(other: Bridge)
 
 
 async def test_shared_account_only_counts_unmatched_reports(other: Bridge) -> None:
-    """UNMATCHED=count: whose messages they are is known elsewhere."""
+    """UNMATCHED=count: another system knows these messages."""
     one = message()
 
     async def unmatched() -> bool:
@@ -147,7 +147,7 @@ async def test_shared_account_only_counts_unmatched_reports(other: Bridge) -> No
 
 
 async def test_hashed_number_is_stable_and_never_in_the_clear(other: Bridge) -> None:
-    """Events hold the HMAC of the digits; the journal, which keeps the provider's words, has no number either."""
+    """Events have the HMAC of the digits; the original text in the journal has no number either."""
     one = message()
     await other.topics.publish(foreign(one))
     query = {"id": one.provider_message_id, "status": "delivered", "to": "37410000017", "note": "kept"}
@@ -161,14 +161,14 @@ async def test_hashed_number_is_stable_and_never_in_the_clear(other: Bridge) -> 
 
 @pytest.fixture(scope="module")
 def unpublished() -> Message:
-    """A message that was sent before the bridge that begins at the end."""
+    """A message that was sent before a bridge that starts at the end."""
     return message()
 
 
 async def test_latest_begins_at_the_end_and_dropped_numbers_are_nowhere(
     fleet: Fleet, client: httpx.AsyncClient, unpublished: Message
 ) -> None:
-    """START=latest skips what was there; PRIVACY=drop keeps no number; too many early reports are dead letters."""
+    """START=latest skips existing records; PRIVACY=drop keeps no number; too many early reports become dead letters."""
     async with fleet.topics() as topics:
         await topics.publish(unpublished.sent())
         settings = {
@@ -232,7 +232,7 @@ async def _overflows(bridge: Bridge) -> None:
 async def _ignores_what_a_stranger_forwards(bridge: Bridge) -> None:
     query = {"ref": uuid4().hex, "status": "received"}
     headers = {"x-forwarded-for": "198.51.100.1"}
-    # Nobody is trusted to speak for others, so that the caller is who it is: on the list.
+    # No proxy is trusted, so the client's address is the peer's, which is allowed.
     answer = await bridge.client.get(bridge.url("dexatel"), params=query, headers=headers)
     assert answer.status_code == 200
 
@@ -242,7 +242,7 @@ def _entries(topics: Topics, one: Message) -> list[Any]:
 
 
 def _assert_no_number(topics: Topics, one: Message) -> None:
-    """No record of this message holds the number, in whichever notation."""
+    """Check that no record of this message has the number, in any notation."""
     for record in (*_entries(topics, one), *topics.story(*one.attempt)):
         digits = "".join(filter(str.isdigit, (record.value or b"").decode()))
         assert "37410000017" not in digits

@@ -1,4 +1,4 @@
-"""A bridge that can't work as it is set up doesn't start: one line names what is wrong, and the exit code is 1."""
+"""A bridge with wrong settings doesn't start: one line names what is wrong, and the exit code is 1."""
 
 import asyncio
 import socket
@@ -25,7 +25,7 @@ NOWHERE = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", **CALLBACKS_ONLY}
 
 
 async def line_of(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
-    """The one line that a service says which doesn't start."""
+    """Start a service that must not start, and return its one line."""
     code, lines = await refused(settings, folder, *arguments)
     assert code == 1, lines
     [line] = lines
@@ -62,21 +62,23 @@ SETTINGS: dict[str, tuple[dict[str, str | None], str]] = {
 
 
 async def test_every_wrong_setting_is_named_in_one_line(tmp_path: Path) -> None:
-    """Whoever sets it up reads which variable to mend, and no secret."""
+    """The line names the variable to correct, and has no secret."""
     slots = asyncio.Semaphore(3)
 
-    async def said(number: int, changes: Mapping[str, str | None]) -> str:
+    async def start_and_read(number: int, changes: Mapping[str, str | None]) -> str:
         settings = {name: value for name, value in {**NOWHERE, **changes}.items() if value is not None}
         async with slots:
             return await line_of(settings, tmp_path / str(number))
 
-    lines = await asyncio.gather(*(said(number, changes) for number, (changes, _) in enumerate(SETTINGS.values())))
+    lines = await asyncio.gather(
+        *(start_and_read(number, changes) for number, (changes, _) in enumerate(SETTINGS.values()))
+    )
     unnamed = {what: line for (what, (_, name)), line in zip(SETTINGS.items(), lines, strict=True) if name not in line}
     assert not unnamed
 
 
 async def test_several_wrong_settings_are_a_line_each(tmp_path: Path) -> None:
-    """Nobody has to start it five times to find five mistakes."""
+    """One start shows all mistakes."""
     code, lines = await refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
     assert code == 1
     assert {line.split()[1] for line in lines} == {"SMS_BRIDGE_HTTP__PORT", "SMS_BRIDGE_FOLLOW__EMIT"}
@@ -84,7 +86,7 @@ async def test_several_wrong_settings_are_a_line_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("roles", ["poll", "fly", ""])
 async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> None:
-    """A role nobody knows, or polls without the state that they need."""
+    """An unknown role is rejected, and so are polls without the state that they require."""
     code, lines = await refused(NOWHERE, tmp_path, "--roles", roles)
     assert code != 0
     assert "roles" in "\n".join(lines)
@@ -93,7 +95,7 @@ async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> Non
 
 @pytest.mark.parametrize("shared", [False, True])
 async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool) -> None:  # noqa: FBT001 - a parameter
-    """Of either listener; also when its owner would share it, as another bridge would."""
+    """For both listeners, and also if the other process shares the port, as another bridge would."""
     async with fleet.topics() as topics:
         with socket.create_server(("127.0.0.1", 0), reuse_port=shared) as taken:
             port = taken.getsockname()[1]
@@ -106,7 +108,7 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool
 
 
 async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
-    """Callbacks would be answered by the status page, now and then."""
+    """Otherwise the status page would answer some of the callbacks."""
     async with fleet.topics() as topics:
         at = {"HTTP__PORT": str(free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
         at["ADMIN__PORT"] = at["HTTP__PORT"]
@@ -114,7 +116,7 @@ async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Pa
 
 
 async def test_the_senders_topic_is_never_made(fleet: Fleet, tmp_path: Path) -> None:
-    """Missing, it is named: its owner has to make it, and we must not."""
+    """A missing topic is named: its owner has to create it, not the bridge."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__SENT": f"{topics.sent[0]},{topics.group}.nowhere"}
         line = await line_of(settings, tmp_path)
@@ -124,7 +126,7 @@ async def test_the_senders_topic_is_never_made(fleet: Fleet, tmp_path: Path) -> 
 
 
 async def test_topics_that_must_not_be_made_are_named(fleet: Fleet, tmp_path: Path) -> None:
-    """With CREATE_TOPICS off, what is missing is for the operator to make."""
+    """With CREATE_TOPICS=false, the operator has to create missing topics."""
     async with fleet.topics() as topics:
         line = await line_of({**topics.settings, **CALLBACKS_ONLY, "KAFKA__CREATE_TOPICS": "false"}, tmp_path)
         assert all(name in line for name in (topics.journal, topics.state, topics.delivery, topics.dead_letter))
@@ -141,7 +143,7 @@ WRONG: dict[str, dict[str, tuple[int, dict[str, str]]]] = {
 
 @pytest.mark.parametrize("what", list(WRONG))
 async def test_topics_that_would_lose_messages_are_refused(fleet: Fleet, tmp_path: Path, what: str) -> None:
-    """Somebody else made them, and not as they have to be: the line names the topic."""
+    """A topic that another system created with wrong settings is named."""
     async with fleet.topics() as topics:
         for kind, (partitions, config) in WRONG[what].items():
             await topics.create([getattr(topics, kind)], partitions, config)
@@ -150,7 +152,7 @@ async def test_topics_that_would_lose_messages_are_refused(fleet: Fleet, tmp_pat
 
 
 async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet: Fleet, tmp_path: Path) -> None:
-    """Another group id, or offsets that expired: neither to skip nor to repeat is ours to choose."""
+    """After a change of the group id, or if offsets expired, the operator decides between skipping and repeating."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
@@ -163,7 +165,7 @@ async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet
 
 @pytest.mark.parametrize("where", ["end", "start"])
 async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path: Path, where: str) -> None:
-    """After an offset that retention overtook, or that Kafka lost, a person chooses where to go on."""
+    """If the offset's record is deleted or lost, the operator decides where to continue."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
@@ -193,7 +195,7 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
 
 
 async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> None:
-    """More partitions move keys, so that stories would begin again elsewhere."""
+    """With more partitions, keys would move, and attempts would start again in another partition."""
     from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]  # noqa: PLC0415
 
     async with fleet.topics() as topics:
@@ -210,6 +212,6 @@ async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> N
 
 
 async def names_of(topics: Topics) -> set[str]:
-    """Which topics of this installation there are."""
-    found = await asyncio.to_thread(topics.admin.list_topics, None, 10)
-    return {name for name in found.topics if name.startswith(topics.group)}
+    """List the topics of this installation."""
+    metadata = await asyncio.to_thread(topics.admin.list_topics, None, 10)
+    return {name for name in metadata.topics if name.startswith(topics.group)}

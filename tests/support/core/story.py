@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from bridge.core.attempt import Policy, State, timer_at
+from bridge.core.attempt import Policy, State, compute_timer
 from bridge.core.delivery import Delivery, Reason, Source, Status
 from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldResult, expire, fold
@@ -69,7 +69,7 @@ def end(told: Told, policy: Policy = POLICY) -> Told:
     """Let timers run out until the attempt is forgotten."""
     state, steps = told.state, list(told.steps)
     while state is not None:
-        folded = expire(KEY, state, timer_at(state, policy), policy)
+        folded = expire(KEY, state, compute_timer(state, policy), policy)
         state = folded.state
         steps.append(folded)
     return Told(state, steps)

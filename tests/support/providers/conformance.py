@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bridge.core.attempt import Followed, Policy
-from bridge.core.delivery import format_rfc3339
 from bridge.core.entries import MAX_ID_BYTES, AttemptKey, Report
 from bridge.core.errors import (
     AuthenticationFailedError,
@@ -23,6 +22,7 @@ from bridge.core.errors import (
     RateLimitedError,
 )
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, fold
+from bridge.core.timestamps import format_rfc3339
 from bridge.journal.serde import encode_entry
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled

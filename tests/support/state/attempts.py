@@ -9,7 +9,7 @@ from bridge.state.serde import encode_state
 from tests.support.core.story import SENT_AT, report
 
 ACCOUNT = "dexatel:default"
-TIMETABLE = Schedule(Policy(), {ACCOUNT: (1_000, 2_000, 4_000)})
+SCHEDULE = Schedule(Policy(), {ACCOUNT: (1_000, 2_000, 4_000)})
 FOLLOWED = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 100_000, None, None, {}, None)
 PARKED = Parked(SENT_AT + 50_000, (ParkedReport.from_report(1, report(Status.SENT), Verdict(Status.SENT)),))
 

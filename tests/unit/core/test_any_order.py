@@ -1,4 +1,4 @@
-"""What must hold for any entries in any order: properties, not examples."""
+"""Properties that hold for any entries in any order."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ policies = st.sampled_from(
 
 
 def check_chain(events: Sequence[Delivery]) -> None:
-    """One chain: numbered without gaps, never back, corrections linked."""
+    """Check an attempt's events: numbered without gaps, never back to a lower rank, corrections linked."""
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert len({event.event_id for event in events}) == len(events)
     final: Delivery | None = None
@@ -43,22 +43,22 @@ def check_chain(events: Sequence[Delivery]) -> None:
 
 @given(entries, policies)
 def test_any_order_gives_one_clean_chain(story: list[Entry], policy: Policy) -> None:
-    """Whatever comes, in whatever order: no status moves back, no number is skipped or used twice."""
+    """With any entries in any order, no status goes back, and no sequence number is skipped or repeated."""
     check_chain(tell(story, policy=policy).deliveries)
 
 
 @given(entries, policies)
 def test_every_message_ends(story: list[Entry], policy: Policy) -> None:
-    """Once sent, an attempt ends with a final event, whatever came; and then it is forgotten."""
-    told = end(tell([sent(), *story], policy=policy), policy)
-    check_chain(told.deliveries)
-    assert told.deliveries[-1].final
-    assert told.state is None
+    """After a sent event, an attempt ends with a final event, and then it is forgotten."""
+    result = end(tell([sent(), *story], policy=policy), policy)
+    check_chain(result.deliveries)
+    assert result.deliveries[-1].final
+    assert result.state is None
 
 
 @given(entries, policies)
 def test_folding_again_publishes_nothing(story: list[Entry], policy: Policy) -> None:
-    """The same entries once more, the tracker having been set back, add no event and no dead letter."""
+    """Reading the same entries again, after the tracker was set back, adds no event and no dead letter."""
     once = tell([sent(), *story], policy=policy)
     twice = tell([sent(), *story], state=once.state, policy=policy)
     assert not twice.deliveries
@@ -74,7 +74,7 @@ def test_the_end_does_not_depend_on_the_order(story: list[Entry]) -> None:
 
 @given(entries, st.lists(st.integers(0, 20), max_size=12))
 def test_duplicates_change_nothing(story: list[Entry], repeats: list[int]) -> None:
-    """Any entry repeated right after itself leaves the published events as they were."""
+    """An entry that is repeated right after itself doesn't change the published events."""
     doubled = [entry for entry, times in zip(story, repeats + [0] * 20, strict=False) for _ in range(1 + times % 3)]
     plain = [(event.status, event.sequence) for event in tell(story).deliveries]
     assert [(event.status, event.sequence) for event in tell(doubled).deliveries] == plain

@@ -1,24 +1,24 @@
-"""When providers are asked."""
+"""When attempts are polled."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.schedule import ALWAYS, FALLBACK, HOUR, JITTER, MINUTE, SECOND, last_poll_at, next_poll_at
+from bridge.core.schedule import ALWAYS, FALLBACK, HOUR, JITTER, MINUTE, SECOND, compute_last_poll, find_next_poll
 
 START, END = 1_000_000, 1_000_000 + 47 * HOUR
 
 
 def polls(ages: tuple[int, ...], key: str = "a:b:c", start: int = START, end: int = END) -> list[int]:
-    """Every poll of an attempt, as ages."""
+    """List the polls of an attempt, as ages."""
     found, after = [], start - 1
-    while (at := next_poll_at(ages, key, start, end, after)) is not None:
+    while (at := find_next_poll(ages, key, start, end, after)) is not None:
         found.append(at - start)
         after = at
     return found
 
 
 def test_fallback_asks_seven_times() -> None:
-    """Where callbacks do the work, an attempt is asked about six times, and once before it is given up."""
+    """With `fallback`, an attempt is polled six times, and once before its deadline."""
     ages = polls(FALLBACK)
     assert len(ages) == 7
     for age, nominal in zip(ages, FALLBACK, strict=False):
@@ -27,36 +27,36 @@ def test_fallback_asks_seven_times() -> None:
 
 
 def test_always_begins_after_seconds() -> None:
-    """Where polls do the work, the first comes after ten seconds."""
+    """With `always`, the first poll is after ten seconds."""
     ages = polls(ALWAYS)
     assert len(ages) == len(ALWAYS) + 1
     assert 10 * SECOND <= ages[0] <= 11 * SECOND
 
 
 def test_never_is_never() -> None:
-    """Without ages there is not even a last poll."""
+    """Without ages there is no last poll either."""
     assert polls(()) == []
 
 
 def test_a_short_life_is_asked_before_its_end() -> None:
     """The last poll is at least five seconds before the end, and never before the start."""
-    assert last_poll_at(0, 100 * SECOND) == 90 * SECOND
-    assert last_poll_at(0, 20 * SECOND) == 15 * SECOND
-    assert last_poll_at(0, 3 * SECOND) == 0
+    assert compute_last_poll(0, 100 * SECOND) == 90 * SECOND
+    assert compute_last_poll(0, 20 * SECOND) == 15 * SECOND
+    assert compute_last_poll(0, 3 * SECOND) == 0
 
 
 def test_what_was_missed_is_due_once() -> None:
-    """After an outage of ours, an attempt is asked about at once, and then on its schedule again."""
+    """After an outage of the bridge, an attempt is polled at once, and then on its schedule again."""
     now = START + 5 * HOUR
-    assert (next_poll_at(FALLBACK, "a:b:c", START, END, START - 1) or 0) < now
-    following = next_poll_at(FALLBACK, "a:b:c", START, END, now)
+    assert (find_next_poll(FALLBACK, "a:b:c", START, END, START - 1) or 0) < now
+    following = find_next_poll(FALLBACK, "a:b:c", START, END, now)
     assert following is not None
     assert following >= START + 12 * HOUR
 
 
 @given(st.text(min_size=1, max_size=40), st.integers(1, 10**6), st.lists(st.integers(1, 2 * 10**9), min_size=1))
 def test_every_poll_lies_between_start_and_end(key: str, minutes: int, ages: list[int]) -> None:
-    """Whatever the schedule and the time, polls lie within the attempt's life, and one is before its end."""
+    """With any schedule, polls are between the attempt's start and end, and one is shortly before its end."""
     end = START + minutes * MINUTE
     found = polls(tuple(sorted(ages)), key, START, end)
     assert found

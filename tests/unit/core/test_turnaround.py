@@ -1,11 +1,12 @@
-"""When it happened, where the provider says only how long it took."""
+"""The time of a delivery, if the provider reports only how long it took."""
 
 import pytest
 
 from bridge.core.attempt import Followed
-from bridge.core.delivery import Source, Status, Verdict, format_rfc3339
+from bridge.core.delivery import Source, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.publication import make_delivery
+from bridge.core.timestamps import format_rfc3339
 from bridge.core.turnaround import parse_turnaround
 
 SENT_AT = 1_741_064_767_000
@@ -38,17 +39,17 @@ OBSERVED_AT = SENT_AT + 600_000
     ],
 )
 def test_a_duration_is_read_in_every_known_writing(text: str | None, milliseconds: int | None) -> None:
-    """And what is none is no error: the status counts all the same."""
+    """A text that isn't a duration is no error: the status counts all the same."""
     assert parse_turnaround(text) == milliseconds
 
 
 @pytest.mark.parametrize(
     ("provider_time", "tat", "occurred_at", "source"),
     [
-        (SENT_AT + 1_000, "00:02:30", SENT_AT + 1_000, "provider"),  # its time, where it gives one
+        (SENT_AT + 1_000, "00:02:30", SENT_AT + 1_000, "provider"),  # the provider's time has priority
         (None, "00:02:30", SENT_AT + 150_000, "provider"),
-        (SENT_AT - 3_600_000, "22s", SENT_AT + 22_000, "provider"),  # an implausible time is none
-        (None, "1h", OBSERVED_AT, "observed"),  # it would have happened after we heard of it
+        (SENT_AT - 3_600_000, "22s", SENT_AT + 22_000, "provider"),  # an implausible time is ignored
+        (None, "1h", OBSERVED_AT, "observed"),  # it would be after the report
         (None, "soon", OBSERVED_AT, "observed"),
         (None, None, OBSERVED_AT, "observed"),
     ],
@@ -57,7 +58,7 @@ def test_a_duration_is_read_in_every_known_writing(text: str | None, millisecond
 def test_a_duration_stands_in_for_a_time(
     provider_time: int | None, tat: str | None, occurred_at: int, source: str, learnt: Source
 ) -> None:
-    """It is counted from when the message was sent, and believed as far as a time would be."""
+    """It counts from the time of sending, and has to be as plausible as a time."""
     state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 86_400_000, None, None, {}, None)
     details = {} if tat is None else {"tat": tat}
     verdict = Verdict(Status.DELIVERED)

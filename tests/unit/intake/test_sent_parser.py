@@ -1,4 +1,4 @@
-"""How somebody else's sent event is read."""
+"""How sent events are parsed."""
 
 import base64
 import json
@@ -26,25 +26,25 @@ NOW = SENT_AT + 1_000
 
 
 def reader(**changes: str) -> SentParser:
-    """A reader with these settings."""
+    """Make a parser with these settings."""
     settings = settings_of(**changes)
     return SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
 
 
 def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
-    """Read an event that should be readable."""
+    """Parse an event that is valid."""
     entry = (using or reader()).parse(orjson.dumps(event | members), NOW)
     assert isinstance(entry, Sent)
     return entry
 
 
 def test_the_necessary_is_enough() -> None:
-    """With only the required members, the rest has its defaults, and times count from when it was sent."""
+    """With the required members only, the others have their defaults, and times count from sent_at."""
     assert read(EVENT) == Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
 
 
 def test_every_member_is_taken() -> None:
-    """Optional members are carried; unknown ones and nulls don't matter."""
+    """Optional members are kept; unknown ones and nulls are ignored."""
     entry = reader().parse(
         orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
         NOW,
@@ -57,24 +57,24 @@ def test_every_member_is_taken() -> None:
 
 
 def test_a_scheduled_message_counts_from_its_schedule() -> None:
-    """Ages and the end count from the scheduled time where that is later."""
+    """Ages and the deadline count from the scheduled time if that is later."""
     entry = read(EVENT, scheduled_at="2026-01-31T10:00:00Z")
     assert (entry.starts_at, entry.gives_up_at) == (SENT_AT + HOUR, SENT_AT + 48 * HOUR)
     assert read(EVENT, scheduled_at="2026-01-31T08:00:00Z").starts_at == SENT_AT
 
 
 def test_the_sender_may_say_when_to_give_up() -> None:
-    """The sender's end counts, clamped to the longest that is followed."""
+    """The sender's deadline counts, limited to the maximum time."""
     assert read(EVENT, give_up_at="2026-01-31T09:30:00Z").gives_up_at == SENT_AT + HOUR // 2
     assert read(EVENT, give_up_at="2027-01-31T09:30:00Z").gives_up_at == SENT_AT + 7 * 24 * HOUR
 
 
 @pytest.mark.parametrize(
-    ("given", "taken"), [("007", "007"), (7, "7"), (2**64 - 1, "18446744073709551615"), ("a:b/ c", "a:b/ c")]
+    ("value", "expected"), [("007", "007"), (7, "7"), (2**64 - 1, "18446744073709551615"), ("a:b/ c", "a:b/ c")]
 )
-def test_ids_are_opaque(given: Any, taken: str) -> None:
-    """Leading zeros survive, and a whole number is its digits."""
-    assert read(EVENT, provider_message_id=given).provider_message_id == taken
+def test_ids_are_opaque(value: Any, expected: str) -> None:
+    """Leading zeros are kept, and a whole number becomes its digits."""
+    assert read(EVENT, provider_message_id=value).provider_message_id == expected
 
 
 @pytest.mark.parametrize(
@@ -104,19 +104,19 @@ def test_ids_are_opaque(given: Any, taken: str) -> None:
     ],
 )
 def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
-    """Bad input is poison with a reason, and nothing else is ever raised."""
+    """Invalid input raises a PoisonMessageError with its reason, and no other error."""
     with pytest.raises(PoisonMessageError) as poison:
         reader().parse(value, NOW)
     assert poison.value.reason is reason
 
 
 def test_tombstones_are_skipped() -> None:
-    """A null value says nothing about any message."""
+    """A null value is not about a message."""
     assert reader().parse(None, NOW) is SkipReason.TOMBSTONE
 
 
 def test_another_shape_is_read_by_settings() -> None:
-    """JSON pointers, constants, names of providers and a filter read a topic that was there before."""
+    """JSON pointers, constants, names of providers and a filter map an existing topic."""
     using = reader(
         SENT__FIELDS='{"message_id":"/data/id","provider_message_id":"/data/refs/0","sent_at":"/at","provider":"/via"}',
         SENT__CONSTANTS='{"sender":"ACME"}',
@@ -131,13 +131,13 @@ def test_another_shape_is_read_by_settings() -> None:
 
 
 def test_confluent_framing_is_stripped() -> None:
-    """The five bytes that a registry's serialiser puts in front don't matter."""
+    """The five bytes that a registry's serializer writes first are skipped."""
     assert isinstance(reader().parse(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)
 
 
 @pytest.mark.parametrize("moment", [1_769_850_000, 1_769_850_000_000, "1769850000", "1769850000000", 1_769_850_000.0])
 def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
-    """Seconds or milliseconds, as number or text, where a pointer says which member holds the time."""
+    """A time with a pointer may be in seconds or milliseconds, as number or text."""
     using = reader(SENT__FIELDS='{"sent_at":"/ts","give_up_at":"/until"}')
     theirs = {**EVENT, "sent_at": None, "ts": moment}
     assert read(theirs, using).sent_at == SENT_AT
@@ -145,9 +145,9 @@ def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
     assert read({**theirs, "ts": EVENT["sent_at"]}, using).sent_at == SENT_AT
 
 
-@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, "12 o'clock", 10**40])
+@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, -1.0e308, "12 o'clock", 10**40])
 def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
-    """What is no moment of our days is refused, and nothing else is raised."""
+    """A value that isn't a time between 1970 and 2999 raises a PoisonMessageError, and no other error."""
     value = json.dumps({**EVENT, "ts": moment}).encode()
     with pytest.raises(PoisonMessageError) as poison:
         reader(SENT__FIELDS='{"sent_at":"/ts"}').parse(value, NOW)
@@ -165,7 +165,7 @@ BINARY = [(f"ce_{name}", text.encode()) for name, text in ATTRIBUTES.items()]
 
 
 def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, bytes]]]]:
-    """One event as every mode writes it: value and headers."""
+    """Write an event in every mode: value and headers."""
     encoded = base64.b64encode(orjson.dumps(data)).decode()
     return [
         (
@@ -180,7 +180,7 @@ def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, byte
 
 @pytest.mark.parametrize("mode", range(4), ids=["structured", "unlabelled", "base64", "binary"])
 def test_cloudevents_are_opened(mode: int) -> None:
-    """The data's members count; attributes can be pointed at and filtered by, the same in every mode."""
+    """Members are read from the data; pointers and filters may use attributes, in every mode alike."""
     value, headers = in_each_mode(EVENT)[mode]
     assert reader().parse(value, NOW, headers) == read(EVENT)
     using = reader(
@@ -194,7 +194,7 @@ def test_cloudevents_are_opened(mode: int) -> None:
 
 
 def test_a_pointer_may_lead_from_the_data() -> None:
-    """Who maps a payload doesn't have to know that it travels in an envelope."""
+    """A mapping of the payload also works inside an envelope."""
     using = reader(SENT__FIELDS='{"message_id":"/order/no"}')
     for value, headers in in_each_mode({**EVENT, "message_id": None, "order": {"no": "m-7"}}):
         entry = using.parse(value, NOW, headers)
@@ -203,7 +203,7 @@ def test_a_pointer_may_lead_from_the_data() -> None:
 
 
 def test_the_trace_context_may_be_an_extension() -> None:
-    """CloudEvents carry it as an attribute; a header of its own comes first."""
+    """A CloudEvent may have it as an attribute; the header has priority."""
     value, _ = in_each_mode(EVENT)[1]
     traced = value.replace(b'"id"', b'"traceparent":"00-1-2-01","id"', 1)
     cases = [(traced, []), (orjson.dumps(EVENT), [*BINARY, ("ce_traceparent", b"00-1-2-01")])]
@@ -222,7 +222,7 @@ def test_the_trace_context_may_be_an_extension() -> None:
     ],
 )
 def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
-    """A CloudEvent about something that isn't JSON is none of ours to read."""
+    """A CloudEvent whose data isn't a JSON object becomes a dead letter."""
     with pytest.raises(PoisonMessageError) as poison:
         reader().parse(value, NOW)
     assert poison.value.reason is DeadLetterReason.MALFORMED

@@ -35,7 +35,7 @@ def test_the_last_warnings_and_errors_are_remembered(notices: logs.RecentNotices
     try:
         int("anybody's words")
     except ValueError:
-        log.exception("a request failed")
+        log.exception("request failed")
     *_, fourth, third, second, last = notices.latest()
     assert len(notices.latest()) == logs.MAX_NOTICES
     assert third.members["raw"] == '{"to":"+447…23"}', "no more of a phone number than the log has"
@@ -47,7 +47,7 @@ def test_the_last_warnings_and_errors_are_remembered(notices: logs.RecentNotices
         "logger": "test",
     }
     assert (second.level, second.text, second.members["logger"]) == ("error", "it broke: badly", "somebody.else")
-    assert (last.text, last.members["error"]) == ("a request failed", "ValueError")
+    assert (last.text, last.members["error"]) == ("request failed", "ValueError")
     assert "anybody's" not in str(last)
 
 

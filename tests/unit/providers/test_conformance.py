@@ -1,4 +1,4 @@
-"""Every dialect is put through the kit; and the kit notices what is wrong."""
+"""Every dialect passes the conformance kit, and the kit detects dialects that break its rules."""
 
 import hmac
 import json
@@ -22,27 +22,27 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def post(document: object) -> Callback:
-    """A JSON callback."""
+    """Make a JSON callback."""
     return Callback("POST", "", "application/json", None, json.dumps(document).encode())
 
 
 def answer(document: object) -> PollAnswer:
-    """A poll's answer."""
+    """Make a poll's answer."""
     return PollAnswer(200, None, json.dumps(document).encode())
 
 
 def signed(callback: Callback) -> Callback:
-    """A callback with its signature."""
+    """Make a callback with its signature."""
     return callback._replace(signature=hmac.digest(SECRET.encode(), callback.body, "sha256").hex())
 
 
 def webhook(message_id: str, **more: str) -> Callback:
-    """Dexatel's webhook."""
+    """Make Dexatel's webhook."""
     return post({"data": {"event": "delivery", "status": "DELIVERED", "message_id": message_id, **more}})
 
 
 def acme(message_id: str, **more: str) -> Callback:
-    """A webhook known by settings."""
+    """Make a generic webhook."""
     return post({"results": [{"ref": message_id, "state": {"code": 5}, "price": "1", **more}], "kind": "DLR"})
 
 
@@ -93,7 +93,7 @@ SUBJECTS = {
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_a_dialect_keeps_its_promises(check: Callable[[Subject], None], subject: Subject) -> None:
-    """Totality, purity, redaction, opaque ids, idempotence: what the rest of the service takes for granted."""
+    """Totality, purity, redaction, opaque ids, idempotence: the rest of the service relies on them."""
     check(subject)
 
 
@@ -101,7 +101,7 @@ class Crashing(Speedocom):
     """Not total."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Trips over a form."""
+        """Raise an undefined error for a form."""
         assert callback.body.startswith(b"{")
         return super().read_callback(callback, observed_at)
 
@@ -112,31 +112,31 @@ class Remembering(Speedocom):
     seen = 0
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Counts."""
+        """Return another time in each call."""
         self.seen += 1
         return super().read_callback(callback, observed_at + self.seen)
 
 
 class Talkative(Speedocom):
-    """Doesn't know where the numbers are."""
+    """Names the wrong recipient members."""
 
     recipient_members = frozenset({"other"})
 
 
 class Counting(Speedocom):
-    """Takes ids for numbers."""
+    """Treats ids as numbers."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Loses zeros."""
+        """Drop leading zeros."""
         report = super().read_callback(callback, observed_at)
         return report and replace(report, provider_message_id=report.provider_message_id.lstrip("0"))
 
 
 class Fickle(Speedocom):
-    """Says now this, now that."""
+    """Has different meanings in callbacks and answers."""
 
     def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
-        """Contradicts the callback."""
+        """Contradict the callback."""
         report = super().read_answer(answer, provider_message_id, observed_at)
         return report and replace(report, status=Status.FAILED)
 
@@ -152,6 +152,6 @@ class Fickle(Speedocom):
     ],
 )
 def test_the_kit_finds_what_is_wrong(check: Callable[[Subject], None], wrong: type[Speedocom]) -> None:
-    """A dialect that breaks a promise doesn't pass the check of it."""
+    """A dialect that breaks a rule fails the check of that rule."""
     with pytest.raises(AssertionError):
         check(SUBJECTS["speedocom"]._replace(dialect=wrong("main")))

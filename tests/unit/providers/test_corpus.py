@@ -1,4 +1,4 @@
-"""Callbacks and answers as the providers write them, each with what has to be read from it: `corpus.json`."""
+"""Callbacks and answers as the providers write them, each with the expected report: `corpus.json`."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ OBSERVED_AT = 1_741_100_000_000
 
 
 def dialect_of(case: Mapping[str, Any]) -> Polled:
-    """The account that a case is about."""
+    """Build the dialect of a case's account."""
     settings = dict(case.get("settings", {}))
     if "timezone" in settings:
         settings["timezone"] = ZoneInfo(settings["timezone"])
@@ -51,70 +51,70 @@ def dialect_of(case: Mapping[str, Any]) -> Polled:
 
 
 def read(case: Mapping[str, Any]) -> Report | None:
-    """What the account's dialect reads from a case."""
+    """Parse a case with its dialect."""
     dialect = dialect_of(case)
     if "callback" in case:
-        said = case["callback"]
-        callback = Callback(said["method"], said["query"], said["content_type"], None, said["body"].encode())
+        source = case["callback"]
+        callback = Callback(source["method"], source["query"], source["content_type"], None, source["body"].encode())
         return dialect.read_callback(callback, OBSERVED_AT)
-    said = case["poll"]
-    answer = PollAnswer(said["status"], said["retry_after"], said["body"].encode())
-    return dialect.read_answer(answer, said["id"], OBSERVED_AT)
+    source = case["poll"]
+    answer = PollAnswer(source["status"], source["retry_after"], source["body"].encode())
+    return dialect.read_answer(answer, source["id"], OBSERVED_AT)
 
 
 def expected_report(case: Mapping[str, Any]) -> Report:
-    """The report that a case has to give."""
-    wanted = case["expect"]["report"]
-    verdict, time = wanted["verdict"], wanted["provider_time"]
-    said = case.get("callback") or case["poll"]
+    """Build the expected report of a case."""
+    expected = case["expect"]["report"]
+    verdict, time = expected["verdict"], expected["provider_time"]
+    source = case.get("callback") or case["poll"]
     return Report(
         provider=case["provider"],
         account="main",
-        provider_message_id=wanted["provider_message_id"],
+        provider_message_id=expected["provider_message_id"],
         status=Status(verdict[0]) if verdict else None,
         reason=Reason(verdict[1]) if verdict else None,
         permanent=verdict[2] if verdict else None,
-        provider_status=wanted["provider_status"],
-        provider_code=wanted["provider_code"],
-        provider_details=wanted["provider_details"],
+        provider_status=expected["provider_status"],
+        provider_code=expected["provider_code"],
+        provider_details=expected["provider_details"],
         provider_time=round(datetime.fromisoformat(time).timestamp() * 1000) if time else None,
         source=Source.CALLBACK if "callback" in case else Source.POLL,
         observed_at=OBSERVED_AT,
-        raw=said["query"] if said.get("method") == "GET" else said["body"],
+        raw=source["query"] if source.get("method") == "GET" else source["body"],
     )
 
 
 def cases(outcome: str) -> pytest.MarkDecorator:
-    """A test over the cases with one outcome."""
+    """Parametrize a test with the cases of one outcome."""
     chosen = [case for case in CASES if outcome in case["expect"]]
     return pytest.mark.parametrize("case", chosen, ids=lambda case: f"{case['provider']}: {case['name']}")
 
 
 @cases("report")
 def test_a_report_is_read_member_for_member(case: Mapping[str, Any]) -> None:
-    """What the provider said arrives whole: id, verdict, its own words, its time, the original text."""
+    """A report has all that the provider sent: id, status and its meaning, time, and the original text."""
     assert read(case) == expected_report(case)
 
 
 @cases("nothing")
 def test_what_is_no_report_is_not_taken_for_one(case: Mapping[str, Any]) -> None:
-    """A callback about something else, and an answer that has nothing yet, change nothing."""
+    """A callback about something else, or an answer without a status yet, gives no report."""
     assert read(case) is None
 
 
 @cases("error")
 def test_unreadable_input_raises_its_error(case: Mapping[str, Any]) -> None:
-    """The dead letter, a retry, patience or an alarm: each kind of failure asks for its own."""
+    """Each kind of failure raises the error that decides how it is handled."""
     with pytest.raises(BridgeError) as raised:
         read(case)
     assert type(raised.value) is ERRORS[case["expect"]["error"]]
     if isinstance(raised.value, RateLimitedError):
-        assert raised.value.retry_after == case["expect"]["retry_after"]
+        assert raised.value.retry_after_seconds == case["expect"]["retry_after"]
 
 
 @cases("report")
 def test_a_report_becomes_the_event_that_its_verdict_says(case: Mapping[str, Any]) -> None:
-    """From the provider's words to what is published: status and outcome as mapped; unmapped words publish nothing."""
+    """A mapped status is published with its outcome; an unmapped one is not published."""
     report = read(case)
     assert report is not None
     sent_at = OBSERVED_AT - HOUR

@@ -1,4 +1,4 @@
-"""Dexatel: its words, its signature, its times, and what it is asked."""
+"""Dexatel: statuses, signatures, times and poll requests."""
 
 import hmac
 import json
@@ -31,26 +31,26 @@ BODY = b'{"data":{"message_id":"77","event":"delivery","status":"DELIVERED"}}'
 
 
 def get(query: str, **settings: Any) -> Report:
-    """What is read from a classic callback."""
+    """Parse a classic callback."""
     report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
     assert report is not None
     return report
 
 
 def post(body: bytes, signature: str | None = None, content_type: str = "application/json") -> Report | None:
-    """What is read from a webhook of an account that checks signatures."""
+    """Parse a webhook for an account that checks signatures."""
     return Dexatel("main", webhook_secret=SECRET).read_callback(Callback("POST", "", content_type, signature, body), 1)
 
 
 def test_every_word_has_the_verdict_that_was_agreed() -> None:
-    """The table holds exactly the words of the mapping, so none is lost or added unnoticed."""
+    """The table has exactly these statuses, so that none is removed or added by accident."""
     assert STATUSES == WORDS
 
 
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize("written", [str.lower, str.upper, str.title, lambda word: f" {word}\t"])
 def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: Any) -> None:
-    """Webhooks shout where the classic interface doesn't; support still sees what the provider wrote."""
+    """Webhooks write statuses in upper case, the classic API in lower case; the event has the original spelling."""
     body = json.dumps({"message_id": "77", "status": written(word)}).encode()
     report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None
@@ -59,7 +59,7 @@ def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: A
 
 
 def test_settings_overrule_a_word_and_add_one() -> None:
-    """A new or different word needs a setting, not a release."""
+    """A new or different status needs a setting, not a release."""
     words = {"Sent ": Verdict(Status.DELIVERED), "BOUNCED": Verdict(Status.FAILED, Reason.NETWORK)}
     assert get("id=7&status=sent", statuses=words).verdict == Verdict(Status.DELIVERED)
     assert get("id=7&status=bounced", statuses=words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
@@ -68,7 +68,7 @@ def test_settings_overrule_a_word_and_add_one() -> None:
 
 @pytest.mark.parametrize("names", ["message_uuid uuid sms_unique_id message_id id", "status stat"])
 def test_first_nonempty_of_synonyms(names: str) -> None:
-    """An id of the owner's own system further back in the query never displaces Dexatel's."""
+    """An id of the customer's own system later in the query never replaces Dexatel's."""
     ranked = names.split()
     rest = "status=sent" if "id" in ranked else "id=7"
     for position, name in enumerate(ranked):
@@ -87,7 +87,7 @@ def test_first_nonempty_of_synonyms(names: str) -> None:
     ],
 )
 def test_a_rightly_signed_webhook_is_read(signature: str) -> None:
-    """The vendor's samples write the signature as base64 or as hex; both are good."""
+    """The vendor's samples have signatures in base64 or hex; both are accepted."""
     report = post(BODY, signature)
     assert report is not None
     assert report.provider_message_id == "77"
@@ -99,26 +99,26 @@ def test_a_rightly_signed_webhook_is_read(signature: str) -> None:
 )
 @pytest.mark.parametrize("content_type", ["application/json", "", "application/x-www-form-urlencoded"])
 def test_a_wrongly_signed_webhook_is_turned_away(signature: str | None, content_type: str) -> None:
-    """Nobody without the secret writes a message's story, under whatever content type."""
+    """Without the secret, no callback is accepted, with any content type."""
     with pytest.raises(InvalidSignatureError) as raised:
         post(BODY, signature, content_type)
     assert SECRET not in str(raised.value)
 
 
 def test_a_signature_covers_every_byte_of_the_body() -> None:
-    """A body that was changed on its way is turned away."""
+    """A modified body is rejected."""
     with pytest.raises(InvalidSignatureError):
         post(BODY.replace(b"77", b"78"), hmac.new(SECRET.encode(), BODY, sha256).hexdigest())
 
 
 def test_a_signature_is_checked_before_the_body_is_read() -> None:
-    """Garbage from a stranger is a 401 and never gets into the dead letter topic."""
+    """An unsigned body that can't be parsed is rejected with 401 and doesn't become a dead letter."""
     with pytest.raises(InvalidSignatureError):
         post(b'{"data":\xff')
 
 
 def test_classic_callbacks_need_no_signature() -> None:
-    """The classic interface doesn't sign, and goes on while webhooks are checked."""
+    """Classic callbacks are not signed, and are accepted while webhooks are checked."""
     assert get("id=77&status=sent", webhook_secret=SECRET).provider_message_id == "77"
     form = post(b"id=77&status=sent", None, "application/x-www-form-urlencoded")
     assert form is not None
@@ -126,7 +126,7 @@ def test_classic_callbacks_need_no_signature() -> None:
 
 
 def test_names_from_settings_leave_the_webhook_alone() -> None:
-    """The classic callback's names are the owner's choice, the webhook's are documented."""
+    """The names of a classic callback are configured, those of a webhook are documented."""
     dialect = Dexatel("main", callback_names=CALLBACK_NAMES._replace(id=("ref",), status=("state",)))
     assert dialect.read_callback(Callback("POST", "", "application/json", None, BODY), 1) is not None
     with pytest.raises(PoisonMessageError):
@@ -134,9 +134,9 @@ def test_names_from_settings_leave_the_webhook_alone() -> None:
 
 
 def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:
-    """The id is quoted into the configured path; the token stays out of the URL."""
+    """The id is quoted in the configured path; the token is not in the URL."""
     dialect = Dexatel("main", base_url="https://sms.example/", token="t0ken", poll_path="/v2/{id}/status?x={id}")
-    assert dialect.poll_request("a/b ü?") == PollRequest(
+    assert dialect.build_poll_request("a/b ü?") == PollRequest(
         "GET",
         "https://sms.example/v2/a%2Fb%20%C3%BC%3F/status?x=a%2Fb%20%C3%BC%3F",
         {"token": "t0ken", "Accept": "application/json"},
@@ -147,7 +147,7 @@ def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:
 def test_the_current_look_up_has_its_own_path_and_header() -> None:
     """`v1` needs no path from settings."""
     dialect = Dexatel("main", api="v1", base_url="https://sms.example", token="t0ken", poll_path="/ignored")
-    assert dialect.poll_request("{id}") == PollRequest(
+    assert dialect.build_poll_request("{id}") == PollRequest(
         "GET",
         "https://sms.example/v1/messages/%7Bid%7D",
         {"X-Dexatel-Key": "t0ken", "Accept": "application/json"},
@@ -156,18 +156,18 @@ def test_the_current_look_up_has_its_own_path_and_header() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    """A dialect in a log line or a traceback gives nothing away."""
+    """A dialect in a log line or a traceback reveals no secret."""
     dialect = Dexatel("main", token="t0ken", webhook_secret=SECRET)
     assert repr(dialect) == str(dialect) == "Dexatel(account='main')"
 
 
 def test_an_answer_that_is_not_text_is_a_failed_look_up() -> None:
-    """Garbage from the provider is asked for again and never becomes a dead letter."""
+    """An answer that can't be parsed is polled again and never becomes a dead letter."""
     with pytest.raises(PollFailedError):
         Dexatel("main").read_answer(PollAnswer(200, None, b'{"status":"\xff"}'), "7", 1)
 
 
 def test_members_that_hold_a_phone_number_are_known() -> None:
-    """Privacy settings can only redact what the dialect names, and names are lower-case."""
+    """The dialect names the members with phone numbers in lower case, so that they can be redacted."""
     assert "to" in Dexatel.recipient_members
     assert {name.lower() for name in Dexatel.recipient_members} == Dexatel.recipient_members

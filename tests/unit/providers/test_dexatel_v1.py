@@ -1,4 +1,4 @@
-"""Dexatel's list of messages: what is asked for, and what is read of a page."""
+"""Dexatel's list of messages: requests and pages."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -15,20 +15,20 @@ DIALECT = DexatelV1("main", base_url="https://sms.example", token="t0ken")
 
 
 def page(document: object, status: int = 200) -> PollAnswer:
-    """An answer."""
+    """Make an answer."""
     return PollAnswer(status, None, json.dumps(document).encode())
 
 
 def test_only_the_current_interface_can_list() -> None:
-    """Whoever can't is asked one by one."""
+    """Only an account of the `v1` API can list messages."""
     assert isinstance(DIALECT, Paged)
     assert not isinstance(Speedocom("main"), Paged)
 
 
 @pytest.mark.parametrize("token", [None, "a/b c&d"])
 def test_a_page_is_asked_for_by_its_time_and_channel(token: str | None) -> None:
-    """The times are UTC, and rounded so that nothing falls between two seconds; the key stays out of the URL."""
-    request = DIALECT.page_request(1_741_064_767_900, 1_741_064_768_100, token)
+    """The times are UTC, rounded so that no message is missed between two seconds; the key is not in the URL."""
+    request = DIALECT.build_page_request(1_741_064_767_900, 1_741_064_768_100, token)
     parts = urlsplit(request.url)
     assert (request.method, parts.path) == ("GET", "/v1/messages")
     assert parse_qs(parts.query) == {
@@ -53,7 +53,7 @@ def test_a_page_is_asked_for_by_its_time_and_channel(token: str | None) -> None:
     ],
 )
 def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | None) -> None:
-    """Each with its own words; one that can't be read costs nobody else's report."""
+    """Each report has its own original text; a message that can't be parsed doesn't affect the others."""
     rows = [
         {"id": "007", "status": "delivered", "update_date": "2025-03-04 05:06:07", "price": 0.5, "name": "ü"},
         {"id": 12345678901234567890, "status": "enroute"},
@@ -62,15 +62,15 @@ def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | N
         "nonsense",
         {"id": "9", "status": "received"},
     ]
-    found = DIALECT.read_page(page({"data": rows, **more}), 1)
-    assert found.next_token == token
-    assert [(r.provider_message_id, r.verdict) for r in found.reports] == [
+    parsed = DIALECT.read_page(page({"data": rows, **more}), 1)
+    assert parsed.next_token == token
+    assert [(r.provider_message_id, r.verdict) for r in parsed.reports] == [
         ("007", Verdict(Status.DELIVERED)),
         ("12345678901234567890", Verdict(Status.PENDING)),
         ("9", None),
     ]
-    assert found.reports[0].provider_time == 1_741_064_767_000
-    assert [json.loads(report.raw) for report in found.reports] == [rows[0], rows[1], rows[5]]
+    assert parsed.reports[0].provider_time == 1_741_064_767_000
+    assert [json.loads(report.raw) for report in parsed.reports] == [rows[0], rows[1], rows[5]]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | N
     ],
 )
 def test_what_is_no_page_raises_the_error_that_carries_its_policy(answer: PollAnswer, error: type[Exception]) -> None:
-    """An interface without a list is no outage for its messages: they are asked about one by one."""
+    """An error of the list raises the error that decides how it is handled."""
     with pytest.raises(error):
         DIALECT.read_page(answer, 1)

@@ -1,4 +1,4 @@
-"""Whatever comes in, the dialects answer with a report, with nothing, or with an error whose type carries a policy."""
+"""With any input, the dialects return a report or None, or raise one of the defined errors."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.core.delivery import Verdict, format_rfc3339
+from bridge.core.delivery import Verdict
 from bridge.core.entries import MAX_ID_BYTES, Report
 from bridge.core.errors import (
     AuthenticationFailedError,
@@ -19,10 +19,11 @@ from bridge.core.errors import (
     PollFailedError,
     RateLimitedError,
 )
+from bridge.core.timestamps import format_rfc3339
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
-from bridge.providers.parsing import MAX_WORD_CHARS, parse_time
+from bridge.providers.parsing import MAX_TEXT_CHARS, parse_time
 from bridge.providers.responses import parse_retry_after
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
@@ -63,7 +64,7 @@ DOCUMENTS = st.recursive(
     max_leaves=20,
 )
 ANY_OBJECTS = st.dictionaries(st.sampled_from(NAMES), DOCUMENTS, max_size=12)
-# Most of chance's objects lack an id or a status, and nothing behind those would ever be reached.
+# Most random objects lack an id or a status, and would never reach the code behind those checks.
 RIGHT = {"message_id": st.just(7), "messageid": st.just("7"), "status": WORDS, "description": WORDS}
 NEARLY_RIGHT = st.fixed_dictionaries(
     RIGHT | {"response-code": st.just(200)},
@@ -89,11 +90,11 @@ IDS = st.sampled_from(["7", "200"]) | st.text(alphabet=st.characters())
 
 
 def check(report: Report) -> None:
-    """What every report promises to those who journal and publish it."""
+    """Check what the journal and the published event rely on."""
     assert report.provider_message_id
     assert report.verdict is None or isinstance(report.verdict, Verdict)
     assert report.provider_status
-    assert len(report.provider_status) <= MAX_WORD_CHARS
+    assert len(report.provider_status) <= MAX_TEXT_CHARS
     if report.provider_time is not None:
         format_rfc3339(report.provider_time)
     assert all(type(text) is str for text in report.provider_details.values())
@@ -102,7 +103,7 @@ def check(report: Report) -> None:
 
 @given(st.sampled_from(DIALECTS), CALLBACKS)
 def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polled, callback: Callback) -> None:
-    """No callback, however broken, takes the receiver down, and no report breaks what comes after it."""
+    """No callback crashes the receiver, and every report can be journaled and published."""
     try:
         report = dialect.read_callback(callback, 1)
     except (PoisonMessageError, InvalidSignatureError):
@@ -117,7 +118,7 @@ def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polle
 def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
     dialect: Polled, answer: PollAnswer, message_id: str
 ) -> None:
-    """No answer, however broken, takes the poller down, and a report is always about the message asked for."""
+    """No answer crashes the poller, and a report is always about the polled message."""
     try:
         report = dialect.read_answer(answer, message_id, 1)
     except (RateLimitedError, AuthenticationFailedError, PollFailedError):
@@ -135,7 +136,7 @@ def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
 @example("Mon, 01 Jan 0001 00:00:00 GMT")
 @example("Mon, 32 Foo 2025 25:61:61 GMT")
 def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
-    """A strange `Retry-After` never stops polling for good."""
+    """No `Retry-After` stops polling forever."""
     seconds = parse_retry_after(header, 1_741_100_000_000)
     assert seconds is None or 0 <= seconds < 10**12
 
@@ -144,8 +145,8 @@ def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
 @example(DIALECTS[0], "\ud800")
 @example(DIALECTS[2], "\ud800")
 def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
-    """An id, whatever is in it, neither breaks a request nor gets out of its place in the URL."""
-    request = dialect.poll_request(message_id)
+    """No id breaks a request or changes another part of the URL."""
+    request = dialect.build_poll_request(message_id)
     assert request.url.isascii()
     assert request.url.isprintable()
     assert not {" ", "#", "?"} & set(request.url)
@@ -153,6 +154,6 @@ def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
 
 @given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
 def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
-    """Gaps, overlaps and the ends of the calendar give a time or none, never an error."""
+    """Daylight saving and the ends of the calendar give a time or None, never an error."""
     found = parse_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
     assert found is None or found > 0

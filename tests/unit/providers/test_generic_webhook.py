@@ -1,4 +1,4 @@
-"""A provider that only settings know."""
+"""A provider that only settings describe."""
 
 import hmac
 from base64 import b64encode
@@ -11,27 +11,27 @@ from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError
 from bridge.providers.dialect import Callback
-from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme, parse_pointer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
 
 SECRET = "the-key-of-acme"
 STATUSES = {"Ok": Verdict(Status.DELIVERED), "3": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True)}
 BODY = b'{"id":"007","status":"OK"}'
 
 
-def made(**settings: Any) -> GenericWebhook:
-    """An account at Acme."""
+def make_dialect(**settings: Any) -> GenericWebhook:
+    """Make an account at Acme."""
     return GenericWebhook(
         "acme", "main", **{"pointers": CallbackPointers("/id", "/status"), "statuses": STATUSES, **settings}
     )
 
 
 def read(body: bytes, content_type: str = "application/json", **settings: Any) -> Report | None:
-    """What is read from a body."""
-    return made(**settings).read_callback(Callback("POST", "", content_type, None, body), 1)
+    """Parse a body."""
+    return make_dialect(**settings).read_callback(Callback("POST", "", content_type, None, body), 1)
 
 
 def test_pointers_say_where_things_stand() -> None:
-    """However deep and however named: slashes and tildes in names are written as RFC 6901 has it."""
+    """At any depth and with any name: slashes and tildes are escaped as in RFC 6901."""
     body = b'{"a/b":[{"c~d":12345678901234567890}],"s":3,"e":{"n":404},"t":"2025-07-15 12:00:00","p":0.0110}'
     report = read(
         body,
@@ -56,7 +56,7 @@ def test_a_form_has_parameters_for_members() -> None:
 
 
 def test_a_word_that_the_table_lacks_is_unmapped() -> None:
-    """It is journaled as it is, and changes nothing."""
+    """An unmapped status is journaled as it is, and changes nothing."""
     report = read(b'{"id":1,"status":"Bounced"}')
     assert report is not None
     assert (report.verdict, report.provider_status) == (None, "Bounced")
@@ -77,23 +77,23 @@ def test_a_word_that_the_table_lacks_is_unmapped() -> None:
     ],
 )
 def test_what_cannot_be_read_is_poison(body: bytes) -> None:
-    """It goes to the dead letters, where a person sees that a pointer is wrong."""
+    """It becomes a dead letter, so that a wrong pointer is noticed."""
     with pytest.raises(PoisonMessageError):
         read(body)
 
 
 def test_no_message_of_several_gets_lost() -> None:
-    """A callback about two messages is kept whole, for one of them would be forgotten."""
+    """A callback about two messages becomes a dead letter, because single of them would be lost."""
     pointers = CallbackPointers("/results/0/id", "/results/0/status")
-    one = b'{"results":[{"id":"7","status":"OK"}]}'
-    assert read(one, pointers=pointers) is not None
+    single = b'{"results":[{"id":"7","status":"OK"}]}'
+    assert read(single, pointers=pointers) is not None
     with pytest.raises(PoisonMessageError, match="several"):
-        read(one.replace(b"]", b',{"id":"8","status":"OK"}]'), pointers=pointers)
+        read(single.replace(b"]", b',{"id":"8","status":"OK"}]'), pointers=pointers)
 
 
 @pytest.mark.parametrize(("event", "ignored"), [("dlr", False), (" DLR", False), ("click", True), (None, True)])
 def test_what_is_about_something_else_is_ignored(event: str | None, *, ignored: bool) -> None:
-    """Where settings say by what a delivery is known, everything else is."""
+    """Callbacks that `where` excludes are ignored."""
     body = BODY.replace(b"}", b',"event":%s}' % (f'"{event}"'.encode() if event else b"null"))
     assert (read(body, where={"/event": ("dlr", "status")}) is None) is ignored
 
@@ -111,8 +111,8 @@ DIGEST = hmac.digest(SECRET.encode(), BODY, "sha256")
     ],
 )
 def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None:
-    """As its provider writes it."""
-    dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
+    """The signature is accepted in the provider's encoding."""
+    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
     assert dialect.signature_header == "x-acme-signature"
     assert dialect.read_callback(Callback("POST", "", "application/json", signature, BODY), 1) is not None
 
@@ -121,23 +121,16 @@ def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None
 @pytest.mark.parametrize("signature", [None, "", "ü", "\ud800", DIGEST.hex()[:-1] + "x", b64encode(b"x" * 32).decode()])
 @pytest.mark.parametrize("body", [BODY, b"id=7&status=ok"])
 def test_a_wrong_signature_does_not(encoding: str, signature: str | None, body: bytes) -> None:
-    """For JSON and forms alike, and the refusal gives nothing away."""
-    dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
+    """JSON and forms are rejected alike, and the error reveals no secret."""
+    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
     with pytest.raises(InvalidSignatureError) as raised:
         dialect.read_callback(Callback("POST", "", "", signature, body), 1)
     assert SECRET not in str(raised.value)
 
 
 def test_secrets_do_not_show() -> None:
-    """However it is printed."""
+    """No representation of a dialect or a signature has the secret."""
     signature = SignatureScheme("X-Acme", SECRET)
     assert SECRET not in repr(signature)
     assert SECRET not in str(signature)
-    assert repr(made(signature=signature)) == "Webhook(provider='acme', account='main')"
-
-
-def test_a_pointer_begins_with_a_slash() -> None:
-    """A name alone is no pointer."""
-    assert parse_pointer("/") == ("",)
-    with pytest.raises(ValueError, match="JSON pointer"):
-        parse_pointer("id")
+    assert repr(make_dialect(signature=signature)) == "GenericWebhook(provider='acme', account='main')"

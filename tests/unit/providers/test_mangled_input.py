@@ -1,4 +1,4 @@
-"""A short cut of the long fuzz (`python -m tests.support.providers.fuzz`): no parser breaks."""
+"""A short run of the long fuzz test (`python -m tests.support.providers.fuzz`): no parser crashes."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.providers.fuzz import fuzz_parser, parsers
 
 @pytest.mark.parametrize("name", list(parsers()))
 def test_no_input_breaks_a_parser(name: str) -> None:
-    """A report, nothing, or an error that carries a policy; each of these comes of some."""
+    """Every input gives a report, None or a defined error, and each of them occurs."""
     outcomes = fuzz_parser(parsers()[name], 2_000, 7)
     assert outcomes.total() == 2_000
     assert outcomes["report"] > 20

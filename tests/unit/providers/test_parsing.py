@@ -1,4 +1,4 @@
-"""How text is read, whoever wrote it: ids, words, times, names. Seen through one dialect, for both read alike."""
+"""How ids, statuses, times and names are parsed; tested with one dialect, because all share the parser."""
 
 import json
 from typing import Any
@@ -16,14 +16,14 @@ from bridge.providers.parsing import parse_form
 
 
 def get(query: str, **settings: Any) -> Report:
-    """What is read from a query."""
+    """Parse a query."""
     report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
     assert report is not None
     return report
 
 
 def post(body: bytes) -> Report:
-    """What is read from a JSON body."""
+    """Parse a JSON body."""
     report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None
     return report
@@ -53,7 +53,7 @@ def post(body: bytes) -> Report:
     ],
 )
 def test_times_are_read_in_every_known_writing_and_never_fatal(time: str, milliseconds: int | None) -> None:
-    """A status counts even where its time is useless."""
+    """A status counts even if its time can't be parsed."""
     assert get(f"id=7&status=sent&timestamp={time}").provider_time == milliseconds
 
 
@@ -63,11 +63,11 @@ def test_times_are_read_in_every_known_writing_and_never_fatal(time: str, millis
         ("2025-01-15 12:00:00", 1_736_938_800_000),  # winter: 11:00 UTC
         ("2025-07-15 12:00:00", 1_752_573_600_000),  # summer: 10:00 UTC
         ("2025-03-30 02:30:00", 1_743_298_200_000),  # skipped by daylight saving: as before the change, 01:30 UTC
-        ("2025-10-26 02:30:00", 1_761_438_600_000),  # there twice: the first one, 00:30 UTC
+        ("2025-10-26 02:30:00", 1_761_438_600_000),  # occurs twice: the first one, 00:30 UTC
     ],
 )
 def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds: int) -> None:
-    """Local clocks are understood in summer, in winter and in the hours between."""
+    """Local times are converted in summer, in winter and at the changes between them."""
     report = get(f"id=7&status=sent&timestamp={local}", timezone=ZoneInfo("Europe/Berlin"))
     assert report.provider_time == milliseconds
 
@@ -78,7 +78,7 @@ def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds
 )
 @pytest.mark.parametrize("query", ["id={}&status=sent", "id=7&status={}"])
 def test_a_template_nobody_filled_in_is_unreadable(query: str, value: str) -> None:
-    """A URL set up wrongly at the provider shows in the dead letter topic, not as a message with a strange id."""
+    """An unfilled template becomes a dead letter, not a message with a strange id."""
     with pytest.raises(PoisonMessageError) as raised:
         get(query.replace("{}", value))
     assert raised.value.reason is DeadLetterReason.UNREADABLE
@@ -89,7 +89,7 @@ def test_a_template_nobody_filled_in_is_unreadable(query: str, value: str) -> No
     ["007", "a b", "100%", "{3f6c1f0e-9a57-4b0f-8f0d-52b1c7a9e611}", "<20250304.7@host>", "ü" * 64, "-", "%41b%"],
 )
 def test_an_id_is_opaque(message_id: str) -> None:
-    """Zeros, blanks, braces and letters of any alphabet survive, up to 128 bytes."""
+    """Zeros, blanks, braces and letters of any alphabet are kept, up to 128 bytes."""
     body = json.dumps({"data": {"message_id": message_id, "status": "sent"}}, ensure_ascii=False).encode()
     report = post(body)
     assert report.provider_message_id == message_id
@@ -99,7 +99,7 @@ def test_an_id_is_opaque(message_id: str) -> None:
     ("number", "good"), [(2**64 - 1, True), (-(2**63), True), (2**64, False), (-(2**63) - 1, False)]
 )
 def test_an_integer_id_is_its_digits_as_far_as_64_bits_reach(number: int, *, good: bool) -> None:
-    """Every digit of a numeric id counts; one that other systems have rounded already is refused."""
+    """A numeric id keeps every digit; one beyond 64 bits, which other systems may have rounded, is rejected."""
     body = b'{"message_id":%d,"status":"sent"}' % number
     if good:
         assert post(body).provider_message_id == str(number)
@@ -110,32 +110,32 @@ def test_an_integer_id_is_its_digits_as_far_as_64_bits_reach(number: int, *, goo
 
 @pytest.mark.parametrize("query", ["id=" + "ü" * 65 + "&status=sent", "id=7&status=" + "x" * 257])
 def test_what_is_too_long_for_an_id_or_a_status_is_unreadable(query: str) -> None:
-    """No key of 64 KiB gets into the journal, and no page of text into an event."""
+    """No long key gets into the journal, and no long text into an event."""
     with pytest.raises(PoisonMessageError):
         get(query)
 
 
 def test_first_nonempty_of_names_differing_in_case() -> None:
-    """A second, later writing of the same parameter changes nothing."""
+    """A later parameter with the same name in another case changes nothing."""
     assert get("STATUS=&id=7&Status=sent&status=failed").provider_status == "sent"
 
 
 @pytest.mark.parametrize("extra", [b"NaN", b"1e", b"01", b'"\\ud800"', b"'x'", b"1,}"])
 def test_json_that_other_readers_would_refuse_is_unreadable(extra: bytes) -> None:
-    """Nothing gets into the journal that its readers stumble over."""
+    """Text that isn't UTF-8 is rejected before the journal."""
     body = b'{"message_id":"77","status":"sent","extra":' + extra + b"}"
     with pytest.raises(PoisonMessageError):
         post(body)
 
 
 def test_a_query_that_cannot_be_written_down_is_unreadable() -> None:
-    """The journal is UTF-8, so what was never decoded rightly doesn't get there."""
+    """The journal is UTF-8, so text that can't be encoded is rejected."""
     with pytest.raises(PoisonMessageError):
         get("id=77&status=sent&note=\ud800")
 
 
 def test_details_and_codes_that_say_nothing_are_left_out() -> None:
-    """Empty, nested, endless and unfilled extras don't cost the report."""
+    """Empty, nested, too long and unfilled details are left out of the report."""
     data = {"message_id": "7", "status": "sent", "mccmnc": None, "segments": "", "price": {"eur": 1}, "tat": "x" * 257}
     body = json.dumps({"data": data | {"network_id": "%n", "err": True, "secret_extra": "x"}}).encode()
     report = post(body)
@@ -144,7 +144,7 @@ def test_details_and_codes_that_say_nothing_are_left_out() -> None:
 
 
 def test_json_nested_without_end_is_unreadable() -> None:
-    """A body that only wants to exhaust the reader ends in the dead letter topic."""
+    """A body that is meant to exhaust the parser becomes a dead letter."""
     body = b'{"data":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
     with pytest.raises(PoisonMessageError):
         post(body)
@@ -152,5 +152,5 @@ def test_json_nested_without_end_is_unreadable() -> None:
 
 @given(st.text(st.sampled_from('abAB=&; é\x00"?#/') | st.characters(exclude_characters="%+"), max_size=40))
 def test_a_form_without_escapes_is_read_as_one_with_them(text: str) -> None:
-    """What is split plainly is split as the standard library does it."""
+    """The fast parser of forms gives the same result as the standard library's."""
     assert {**parse_form(text), "zz": "A"} == {**parse_form(f"{text}&zz=%41"), "zz": "A"}

@@ -1,4 +1,4 @@
-"""Speedocom: its words, and what it is asked."""
+"""Speedocom: statuses and poll requests."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ WRITINGS: list[Callable[[str], str]] = [
 
 
 def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
-    """What is read from a callback with this description."""
+    """Parse a callback with this description."""
     body = json.dumps({"messageid": "40717", "description": description}).encode()
     report = Speedocom("main", statuses=statuses).read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None
@@ -57,13 +57,13 @@ def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
 
 
 def test_every_word_has_the_verdict_that_was_agreed() -> None:
-    """The table holds exactly the words of the mapping, so none is lost or added unnoticed."""
+    """The table has exactly these statuses, so that none is removed or added by accident."""
     assert STATUSES == WORDS
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_word_is_known_by_its_letters_and_keeps_its_writing(word: str) -> None:
-    """Blanks, signs and case differ between the platform's brands; support still sees what the provider wrote."""
+    """Blanks, signs and case differ between the platform's brands; the event has the original spelling."""
     for written in WRITINGS:
         report = call(written(word))
         assert report.verdict == WORDS[word]
@@ -71,7 +71,7 @@ def test_a_word_is_known_by_its_letters_and_keeps_its_writing(word: str) -> None
 
 
 def test_settings_overrule_a_word_and_add_one() -> None:
-    """A new or different word needs a setting, not a release."""
+    """A new or different status needs a setting, not a release."""
     words = {"unknown": Verdict(Status.SENT), "Number Ported!": Verdict(Status.FAILED, Reason.NETWORK)}
     assert call("Unknown", words).verdict == Verdict(Status.SENT)
     assert call("NumberPorted", words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
@@ -79,16 +79,16 @@ def test_settings_overrule_a_word_and_add_one() -> None:
 
 
 def test_a_word_without_letters_matches_itself_only() -> None:
-    """A number mapped by settings doesn't swallow every other number."""
+    """A number that settings map doesn't match other numbers."""
     words = {"32": Verdict(Status.DELIVERED)}
     assert call("32", words).verdict == Verdict(Status.DELIVERED)
     assert call("33", words).verdict is None
 
 
 def test_credentials_travel_in_the_body_only() -> None:
-    """A key in a URL ends up in the logs of every proxy on its way."""
+    """The key is in the body, because proxies log URLs."""
     dialect = Speedocom("main", base_url="https://sms.example/", api_key=KEY, partner_id="9")
-    request = dialect.poll_request("00ü/7")
+    request = dialect.build_poll_request("00ü/7")
     assert (request.method, request.url) == ("POST", "https://sms.example/api/services/getdlr")
     assert request.headers["Content-Type"] == "application/json"
     assert KEY not in str(request.headers)
@@ -96,7 +96,7 @@ def test_credentials_travel_in_the_body_only() -> None:
 
 
 def test_secrets_do_not_show() -> None:
-    """A dialect in a log line, and an error that quotes the provider, give nothing away."""
+    """A dialect in a log line and an error that quotes the provider reveal no secret."""
     dialect = Speedocom("main", api_key=KEY, partner_id="9")
     assert repr(dialect) == str(dialect) == "Speedocom(account='main')"
     body = json.dumps({"response-code": 1006, "response-description": f"bad key {KEY}"}).encode()
@@ -107,7 +107,7 @@ def test_secrets_do_not_show() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff", b'{"messageid":"7","description":"\xff"}', b"", b"null", b"7", b'"x"'])
 def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
-    """What isn't UTF-8, or no object, ends in the dead letter topic."""
+    """A body that isn't UTF-8 or isn't an object becomes a dead letter."""
     with pytest.raises(PoisonMessageError):
         Speedocom("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     with pytest.raises(PollFailedError):
@@ -115,7 +115,7 @@ def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
 
 
 def test_a_query_beside_the_body_is_not_read() -> None:
-    """What the callback's URL carries is its owner's, not the provider's word."""
+    """Parameters in the callback's URL are ignored."""
     callback = Callback("POST", "messageid=1&description=Unknown", "", None, b"messageid=7&description=Expired")
     report = Speedocom("main").read_callback(callback, 1)
     assert report is not None
@@ -123,5 +123,5 @@ def test_a_query_beside_the_body_is_not_read() -> None:
 
 
 def test_no_signature_is_asked_for() -> None:
-    """Speedocom doesn't sign, so no header is read."""
+    """Speedocom doesn't sign callbacks, so no header is read."""
     assert Speedocom.signature_header is None

@@ -1,4 +1,4 @@
-"""Who called: what headers say counts only as far as those are trusted who wrote them."""
+"""The client's address: headers count only if trusted proxies wrote them."""
 
 from ipaddress import ip_address, ip_network
 
@@ -11,10 +11,10 @@ PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.
 
 
 @pytest.mark.parametrize(
-    ("peer", "plain", "named", "found"),
+    ("peer", "x_forwarded_for", "forwarded", "expected"),
     [
         (CLIENT, [], [], CLIENT),
-        (CLIENT, [LIAR], [f"for={LIAR}"], CLIENT),  # nobody asked for its opinion
+        (CLIENT, [LIAR], [f"for={LIAR}"], CLIENT),  # the client isn't a proxy
         (PROXY, [], [], PROXY),
         (PROXY, [CLIENT], [], CLIENT),
         (PROXY, [f"{LIAR}, {CLIENT}"], [], CLIENT),
@@ -41,12 +41,14 @@ PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.
     ],
 )
 def test_the_nearest_that_is_no_trusted_proxy_called(
-    peer: str, plain: list[str], named: list[str], found: str | None
+    peer: str, x_forwarded_for: list[str], forwarded: list[str], expected: str | None
 ) -> None:
-    """What a caller invents before the last hop counts for nothing, and two headers that contradict for nothing too."""
-    assert find_client_address(peer, plain, named, TRUSTED) == (ip_address(found) if found else None)
+    """Hops that the client invented are ignored, and so are two headers that disagree."""
+    assert find_client_address(peer, x_forwarded_for, forwarded, TRUSTED) == (
+        ip_address(expected) if expected else None
+    )
 
 
 def test_without_trusted_proxies_the_peer_called() -> None:
-    """No header is read unless settings say whose."""
+    """Without trusted proxies, headers are ignored."""
     assert find_client_address(PROXY, [LIAR], [f"for={LIAR}"], []) == ip_address(PROXY)

@@ -78,7 +78,7 @@ def dialect_of(simulator: Simulator, api: str = "legacy") -> Polled:
 
 async def ask(client: httpx.AsyncClient, dialect: Polled, provider_message_id: str) -> Report | None:
     """One poll, read."""
-    question = dialect.poll_request(provider_message_id)
+    question = dialect.build_poll_request(provider_message_id)
     response = await client.request(
         question.method, question.url, headers=dict(question.headers), content=question.body
     )

@@ -16,9 +16,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.core.delivery import Delivery, Outcome, Reason, Source, Status, format_rfc3339, make_event_id
+from bridge.core.delivery import Delivery, Outcome, Reason, Source, Status, make_event_id
 from bridge.core.entries import Report, Sent
 from bridge.core.errors import DeadLetterReason
+from bridge.core.timestamps import format_rfc3339
 from tests.support.paths import SCHEMAS
 
 NAMES = ["sms.sent.v1", "sms.delivery.v1", "journal.v1"]

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bridge.core.attempt import timer_at
+from bridge.core.attempt import compute_timer
 from bridge.core.delivery import Status
 from bridge.state.keys import StateChange, StoredAttempt
 from bridge.state.partition import PartitionStore
 from bridge.state.serde import encode_state
 from bridge.state.store import Store
 from tests.support.core.story import SENT_AT
-from tests.support.state.attempts import ACCOUNT, FOLLOWED, PARKED, TIMETABLE, key, put
+from tests.support.state.attempts import ACCOUNT, FOLLOWED, PARKED, SCHEDULE, key, put
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty database."""
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     yield store
     store.close()
 
@@ -61,7 +61,7 @@ def test_a_timer_moves_with_its_state(attempts: PartitionStore) -> None:
     final = replace(FOLLOWED, status=Status.DELIVERED, sequence=1, final_at=SENT_AT + 500)
     put(attempts, {key(1): final})
     assert attempts.due(SENT_AT + 100_000, 10) == []
-    assert attempts.due(timer_at(final, TIMETABLE.policy), 10) == [key(1)]
+    assert attempts.due(compute_timer(final, SCHEDULE.policy), 10) == [key(1)]
     put(attempts, {key(1): None})
     assert attempts.due(2**62, 10) == []
     assert attempts.get([key(1)]) == [None]

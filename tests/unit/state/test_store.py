@@ -11,7 +11,7 @@ from bridge.core.attempt import Policy
 from bridge.core.errors import ConfigurationError, StoreCorruptedError
 from bridge.core.schedule import Schedule
 from bridge.state.store import Store
-from tests.support.state.attempts import ACCOUNT, FOLLOWED, TIMETABLE, key, put
+from tests.support.state.attempts import ACCOUNT, FOLLOWED, SCHEDULE, key, put
 
 
 def spoil(folder: Path) -> None:
@@ -23,14 +23,14 @@ def spoil(folder: Path) -> None:
 
 def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
     """After a clean end, position, states and counts are there again."""
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     attempts = store.partition(3)
     put(attempts, {key(1): FOLLOWED}, offset=77)
     attempts.flush()
     del attempts
     store.close()
     del store
-    again = Store(tmp_path, TIMETABLE).partition(3)
+    again = Store(tmp_path, SCHEDULE).partition(3)
     assert again.position is not None
     assert (again.position.offset, again.position.journal_id) == (77, "incarnation")
     assert again.followed["dexatel"] == 1
@@ -54,7 +54,7 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     folder = tmp_path / "attempts"
     folder.mkdir()
     (folder / "CURRENT").write_text("nonsense")
-    attempts = Store(tmp_path, TIMETABLE).partition(0)
+    attempts = Store(tmp_path, SCHEDULE).partition(0)
     assert attempts.position is None
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
 
@@ -72,7 +72,7 @@ def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> Non
         assert other.stdout is not None
         assert other.stdout.readline() == b"open\n"
         with pytest.raises(ConfigurationError, match="STATE__DIRECTORY: another process uses"):
-            Store(tmp_path, TIMETABLE)
+            Store(tmp_path, SCHEDULE)
         other.communicate()
     assert [path.name for path in tmp_path.iterdir()] == ["attempts"]
     known = Store(tmp_path, Schedule(Policy(), {})).partition(0).position
@@ -82,7 +82,7 @@ def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> Non
 
 def test_damaged_cache_in_use_is_renewed_later(tmp_path: Path) -> None:
     """Whoever reads it holds it open; that is no fault of settings."""
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     put(store.partition(0), {key(1): FOLLOWED})
     reading = store._db.iter(ReadOptions())  # noqa: SLF001 - as somebody does who is in the middle of it
     with pytest.raises(StoreCorruptedError, match="still holds"):
@@ -96,7 +96,7 @@ def test_damaged_cache_in_use_is_renewed_later(tmp_path: Path) -> None:
 
 def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     """What can be opened but not read says so in one kind of error, and is out of the way at the next start."""
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     attempts = store.partition(0)
     put(attempts, {key(number): FOLLOWED for number in range(2_000)})
     attempts.flush()
@@ -104,23 +104,23 @@ def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     store.close()
     del store
     spoil(tmp_path)
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     with pytest.raises(StoreCorruptedError):
         store.partition(0).due(2**62, 10)
     store.close()
     del store
     assert (tmp_path / "attempts.damaged").is_dir()
-    assert Store(tmp_path, TIMETABLE).partition(0).position is None
+    assert Store(tmp_path, SCHEDULE).partition(0).position is None
 
 
 def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
     """Whoever still holds what was damaged gets the same error; what is made anew is empty, and works."""
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     for number in (0, 1):
         put(store.partition(number), {key(number): FOLLOWED for number in range(2_000)})
         store.partition(number).flush()
     store.close()
-    store = Store(tmp_path, TIMETABLE)
+    store = Store(tmp_path, SCHEDULE)
     old = store.partition(0)
     spoil(tmp_path)
     with pytest.raises(StoreCorruptedError):

@@ -44,8 +44,8 @@ def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
     """Deciding and writing an entry stays within a few times of merely reading and writing it."""
     now = int(time.time() * 1000)
     records = [Journaled(line.value, number, now) for number, line in enumerate(journal(ENTRIES))]
-    timetable = Schedule(Policy(), {})
-    store = Store(tmp_path, timetable)
+    schedule = Schedule(Policy(), {})
+    store = Store(tmp_path, schedule)
     attempts = store.partition(0)
 
     def floor() -> None:
@@ -57,7 +57,7 @@ def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
         events, ended = 0, 0
         outlet = DeliveryRecords(TopicTarget("delivery", 12), None, "/budget")
         for start in range(0, ENTRIES, SLICE):
-            batch = Batch(attempts, timetable.policy)
+            batch = Batch(attempts, schedule.policy)
             batch.fold(records[start : start + SLICE])
             events += len(outlet.make(batch.publications))
             changes = batch.changes

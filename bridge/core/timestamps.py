@@ -1,0 +1,44 @@
+"""Times as text and as numbers. Inside the bridge, a time is always whole milliseconds since the epoch. Pure."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+MIN_EPOCH_MS = 100_000_000_000
+"""A number from here on counts milliseconds (1973), a smaller one seconds (until the year 5138): the two never meet."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def format_rfc3339(milliseconds: int) -> str:
+    """Format a time as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_format_seconds(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(4096)  # neighbouring events share their seconds: 0.3 instead of 3.8 microseconds
+def _format_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+
+
+def parse_rfc3339(text: str, timezone: tzinfo = UTC) -> int | None:
+    """Parse an RFC 3339 time, or another form of ISO 8601, to the nearest millisecond; None if it isn't one.
+
+    Args:
+        text: The time.
+        timezone: The zone of a time without an offset. A local time that daylight saving skips or repeats is taken as
+            before the change.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone)
+        return round((aware - _EPOCH) / _MILLISECOND)
+    except (ValueError, OverflowError):
+        return None
+
+
+def convert_epoch(number: float) -> int | None:
+    """Convert seconds or milliseconds since the epoch to milliseconds; None for a number that isn't positive."""
+    if not number > 0:
+        return None
+    return round(number if number >= MIN_EPOCH_MS else number * 1000)

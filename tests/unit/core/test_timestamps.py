@@ -1,0 +1,55 @@
+"""Times as text and as numbers."""
+
+from datetime import UTC, timedelta, timezone, tzinfo
+
+import pytest
+
+from bridge.core.timestamps import convert_epoch, format_rfc3339, parse_rfc3339
+
+NAIROBI = timezone(timedelta(hours=3))
+NOON = 1_769_860_800_000
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "milliseconds"),
+    [
+        ("2026-01-31T12:00:00Z", UTC, NOON),
+        ("2026-01-31T12:00:00.123+00:00", UTC, NOON + 123),
+        ("2026-01-31T12:00:00.1236Z", UTC, NOON + 124),
+        ("2026-01-31 15:00:00", NAIROBI, NOON),
+        ("2026-01-31T12:00:00Z", NAIROBI, NOON),
+        ("1969-12-31T23:59:59.999Z", UTC, -1),
+        ("0000-00-00 00:00:00", UTC, None),
+        ("2026-01-31T12:00:60Z", UTC, None),
+        ("yesterday", UTC, None),
+        ("", UTC, None),
+    ],
+)
+def test_text_becomes_milliseconds(text: str, zone: tzinfo, milliseconds: int | None) -> None:
+    """The zone counts only for a time without an offset."""
+    assert parse_rfc3339(text, zone) == milliseconds
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 999, NOON + 1, 253_402_300_799_999])
+def test_what_is_written_is_read_again(milliseconds: int) -> None:
+    """To the millisecond."""
+    assert parse_rfc3339(format_rfc3339(milliseconds)) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("number", "milliseconds"),
+    [
+        (1_769_860_800, NOON),
+        (1_769_860_800.5, NOON + 500),
+        (NOON, NOON),
+        (100_000_000_000, 100_000_000_000),
+        (99_999_999_999, 99_999_999_999_000),
+        (0, None),
+        (-1, None),
+        (-1e308, None),
+        (float("nan"), None),
+    ],
+)
+def test_a_numbers_size_tells_its_unit(number: float, milliseconds: int | None) -> None:
+    """Seconds and milliseconds since the epoch can't be confused; a number that isn't positive is no time."""
+    assert convert_epoch(number) == milliseconds
