@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from bench.process import Running, finished
-from bridge.sandbox.kafka.broker import free_ports
+from bridge.sandbox.kafka.broker import find_free_ports
 
 COMMAND = (sys.executable, "-m", "bridge")
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ class Bridge:
     """
 
     def __init__(self, values: Mapping[str, str], folder: Path, roles: str) -> None:
-        public, admin = free_ports(2)
+        public, admin = find_free_ports(2)
         self.url, self._admin = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         self.state = folder / "state"
         own = {

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.process import Failed, finished
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import cache_folder
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import get_cache_folder
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
@@ -49,10 +49,10 @@ async def java_program(name: str) -> tuple[str, ...]:
     Raises:
         Failed: Java, the jars or the compiler can't be had.
     """
-    java = str((await ready_to_run()).java)
+    java = str((await prepare_installation()).java)
     jars = _jars("streams", KAFKA_STREAMS)
     source = PEERS / f"{name}.java"
-    classes = cache_folder() / "bench" / f"{name}-{_digest([source])}"
+    classes = get_cache_folder() / "bench" / f"{name}-{_digest([source])}"
     if not (classes / f"{name}.class").exists():
         compiler = _jars("compiler", COMPILER)
         main = "org.eclipse.jdt.internal.compiler.batch.Main"
@@ -72,7 +72,7 @@ async def go_program(name: str) -> str:
         Failed: Go or a module can't be had.
     """
     folder = PEERS / name
-    binary = cache_folder() / "bench" / f"{name}-{_digest(sorted(folder.glob('*')))}"
+    binary = get_cache_folder() / "bench" / f"{name}-{_digest(sorted(folder.glob('*')))}"
     if not binary.exists():
         go = Path(python()).with_name("go")
         if not go.exists():
@@ -84,7 +84,7 @@ async def go_program(name: str) -> str:
 
 
 def _work() -> Path:
-    return cache_folder() / "bench" / "work"
+    return get_cache_folder() / "bench" / "work"
 
 
 def _digest(files: Sequence[Path]) -> str:
@@ -92,7 +92,7 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 def _jars(name: str, coordinates: Sequence[str]) -> list[str]:
-    folder = cache_folder() / "bench" / f"{name}-{hashlib.sha256(repr(coordinates).encode()).hexdigest()[:12]}"
+    folder = get_cache_folder() / "bench" / f"{name}-{hashlib.sha256(repr(coordinates).encode()).hexdigest()[:12]}"
     if not (folder / ".complete").exists():
         try:
             _fetch(folder, coordinates)

@@ -22,12 +22,12 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from bridge.sandbox.demo.demo import DemoOptions, perform
-from bridge.sandbox.demo.live_view import ending, picture
+from bridge.sandbox.demo.live_view import render_progress, render_result
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.verification import VerificationResult
 
 COLUMNS, ROWS = 92, 29
-EVERY = 2.0
+FRAME_INTERVAL_SECONDS = 2.0
 """Seconds of the demo between two frames, and of the recording for one: half of it."""
 
 HOLD = 10
@@ -59,7 +59,7 @@ Row = tuple[tuple[str, str], ...]
 class Recorder:
     """Keeps what the demo would have drawn. Implements the demo's `View`."""
 
-    every = EVERY
+    interval_seconds = FRAME_INTERVAL_SECONDS
 
     def __init__(self) -> None:
         self._console = Console(
@@ -70,19 +70,19 @@ class Recorder:
         self._said: list[RenderableType] = [Text("$ make demo", "bold")]
         self._phases()
 
-    def phase(self, text: str) -> None:
+    def show_phase(self, text: str) -> None:
         """Something begins."""
         self._title = text
         self._said.append(Text.assemble(("▸ ", "bold cyan"), text))
         self._phases()
 
-    def show(self, tally: RunStats) -> None:
+    def show_progress(self, stats: RunStats) -> None:
         """A picture."""
-        self._keep([picture(tally, self._title, ROWS)])
+        self._keep([render_progress(stats, self._title, ROWS)])
 
-    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
+    def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
         """The end."""
-        self._keep([*self._said, Text(""), ending(comparison, summary)])
+        self._keep([*self._said, Text(""), render_result(result, summary)])
 
     def close(self) -> None:
         """Nothing is to be put away."""
@@ -141,7 +141,7 @@ def svg(frames: Sequence[Sequence[Row]]) -> str:
     names = {span: f"s{number}" for number, span in enumerate(spans)}
     style = [
         "text{font:14px ui-monospace,'SF Mono','Cascadia Mono','DejaVu Sans Mono',monospace;white-space:pre}",
-        f"g{{visibility:hidden;animation:{count * EVERY / 2:g}s step-end infinite}}",
+        f"g{{visibility:hidden;animation:{count * FRAME_INTERVAL_SECONDS / 2:g}s step-end infinite}}",
     ]
     for (first, end), name in names.items():
         turns = {0.0: "hidden", 100 * first / count: "visible"} | ({100 * end / count: "hidden"} if end < count else {})
@@ -181,8 +181,8 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/demo.svg")
     recorder = Recorder()
-    comparison = asyncio.run(perform(DemoOptions(), recorder))
-    if not comparison.ok:
+    result = asyncio.run(perform(DemoOptions(), recorder))
+    if not result.ok:
         sys.exit("the demo found something wrong; nothing is written")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(svg(recorder.frames))

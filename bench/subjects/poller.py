@@ -19,8 +19,8 @@ from bench.traffic import attempt
 from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
-from bridge.sandbox.kafka.broker import free_ports
-from bridge.sandbox.simulator.server import TOKEN
+from bridge.sandbox.kafka.broker import find_free_ports
+from bridge.sandbox.simulator.options import TOKEN
 
 POLLS = 10_000
 CONNECTIONS = 64
@@ -46,7 +46,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _provider(run: Run) -> AsyncIterator[str]:
-    port = free_ports(1)[0]
+    port = find_free_ports(1)[0]
     command = (*COMMAND, "simulate", "dexatel", "--port", str(port), "--profile", "calm")
     async with Running(command, run.folder / f"provider-{port}", environment({})) as process:
         await process.until(lambda: listens(f"127.0.0.1:{port}"), 30)

@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from bridge.sandbox.kafka.broker import sandbox
-from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN
+from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics

@@ -19,7 +19,7 @@ from tests.support.service.bridge import Message, message
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 CONCURRENCY = 128
 WORDS = ("sent", "delivered")
@@ -88,7 +88,7 @@ async def _open(service: Service, count: int) -> None:
     async def is_so() -> bool:
         return await service.sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
 
-    await until(is_so, PATIENCE, lambda: f"there aren't {count} open messages")
+    await wait_until(is_so, PATIENCE, lambda: f"there aren't {count} open messages")
 
 
 async def _call(client: ClientSession, url: str, sent: Iterable[Message]) -> None:

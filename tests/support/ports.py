@@ -10,7 +10,7 @@ PORTS = range(10_000, 20_000)
 _claims: list[socket.socket] = []
 
 
-def free_ports(count: int) -> list[int]:
+def find_free_ports(count: int) -> list[int]:
     """Ports that nobody uses now, and that no other test gets, in whichever process, as long as this process lives.
 
     A service listens some time after its port was chosen, and not while it is down; the claim lasts nevertheless.

@@ -38,7 +38,7 @@ class Browser:
         """What a script in the page returns."""
         return await asyncio.to_thread(self.driver.execute_script, script, *arguments)
 
-    async def until(self, script: str) -> Any:
+    async def wait_until(self, script: str) -> Any:
         """What a script in the page returns, once that is something."""
         wait = WebDriverWait(self.driver, PATIENCE)
         return await asyncio.to_thread(wait.until, lambda driver: driver.execute_script(script), f"never: {script}")
@@ -108,7 +108,7 @@ def shows(one: Message, status: str) -> str:
 async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser) -> None:
     """The verdict, the parts and the provider; the console stays empty."""
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('All is well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('All is well')")
     parts = await browser.run("return [...document.querySelectorAll('.parts .tag')].map((tag) => tag.textContent)")
     assert parts == ["✓ started", "✓ tracker", "✓ intake", "✓ receiver"]
     assert await browser.run("return document.querySelector('.provider h3').textContent") == "dexatel"
@@ -118,10 +118,10 @@ async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser)
 async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser) -> None:
     """Without loading the page again; filters leave out the others."""
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    await browser.wait_until("return document.querySelector('#pulse').textContent === 'live'")
     first, second = await delivered(seen), await delivered(seen)
     for one in (first, second):
-        await browser.until(shows(one, "delivered"))
+        await browser.wait_until(shows(one, "delivered"))
     await browser.press("x")  # no key of the page's
     await browser.run("document.querySelector('#by-text').focus()")
     await browser.press(second.message_id)
@@ -135,11 +135,13 @@ async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) 
     """By keys alone: `/`, the id, Enter; then arrows along its steps, Escape to close it."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
     await browser.press("/")
     await browser.press(one.message_id, Keys.ENTER)
     steps = "[...document.querySelectorAll('#story .step')]"
-    told = await browser.until(f"const steps = {steps}; return steps.length && steps.map((step) => step.textContent)")
+    told = await browser.wait_until(
+        f"const steps = {steps}; return steps.length && steps.map((step) => step.textContent)"
+    )
     assert ["handed to the provider" in told[0], "“sent”" in told[1], "“delivered”" in told[2]] == [True] * 3
     assert "delivered" in await browser.run("return document.querySelector('#story .title .tag').textContent")
     for at in (0, 1, 2, 2):
@@ -155,16 +157,16 @@ async def test_an_event_leads_to_its_story(seen: Bridge, browser: Browser) -> No
     """From the list of events, by keys: down to another one, Enter. A link with an id does the same."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
-    await browser.until(shows(one, "delivered"))
+    await browser.wait_until(shows(one, "delivered"))
     await browser.run("document.querySelector('.event[tabindex=\"0\"]').focus()")
     await browser.press(Keys.ARROW_DOWN)
     wanted = await browser.run("return document.activeElement.querySelector('.mono').textContent")
     await browser.press(Keys.ENTER)
     shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
-    assert await browser.until(shown) == wanted
+    assert await browser.wait_until(shown) == wanted
     await browser.open("about:blank")
     await browser.open(f"{seen.service.admin_url}/#{one.message_id}")
-    assert await browser.until(shown) == one.message_id
+    assert await browser.wait_until(shown) == one.message_id
 
 
 async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -> None:
@@ -173,8 +175,10 @@ async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -
     one = await delivered(seen, message(message_id=nasty))
     await browser.open(f"{seen.service.admin_url}/#{nasty}")
     shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
-    assert await browser.until(shown) == one.message_id
-    await browser.until("return [...document.querySelectorAll('#events .mono')].some((e) => e.textContent[0] === '<')")
+    assert await browser.wait_until(shown) == one.message_id
+    await browser.wait_until(
+        "return [...document.querySelectorAll('#events .mono')].some((e) => e.textContent[0] === '<')"
+    )
     assert await browser.run("return document.querySelectorAll('main img').length") == 0
     inline = (
         "const made = document.createElement('script'); made.textContent = 'window.ran = 1'; document.body.append(made)"
@@ -199,7 +203,7 @@ async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) ->
     assert await browser.run(theme) == "dark"
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.setDeviceMetricsOverride", phone)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
     assert await browser.run("return document.documentElement.scrollWidth") <= 360
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
 
@@ -212,6 +216,6 @@ async def test_from_another_machine_it_asks_for_the_token(seen: Bridge, browser:
     assert await asyncio.to_thread(browser.driver.find_elements, By.ID, "verdict") == []
     assert any("401" in line for line in await browser.complaints())
     await browser.open(url.replace("http://", f"http://on-call:{TOKEN}@"))
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
-    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#pulse').textContent === 'live'")
     assert await browser.complaints() == []

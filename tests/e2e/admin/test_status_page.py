@@ -17,7 +17,7 @@ from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import TOKEN, elsewhere, events
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 GUARDED = ("/", "/page.css", "/page.js", "/icon.svg", "/api/status", "/api/events", "/api/messages?id=x")
 
@@ -126,7 +126,7 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
             and speedocom["provider"] == "speedocom"
         )
 
-    await until(counted, 60, lambda: "the status hasn't counted what happened")
+    await wait_until(counted, 60, lambda: "the status hasn't counted what happened")
     found = await status(seen)
     assert (found["ready"], found["concerns"]) == (True, [])
     assert {part["name"] for part in found["parts"]} == {"started", "intake", "receiver", "tracker"}
@@ -140,7 +140,7 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
         ages = (await status(seen))["pending"]["ages"]
         return bool(ages.get("speedocom", {}).get("<1m") or ages.get("speedocom", {}).get("<10m"))
 
-    await until(aged, 60, lambda: f"{other} isn't counted by its age")
+    await wait_until(aged, 60, lambda: f"{other} isn't counted by its age")
     name = 'sms_bridge_attempts_pending{age="%s",provider="speedocom"}'
     assert sum([await seen.service.sample(name % age) for age in ("<1m", "<10m")]) >= 1
 
@@ -220,7 +220,7 @@ async def test_watchers_are_few_and_who_leaves_makes_room(seen: Bridge) -> None:
         async def let_in() -> bool:
             return not await full()
 
-        await until(let_in, 60, lambda: "there is no room for one more")
+        await wait_until(let_in, 60, lambda: "there is no room for one more")
 
 
 async def test_an_open_page_does_not_keep_it_from_ending(bridge: Bridge, fleet: Fleet) -> None:

@@ -21,7 +21,7 @@ from tests.support.documentation.installation import (
     story,
 )
 from tests.support.documentation.shell import Shell
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said
 from tests.support.service.fleet import Fleet
@@ -33,7 +33,7 @@ async def newcomer(
 ) -> AsyncIterator[Newcomer]:
     """The README's first steps, typed into a clean shell; after a message came through, Ctrl-C."""
     async with fleet.topics() as topics:
-        public, admin = map(str, free_ports(2))
+        public, admin = map(str, find_free_ports(2))
         here = {"HTTP__PORT": public, "ADMIN__PORT": admin}
         at = await shell(tmp_path_factory.mktemp("newcomer"), topics, topics.settings | here)
         said: dict[str, Said] = {}

@@ -15,7 +15,7 @@ from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import refused
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -95,7 +95,7 @@ async def test_each_documented_right_is_needed(
         for _ in range(2):
             try:
                 await service.start(ready=False)
-                await until(works_or_complains, 60, lambda: f"neither works nor complains:\n{service.tail()}")
+                await wait_until(works_or_complains, 60, lambda: f"neither works nor complains:\n{service.tail()}")
                 complained = complains()
             finally:
                 await service.kill()
@@ -120,9 +120,9 @@ async def test_right_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, c
             async def outside() -> bool:
                 return "rejoining the tracker's group" in service.log and not await service.ready()
 
-            await until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
+            await wait_until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
             await asyncio.to_thread(kafka_with_users.allow, lost)
-            await until(service.ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
+            await wait_until(service.ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
             await bridge.tell(one, "sent", "delivered")
             assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
 

@@ -14,7 +14,7 @@ from tests.support.kafka.proxy import Proxy
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -57,7 +57,7 @@ async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
     async def accepted() -> bool:
         return await bridge.report(one, word) == 200
 
-    await until(accepted, 60, lambda: f"nobody takes the callback:\n{bridge.service.tail()}")
+    await wait_until(accepted, 60, lambda: f"nobody takes the callback:\n{bridge.service.tail()}")
 
 
 async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> float:
@@ -85,7 +85,7 @@ async def test_a_wire_that_is_cut_loses_nothing(apart: Apart) -> None:
     for one in messages[:2]:
         assert await refused_with_patience(bridge, one, "delivered") < 3
     assert (await bridge.service.ask("/livez"))[0] == 200
-    apart.proxy.mend()
+    apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
         await bridge.tell(one, "delivered")
@@ -107,7 +107,7 @@ async def test_blackholed_kafka_limits_waiting_callbacks(apart: Apart) -> None:
     assert sum(seconds >= 0.9 for seconds in waited) == MAX_WAITING
     assert await refused_with_patience(bridge, messages[0], "delivered") < 0.5
     assert await bridge.service.sample(UNAVAILABLE) == before + len(messages) + 1
-    apart.proxy.mend()
+    apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
     await bridge.topics.settled()
@@ -132,7 +132,7 @@ async def test_a_broker_that_dies_and_comes_back_finds_everybody_again(apart: Ap
     async def some() -> bool:
         return await bridge.service.sample(JOURNALED) >= before + 100
 
-    await until(some, 60, lambda: "no callback is taken")
+    await wait_until(some, 60, lambda: "no callback is taken")
     await broker.kill()
     await refused_with_patience(bridge, messages[0], "pending")
     await broker.start()

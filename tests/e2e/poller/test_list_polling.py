@@ -3,7 +3,8 @@
 import time
 
 from bridge.sandbox.simulator.fault_profiles import CALM
-from bridge.sandbox.simulator.server import TOKEN, Simulator
+from bridge.sandbox.simulator.options import TOKEN, SimulatorOptions
+from bridge.sandbox.simulator.server import Simulator
 from tests.support.service.bridge import message
 from tests.support.service.fleet import Fleet
 
@@ -21,7 +22,7 @@ async def test_a_backlog_is_read_from_the_list(fleet: Fleet) -> None:
     """Some pages answer hundreds of questions; a message that the list doesn't know is followed all the same."""
     ids = [message() for _ in range(COUNT)]
     strange = message()
-    async with Simulator("dexatel", profile=CALM) as provider, fleet.topics() as topics:
+    async with Simulator("dexatel", SimulatorOptions(profile=CALM)) as provider, fleet.topics() as topics:
         for one in ids:
             provider.submit(one.provider_message_id, time.time() - 60)
         settings = {**topics.settings, **SETTINGS, "DEXATEL__BASE_URL": provider.url}
@@ -39,7 +40,7 @@ async def test_a_backlog_is_read_from_the_list(fleet: Fleet) -> None:
             found = {event.document["provider_message_id"]: event for event in topics.events}
             assert set(found) == {one.provider_message_id for one in ids}
             for name, event in found.items():
-                assert event["status"] == provider.truth[name].expected
+                assert event["status"] == provider.scenarios[name].expected
                 assert event["source"] == "poll"
             # How many partitions are ready when the first look is taken is chance; what a page told isn't asked again.
             assert provider.counters["page_report"] >= 1
@@ -51,7 +52,10 @@ async def test_a_backlog_is_read_from_the_list(fleet: Fleet) -> None:
 async def test_a_provider_without_a_list_is_asked_one_by_one(fleet: Fleet) -> None:
     """Where the list is refused for being asked too often, or isn't there, every message is still found."""
     ids = [message() for _ in range(60)]
-    async with Simulator("dexatel", profile=CALM, page_rate=0.001) as provider, fleet.topics() as topics:
+    async with (
+        Simulator("dexatel", SimulatorOptions(profile=CALM, pages_per_second=0.001)) as provider,
+        fleet.topics() as topics,
+    ):
         for one in ids:
             provider.submit(one.provider_message_id, time.time() - 60)
         settings = {**topics.settings, **SETTINGS, "DEXATEL__BASE_URL": provider.url}

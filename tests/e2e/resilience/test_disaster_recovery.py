@@ -15,7 +15,7 @@ from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service, environment
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SETTINGS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
@@ -41,7 +41,7 @@ async def delete(topics: Topics, name: str) -> None:
     async def is_gone() -> bool:
         return name not in (await asyncio.to_thread(topics.admin.list_topics, timeout=60)).topics
 
-    await until(is_gone, 60, lambda: f"{name} is still there")
+    await wait_until(is_gone, 60, lambda: f"{name} is still there")
 
 
 async def forget(topics: Topics, group: str) -> None:
@@ -68,7 +68,7 @@ async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list
         return enough(found)
 
     try:
-        await until(read, 60, lambda: f"only {[one.value() for one in found]}")
+        await wait_until(read, 60, lambda: f"only {[one.value() for one in found]}")
     finally:
         await asyncio.to_thread(consumer.close)
     return found

@@ -11,7 +11,7 @@ from bridge.journal.serde import encode_entry
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -40,7 +40,7 @@ async def test_a_process_that_slept_reads_before_it_ends_anything(fleet: Fleet, 
             names = (name for name in samples if name.startswith("sms_bridge_attempts_followed"))
             return sum(samples[name] for name in names) == len(messages)
 
-        await until(followed, 10, tracker.tail)
+        await wait_until(followed, 10, tracker.tail)
         tracker.signal(signal.SIGSTOP)
         for one in messages:
             await bridge.tell(one, "delivered")

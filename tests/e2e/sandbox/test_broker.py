@@ -140,6 +140,6 @@ async def test_jars_that_cannot_be_fetched_are_named(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for _ in range(2):
-        with pytest.raises(SandboxError, match=r"^can't fetch Apache Kafka [^\n]*$"):
+        with pytest.raises(SandboxError, match=r"^can't download Apache Kafka [^\n]*$"):
             async with Sandbox():
                 pass

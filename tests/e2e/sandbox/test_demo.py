@@ -62,7 +62,7 @@ async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
     summary = documents[-1]
     assert (summary["type"], summary["ok"]) == ("verdict", True)
     assert (summary["messages"], summary["ended"]) == (60, 60)
-    assert {summary[fault] for fault in Violation} == {0}
+    assert {summary[violation] for violation in Violation} == {0}
     # All that can be wrong with a provider was wrong with some of them.
     assert all(summary[name] for name in ("callback", "poll", "deadline", "parked", "corrections"))
     assert all(summary["suppressed"][name] for name in ("duplicate", "unmapped"))
@@ -88,7 +88,7 @@ async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: 
         with pytest.raises(
             SandboxError, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
         ):
-            await bridge.ready()
+            await bridge.wait_until_ready()
 
 
 async def test_a_demo_without_a_kafka_says_so_in_a_line() -> None:

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as Place
 
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.accounts import CALLBACKS_ONLY
 from tests.support.service.bridge import message
 from tests.support.service.fleet import Fleet
@@ -108,7 +108,7 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool
 async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
     """Callbacks would be answered by the status page, now and then."""
     async with fleet.topics() as topics:
-        at = {"HTTP__PORT": str(free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
+        at = {"HTTP__PORT": str(find_free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
         at["ADMIN__PORT"] = at["HTTP__PORT"]
         assert "SMS_BRIDGE_HTTP__PORT" in await line_of({**topics.settings, **CALLBACKS_ONLY, **at}, tmp_path)
 

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 from bridge.sandbox.kafka.broker import Sandbox
 from bridge.settings.loading import load_settings
 from bridge.tools.check_settings import check_settings
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said, sms_bridge
 from tests.support.service.providers import Providers, Reply
@@ -68,7 +68,7 @@ async def test_refused_credentials_and_troubles_are_told_apart(
         **settings,
         "DEXATEL__BASE_URL": f"{base}/check-refused",
         "DEXATEL__ACCOUNTS__SECOND__BASE_URL": f"{base}/check-troubled",
-        "DEXATEL__ACCOUNTS__SIGNED__BASE_URL": f"http://127.0.0.1:{free_ports(1)[0]}",
+        "DEXATEL__ACCOUNTS__SIGNED__BASE_URL": f"http://127.0.0.1:{find_free_ports(1)[0]}",
         "SPEEDOCOM__POLL": "fallback",
         "SPEEDOCOM__BASE_URL": f"{base}/check-wrong-key",
     }
@@ -99,7 +99,7 @@ async def test_wrong_settings_are_a_line_each(settings: Settings) -> None:
 
 async def test_no_kafka_is_a_finding(settings: Settings) -> None:
     """The providers are looked at all the same."""
-    away = {**settings, "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_ports(1)[0]}"}
+    away = {**settings, "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{find_free_ports(1)[0]}"}
     said = await sms_bridge(away, "check", "--json")
     assert [area for area, _ in wrong(said)] == ["kafka"]
     assert "providers" in {x["area"] for x in said.document["findings"]}

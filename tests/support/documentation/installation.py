@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import httpx
 
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import KAFKA
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import KAFKA_VERSION
 from tests.support.documentation.blocks import Block, blocks
 from tests.support.documentation.runtimes import jar
 from tests.support.documentation.shell import Shell
 from tests.support.paths import ROOT
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.command import Said
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SERVERS = "kafka:9092"
 TOOLS = {
@@ -77,7 +77,7 @@ class Newcomer(NamedTuple):
 
 async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Shell:
     """A shell with a file of an own event, Kafka's tools, and the names that the pages use."""
-    [other] = free_ports(1)
+    [other] = find_free_ports(1)
     (folder / "bin").mkdir(parents=True)
     (folder / "event.json").write_bytes((ROOT / "schemas/examples/sms.sent.v1/valid/the-least.json").read_bytes())
     await kafkas_own(folder / "bin")
@@ -97,7 +97,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
 
 async def kafkas_own(folder: Path) -> None:
     """The tools that come with Kafka, as scripts of their names."""
-    installation, tools = await ready_to_run(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA}")
+    installation, tools = await prepare_installation(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}")
     command = f"{installation.java} -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error"
     for name, tool in TOOLS.items():
         (folder / name).write_text(f'#!/bin/sh\nexec {command} -cp {tools}:{installation.class_path} {tool} "$@"\n')
@@ -119,7 +119,7 @@ async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
         except httpx.TransportError:
             return False
 
-    await until(ready, 60, lambda: "the bridge isn't ready")
+    await wait_until(ready, 60, lambda: "the bridge isn't ready")
     one, url = message(), at.real(f"https://HOST/dlr/dexatel/{at.settings['DEXATEL__CALLBACK_SECRETS']}")
     await topics.publish(one.sent(), key=one.message_id)
     asked = {"message_uuid": one.provider_message_id, "status": "delivered"}

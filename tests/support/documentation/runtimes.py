@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import cache_folder, hold_lock
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import get_cache_folder, hold_lock
 
 ECJ = "3.42.0"
 """Eclipse's compiler: the sandbox's Java is a runtime without one."""
@@ -24,7 +24,7 @@ async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
 
 async def compiled(source: Path, into: Path) -> tuple[str, ...]:
     """Compile a Java file against the sandbox's jars: the command that runs its class."""
-    installation = await ready_to_run()
+    installation = await prepare_installation()
     ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")
     code, said = await run(
         *(str(installation.java), "-cp", str(ecj), "org.eclipse.jdt.internal.compiler.batch.Main"),
@@ -38,7 +38,7 @@ async def compiled(source: Path, into: Path) -> tuple[str, ...]:
 async def jar(coordinate: str) -> Path:
     """A jar without what it depends on, `group:name:version`, fetched once."""
     _, name, version = coordinate.split(":")
-    folder = cache_folder() / f"{name}-{version}"
+    folder = get_cache_folder() / f"{name}-{version}"
     async with hold_lock():
         if not folder.exists():
             await asyncio.to_thread(_fetch, coordinate, folder)
@@ -62,7 +62,7 @@ async def node_modules(*packages: str) -> Path:
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node on this machine")
     name = "-".join(package.replace("@", "-").replace("/", "-").strip("-") for package in packages)
-    folder = cache_folder() / f"npm-{name}"
+    folder = get_cache_folder() / f"npm-{name}"
     async with hold_lock():
         if not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")

@@ -43,7 +43,7 @@ class Proxy:
         """Keep connections, and let nothing through: a network that swallows packets."""
         self._flows.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let everything through again."""
         self._cut = False
         self._flows.set()

@@ -25,7 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 
 from bridge.sandbox.kafka.broker import Sandbox
 from tests.support.paths import DOCS
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 
 USER, PASSWORD = "the-bridge", "only-for-tests-password"
 DOCUMENT = DOCS / "operating.md"
@@ -110,7 +110,7 @@ def _words(name: str) -> str:
 async def guarded(folder: Path) -> AsyncIterator[Guarded]:
     """Start it. Its certificates are made here, so it needs openssl."""
     await asyncio.to_thread(_make_certificates, folder)
-    ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL"), free_ports(2), strict=True))
+    ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL"), find_free_ports(2), strict=True))
     listeners = {protocol: f"127.0.0.1:{port}" for protocol, port in ports.items()}
     config = {
         "listeners": ",".join(f"{protocol}://{address}" for protocol, address in listeners.items()),

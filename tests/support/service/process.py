@@ -13,8 +13,8 @@ from typing import Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.ports import find_free_ports
+from tests.support.waiting import wait_until
 
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
 SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY", "PASSWORD")
@@ -49,7 +49,7 @@ class Service:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         folder.mkdir(parents=True)
-        public, admin = free_ports(2)
+        public, admin = find_free_ports(2)
         self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         self.state = folder / "state"
         self.settings = {
@@ -122,7 +122,7 @@ class Service:
 
     async def until_ready(self) -> None:
         """Return as soon as `/readyz` says so."""
-        await until(self.ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
+        await wait_until(self.ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
 
     async def ready(self) -> bool:
         """Whether `/readyz` says so."""

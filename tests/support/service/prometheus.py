@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import pytest
 
-from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.ports import find_free_ports
+from tests.support.waiting import wait_until
 
 SCRAPE_EVERY = "500ms"
 
@@ -37,7 +37,7 @@ class Prometheus:
         found = shutil.which("prometheus")
         if not found:
             pytest.skip("no prometheus on the PATH (Debian: apt-get install prometheus)")
-        (port,) = free_ports(1)
+        (port,) = find_free_ports(1)
         self._address = f"127.0.0.1:{port}"
         config = {
             "global": {"scrape_interval": SCRAPE_EVERY, "scrape_timeout": SCRAPE_EVERY, "evaluation_interval": "1s"},
@@ -65,7 +65,7 @@ class Prometheus:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=DEVNULL, stdout=log, stderr=log, cwd=self._log.parent
             )
-        await until(self._answers, 60, lambda: f"Prometheus isn't ready:\n{self._log.read_text()[-2000:]}")
+        await wait_until(self._answers, 60, lambda: f"Prometheus isn't ready:\n{self._log.read_text()[-2000:]}")
         return self
 
     async def __aexit__(
@@ -92,7 +92,7 @@ class Prometheus:
             rules[:] = [rule for group in (await self._get("rules"))["groups"] for rule in group["rules"]]
             return bool(rules) and all(rule["health"] != "unknown" for rule in rules)
 
-        await until(evaluated, 60, lambda: "the rules aren't evaluated")
+        await wait_until(evaluated, 60, lambda: "the rules aren't evaluated")
         return rules
 
     async def scraped(self) -> None:
@@ -104,7 +104,7 @@ class Prometheus:
             now = await self.query(seen)
             return bool(now) and (not before or now[0].value > before[0].value)
 
-        await until(newer, 60, lambda: "the target isn't scraped")
+        await wait_until(newer, 60, lambda: "the target isn't scraped")
 
     async def _answers(self) -> bool:
         assert self._process is not None

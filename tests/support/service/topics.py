@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 )
 
 from tests.support.service.checks import Checks, Record, read
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 WITHIN = 60.0
 """Seconds in which whatever is waited for has to come."""
@@ -149,7 +149,7 @@ class Topics:
         if condition():
             return
         told = lambda: f"{what}: not within {within} s; last event {self.events[-1:]}"  # noqa: E731
-        await until(holds, within, told)
+        await wait_until(holds, within, told)
 
     async def until_async(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN) -> None:
         """Read until a condition holds that has to be asked for."""
@@ -158,7 +158,7 @@ class Topics:
             await self.read()
             return await condition()
 
-        await until(holds, within, lambda: f"{what}: not within {within} s")
+        await wait_until(holds, within, lambda: f"{what}: not within {within} s")
 
     async def read(self) -> None:
         """Take what has come; every record is checked."""
@@ -232,7 +232,7 @@ class Topics:
         async def all_folded() -> bool:
             return await folded("intake", *self.sent) and await folded("tracker", self.journal)
 
-        await until(all_folded, within, lambda: "the bridge doesn't come to the end of its topics")
+        await wait_until(all_folded, within, lambda: "the bridge doesn't come to the end of its topics")
         ends = await self.ends(*self._takes)
         await self.until(
             lambda: all(self._ends.get(place, 0) >= end for place, end in ends.items()), "reading to the end", within
