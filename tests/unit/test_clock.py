@@ -16,16 +16,16 @@ class Clocks:
         self.elapsed += seconds
 
 
-def test_it_goes_as_the_machine_s_clock_does() -> None:
-    """When nobody sets it, both say the same."""
+def test_clock_follows_the_system_clock() -> None:
+    """Without steps both show the same time."""
     clocks = Clocks()
     for _ in range(1000):
         clocks.pass_by(0.25)
         assert abs(clocks.steady() - clocks.wall * 1000) <= 1
 
 
-def test_a_step_that_is_taken_back_moves_it_by_less_than_a_tenth() -> None:
-    """Minutes forth, or back, for half a minute: timers run out as if nothing had been."""
+def test_temporary_step_moves_it_by_less_than_a_tenth() -> None:
+    """A clock that is minutes wrong for half a minute hardly affects timers."""
     for step in (180.0, -180.0):
         clocks = Clocks()
         before = clocks.steady()
@@ -41,8 +41,8 @@ def test_a_step_that_is_taken_back_moves_it_by_less_than_a_tenth() -> None:
         assert abs(clocks.steady() - clocks.wall * 1000) <= 1
 
 
-def test_a_step_that_stays_is_followed() -> None:
-    """Slowly: three minutes take half an hour."""
+def test_permanent_step_is_followed_slowly() -> None:
+    """Three minutes take half an hour."""
     clocks = Clocks()
     clocks.wall += 180
     for _ in range(1900):

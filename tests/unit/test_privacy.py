@@ -19,7 +19,7 @@ HASHED = hmac.digest(b"a key", b"254700000001", "sha256").hex()
 
 
 def test_numbers_are_kept_hashed_or_dropped() -> None:
-    """A hash is of the digits alone, so that notations of one number agree; what is absent stays absent."""
+    """The hash covers the digits only, so that formats of a number agree; an absent number stays absent."""
     assert Privacy(PrivacySettings()).redact_recipient("+254 700 000001") == "+254 700 000001"
     assert Privacy(HASHING).redact_recipient("+254 700 000001") == HASHED
     assert Privacy(HASHING).redact_recipient("254700000001") == HASHED
@@ -35,26 +35,26 @@ def test_numbers_are_kept_hashed_or_dropped() -> None:
         ("id=7&to=%2B254700000001&status=sent", f"id=7&to={HASHED}&status=sent"),
     ],
 )
-def test_a_provider_s_words_are_redacted(raw: str, expected: str) -> None:
-    """Members that hold a number are replaced wherever they are; the rest stays."""
+def test_provider_text_is_redacted(raw: str, expected: str) -> None:
+    """Members with a phone number are replaced; everything else is kept."""
     assert Privacy(HASHING).redact_raw(raw, MEMBERS) == expected
 
 
-def test_kept_words_stay_byte_for_byte() -> None:
-    """Where numbers are kept, the provider's words aren't touched."""
+def test_kept_text_is_unchanged() -> None:
+    """If numbers are kept, the provider's text isn't changed."""
     raw = '{ "to" : "254700000001" }'
     assert Privacy(PrivacySettings()).redact_raw(raw, MEMBERS) == raw
 
 
-def test_dropped_numbers_leave_an_empty_member() -> None:
-    """A dropped number's member stays, empty."""
+def test_dropped_number_leaves_an_empty_member() -> None:
+    """The member stays, with an empty value."""
     words = Privacy(PrivacySettings(recipient="drop")).redact_raw('{"to":"254700000001"}', MEMBERS)
     assert orjson.loads(words) == {"to": ""}
 
 
 @pytest.mark.parametrize("dialect", [Dexatel("default"), Speedocom("default")])
-def test_dead_letters_know_every_name_that_a_provider_uses(dialect: Dialect) -> None:
-    """What is redacted in the journal is emptied in a dead letter."""
+def test_dead_letters_redact_every_known_name(dialect: Dialect) -> None:
+    """The names redacted in the journal are redacted in dead letters, too."""
     assert dialect.recipient_members <= RECIPIENTS
 
 
@@ -79,15 +79,15 @@ DROPPING = PrivacySettings(recipient="drop")
         (b'{"id":7,  "x":"254700000001"}', b'{"id":7,  "x":"254700000001"}'),
     ],
 )
-def test_what_a_dead_letter_holds_has_no_recipient(settings: PrivacySettings, value: bytes, kept: bytes) -> None:
-    """By the member's name where there are members, else all that looks like a number; the rest byte for byte."""
+def test_dead_letter_has_no_recipient(settings: PrivacySettings, value: bytes, kept: bytes) -> None:
+    """Members are redacted by name, other text by pattern; the rest is unchanged."""
     privacy = Privacy(settings, ["cell"])
     assert privacy.redact_original(None, value).value == kept
     assert Privacy(PrivacySettings()).redact_original(b"254700000001", value) == (b"254700000001", value)
 
 
-def test_encoded_data_is_looked_into() -> None:
-    """A CloudEvent may carry its payload in base64."""
+def test_encoded_data_is_redacted() -> None:
+    """A CloudEvent may have its payload in Base64."""
     encoded = base64.b64encode(b'{"recipient":"254700000001"}').decode()
     kept = Privacy(DROPPING).redact_original(None, orjson.dumps({"data_base64": encoded})).value
     assert base64.b64decode(orjson.loads(kept or b"")["data_base64"]) == b'{"recipient":null}'
@@ -102,18 +102,18 @@ def test_encoded_data_is_looked_into() -> None:
         (b"order-1234567890", b"not JSON", b"order-1234567890"),
     ],
 )
-def test_a_key_may_be_a_number_too(key: bytes, value: bytes, kept: bytes | None) -> None:
-    """Some senders key their events by recipient."""
+def test_key_may_be_a_number(key: bytes, value: bytes, kept: bytes | None) -> None:
+    """Some senders use the recipient as the key."""
     assert Privacy(DROPPING).redact_original(key, value).key == kept
 
 
-def test_what_is_told_of_an_input_has_no_number() -> None:
-    """Errors quote what they complain about, and go into logs and headers."""
+def test_quoted_input_has_no_number() -> None:
+    """Errors quote input, and go into logs and headers."""
     assert Privacy(DROPPING).redact_text("254700000001 is no text") == "… is no text"
     assert Privacy(PrivacySettings()).redact_text("254700000001 is no text") == "254700000001 is no text"
 
 
-def test_words_with_a_byte_order_mark_are_redacted() -> None:
-    """The mark doesn't make a document something else."""
+def test_text_with_a_byte_order_mark_is_redacted() -> None:
+    """The mark doesn't disable redaction."""
     words = Privacy(DROPPING).redact_raw('\ufeff{"to":"254700000001","id":"7"}', MEMBERS)
     assert orjson.loads(words) == {"to": "", "id": "7"}

@@ -105,8 +105,8 @@ def shows(one: Message, status: str) -> str:
     )
 
 
-async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser) -> None:
-    """The verdict, the parts and the provider; the console stays empty."""
+async def test_page_loads_and_shows_status(seen: Bridge, browser: Browser) -> None:
+    """The page shows the overall status, the parts and the provider, without console errors."""
     await browser.open(seen.service.admin_url)
     await browser.wait_until("return document.querySelector('#verdict').textContent.includes('All is well')")
     parts = await browser.run("return [...document.querySelectorAll('.parts .tag')].map((tag) => tag.textContent)")
@@ -115,8 +115,8 @@ async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser)
     assert await browser.complaints() == []
 
 
-async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser) -> None:
-    """Without loading the page again; filters leave out the others."""
+async def test_new_event_appears_without_reload(seen: Bridge, browser: Browser) -> None:
+    """A new event appears in the open page, and filters hide the others."""
     await browser.open(seen.service.admin_url)
     await browser.wait_until("return document.querySelector('#pulse').textContent === 'live'")
     first, second = await delivered(seen), await delivered(seen)
@@ -131,8 +131,8 @@ async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser)
     assert await browser.complaints() == []
 
 
-async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) -> None:
-    """By keys alone: `/`, the id, Enter; then arrows along its steps, Escape to close it."""
+async def test_search_shows_a_message(seen: Bridge, browser: Browser) -> None:
+    """The search works with the keyboard: `/`, the id, Enter; arrows select a step, Escape closes it."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
     await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
@@ -153,8 +153,8 @@ async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) 
     assert await browser.complaints() == []
 
 
-async def test_an_event_leads_to_its_story(seen: Bridge, browser: Browser) -> None:
-    """From the list of events, by keys: down to another one, Enter. A link with an id does the same."""
+async def test_event_opens_its_trace(seen: Bridge, browser: Browser) -> None:
+    """An event is selected and opened with the keyboard; a link with an id opens the same trace."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
     await browser.wait_until(shows(one, "delivered"))
@@ -169,8 +169,8 @@ async def test_an_event_leads_to_its_story(seen: Bridge, browser: Browser) -> No
     assert await browser.wait_until(shown) == one.message_id
 
 
-async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -> None:
-    """An id with markup in it is shown, not run; it couldn't run either."""
+async def test_markup_in_an_id_is_text(seen: Bridge, browser: Browser) -> None:
+    """An id that contains markup is shown as text and not executed."""
     nasty = "<img src=x onerror=document.title=1>"
     one = await delivered(seen, message(message_id=nasty))
     await browser.open(f"{seen.service.admin_url}/#{nasty}")
@@ -188,8 +188,11 @@ async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -
     assert any("Content Security Policy" in line for line in await browser.complaints())
 
 
-async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) -> None:
-    """As the system has it, until somebody chooses; the choice is remembered. A phone scrolls in one direction."""
+async def test_light_and_dark_theme(seen: Bridge, browser: Browser, tmp_path: Path) -> None:
+    """The theme follows the system until the user chooses one, which is remembered.
+
+    A phone scrolls in one direction only.
+    """
     driver = browser.driver
     theme, media = "return document.documentElement.dataset.theme", "Emulation.setEmulatedMedia"
     for scheme in ("dark", "light"):
@@ -208,8 +211,8 @@ async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) ->
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
 
 
-async def test_from_another_machine_it_asks_for_the_token(seen: Bridge, browser: Browser) -> None:
-    """Without it there is no page; with it the page, its requests and its events all come."""
+async def test_remote_browser_needs_the_token(seen: Bridge, browser: Browser) -> None:
+    """Without the token a remote browser gets no page; with it page, requests and events work."""
     url = elsewhere(seen)
     await browser.complaints()
     await browser.open(url)

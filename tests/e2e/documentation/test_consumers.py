@@ -92,19 +92,19 @@ async def consumed(stream: Stream, command: Sequence[str], cwd: Path) -> list[di
 
 
 @pytest.mark.parametrize("file", ["with_aiokafka.py", "with_confluent_kafka.py"])
-async def test_python(stream: Stream, file: str) -> None:
-    """With either of its clients."""
+async def test_python_consumers(stream: Stream, file: str) -> None:
+    """Both Python examples read the events."""
     assert await consumed(stream, (sys.executable, file), CONSUMERS) == stream.expected
 
 
-async def test_java(stream: Stream, tmp_path: Path) -> None:
-    """With Kafka's own client."""
+async def test_java_consumer(stream: Stream, tmp_path: Path) -> None:
+    """The Java example reads the events with Kafka's own client."""
     command = await compiled(CONSUMERS / "LatestStatus.java", tmp_path)
     assert await consumed(stream, command, tmp_path) == stream.expected
 
 
-async def test_javascript(stream: Stream, tmp_path: Path) -> None:
-    """With kafkajs, as its package file names it."""
+async def test_javascript_consumer(stream: Stream, tmp_path: Path) -> None:
+    """The JavaScript example reads the events with kafkajs."""
     wanted = json.loads((CONSUMERS / "package.json").read_text())["dependencies"]
     modules = await node_modules(*(f"{name}@{version}" for name, version in wanted.items()))
     shutil.copy(CONSUMERS / "latest-status.mjs", tmp_path)

@@ -149,15 +149,15 @@ SNIPPETS = {block.place: block.text for block in blocks() if block.kind != "cons
 
 
 @pytest.mark.parametrize("place", USED, ids=" ".join)
-async def test_a_snippet_works_as_it_is_printed(
+async def test_snippet_works_as_printed(
     place: tuple[str, str, str], world: World, chart: Chart, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In what it is for."""
+    """Each snippet works in its own program."""
     await USED[place](SNIPPETS[place], world=world, chart=chart, tmp_path=tmp_path, capsys=capsys)
 
 
-def test_every_snippet_is_used() -> None:
-    """Above, each by its place; there is one of a kind under a heading, and each says of which kind it is."""
+def test_every_snippet_is_tested() -> None:
+    """Each snippet has a test above, is the only one of its kind under its heading, and names its language."""
     assert sorted(block.place for block in blocks() if block.kind != "console") == sorted(USED)
 
 
@@ -165,8 +165,8 @@ QUERIES = sorted({text for _, text in quoted() if "sms_bridge_" in text and re.s
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_asks_for_what_there_is(query: str) -> None:
-    """Of metrics and labels that are ours."""
+def test_queries_use_existing_metrics(query: str) -> None:
+    """Each query uses metrics and labels that the service exposes."""
     known = labels_of_metrics()
     names = re.findall(r"sms_bridge_\w+", query)
     labels = {label for name in names for label in known[name]} | OF_PROMETHEUS
@@ -174,8 +174,8 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
     assert {*grouped, *re.findall(r"[{,](\w+)=", query)} <= labels
 
 
-def test_prometheus_takes_the_queries(tmp_path: Path) -> None:
-    """As rules, which it reads without having to run."""
+def test_prometheus_accepts_the_queries(tmp_path: Path) -> None:
+    """They are valid as rules for promtool."""
     assert len(QUERIES) > 10
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(QUERIES)]
     (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))

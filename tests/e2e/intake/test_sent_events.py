@@ -30,10 +30,10 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("what", "reason", "members"), BAD, ids=[what for what, *_ in BAD])
-async def test_bad_sent_event_becomes_a_dead_letter(
+async def test_invalid_sent_event_becomes_a_dead_letter(
     bridge: Bridge, what: str, reason: str, members: dict[str, Any]
 ) -> None:
-    """The original bytes and key are in the dead letters, with where they came from; the next event is followed."""
+    """The dead letter has the original bytes, key and position; the next event is followed."""
     bad, good = message(), message()
     value = json.dumps(bad.sent(**members), indent=1, ensure_ascii=False).encode()
     if members.get("message_id", "") is None:
@@ -49,15 +49,15 @@ async def test_bad_sent_event_becomes_a_dead_letter(
 
 
 @pytest.mark.parametrize("value", [b"not JSON", b"", b"[1]", b'"text"', b"\xff\xfe", b'{"message_id":'])
-async def test_what_isnt_json_is_malformed(bridge: Bridge, value: bytes) -> None:
-    """Its bytes are kept as they were."""
+async def test_invalid_json_is_malformed(bridge: Bridge, value: bytes) -> None:
+    """The dead letter has the original bytes."""
     sent = await bridge.topics.publish(value, key="k")
     letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
     assert (letter.headers["reason"], letter.value, letter.key) == ("malformed", value, b"k")
 
 
-async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
-    """A second message with the same provider's id is a conflict: kept, and the first one's story goes on."""
+async def test_attempt_belongs_to_one_message(bridge: Bridge) -> None:
+    """A second message with the same provider's id is a conflict; the first message is not affected."""
     one = await bridge.followed()
     thief = json.dumps(one.sent(message_id="m-thief")).encode()
     await bridge.topics.publish(thief, key="m-thief")
@@ -68,8 +68,8 @@ async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
     assert [e["message_id"] for e in await bridge.events(one)] == [one.message_id]
 
 
-async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None:
-    """Senders repeat themselves, before and after the end."""
+async def test_repeated_sent_event_is_ignored(bridge: Bridge) -> None:
+    """A repeated sent event changes nothing, before and after the final status."""
     one = await bridge.followed()
     await bridge.send(one)
     await bridge.tell(one, "delivered")
@@ -80,8 +80,8 @@ async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None
     assert not [x for x in bridge.topics.letters if one.provider_message_id.encode() in (x.value or b"")]
 
 
-async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) -> None:
-    """What can't be carried on is a dead letter, whole; its neighbours are followed."""
+async def test_sent_event_too_large_for_the_journal(bridge: Bridge) -> None:
+    """A sent event that the journal can't hold is a dead letter; other events are followed."""
     large, good = message(), message()
     value = json.dumps(large.sent(metadata={"x": "y" * 700_000})).encode()
     await bridge.topics.publish_all([value, good.sent()], key=large.message_id)
@@ -91,8 +91,8 @@ async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) ->
     await bridge.events(good)
 
 
-async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> None:
-    """Close to the limit is still within it, for the journal, the state and each event."""
+async def test_large_sent_event_is_followed(bridge: Bridge) -> None:
+    """An event just below the limit fits into the journal, the state and each delivery event."""
     one = message()
     await bridge.send(one, metadata={"x": "\u00fc" * 200_000})
     await bridge.tell(one, "sent", "delivered")
@@ -101,7 +101,7 @@ async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> 
 
 
 async def test_tombstones_are_skipped(bridge: Bridge) -> None:
-    """A null value is no message; it is counted, and no dead letter."""
+    """A null value is counted and is no dead letter."""
     name = 'sms_bridge_sent_skipped_total{reason="tombstone"}'
     before, letters = await bridge.service.sample(name), len(bridge.topics.letters)
     await bridge.topics.publish(None, key="gone")
@@ -110,8 +110,8 @@ async def test_tombstones_are_skipped(bridge: Bridge) -> None:
     assert len(bridge.topics.letters) == letters
 
 
-async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -> None:
-    """Optional members may be null, and members that nobody here knows may be there."""
+async def test_null_is_absent_and_unknown_members_are_ignored(bridge: Bridge) -> None:
+    """Optional members may be null, and unknown members are ignored."""
     one = message()
     event = one.sent() | dict.fromkeys(("account", "recipient", "sender", "scheduled_at", "give_up_at", "metadata"))
     await bridge.topics.publish({**event, "campaign": {"deep": [1, 2]}})
@@ -121,8 +121,8 @@ async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -
     assert (event["account"], event["recipient"], event["sender"], event["metadata"]) == ("default", None, None, {})
 
 
-async def test_ids_as_numbers_are_their_digits(bridge: Bridge) -> None:
-    """Both ids may be JSON integers; events hold them as text."""
+async def test_numeric_ids_become_text(bridge: Bridge) -> None:
+    """Both ids may be JSON integers; events contain them as text."""
     one = message(message_id=str(2**63 + 5))
     await bridge.topics.publish(
         one.sent(message_id=int(one.message_id), provider_message_id=int(one.provider_message_id))
@@ -132,8 +132,8 @@ async def test_ids_as_numbers_are_their_digits(bridge: Bridge) -> None:
     assert (event["message_id"], event["provider_message_id"]) == (one.message_id, one.provider_message_id)
 
 
-async def test_the_trace_goes_on_in_every_event(bridge: Bridge) -> None:
-    """`traceparent` of the sent event is a header of each delivery event; without one there is none."""
+async def test_traceparent_is_propagated(bridge: Bridge) -> None:
+    """Each delivery event has the `traceparent` of its sent event as a header, or none."""
     traced, plain = message(), message()
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await bridge.topics.publish(traced.sent(), key="k", headers={"traceparent": parent, "other": "x"})
@@ -144,8 +144,8 @@ async def test_the_trace_goes_on_in_every_event(bridge: Bridge) -> None:
     assert [e.headers.get("traceparent") for e in await bridge.events(plain, 2)] == [None, None]
 
 
-async def test_times_of_any_zone_are_written_in_utc(bridge: Bridge) -> None:
-    """RFC 3339 allows offsets and fractions; events have UTC and milliseconds."""
+async def test_times_are_converted_to_utc(bridge: Bridge) -> None:
+    """RFC 3339 offsets and fractions are accepted; events have UTC and milliseconds."""
     one = message()
     local = datetime.now(UTC) + timedelta(hours=5, minutes=30)
     await bridge.send(one, sent_at=f"{local:%Y-%m-%dT%H:%M:%S}.123456+05:30")
@@ -154,8 +154,8 @@ async def test_times_of_any_zone_are_written_in_utc(bridge: Bridge) -> None:
     assert event["sent_at"] == f"{local - timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.123Z"
 
 
-async def test_intake_begins_at_the_horizon(bridge: Bridge) -> None:
-    """With nothing committed, older events than the time to give up aren't read; younger ones are."""
+async def test_intake_starts_at_the_horizon(bridge: Bridge) -> None:
+    """Without committed offsets, events older than the time to give up aren't read; newer ones are."""
     await bridge.tell(RECENT, "delivered")
     assert [e["status"] for e in await bridge.events(RECENT)] == ["delivered"]
     await bridge.topics.settled()
@@ -163,8 +163,8 @@ async def test_intake_begins_at_the_horizon(bridge: Bridge) -> None:
     assert not [e for e in bridge.topics.entries if e["provider_message_id"] == OLD.provider_message_id]
 
 
-async def test_a_message_keeps_its_partition_for_other_clients_to_join(bridge: Bridge) -> None:
-    """The partition is the one that a Java client would choose for the key."""
+async def test_partition_is_compatible_with_java(bridge: Bridge) -> None:
+    """An event's partition is the one that a Java client would choose for its key."""
     from confluent_kafka import Producer  # noqa: PLC0415 - the independent opinion
 
     messages = [message() for _ in range(12)]

@@ -49,10 +49,10 @@ def rights_of(topics: Topics, rights: Iterable[Right]) -> list[Right]:
     ("protocol", "mechanism"),
     [("SASL_PLAINTEXT", "PLAIN"), ("SASL_PLAINTEXT", "SCRAM-SHA-512"), ("SASL_SSL", "PLAIN")],
 )
-async def test_the_documented_rights_are_enough(
+async def test_documented_acls_are_sufficient(
     fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, protocol: str, mechanism: str
 ) -> None:
-    """It makes topics, takes in, publishes, writes dead letters, goes on after a restart; with TLS and without."""
+    """With the documented ACLs every function works, with TLS and without."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, documented()))
         service = fleet.service({**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings(protocol, mechanism)})
@@ -69,10 +69,10 @@ async def test_the_documented_rights_are_enough(
 
 
 @pytest.mark.parametrize("lacking", documented(), ids=lambda right: f"{right.operation} {right.name}")
-async def test_each_documented_right_is_needed(
+async def test_each_documented_acl_is_needed(
     fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, lacking: Right
 ) -> None:
-    """Without any one of them the log says so: nobody is asked for more than it takes."""
+    """Without any one of the ACLs the log names the problem, so that no ACL is superfluous."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         rights = [right for right in documented() if right != lacking]
         await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, rights))
@@ -105,8 +105,8 @@ async def test_each_documented_right_is_needed(
         pytest.fail(f"it does without {lacking}")
 
 
-async def test_right_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient) -> None:
-    """A group that it may not read is told of, and joined again as soon as it may be."""
+async def test_acl_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient) -> None:
+    """The log reports a group that may not be read; it is joined again when the ACL is back."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         rights = rights_of(topics, documented())
         await asyncio.to_thread(kafka_with_users.allow, rights)
@@ -127,8 +127,8 @@ async def test_right_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, c
             assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
-async def test_without_any_right_it_says_so(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
-    """A wrong password and a user without rights are each one line, without the password."""
+async def test_missing_rights_are_one_line(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
+    """A wrong password or a user without ACLs is reported in one line without the password."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
         code, lines = await refused(settings, tmp_path / "no-rights")

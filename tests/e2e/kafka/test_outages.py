@@ -70,13 +70,13 @@ async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> floa
     return time.monotonic() - started
 
 
-async def test_a_first_bridge_on_a_new_kafka_starts(apart: Apart) -> None:
-    """A cluster that has never seen a group is as good as any."""
+async def test_start_on_a_new_kafka(apart: Apart) -> None:
+    """The bridge starts on a cluster that has never had a consumer group."""
     assert await apart.bridge.service.ready()
 
 
-async def test_a_wire_that_is_cut_loses_nothing(apart: Apart) -> None:
-    """503 within the time to wait; what was accepted before is published; what is repeated after is one event."""
+async def test_network_outage_loses_nothing(apart: Apart) -> None:
+    """Callbacks get 503 in time; accepted ones are published, and repeated ones are one event."""
     bridge = apart.bridge
     messages = [await bridge.followed() for _ in range(5)]
     for one in messages:
@@ -97,8 +97,8 @@ async def test_a_wire_that_is_cut_loses_nothing(apart: Apart) -> None:
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
-async def test_blackholed_kafka_limits_waiting_callbacks(apart: Apart) -> None:
-    """So many callbacks may wait for Kafka and no more: the rest is told so without waiting."""
+async def test_waiting_callbacks_are_limited(apart: Apart) -> None:
+    """While Kafka doesn't respond, only a limited number of callbacks wait; the others are refused at once."""
     bridge = apart.bridge
     messages = [await bridge.followed() for _ in range(MAX_WAITING + 10)]
     before = await bridge.service.sample(UNAVAILABLE)
@@ -115,8 +115,8 @@ async def test_blackholed_kafka_limits_waiting_callbacks(apart: Apart) -> None:
         await bridge.events(one)
 
 
-async def test_a_broker_that_dies_and_comes_back_finds_everybody_again(apart: Apart) -> None:
-    """Killed like a lost machine, in the middle of the work; each callback that got its 200 is in the stream, once."""
+async def test_bridge_survives_a_broker_crash(apart: Apart) -> None:
+    """The broker is killed during the work and comes back; every callback that got a 200 is published once."""
     bridge, [broker] = apart.bridge, apart.sandbox.brokers
     messages = [message() for _ in range(300)]
     await bridge.topics.publish_all([one.sent() for one in messages])

@@ -161,7 +161,7 @@ def ready(query: str) -> str:
     ],
 )
 async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
-    """No panel is empty when what it is about has happened, and no line of it is without a value."""
+    """Every query of every panel returns values once its events have happened."""
     found = await seen.prometheus.query(ready(query))
     values = [sample.value for sample in found]
     assert values, panel
@@ -169,14 +169,14 @@ async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
 
 
 async def test_prometheus_evaluates_every_alert(seen: Seen) -> None:
-    """The rules that the chart installs are loaded as they are, and none of them fails on real series."""
+    """Prometheus loads the chart's rules and evaluates each without error on real series."""
     assert {rule["name"] for rule in seen.alerts} == {rule["alert"] for rule in rules()}
     assert {rule["name"]: rule.get("lastError") for rule in seen.alerts if rule["health"] != "ok"} == {}
 
 
 @pytest.mark.parametrize("alert", [rule["alert"] for rule in rules()])
-async def test_what_an_alert_looks_at_is_there(seen: Seen, alert: str) -> None:
-    """Every series that an alert asks for exists once it has happened: an alert can't be silent for a wrong label."""
+async def test_alert_series_exist(seen: Seen, alert: str) -> None:
+    """Every series that an alert uses exists once its event has happened, so no alert has a wrong label."""
     (rule,) = (rule for rule in rules() if rule["alert"] == alert)
     for selector in SELECTOR.findall(rule["expr"]):
         assert await seen.prometheus.query(f"last_over_time({selector}[10m])"), selector

@@ -56,8 +56,8 @@ GAUGES: dict[str, set[str]] = {
 }
 
 
-async def test_every_promised_metric_is_exposed_with_its_labels(bridge: Bridge, providers: Providers) -> None:
-    """Names and labels are a contract with dashboards and alerts."""
+async def test_documented_metrics_are_exposed(bridge: Bridge, providers: Providers) -> None:
+    """Metric names and labels are as documented, because dashboards and alerts depend on them."""
     one = message(account="polled")
     providers.script(one.provider_message_id, [dexatel_says("delivered")])
     await bridge.send(one)
@@ -126,8 +126,8 @@ MOVED = {
 }
 
 
-async def test_counters_count_what_happened(bridge: Bridge) -> None:
-    """One story with everything in it moves each counter by as much as it should."""
+async def test_counters_count_each_event(bridge: Bridge) -> None:
+    """A scenario with every kind of event increases each counter by the right amount."""
     await bridge.topics.settled()
     before = await bridge.service.samples()
     await _sent(bridge)
@@ -144,8 +144,8 @@ async def test_counters_count_what_happened(bridge: Bridge) -> None:
     assert after["sms_bridge_publish_delay_count"] - before["sms_bridge_publish_delay_count"] == 4
 
 
-async def test_poll_metrics_count_what_came_back(bridge: Bridge, providers: Providers) -> None:
-    """How many, how long, how late."""
+async def test_poll_metrics(bridge: Bridge, providers: Providers) -> None:
+    """The metrics count poll results, durations and lateness."""
     names = (
         'polls_completed_total{outcome="report",provider="dexatel"}',
         'polls_completed_total{outcome="no_report",provider="dexatel"}',
@@ -163,8 +163,8 @@ async def test_poll_metrics_count_what_came_back(bridge: Bridge, providers: Prov
         assert after[f"sms_bridge_{name}"] >= before.get(f"sms_bridge_{name}", 0) + 1, name
 
 
-async def test_gauges_tell_what_is_open(bridge: Bridge) -> None:
-    """What is followed, what waits, how far behind: up, and down again."""
+async def test_gauges_show_open_work(bridge: Bridge) -> None:
+    """The gauges of followed attempts, parked reports and lag rise and fall."""
 
     async def gauge(name: str) -> float:
         return await bridge.service.sample(f"sms_bridge_{name}")
@@ -189,8 +189,8 @@ async def test_gauges_tell_what_is_open(bridge: Bridge) -> None:
     assert lags == [0, 0, 0, 0]
 
 
-async def test_readiness_is_told_by_part(bridge: Bridge) -> None:
-    """What keeps a pod from being ready can be seen without asking the pod."""
+async def test_readiness_by_part(bridge: Bridge) -> None:
+    """`/readyz` shows which part isn't ready."""
     samples = await bridge.service.samples()
     parts = {name: n for name, n in samples.items() if name.startswith("sms_bridge_part_ready{")}
     assert parts == {
@@ -198,8 +198,8 @@ async def test_readiness_is_told_by_part(bridge: Bridge) -> None:
     }
 
 
-async def test_a_callback_is_in_flight_until_it_is_answered(bridge: Bridge) -> None:
-    """Receivers can be scaled by it: one that waits for its caller's own body counts, and then no more."""
+async def test_callbacks_in_flight_are_counted(bridge: Bridge) -> None:
+    """A callback whose body is still being received counts as in flight until it is answered."""
 
     async def in_flight(count: int) -> bool:
         return await bridge.service.sample("sms_bridge_callbacks_in_flight") == count
@@ -217,8 +217,8 @@ async def test_a_callback_is_in_flight_until_it_is_answered(bridge: Bridge) -> N
     assert await bridge.service.sample("sms_bridge_append_records_count") > appended
 
 
-async def test_a_providers_clock_that_is_off_is_seen(bridge: Bridge) -> None:
-    """Three hours ahead is a time zone that nobody set: the skew is a metric, and the time isn't believed."""
+async def test_clock_skew_is_measured(bridge: Bridge) -> None:
+    """A provider's clock three hours ahead is a skew metric, and its times are not used."""
     one = await bridge.followed(message("speedocom"))
     ahead = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
     assert await bridge.report(one, "DeliveredToTerminal", timestamp=ahead) == 200
@@ -228,8 +228,8 @@ async def test_a_providers_clock_that_is_off_is_seen(bridge: Bridge) -> None:
     assert skew == pytest.approx(3 * 3600, abs=5)
 
 
-async def test_the_log_is_json_and_names_no_secret(bridge: Bridge) -> None:
-    """A machine reads it; `clean_logs` has looked for secrets after every test."""
+async def test_log_is_json_without_secrets(bridge: Bridge) -> None:
+    """Each log line is JSON; `clean_logs` checks for secrets after every test."""
     lines = [json.loads(line) for line in bridge.service.log.splitlines()]
     assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
     assert len(bridge.service.secrets) > 10

@@ -50,10 +50,10 @@ def everything(topics: Topics) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("setting", ["hash", "drop"])
-async def test_a_recipient_is_nowhere(
+async def test_recipient_is_never_stored(
     fleet: Fleet, providers: Providers, client: httpx.AsyncClient, setting: str
 ) -> None:
-    """Whichever way a number comes in: sent events good and bad, callbacks read and unread, polls, keys, errors."""
+    """A phone number is stored nowhere, whatever its source: sent events, callbacks, polls, keys or errors."""
     async with fleet.topics() as topics:
         settings = {
             **topics.settings,

@@ -49,8 +49,8 @@ async def collector() -> AsyncIterator[Collector]:
     await runner.cleanup()
 
 
-async def test_a_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, collector: Collector) -> None:
-    """Intake is a child of the sender's span, the event carries its trace on, and the end loses no span."""
+async def test_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, collector: Collector) -> None:
+    """The intake's span is a child of the sender's, the event continues the trace, and shutdown loses no span."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
@@ -70,8 +70,8 @@ async def test_a_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, c
     assert all(NUMBER not in str(span) for span in collector.spans)
 
 
-async def test_a_log_line_names_the_message_and_not_the_person(bridge: Bridge) -> None:
-    """Whoever reads the log finds message and trace; what others said is quoted without whole phone numbers."""
+async def test_log_lines_have_ids_but_no_phone_number(bridge: Bridge) -> None:
+    """Log lines have the message id and the trace id; quoted input has no complete phone number."""
     one = message()
     await bridge.topics.publish(one.sent(recipient=int(NUMBER)), headers={"traceparent": TRACEPARENT})
     await bridge.letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')

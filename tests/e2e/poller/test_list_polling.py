@@ -18,8 +18,8 @@ SETTINGS = {
 }
 
 
-async def test_a_backlog_is_read_from_the_list(fleet: Fleet) -> None:
-    """Some pages answer hundreds of questions; a message that the list doesn't know is followed all the same."""
+async def test_backlog_is_read_from_the_list(fleet: Fleet) -> None:
+    """A few pages replace hundreds of polls; a message that isn't in the list is polled individually."""
     ids = [message() for _ in range(COUNT)]
     strange = message()
     async with Simulator("dexatel", SimulatorOptions(profile=CALM)) as provider, fleet.topics() as topics:
@@ -49,8 +49,8 @@ async def test_a_backlog_is_read_from_the_list(fleet: Fleet) -> None:
             assert await service.sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 0
 
 
-async def test_a_provider_without_a_list_is_asked_one_by_one(fleet: Fleet) -> None:
-    """Where the list is refused for being asked too often, or isn't there, every message is still found."""
+async def test_fallback_to_single_polls(fleet: Fleet) -> None:
+    """If the list is rate-limited or missing, every message is polled individually."""
     ids = [message() for _ in range(60)]
     async with (
         Simulator("dexatel", SimulatorOptions(profile=CALM, pages_per_second=0.001)) as provider,

@@ -44,8 +44,8 @@ async def passed(topics: Topics, moment: float) -> None:
     await topics.until(lambda: now() >= moment, "time goes by", moment - now() + 60)
 
 
-async def test_an_accounts_rate_is_kept_over_replicas_and_rebalances(fleet: Fleet, providers: Providers) -> None:
-    """One process, two, and one again: together they ask as often as one alone may, by the provider's own clock."""
+async def test_rate_limit_holds_across_replicas(fleet: Fleet, providers: Providers) -> None:
+    """One process, two, and one again keep the account's rate, measured by the provider."""
     polled = settings(
         providers.url,
         "dexatel-shared",
@@ -88,8 +88,8 @@ def asked(providers: Providers) -> list[float]:
     return sorted(one.at for one in providers.asked if one.account == "dexatel-shared")
 
 
-async def test_an_outage_as_long_as_the_schedule_loses_no_message(fleet: Fleet, providers: Providers) -> None:
-    """The provider is away from before the first poll until after the end: what it knows is still found."""
+async def test_outage_longer_than_the_schedule(fleet: Fleet, providers: Providers) -> None:
+    """The provider fails from before the first poll until after the last; its report is still found."""
     polled = settings(
         providers.url, "dexatel-away", POLL="1s,2s", RATE_PER_SECOND="100", GIVE_UP_AFTER="8s", POLL_TIMEOUT="1s"
     )
@@ -111,8 +111,8 @@ async def test_an_outage_as_long_as_the_schedule_loses_no_message(fleet: Fleet, 
         assert {event["provider_message_id"] for event in topics.events} == {m.provider_message_id for m in messages}
 
 
-async def test_a_provider_that_hangs_is_probed_by_one_question_at_a_time(fleet: Fleet, providers: Providers) -> None:
-    """While nobody knows whether it is back, dozens of due messages make no crowd at its door."""
+async def test_hanging_provider_gets_one_probe(fleet: Fleet, providers: Providers) -> None:
+    """While the circuit is open, due messages cause only one poll at a time."""
     polled = settings(
         providers.url, "dexatel-hung", POLL="1s", RATE_PER_SECOND="100", POLL_TIMEOUT="500ms", POLL_CONCURRENCY="8"
     )

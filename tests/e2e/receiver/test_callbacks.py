@@ -15,8 +15,8 @@ def provider_clock(ago: timedelta = timedelta()) -> tuple[str, str]:
     return f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridge: Bridge) -> None:
-    """Every member of the event is what the sender and the provider said."""
+async def test_dexatel_get_becomes_an_event(bridge: Bridge) -> None:
+    """Every member of the event has the value from the sender or the provider."""
     written, expected = provider_clock()
     one = message(age=timedelta(seconds=90))
     await bridge.followed(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
@@ -50,8 +50,8 @@ async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridg
     }
 
 
-async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
-    """The classic callback may come as a form, too."""
+async def test_dexatel_form_equals_get(bridge: Bridge) -> None:
+    """A legacy callback may also be a form."""
     one = await bridge.followed()
     form = {"uuid": one.provider_message_id, "stat": "Failed", "error_code": "011"}
     response = await bridge.client.post(bridge.url("dexatel"), data=form)
@@ -63,8 +63,8 @@ async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize("form", ["hex", "base64"])
-async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
-    """A signature over the raw body opens the door, in either notation; extras are passed on verbatim."""
+async def test_signed_webhook_is_accepted(bridge: Bridge, form: str) -> None:
+    """The signature over the raw body may be hex or Base64; extra members are kept unchanged."""
     one = await bridge.followed(message(account="signed"))
     body = webhook(one, "EXPIRED", mccmnc="28301", price=0.0125, segments=2)
     digest = signature(WEBHOOK_SECRET, body)
@@ -79,8 +79,8 @@ async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
     assert event["provider_details"] == {"mccmnc": "28301", "price": "0.0125", "segments": "2"}
 
 
-async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) -> None:
-    """Without the right signature the answer is 401, and nothing of it is kept."""
+async def test_wrong_signature_is_refused(bridge: Bridge) -> None:
+    """A webhook with a wrong signature gets a 401 and nothing is stored."""
     one = await bridge.followed(message(account="signed"))
     body = webhook(one)
     for wrong in ("", "0" * 64, signature("another secret", body).hex(), signature(WEBHOOK_SECRET, body + b" ").hex()):
@@ -93,8 +93,8 @@ async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) 
 
 
 @pytest.mark.parametrize("shape", ["json", "form"])
-async def test_a_speedocom_callback_becomes_one_event(bridge: Bridge, shape: str) -> None:
-    """JSON and form say the same; how long it took is passed on."""
+async def test_speedocom_callback_becomes_an_event(bridge: Bridge, shape: str) -> None:
+    """JSON and form have the same result, including the delivery time."""
     written, expected = provider_clock()
     one = await bridge.followed(message("speedocom"))
     members = {
@@ -148,8 +148,8 @@ MAPPING = [
 ]
 
 
-async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Bridge) -> None:
-    """Status, permanence and reason of each word that is known; the word itself is passed on as it came."""
+async def test_provider_statuses_are_mapped(bridge: Bridge) -> None:
+    """Every known provider status has the documented status, permanence and reason, and is passed on unchanged."""
     messages = [message(provider) for provider, *_ in MAPPING]
     await bridge.topics.publish_all([one.sent() for one in messages])
     for one, (_, word, *_) in zip(messages, MAPPING, strict=True):
@@ -162,7 +162,7 @@ async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Br
 
 @pytest.mark.parametrize(("provider", "word"), [("dexatel", "received"), ("speedocom", "Teleported")])
 async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, word: str) -> None:
-    """It is no status: the attempt goes on, and whoever looks finds the word in the log and in the journal."""
+    """An unmapped status is logged and journaled, and publishes no event."""
     one = await bridge.followed(message(provider))
     await bridge.tell(one, word)
     await bridge.tell(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
@@ -173,8 +173,8 @@ async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, 
     assert word in bridge.service.log
 
 
-async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
-    """A provider that repeats itself doesn't repeat our event."""
+async def test_identical_callbacks_are_one_event(bridge: Bridge) -> None:
+    """Five identical callbacks publish one event."""
     one = await bridge.followed()
     await bridge.tell(one, *["delivered"] * 5)
     await bridge.topics.settled()
@@ -184,8 +184,8 @@ async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
     assert len(reports) == 1 + 5
 
 
-async def test_out_of_order_reports_are_published_in_order(bridge: Bridge) -> None:
-    """Nothing moves back; what is final is overruled only by a delivery, which says whom it corrects."""
+async def test_reordered_reports_are_published_in_order(bridge: Bridge) -> None:
+    """No status moves back; only a delivery overrules a final status, as a linked correction."""
     one = await bridge.followed()
     await bridge.tell(one, "pending", "sent", "pending", "failed", "sent", "delivered")
     await bridge.topics.settled()

@@ -4,7 +4,7 @@ from tests.support.providers.fuzz import fuzz_receiver
 from tests.support.service.fleet import Fleet
 
 
-async def test_every_authentic_request_is_found_again(fleet: Fleet) -> None:
-    """In the journal or among the dead letters, however mangled; and no secret is."""
+async def test_authentic_requests_are_never_lost(fleet: Fleet) -> None:
+    """However mangled, each is in the journal or the dead letters, and no secret is."""
     found = await fuzz_receiver(fleet, 600, 7)
     assert found["requests"] == 600

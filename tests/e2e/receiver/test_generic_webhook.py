@@ -11,10 +11,8 @@ from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
 
 
-async def test_a_provider_by_settings_is_served_like_another(
-    fleet: Fleet, client: httpx.AsyncClient, tmp_path: Path
-) -> None:
-    """Sent events with its name are followed, its callbacks are read as described, and every attempt has an end."""
+async def test_configured_provider_works(fleet: Fleet, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """A provider that is only configured: sent events are followed, callbacks are read, and each attempt ends."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY, **ACME}) as service:
         bridge = Bridge(service, topics, client, {("acme-sms", "default"): ACME_SECRET})
         one = await bridge.followed(message("acme-sms", provider_message_id="00042"))

@@ -64,8 +64,8 @@ def path_of(bridge: Bridge, provider: str) -> str:
     return bridge.url(provider).removeprefix(bridge.service.url)
 
 
-async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridge) -> None:
-    """Hundreds who never finish their headers or their body: a callback among them is taken at once."""
+async def test_slow_clients_are_disconnected(walled: Bridge) -> None:
+    """Hundreds of clients that never finish a request don't delay other callbacks."""
     ones = [await walled.followed() for _ in range(5)]
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(Connection(walled)) for _ in range(LORISES)]
@@ -84,8 +84,8 @@ async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridg
         assert [event["status"] for event in await walled.events(one)] == ["delivered"]
 
 
-async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Where one provider's calls take all the places that it has, it is told to come back; the other isn't."""
+async def test_providers_have_separate_limits(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """When one provider's callbacks use all its places, only that provider is told to retry."""
     few = {**CALLBACKS_ONLY, "HTTP__MAX_WAITING": "2"}
     async with fleet.topics() as topics, fleet.running({**topics.settings, **few}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
@@ -103,8 +103,8 @@ async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet,
         assert await bridge.report(other, "Queued") == 200
 
 
-async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
-    """Nobody fills the memory with a head that doesn't end; what a provider could say fits."""
+async def test_headers_and_urls_are_limited(walled: Bridge) -> None:
+    """An endless request head is refused; everything that a provider sends fits."""
     path = path_of(walled, "dexatel")
     for head in (
         f"GET {path}?x={'y' * 70_000} HTTP/1.1\r\nhost: x\r\n\r\n",
@@ -119,8 +119,8 @@ async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
     assert await walled.report(one, "delivered", note="y" * 8_000) == 200
 
 
-async def test_a_connection_is_kept_and_never_out_of_step(walled: Bridge) -> None:
-    """Answers belong to their requests, also where a body was never read."""
+async def test_kept_connection_stays_in_step(walled: Bridge) -> None:
+    """Each response belongs to its request, even if a body was not read."""
     one = await walled.followed(message("speedocom"))
     said = b'{"messageid":"%s","description":"Queued"}' % one.provider_message_id.encode()
     right = post(path_of(walled, "speedocom"), said)
@@ -139,8 +139,8 @@ async def test_a_connection_is_kept_and_never_out_of_step(walled: Bridge) -> Non
     assert [event["status"] for event in await walled.events(one)] == ["pending"]
 
 
-async def test_callbacks_come_over_tls(fleet: Fleet, tmp_path: Path) -> None:
-    """With a certificate only TLS is spoken, 1.2 too; a callback in the clear gets nowhere."""
+async def test_callbacks_over_tls(fleet: Fleet, tmp_path: Path) -> None:
+    """With a certificate only TLS 1.2 or later is spoken; plain HTTP fails."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"

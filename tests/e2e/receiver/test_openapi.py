@@ -33,8 +33,8 @@ def opened() -> dict[str, Any]:
     return document
 
 
-async def test_the_listener_keeps_to_its_description(fleet: Fleet, tmp_path: Path) -> None:
-    """No failure of ours and no answer that isn't described, by every method, with bodies right and wrong."""
+async def test_listener_matches_openapi(fleet: Fleet, tmp_path: Path) -> None:
+    """No request causes a 500 or a response that the document doesn't describe."""
     description = tmp_path / "openapi.json"
     description.write_text(json.dumps(opened(), default=str))
     command = [

@@ -10,8 +10,8 @@ from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
 
 
-async def test_a_duration_says_when_and_a_wrong_zone_is_told_once(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Times three hours off are implausible, yet the turn-around tells; one warning names the setting to change."""
+async def test_duration_replaces_a_wrong_time(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """With times three hours off, the turnaround gives the time; one warning names the setting."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
         one = await bridge.followed(message("speedocom", age=timedelta(minutes=5)))

@@ -29,15 +29,15 @@ OUTSIDE = "198.51.100.1"
         "/livez",
     ],
 )
-async def test_what_is_no_route_or_no_secret_is_not_found(bridge: Bridge, path: str) -> None:
-    """No hint tells a wrong secret from a route that doesn't exist, and nothing but callbacks is there."""
+async def test_unknown_route_and_wrong_secret_are_404(bridge: Bridge, path: str) -> None:
+    """A wrong secret and an unknown route give the same response, and there are no other routes."""
     answer = await bridge.client.post(bridge.service.url + path, json={"messageid": "1", "description": "Queued"})
     unknown = await bridge.client.get(f"{bridge.service.url}/no/such/route")
     assert (answer.status_code, answer.content) == (404, unknown.content)
 
 
-async def test_every_secret_of_a_rotation_opens_the_door(bridge: Bridge) -> None:
-    """The old secret and the next one lead to the same account."""
+async def test_each_secret_of_a_rotation_works(bridge: Bridge) -> None:
+    """The old and the new secret belong to the same account."""
     one = await bridge.followed()
     query = {"id": one.provider_message_id, "status": "sent"}
     assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/{ROTATED}", params=query)).status_code == 200
@@ -54,16 +54,14 @@ async def test_every_secret_of_a_rotation_opens_the_door(bridge: Bridge) -> None
         ("PATCH", "speedocom", "POST"),
     ],
 )
-async def test_another_method_is_told_which_ones_there_are(
-    bridge: Bridge, method: str, provider: str, allowed: str
-) -> None:
-    """405, with the methods that the route has."""
+async def test_other_methods_are_405(bridge: Bridge, method: str, provider: str, allowed: str) -> None:
+    """The response lists the allowed methods."""
     answer = await bridge.client.request(method, bridge.url(provider))
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-async def test_a_body_over_64_kib_is_too_large(bridge: Bridge) -> None:
-    """413, whether its length was announced or came in chunks; one byte less is read."""
+async def test_body_over_64_kib_is_413(bridge: Bridge) -> None:
+    """With a content length or chunked; one byte less is accepted."""
     one = await bridge.followed(message("speedocom"))
     body = b'{"messageid":"%s","description":"Queued","x":"' % one.provider_message_id.encode()
     fits = body + b"y" * (64 * 1024 - len(body) - 2) + b'"}'
@@ -93,10 +91,8 @@ async def test_a_body_over_64_kib_is_too_large(bridge: Bridge) -> None:
         ("nonsense", 403),
     ],
 )
-async def test_an_address_outside_the_allowed_networks_is_forbidden(
-    bridge: Bridge, forwarded: str | None, status: int
-) -> None:
-    """The last hop that isn't a trusted proxy is who called; what a caller invents before it counts for nothing."""
+async def test_address_outside_the_allowed_networks(bridge: Bridge, forwarded: str | None, status: int) -> None:
+    """The client is the last hop that isn't a trusted proxy; forged earlier hops are ignored."""
     one = await bridge.followed(message(account="walled"))
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
     query = {"id": one.provider_message_id, "status": "delivered"}
@@ -107,8 +103,8 @@ async def test_an_address_outside_the_allowed_networks_is_forbidden(
 
 
 @pytest.mark.parametrize("members", [{"event": "click"}, {"channel": "VIBER"}])
-async def test_a_webhook_about_something_else_is_accepted_and_ignored(bridge: Bridge, members: dict[str, str]) -> None:
-    """It is authentic, so that a retry would change nothing; it is counted and neither journaled nor a dead letter."""
+async def test_webhook_of_another_kind_is_ignored(bridge: Bridge, members: dict[str, str]) -> None:
+    """It gets a 200 and is counted, but is neither journaled nor a dead letter."""
     name = 'sms_bridge_callbacks_received_total{outcome="ignored",provider="dexatel"}'
     before = await bridge.service.sample(name)
     one = await bridge.followed(message(account="signed"))
@@ -138,10 +134,10 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("what", "content_type", "template"), UNREADABLE, ids=[what for what, *_ in UNREADABLE])
-async def test_an_authentic_callback_that_cant_be_read_is_kept(
+async def test_unreadable_authentic_callback_is_kept(
     bridge: Bridge, what: str, content_type: str, template: bytes
 ) -> None:
-    """A retry would change nothing: it is accepted, and its bytes are a dead letter that says where they came from."""
+    """It gets a 200, because a retry wouldn't help, and becomes a dead letter with its source."""
     body = template % message().provider_message_id.encode()
     headers = {"content-type": content_type}
     answer = await bridge.client.post(bridge.url("speedocom", "second"), content=body, headers=headers)
@@ -156,8 +152,8 @@ async def test_an_authentic_callback_that_cant_be_read_is_kept(
     _assert_nothing_leaked(bridge, letter.headers)
 
 
-async def test_unfilled_template_is_kept_as_its_query(bridge: Bridge) -> None:
-    """What is kept of a GET is its raw query."""
+async def test_unfilled_template_is_kept(bridge: Bridge) -> None:
+    """The dead letter of a GET is its raw query."""
     query = f"message_uuid=%25x&status=delivered&n={message().provider_message_id}"
     assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
     letter = await bridge.letter_of(query.encode())
@@ -165,8 +161,8 @@ async def test_unfilled_template_is_kept_as_its_query(bridge: Bridge) -> None:
     _assert_nothing_leaked(bridge, letter.headers)
 
 
-async def test_garbled_request_is_answered_without_details(bridge: Bridge) -> None:
-    """Odd paths, queries and headers get an answer like any other."""
+async def test_garbled_request_gets_a_plain_response(bridge: Bridge) -> None:
+    """Odd paths, queries and headers get a response without details."""
     for path in ("/dlr/dexatel/%2e%2e%2f", "/dlr/dexatel/\u00e9", "//dlr//dexatel"):
         assert (await bridge.client.get(bridge.service.url + path)).status_code == 404
     answer = await bridge.client.get(f"{bridge.url('dexatel')}?id=%ff&status=%ff")
@@ -174,8 +170,8 @@ async def test_garbled_request_is_answered_without_details(bridge: Bridge) -> No
     assert await bridge.service.ready()
 
 
-async def test_the_admin_listener_tells_who_is_ready_and_nothing_else(bridge: Bridge) -> None:
-    """Probes for the cluster; no callbacks there, and no route that isn't meant."""
+async def test_admin_listener_serves_probes_only(bridge: Bridge) -> None:
+    """The admin listener has the probes and no callback routes."""
     status, _ = await bridge.service.ask("/livez")
     assert status == 200
     assert (await bridge.service.ask("/dlr/dexatel/secret-dexatel-default-0123"))[0] == 404

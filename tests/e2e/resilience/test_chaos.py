@@ -41,7 +41,10 @@ def _print(text: str) -> None:
 
 @pytest.mark.timeout(600)
 async def test_every_message_ends_exactly_once(tmp_path: Path) -> None:
-    """Nothing lost, doubled, wrong or moved back; every bad event has its dead letter; no log has a traceback."""
+    """No event is lost, duplicated, wrong or out of order.
+
+    Each invalid event has its dead letter; no log has a traceback.
+    """
     options = RunOptions(
         SHORT,
         seed=1,

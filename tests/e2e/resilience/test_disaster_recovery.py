@@ -74,8 +74,8 @@ async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list
     return found
 
 
-async def test_a_lost_state_topic_is_made_of_the_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Its events come once more, the very same, and an open message goes on where it was."""
+async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """The journal is folded again: the same events are published, and open messages continue."""
     async with fleet.topics() as topics:
         service = fleet.service({**topics.settings, **SETTINGS})
         bridge = Bridge(service, topics, client, SECRETS)
@@ -96,8 +96,8 @@ async def test_a_lost_state_topic_is_made_of_the_journal(fleet: Fleet, client: h
         assert (last["status"], last["previous_status"], last["sequence"]) == ("delivered", "sent", 2)
 
 
-async def test_a_lost_journal_loses_nothing_that_is_known(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """What the state topic has goes on, and sent events that were in the journal alone come again from their topic."""
+async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Attempts in the state topic continue, and sent events that only the journal had are read again."""
     async with fleet.topics() as topics:
         service = fleet.service({**topics.settings, **SETTINGS})
         bridge = Bridge(service, topics, client, SECRETS)

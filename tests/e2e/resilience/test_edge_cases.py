@@ -24,8 +24,8 @@ CALLBACKS_ONLY = {
 }
 
 
-async def test_a_process_that_slept_reads_before_it_ends_anything(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """What was reported while the tracker was frozen counts, although its timers have run out meanwhile."""
+async def test_suspended_process_reads_before_timers(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Reports that arrived while the tracker was suspended are folded before its expired timers."""
     settings = {**CALLBACKS_ONLY, "DEXATEL__GIVE_UP_AFTER": "4s", "SPEEDOCOM__GIVE_UP_AFTER": "4s"}
     async with (
         fleet.topics() as topics,
@@ -52,8 +52,8 @@ async def test_a_process_that_slept_reads_before_it_ends_anything(fleet: Fleet, 
         assert len(topics.events) == len(messages)
 
 
-async def test_a_replica_without_partitions_takes_over(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """One replica more than partitions is ready, waits, and takes over from one that is killed."""
+async def test_spare_replica_takes_over(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """A replica without partitions is ready and takes over when another is killed."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__JOURNAL_PARTITIONS": "1"}
         async with fleet.running(settings, "track") as first, fleet.running(settings) as second:
@@ -68,8 +68,8 @@ async def test_a_replica_without_partitions_takes_over(fleet: Fleet, client: htt
             await first.start()
 
 
-async def test_an_original_that_is_gone_stops_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """A dead letter whose original can't be read any more is written without it; its partition goes on."""
+async def test_missing_original_stops_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """If a dead letter's original can't be read any more, the dead letter is written without it."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__JOURNAL_PARTITIONS": "1"}
         async with fleet.running(settings) as service:
@@ -84,10 +84,10 @@ async def test_an_original_that_is_gone_stops_nothing(fleet: Fleet, client: http
 
 
 @pytest.mark.parametrize(("nearest", "status"), [("192.0.2.7", 200), ("203.0.113.66", 403)])
-async def test_an_address_is_not_forged_by_a_line_of_ones_own(
+async def test_forwarded_address_is_not_forged(
     fleet: Fleet, client: httpx.AsyncClient, nearest: str, status: int
 ) -> None:
-    """Of several X-Forwarded-For lines, the proxy's own is the last, and the one that counts."""
+    """Of several X-Forwarded-For lines only the proxy's, the last one, counts."""
     async with fleet.topics() as topics:
         settings = {
             **topics.settings,

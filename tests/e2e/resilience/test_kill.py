@@ -94,7 +94,7 @@ async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, tota
     ],
 )
 async def test_replicas_killed_repeatedly(fleet: Fleet, count: int, kills: int) -> None:
-    """For a read_committed reader: each story whole, in order, without a gap or a repetition, with one final event."""
+    """A read_committed reader gets every event in order, without gap or duplicate, with one final event per message."""
     async with fleet.topics() as topics:
         replicas = [fleet.service({**topics.settings, **CALLBACKS_ONLY}) for _ in range(2)]
         try:

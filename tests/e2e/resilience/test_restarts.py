@@ -24,8 +24,8 @@ async def running(fleet: Fleet, client: httpx.AsyncClient, topics: Topics) -> As
         yield Bridge(service, topics, client, SECRETS)
 
 
-async def test_a_lost_disk_loses_and_repeats_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Without its state folder the bridge builds it anew: stories go on where they were, duplicates stay duplicates."""
+async def test_lost_disk(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Without its state folder the bridge rebuilds its state; duplicates are still recognised."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         under_way, over, early = [await bridge.send() for _ in range(20)], await bridge.send(), message()
         for one in under_way:
@@ -53,8 +53,8 @@ async def test_a_lost_disk_loses_and_repeats_nothing(fleet: Fleet, client: httpx
         assert [e["status"] for e in await bridge.events(early)] == ["sent"]
 
 
-async def test_a_damaged_disk_is_built_anew(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Files that can't be read are no reason to stop, nor to begin stories again."""
+async def test_damaged_disk(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Unreadable files are discarded and rebuilt; no message starts again."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         one = await bridge.send()
         await bridge.tell(one, "pending")
@@ -69,7 +69,7 @@ async def test_a_damaged_disk_is_built_anew(fleet: Fleet, client: httpx.AsyncCli
 
 
 async def test_state_damaged_while_running_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """The process stays, callbacks are taken all the time, and the stories go on where they were."""
+    """The process keeps running and accepting callbacks while it rebuilds the state."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(50)]
         await topics.publish_all([one.sent() for one in messages])
@@ -93,8 +93,8 @@ async def test_state_damaged_while_running_is_rebuilt(fleet: Fleet, client: http
         assert list(bridge.service.state.glob("*.damaged"))
 
 
-async def test_a_rewind_of_the_senders_topic_publishes_nothing_twice(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Read again from the beginning, events that are known change nothing, and those that are over stay over."""
+async def test_rewound_sent_topic_publishes_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Known sent events that are read again change nothing."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(50)]
         await topics.publish_all([one.sent() for one in messages])
@@ -119,10 +119,8 @@ async def test_a_rewind_of_the_senders_topic_publishes_nothing_twice(fleet: Flee
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_told_to_end_it_keeps_every_promise_first(
-    fleet: Fleet, client: httpx.AsyncClient, number: signal.Signals
-) -> None:
-    """Each callback that got its 200 while the process was ending is in the journal; it ends soon, with 0."""
+async def test_shutdown_loses_no_callback(fleet: Fleet, client: httpx.AsyncClient, number: signal.Signals) -> None:
+    """Every callback that got a 200 during shutdown is in the journal, and the exit code is 0."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(600)]
         accepted: list[Message] = []
@@ -154,8 +152,8 @@ async def test_told_to_end_it_keeps_every_promise_first(
         assert '"stopped"' in bridge.service.log
 
 
-async def test_roles_in_processes_of_their_own_work_together(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """One takes in, one takes callbacks, one tracks and polls: together they are the bridge."""
+async def test_roles_in_separate_processes(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Processes for intake, callbacks, and tracking with polling work together like one bridge."""
     async with fleet.topics() as topics, AsyncExitStack() as stack:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         tracker = await stack.enter_async_context(fleet.running(settings, "track,poll"))
@@ -173,8 +171,8 @@ async def test_roles_in_processes_of_their_own_work_together(fleet: Fleet, clien
         assert await tracker.sample("sms_bridge_partitions_assigned") == 4
 
 
-async def test_replicas_share_the_work_and_hand_it_over(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """A second replica takes half of the partitions, callbacks may go to any, and when one leaves the other has all."""
+async def test_replicas_share_the_work(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """A second replica takes half of the partitions; when one leaves, the other takes all."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         async with running(fleet, client, topics) as other:
 

@@ -48,8 +48,8 @@ async def topics_of_demos(kafka: str) -> set[str]:
         await admin.close()
 
 
-async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
-    """Nothing wrong, lost or doubled among sixty messages; the caller's own settings don't reach the bridge."""
+async def test_demo_passes_and_cleans_up(kafka: str) -> None:
+    """All sixty messages are correct; the caller's settings don't reach the bridge."""
     before = await topics_of_demos(kafka)
     async with demo(kafka, "--json", "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
         told, complaints = await process.communicate()
@@ -69,8 +69,8 @@ async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
     assert await topics_of_demos(kafka) <= before
 
 
-async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> None:
-    """Ctrl-C is no failure: exit code 130, no traceback, no topics."""
+async def test_interrupted_demo_cleans_up(kafka: str) -> None:
+    """Ctrl-C gives exit code 130, no traceback, and leaves no topics."""
     before = await topics_of_demos(kafka)
     async with demo(kafka, "--rate", "10") as process:
         assert process.stdout is not None
@@ -82,8 +82,8 @@ async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> Non
     assert await topics_of_demos(kafka) <= before
 
 
-async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:
-    """Its last log lines say why."""
+async def test_failed_bridge_start_shows_its_log(tmp_path: Path) -> None:
+    """The error has the last lines of the bridge's log."""
     async with BridgeProcess({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
         with pytest.raises(
             SandboxError, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
@@ -91,8 +91,8 @@ async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: 
             await bridge.wait_until_ready()
 
 
-async def test_a_demo_without_a_kafka_says_so_in_a_line() -> None:
-    """The environment names a cluster that isn't there."""
+async def test_demo_without_kafka_is_one_line() -> None:
+    """The environment names a cluster that doesn't exist."""
     async with demo("127.0.0.1:1") as process:
         _, complaints = await process.communicate()
     assert process.returncode == 1

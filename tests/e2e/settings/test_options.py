@@ -74,8 +74,8 @@ async def other(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge
             yield Bridge(service, topics, client, SECRETS)
 
 
-async def test_another_shape_is_read_as_the_settings_say(other: Bridge) -> None:
-    """Their names, their providers, their nesting; from each of their topics."""
+async def test_configured_field_mapping(other: Bridge) -> None:
+    """Sent events with other names, providers and nesting are read, from several topics."""
     messages = [message(), message("speedocom")]
     for topic, one in zip(other.topics.sent, messages, strict=True):
         await other.topics.publish(foreign(one), topic=topic)
@@ -86,16 +86,16 @@ async def test_another_shape_is_read_as_the_settings_say(other: Bridge) -> None:
         assert (event["message_id"], event["status"]) == (one.message_id, "delivered")
 
 
-async def test_confluents_framing_is_taken_off(other: Bridge) -> None:
-    """A zero byte and a schema id before the JSON are no part of it."""
+async def test_confluent_header_is_removed(other: Bridge) -> None:
+    """The zero byte and the schema id before the JSON are ignored."""
     one = message()
     await other.topics.publish(b"\x00\x00\x00\x01\x02" + json.dumps(foreign(one)).encode())
     await other.tell(one, "delivered")
     await other.events(one)
 
 
-async def test_events_of_another_kind_are_skipped_and_counted(other: Bridge) -> None:
-    """They aren't ours: no dead letter, and the next one is read."""
+async def test_filtered_events_are_skipped(other: Bridge) -> None:
+    """They are counted, are no dead letters, and the next event is read."""
     name = 'sms_bridge_sent_skipped_total{reason="filtered"}'
     before = await other.service.sample(name)
     skipped, one = message(), message()
@@ -109,14 +109,14 @@ async def test_events_of_another_kind_are_skipped_and_counted(other: Bridge) -> 
     assert not other.topics.letters
 
 
-async def test_earliest_begins_at_the_beginning(other: Bridge) -> None:
-    """Even what was written in 1970, as long as its end lies ahead."""
+async def test_earliest_reads_everything(other: Bridge) -> None:
+    """Even records from 1970 are read if their deadline is in the future."""
     await other.tell(EARLY, "delivered")
     await other.events(EARLY)
 
 
-async def test_ends_alone_are_published_when_only_they_are_wanted(other: Bridge) -> None:
-    """EMIT=final withholds the rest, and numbers what remains without gaps."""
+async def test_final_events_only(other: Bridge) -> None:
+    """With EMIT=final other events are withheld, and sequence numbers have no gaps."""
     one = message()
     await other.topics.publish(foreign(one))
     await other.tell(one, "pending", "sent", "failed", "delivered")
@@ -127,8 +127,8 @@ async def test_ends_alone_are_published_when_only_they_are_wanted(other: Bridge)
     assert delivered["corrects"] == failed["event_id"]
 
 
-async def test_shared_account_only_counts_unmatched_reports(other: Bridge) -> None:
-    """UNMATCHED=count: whose messages they are is known elsewhere."""
+async def test_unmatched_reports_can_be_counted_only(other: Bridge) -> None:
+    """With UNMATCHED=count unmatched reports are no dead letters, for an account shared with others."""
     one = message()
 
     async def unmatched() -> bool:
@@ -146,8 +146,8 @@ async def test_shared_account_only_counts_unmatched_reports(other: Bridge) -> No
     await other.topics.until_async(none_waits, "nothing is parked any more")
 
 
-async def test_hashed_number_is_stable_and_never_in_the_clear(other: Bridge) -> None:
-    """Events hold the HMAC of the digits; the journal, which keeps the provider's words, has no number either."""
+async def test_hashed_number_is_stable(other: Bridge) -> None:
+    """Events have the HMAC of the digits; the journal has no number either."""
     one = message()
     await other.topics.publish(foreign(one))
     query = {"id": one.provider_message_id, "status": "delivered", "to": "37410000017", "note": "kept"}
@@ -165,10 +165,8 @@ def unpublished() -> Message:
     return message()
 
 
-async def test_latest_begins_at_the_end_and_dropped_numbers_are_nowhere(
-    fleet: Fleet, client: httpx.AsyncClient, unpublished: Message
-) -> None:
-    """START=latest skips what was there; PRIVACY=drop keeps no number; too many early reports are dead letters."""
+async def test_latest_start_and_dropped_numbers(fleet: Fleet, client: httpx.AsyncClient, unpublished: Message) -> None:
+    """START=latest skips old records, PRIVACY=drop stores no number, and too many early reports are dead letters."""
     async with fleet.topics() as topics:
         await topics.publish(unpublished.sent())
         settings = {

@@ -61,8 +61,8 @@ SETTINGS: dict[str, tuple[dict[str, str | None], str]] = {
 }
 
 
-async def test_every_wrong_setting_is_named_in_one_line(tmp_path: Path) -> None:
-    """Whoever sets it up reads which variable to mend, and no secret."""
+async def test_wrong_setting_is_one_line(tmp_path: Path) -> None:
+    """Each wrong setting is named in one line without its secret."""
     slots = asyncio.Semaphore(3)
 
     async def said(number: int, changes: Mapping[str, str | None]) -> str:
@@ -75,16 +75,16 @@ async def test_every_wrong_setting_is_named_in_one_line(tmp_path: Path) -> None:
     assert not unnamed
 
 
-async def test_several_wrong_settings_are_a_line_each(tmp_path: Path) -> None:
-    """Nobody has to start it five times to find five mistakes."""
+async def test_all_wrong_settings_are_listed(tmp_path: Path) -> None:
+    """Several wrong settings are reported at once, one per line."""
     code, lines = await refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
     assert code == 1
     assert {line.split()[1] for line in lines} == {"SMS_BRIDGE_HTTP__PORT", "SMS_BRIDGE_FOLLOW__EMIT"}
 
 
 @pytest.mark.parametrize("roles", ["poll", "fly", ""])
-async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> None:
-    """A role nobody knows, or polls without the state that they need."""
+async def test_invalid_roles_are_refused(tmp_path: Path, roles: str) -> None:
+    """An unknown role, or polling without tracking, is refused."""
     code, lines = await refused(NOWHERE, tmp_path, "--roles", roles)
     assert code != 0
     assert "roles" in "\n".join(lines)
@@ -92,8 +92,8 @@ async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> Non
 
 
 @pytest.mark.parametrize("shared", [False, True])
-async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool) -> None:  # noqa: FBT001 - a parameter
-    """Of either listener; also when its owner would share it, as another bridge would."""
+async def test_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool) -> None:  # noqa: FBT001 - a parameter
+    """For either listener, even if the owner of the port shares it."""
     async with fleet.topics() as topics:
         with socket.create_server(("127.0.0.1", 0), reuse_port=shared) as taken:
             port = taken.getsockname()[1]
@@ -105,16 +105,16 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool
                 assert str(port) in line
 
 
-async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
-    """Callbacks would be answered by the status page, now and then."""
+async def test_same_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
+    """Otherwise the status page would sometimes answer callbacks."""
     async with fleet.topics() as topics:
         at = {"HTTP__PORT": str(find_free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
         at["ADMIN__PORT"] = at["HTTP__PORT"]
         assert "SMS_BRIDGE_HTTP__PORT" in await line_of({**topics.settings, **CALLBACKS_ONLY, **at}, tmp_path)
 
 
-async def test_the_senders_topic_is_never_made(fleet: Fleet, tmp_path: Path) -> None:
-    """Missing, it is named: its owner has to make it, and we must not."""
+async def test_sent_topic_is_never_created(fleet: Fleet, tmp_path: Path) -> None:
+    """If it is missing the error names it, because its owner has to create it."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__SENT": f"{topics.sent[0]},{topics.group}.nowhere"}
         line = await line_of(settings, tmp_path)
@@ -123,8 +123,8 @@ async def test_the_senders_topic_is_never_made(fleet: Fleet, tmp_path: Path) -> 
         assert f"{topics.group}.nowhere" not in names
 
 
-async def test_topics_that_must_not_be_made_are_named(fleet: Fleet, tmp_path: Path) -> None:
-    """With CREATE_TOPICS off, what is missing is for the operator to make."""
+async def test_missing_topics_are_named(fleet: Fleet, tmp_path: Path) -> None:
+    """With CREATE_TOPICS off, the error lists the missing topics."""
     async with fleet.topics() as topics:
         line = await line_of({**topics.settings, **CALLBACKS_ONLY, "KAFKA__CREATE_TOPICS": "false"}, tmp_path)
         assert all(name in line for name in (topics.journal, topics.state, topics.delivery, topics.dead_letter))
@@ -140,8 +140,8 @@ WRONG: dict[str, dict[str, tuple[int, dict[str, str]]]] = {
 
 
 @pytest.mark.parametrize("what", list(WRONG))
-async def test_topics_that_would_lose_messages_are_refused(fleet: Fleet, tmp_path: Path, what: str) -> None:
-    """Somebody else made them, and not as they have to be: the line names the topic."""
+async def test_unsafe_topics_are_refused(fleet: Fleet, tmp_path: Path, what: str) -> None:
+    """A topic whose configuration would lose messages is named."""
     async with fleet.topics() as topics:
         for kind, (partitions, config) in WRONG[what].items():
             await topics.create([getattr(topics, kind)], partitions, config)
@@ -149,8 +149,8 @@ async def test_topics_that_would_lose_messages_are_refused(fleet: Fleet, tmp_pat
         assert all(getattr(topics, kind) in line for kind in WRONG[what])
 
 
-async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet: Fleet, tmp_path: Path) -> None:
-    """Another group id, or offsets that expired: neither to skip nor to repeat is ours to choose."""
+async def test_lost_offsets_are_refused(fleet: Fleet, tmp_path: Path) -> None:
+    """The error explains the remedy; the bridge must not choose between skipping and repeating entries."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
@@ -163,7 +163,7 @@ async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet
 
 @pytest.mark.parametrize("where", ["end", "start"])
 async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path: Path, where: str) -> None:
-    """After an offset that retention overtook, or that Kafka lost, a person chooses where to go on."""
+    """If retention or data loss removed the offset, an operator chooses where to continue."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
@@ -192,8 +192,8 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
             await topics.settled()
 
 
-async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> None:
-    """More partitions move keys, so that stories would begin again elsewhere."""
+async def test_grown_journal_is_refused(fleet: Fleet, tmp_path: Path) -> None:
+    """More partitions would move keys, so that messages would start again in another partition."""
     from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]  # noqa: PLC0415
 
     async with fleet.topics() as topics:

@@ -13,8 +13,8 @@ from tests.support.service.command import WITHIN, ended, sms_bridge, started
 Settings = Mapping[str, str]
 
 
-async def test_the_events_that_are_asked_for_come_live(installation: Bridge, settings: Settings) -> None:
-    """By message, status and finality; each as it stands in the topic."""
+async def test_tail_shows_matching_events(installation: Bridge, settings: Settings) -> None:
+    """Filters by message, status and finality; each event as it is in the topic."""
     one, other = await installation.followed(), await installation.followed()
     begin = ("tail", "--from", "start", "--json", "--message-id", one.message_id)
     async with started(settings, *begin, "--final") as final, started(settings, *begin, "--status", "sent") as sent:
@@ -29,8 +29,8 @@ async def test_the_events_that_are_asked_for_come_live(installation: Bridge, set
             assert await process.stdout.read() == b""
 
 
-async def test_it_begins_at_the_end(installation: Bridge, settings: Settings) -> None:
-    """What was there before isn't shown, unless a time is given that lies before it."""
+async def test_tail_starts_at_the_end(installation: Bridge, settings: Settings) -> None:
+    """Earlier events are shown only for an earlier start time."""
     old, new = await installation.followed(), await installation.followed(message("speedocom"))
     await installation.tell(old, "delivered")
     await installation.events(old)
@@ -52,13 +52,13 @@ async def test_it_begins_at_the_end(installation: Bridge, settings: Settings) ->
 
 
 @pytest.mark.parametrize("arguments", [["--from", "once"], ["--status", "lost"]])
-async def test_a_wrong_filter_is_a_mistake_of_usage(settings: Settings, arguments: list[str]) -> None:
-    """Better than an endless wait for nothing."""
+async def test_tail_usage_errors(settings: Settings, arguments: list[str]) -> None:
+    """A wrong filter is a usage error."""
     assert (await sms_bridge(settings, "tail", *arguments)).code == 2
 
 
-async def test_a_simulator_ends_when_it_is_told_to() -> None:
-    """As a container's first process it gets no default handling of SIGTERM, so it handles it."""
+async def test_simulator_handles_sigterm() -> None:
+    """As PID 1 of a container it has no default handler, so it needs its own."""
     for number in (signal.SIGTERM, signal.SIGINT):
         async with started({}, "simulate", "speedocom", "--json") as process:
             assert process.stdout

@@ -61,8 +61,8 @@ async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
     return attempts
 
 
-async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge, waiting: Waiting) -> None:
-    """`unknown`, because no report came, by the deadline; never before it."""
+async def test_without_reports_the_status_is_unknown(bridge: Bridge, waiting: Waiting) -> None:
+    """The reason is `no_report`, the source `deadline`, and never before the deadline."""
     event = await bridge.final(waiting.unheard)
     found = {name: event[name] for name in ("status", "outcome", "reason", "source", "sequence", "previous_status")}
     assert found == {
@@ -79,8 +79,8 @@ async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge, wa
     assert 0 <= late < 2_000
 
 
-async def test_the_senders_time_to_give_up_counts(bridge: Bridge, waiting: Waiting) -> None:
-    """`give_up_at` overrules the account's setting, in both directions."""
+async def test_sent_event_sets_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
+    """`give_up_at` overrules the account's setting in both directions."""
     event = await bridge.final(waiting.soon)
     assert (event["status"], event["reason"], event["source"]) == ("unknown", "no_report", "deadline")
     assert 0 <= moment(event.document["observed_at"]) - in_milliseconds(waiting.gives_up_at) < 2_000
@@ -90,15 +90,15 @@ async def test_the_senders_time_to_give_up_counts(bridge: Bridge, waiting: Waiti
     await bridge.events(waiting.later)
 
 
-async def test_time_counts_from_when_it_was_scheduled(bridge: Bridge, waiting: Waiting) -> None:
-    """What is to be sent later is waited for from then on."""
+async def test_scheduled_message_starts_later(bridge: Bridge, waiting: Waiting) -> None:
+    """The deadline counts from the scheduled time."""
     event = await bridge.final(waiting.scheduled)
     assert (event["status"], event["source"]) == ("unknown", "deadline")
     assert moment(event.document["observed_at"]) >= in_milliseconds(waiting.scheduled_at) + 3_000
 
 
-async def test_with_interim_reports_only_the_end_says_so(bridge: Bridge, waiting: Waiting) -> None:
-    """`no_final_report`, after what was published before."""
+async def test_interim_reports_only(bridge: Bridge, waiting: Waiting) -> None:
+    """The final event has the reason `no_final_report`."""
     await bridge.final(waiting.interim)
     events = bridge.story(waiting.interim)
     assert [event["status"] for event in events] == ["pending", "sent", "unknown"]
@@ -106,8 +106,8 @@ async def test_with_interim_reports_only_the_end_says_so(bridge: Bridge, waiting
     assert events[-1]["previous_status"] == "sent"
 
 
-async def test_a_final_report_after_the_end_corrects_it(bridge: Bridge, waiting: Waiting) -> None:
-    """Whatever final a provider says later overrules our `unknown`; interim ones don't."""
+async def test_final_report_after_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
+    """A later final report corrects `unknown`; an interim one doesn't."""
     for one in (waiting.failed, waiting.delivered):
         await bridge.final(one)
     await bridge.tell(waiting.failed, "sent", "failed", "failed", "sent")
@@ -119,8 +119,8 @@ async def test_a_final_report_after_the_end_corrects_it(bridge: Bridge, waiting:
         assert last["corrects"] == unknown["event_id"]
 
 
-async def test_a_providers_own_unknown_is_final_and_may_be_corrected(bridge: Bridge) -> None:
-    """Speedocom's `Unknown` ends an attempt until it knows better; a failure it said is kept unless delivered."""
+async def test_speedocom_unknown_is_final(bridge: Bridge) -> None:
+    """It may be corrected by any later status; a failure only by a delivery."""
     one = await bridge.followed(message("speedocom"))
     await bridge.tell(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
     await bridge.topics.settled()
@@ -129,10 +129,8 @@ async def test_a_providers_own_unknown_is_final_and_may_be_corrected(bridge: Bri
     assert [event["corrects"] for event in events] == [None, events[0]["event_id"], events[1]["event_id"]]
 
 
-async def test_an_attempt_is_asked_about_once_more_before_its_end(
-    bridge: Bridge, providers: Providers, waiting: Waiting
-) -> None:
-    """Five seconds before it gives up the bridge asks a last time, and what it hears is the end."""
+async def test_last_poll_before_the_deadline(bridge: Bridge, providers: Providers, waiting: Waiting) -> None:
+    """Five seconds before the deadline the bridge polls a last time."""
     event = await bridge.final(waiting.last)
     assert (event["status"], event["source"]) == ("delivered", "poll")
     [asked] = providers.polls(waiting.last.provider_message_id)
@@ -141,10 +139,8 @@ async def test_an_attempt_is_asked_about_once_more_before_its_end(
 
 
 @pytest.mark.timeout(240)
-async def test_an_end_waits_for_a_provider_that_is_out_of_order(
-    bridge: Bridge, providers: Providers, waiting: Waiting
-) -> None:
-    """While its last poll gets no answer an attempt doesn't end, long after its time; the answer is its end."""
+async def test_failing_last_poll_delays_the_deadline(bridge: Bridge, providers: Providers, waiting: Waiting) -> None:
+    """While the last poll fails the attempt doesn't end; its answer is the final status."""
     one = waiting.outlived
     overdue = in_milliseconds(one.sent_at) + 8_000
     await bridge.topics.until(lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed")

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from tests.support.service.bridge import Bridge, message
 
 
-async def test_callbacks_that_came_before_their_sent_are_joined_with_it(bridge: Bridge) -> None:
-    """Reports wait for the sent event, and are then applied in the order in which they came."""
+async def test_early_callbacks_are_joined(bridge: Bridge) -> None:
+    """Early reports are parked, and applied in their order when the sent event arrives."""
     one = message()
     await bridge.tell(one, "pending", "delivered", "delivered")
     await bridge.topics.settled()
@@ -19,8 +19,8 @@ async def test_callbacks_that_came_before_their_sent_are_joined_with_it(bridge: 
     assert not [x for x in bridge.topics.letters if one.provider_message_id.encode() in (x.value or b"")]
 
 
-async def test_unmatched_report_becomes_a_dead_letter(bridge: Bridge) -> None:
-    """After the time to wait is over, somebody can look at what the provider said, and where it is in the journal."""
+async def test_unmatched_report_is_a_dead_letter(bridge: Bridge) -> None:
+    """After the parking time it becomes a dead letter with its position in the journal."""
     one = message("speedocom", "second")
     words = json.dumps({"messageid": one.provider_message_id, "description": "DeliveredToTerminal", "timeTaken": "1s"})
     headers = {"content-type": "application/json"}
@@ -35,8 +35,8 @@ async def test_unmatched_report_becomes_a_dead_letter(bridge: Bridge) -> None:
     assert not bridge.story(one)
 
 
-async def test_a_get_that_nobody_sent_is_a_dead_letter_of_its_raw_query(bridge: Bridge) -> None:
-    """What is kept of a GET is its query, byte for byte."""
+async def test_unmatched_get_keeps_its_query(bridge: Bridge) -> None:
+    """The dead letter of a GET is its raw query."""
     one = message()
     query = urlencode({"message_uuid": one.provider_message_id, "status": "delivered", "note": "a b+c/ü"})
     assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
@@ -44,8 +44,8 @@ async def test_a_get_that_nobody_sent_is_a_dead_letter_of_its_raw_query(bridge: 
     assert letter.headers["reason"] == "unmatched"
 
 
-async def test_leading_zeros_of_an_id_are_never_lost(bridge: Bridge) -> None:
-    """`007` and `7` are different messages, to both providers and in every shape."""
+async def test_leading_zeros_are_kept(bridge: Bridge) -> None:
+    """`007` and `7` are different messages, for both providers and in each format."""
     with_zeros, without = message("speedocom"), message("speedocom")
     short = without.provider_message_id
     with_zeros = with_zeros._replace(provider_message_id=f"00{short}")
@@ -57,8 +57,8 @@ async def test_leading_zeros_of_an_id_are_never_lost(bridge: Bridge) -> None:
     assert [e["status"] for e in await bridge.events(without)] == ["delivered"]
 
 
-async def test_an_id_as_a_json_number_is_the_same_id(bridge: Bridge) -> None:
-    """A sender or a provider that writes the id as a number means the number's digits."""
+async def test_numeric_id_equals_its_digits(bridge: Bridge) -> None:
+    """An id as a JSON number is the same id as its digits as text."""
     one = message("speedocom", provider_message_id=f"9{message().provider_message_id}")
     await bridge.followed(one, provider_message_id=int(one.provider_message_id))
     assert await bridge.report(one, "Queued", messageid=int(one.provider_message_id)) == 200
@@ -66,8 +66,8 @@ async def test_an_id_as_a_json_number_is_the_same_id(bridge: Bridge) -> None:
     assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
 
 
-async def test_accounts_of_one_provider_with_the_same_id_stay_apart(bridge: Bridge) -> None:
-    """The secret in the URL tells the account; the other account's message is another message."""
+async def test_accounts_are_separate(bridge: Bridge) -> None:
+    """The same id in two accounts of a provider is two messages; the URL's secret selects the account."""
     one = message()
     other = message(account="second", provider_message_id=one.provider_message_id)
     await bridge.followed(one)
@@ -78,8 +78,8 @@ async def test_accounts_of_one_provider_with_the_same_id_stay_apart(bridge: Brid
     assert [e["status"] for e in await bridge.events(other, 2)] == ["pending", "failed"]
 
 
-async def test_a_message_tried_at_both_providers_has_two_stories(bridge: Bridge) -> None:
-    """Each attempt has its own sequence, under the one message id."""
+async def test_message_sent_by_both_providers(bridge: Bridge) -> None:
+    """Each attempt has its own sequence, with the same message id."""
     first = message()
     second = message("speedocom", message_id=first.message_id, provider_message_id=first.provider_message_id)
     await bridge.followed(first)

@@ -59,10 +59,8 @@ async def registry() -> AsyncIterator[Registry]:
         yield registry
 
 
-async def test_the_latest_of_each_attempt_stands_in_a_compacted_topic(
-    fleet: Fleet, client: httpx.AsyncClient, kafka: str
-) -> None:
-    """Keyed by the attempt, in its last event's own bytes; one record a transaction, however much happened in it."""
+async def test_latest_event_topic(fleet: Fleet, client: httpx.AsyncClient, kafka: str) -> None:
+    """A compacted topic has each attempt's last event, written once per transaction."""
     async with fleet.topics() as topics:
         name = f"{topics.delivery}.latest"
         async with fleet.running({**topics.settings, **CALLBACKS_ONLY, "TOPICS__LATEST": name}) as service:
@@ -83,10 +81,10 @@ async def test_the_latest_of_each_attempt_stands_in_a_compacted_topic(
             assert (await config_of(topics, name))["cleanup.policy"] == "compact"
 
 
-async def test_confluent_s_own_deserializer_reads_framed_values(
+async def test_confluent_deserializer_reads_events(
     fleet: Fleet, client: httpx.AsyncClient, kafka: str, registry: Registry
 ) -> None:
-    """The schema is registered at start, under the topic's subject; values carry its id."""
+    """The schema is registered at start, and each value has its id."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry, WIRE_FORMAT="true")}
         async with fleet.running(settings) as service:
@@ -117,10 +115,10 @@ async def test_confluent_s_own_deserializer_reads_framed_values(
         ({"URL": "", "WIRE_FORMAT": "true"}, "REGISTRY__URL is needed"),
     ],
 )
-async def test_a_registry_that_does_not_take_the_schema_stops_the_start(
+async def test_registry_refusal_stops_the_start(
     fleet: Fleet, registry: Registry, tmp_path: Path, change: Mapping[str, str], said: str
 ) -> None:
-    """In one line that names the setting; no password in it."""
+    """The error is one line that names the setting, without the password."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry, **change)}
         code, lines = await refused(settings, tmp_path / "refused")

@@ -46,8 +46,8 @@ def listening() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("transactional_id", [None, "abandoning"])
-async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str | None) -> None:
-    """With batches on their way that never arrive: it takes seconds at the most, and its tasks and clients are gone."""
+async def test_abort_producer_while_kafka_is_down(transactional_id: str | None) -> None:
+    """With batches in flight it takes a few seconds at most, and all tasks and clients end."""
     loop = asyncio.get_running_loop()
     with listening() as said:
         async with Sandbox() as sandbox:
@@ -76,8 +76,8 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
     assert said == []
 
 
-async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -> None:
-    """Its successor has begun; what it was doing fails for those who wait, and for nobody else."""
+async def test_abort_fenced_producer(kafka: str, unique: str) -> None:
+    """Only the waiting callers get the error."""
     clients = clients_of(kafka)
     await make_topic(clients, unique)
     with listening() as said:
@@ -93,8 +93,8 @@ async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -
     assert said == []
 
 
-async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that looks for its coordinator while brokers are away may fail long after its producer was given up."""
+async def test_late_sender_failure_is_silent(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender task that fails after its producer was aborted logs nothing."""
     monkeypatch.setattr(producers, "TRIES", 0)
     given_up = asyncio.Event()
 
@@ -118,8 +118,8 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
     assert said == []
 
 
-async def test_readers_are_given_up_while_kafka_is_away() -> None:
-    """What ended their work is what is raised, and their tasks and clients are gone."""
+async def test_close_consumer_while_kafka_is_down() -> None:
+    """The original error is raised, and all tasks and clients end."""
 
     async def read(clients: KafkaClients, begun: asyncio.Barrier, away: asyncio.Event) -> None:
         async with JournalReader.open(clients, TopicPartition("some", 0)) as inlet:

@@ -14,7 +14,7 @@ PARTITIONS = 3
 
 
 async def test_batches_share_a_request(kafka: str, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker gets one request at a time: a partition that left a moment before would let the others wait for it."""
+    """Batches of several partitions go into one request, because a broker handles one request at a time."""
     monkeypatch.setattr(batching_producer, "LINGER", 0.3)
     clients = clients_of(kafka)
     await make_topic(clients, unique, PARTITIONS)

@@ -10,8 +10,8 @@ from bridge.kafka.clients import KafkaClients
 from bridge.settings.loading import load_settings
 
 
-async def test_missing_kafka_is_streamed_repeatedly_and_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In words that say what it means."""
+async def test_missing_kafka_is_streamed_and_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream repeats the error, the log has it once, and its text says what it means."""
     monkeypatch.setattr(event_stream, "PAUSE", 0.01)
     variables = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "DEXATEL__CALLBACK_SECRETS": "secret-of-dexatel-0123"}
     settings = load_settings({f"SMS_BRIDGE_{name}": value for name, value in variables.items()})

@@ -9,35 +9,35 @@ FULL = ROOMY._replace(headroom=dict.fromkeys(ROOMY.headroom, 1.0))
 SILENT, AWAY, LOST = TROUBLES
 
 
-def test_without_trouble_nothing_waits() -> None:
-    """Also where every core is busy."""
+def test_no_backlog_without_a_disturbance() -> None:
+    """Even if every core is fully used."""
     for plan in (ROOMY, FULL):
         assert simulate(plan, Trouble("none", 0)) == (0, 0)
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_what_has_no_room_to_spare_never_catches_up(trouble: Trouble) -> None:
-    """What piled up stays."""
+def test_no_recovery_without_headroom(trouble: Trouble) -> None:
+    """The backlog remains."""
     assert simulate(FULL, trouble).over is None
 
 
-def test_a_journal_is_as_late_as_kafka_was_away() -> None:
-    """And is worked off at what the slowest part has to spare."""
+def test_delay_equals_the_kafka_outage() -> None:
+    """The backlog shrinks at the rate that the slowest role has to spare."""
     told = simulate(ROOMY, AWAY)
     assert told.behind == pytest.approx(AWAY.seconds, rel=0.05)
     assert told.over == pytest.approx(AWAY.seconds / (4 - 1), rel=0.1)
 
 
-def test_what_a_provider_holds_back_is_not_late_in_the_journal() -> None:
-    """Until it comes faster than it can be folded."""
+def test_held_back_callbacks_are_not_late() -> None:
+    """Unless they arrive faster than they can be folded."""
     told = simulate(ROOMY._replace(headroom=dict.fromkeys(ROOMY.headroom, 20.0)), SILENT)
     assert told.behind == 0
     assert told.over == pytest.approx(SILENT.seconds / (10 - 1), rel=0.1)
     assert simulate(ROOMY, SILENT).behind > 10
 
 
-def test_a_lost_replica_s_share_waits_for_its_restore() -> None:
-    """For the group to notice, and for the states to be read."""
+def test_lost_replica_delays_its_share() -> None:
+    """Until the group notices and the state is restored."""
     told = simulate(ROOMY, LOST)
     assert told.behind == pytest.approx(SESSION_S + 100, rel=0.05)
     assert simulate(ROOMY._replace(restore_s=1000), LOST).behind > 1000

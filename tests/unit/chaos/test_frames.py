@@ -13,8 +13,8 @@ STREAM = b"".join(struct.pack(">ih", 2 + size, kind) + bytes(size) for kind, siz
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 64, 10_000])
-def test_each_request_is_seen_once(size: int) -> None:
-    """Whole or in pieces."""
+def test_each_request_is_found_once(size: int) -> None:
+    """In one piece or split."""
     parser = RequestParser()
     pieces = [STREAM[at : at + size] for at in range(0, len(STREAM), size)]
     assert [kind for piece in pieces for kind in parser.feed(piece)] == [kind for kind, _ in REQUESTS]

@@ -5,7 +5,7 @@ from tests.chaos.plan import FaultKind
 from tests.chaos.surroundings import SURROUNDING_FAULTS
 
 
-def test_every_kind_has_one_way() -> None:
-    """Of the bridges or of their surroundings, never both."""
+def test_every_kind_has_one_injector() -> None:
+    """Either among the bridges' faults or among the surroundings'."""
     assert BRIDGE_FAULTS.keys() | SURROUNDING_FAULTS.keys() == set(FaultKind)
     assert not BRIDGE_FAULTS.keys() & SURROUNDING_FAULTS.keys()

@@ -59,8 +59,8 @@ SENT, DELIVERED = make_event(1, "sent", None), make_event(2, "delivered", "sent"
         ),
     ],
 )
-def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], violations: set[Violation]) -> None:
-    """And nothing else is said."""
+def test_each_violation_is_found(events: list[bytes], violations: set[Violation]) -> None:
+    """And no other violation is reported."""
     ledger = Ledger()
     ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value in events:
@@ -68,8 +68,8 @@ def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], violations: 
     assert {finding.violation for finding in ledger.verify_events().findings} == violations
 
 
-def test_a_message_is_open_until_its_true_end() -> None:
-    """So that a run waits for it."""
+def test_message_is_open_until_its_expected_status() -> None:
+    """The run waits for it."""
     ledger = Ledger()
     ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value, still_open in (
@@ -86,8 +86,8 @@ def make_headers(offset: int, reason: str) -> dict[str, str]:
     return {"source_topic": "sent", "source_partition": "0", "source_offset": str(offset), "reason": reason}
 
 
-def test_dead_letters_are_compared_with_what_was_bad() -> None:
-    """Missing ones and unexpected ones are wrong; repeated ones are only counted."""
+def test_dead_letters_are_verified() -> None:
+    """Missing and unexpected ones are problems; repeated ones are only counted."""
     ledger = Ledger()
     ledger.poison = {
         RecordPosition("sent", 0, 1): "malformed",
@@ -106,8 +106,8 @@ def test_dead_letters_are_compared_with_what_was_bad() -> None:
     assert (found.expected, found.missing, found.repeated, len(found.unexpected)) == (3, 2, 1, 3)
 
 
-def test_a_200_without_a_journal_entry_is_found() -> None:
-    """Each burst's callback carries a mark of its own; a provider's are told by id and word."""
+def test_unjournaled_callback_is_found() -> None:
+    """A burst's callback has its own mark; a provider's is identified by id and status."""
     ledger = Ledger()
     ledger.accepted = {"mark-0123456789abcdef", "mark-00000000000000ff"}
     ledger.add_acknowledged("1", "sent")

@@ -42,14 +42,14 @@ def check_chain(events: Sequence[Delivery]) -> None:
 
 
 @given(entries, policies)
-def test_any_order_gives_one_clean_chain(story: list[Entry], policy: Policy) -> None:
-    """Whatever comes, in whatever order: no status moves back, no number is skipped or used twice."""
+def test_any_order_gives_a_correct_chain(story: list[Entry], policy: Policy) -> None:
+    """In any order of entries no status moves back, and no sequence number is skipped or repeated."""
     check_chain(tell(story, policy=policy).deliveries)
 
 
 @given(entries, policies)
-def test_every_message_ends(story: list[Entry], policy: Policy) -> None:
-    """Once sent, an attempt ends with a final event, whatever came; and then it is forgotten."""
+def test_every_attempt_ends(story: list[Entry], policy: Policy) -> None:
+    """After its sent event, an attempt gets a final event and is then forgotten."""
     told = end(tell([sent(), *story], policy=policy), policy)
     check_chain(told.deliveries)
     assert told.deliveries[-1].final
@@ -58,7 +58,7 @@ def test_every_message_ends(story: list[Entry], policy: Policy) -> None:
 
 @given(entries, policies)
 def test_folding_again_publishes_nothing(story: list[Entry], policy: Policy) -> None:
-    """The same entries once more, the tracker having been set back, add no event and no dead letter."""
+    """The same entries after a rewind give no event and no dead letter."""
     once = tell([sent(), *story], policy=policy)
     twice = tell([sent(), *story], state=once.state, policy=policy)
     assert not twice.deliveries
@@ -67,14 +67,14 @@ def test_folding_again_publishes_nothing(story: list[Entry], policy: Policy) -> 
 
 
 @given(st.permutations([sent(), *(report(status) for status in (Status.PENDING, Status.SENT, Status.DELIVERED))]))
-def test_the_end_does_not_depend_on_the_order(story: list[Entry]) -> None:
-    """Sent, pending, sent, delivered in any order end as delivered."""
+def test_final_status_is_independent_of_order(story: list[Entry]) -> None:
+    """Sent, pending, sent and delivered in any order end as delivered."""
     assert tell(story).deliveries[-1].status is Status.DELIVERED
 
 
 @given(entries, st.lists(st.integers(0, 20), max_size=12))
 def test_duplicates_change_nothing(story: list[Entry], repeats: list[int]) -> None:
-    """Any entry repeated right after itself leaves the published events as they were."""
+    """Repeating any entry doesn't change the published events."""
     doubled = [entry for entry, times in zip(story, repeats + [0] * 20, strict=False) for _ in range(1 + times % 3)]
     plain = [(event.status, event.sequence) for event in tell(story).deliveries]
     assert [(event.status, event.sequence) for event in tell(doubled).deliveries] == plain

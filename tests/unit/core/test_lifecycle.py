@@ -13,7 +13,7 @@ FINALS = [status for status in Status if RANKS[status] == FINAL_RANK]
 
 
 def test_early_statuses_are_published_in_order() -> None:
-    """pending, sent, pending, failed, sent, delivered are four events; the fourth overrules the third."""
+    """Pending, sent, pending, failed, sent, delivered give four events; the fourth corrects the third."""
     words = [Status.PENDING, Status.SENT, Status.PENDING, Status.FAILED, Status.SENT, Status.DELIVERED]
     told = tell([sent(), *map(report, words)])
     assert told.statuses == ["pending", "sent", "failed", "delivered"]
@@ -23,15 +23,15 @@ def test_early_statuses_are_published_in_order() -> None:
         assert later.previous_status is earlier.status
 
 
-def test_the_same_report_again_publishes_nothing() -> None:
-    """Five identical callbacks are one event."""
+def test_repeated_report_publishes_nothing() -> None:
+    """Five identical reports are one event."""
     told = tell([sent(), *[report(Status.DELIVERED)] * 5])
     assert told.statuses == ["delivered"]
     assert [step.outcome for step in told.steps[2:]] == [FoldOutcome.DUPLICATE] * 4
 
 
-def test_an_event_says_everything_that_is_known() -> None:
-    """A published event carries the sender's members, the provider's words and the times."""
+def test_event_is_complete() -> None:
+    """An event has the sender's members, the provider's words and the times."""
     heard = report(
         Status.FAILED,
         reason=Reason.UNSPECIFIED,
@@ -83,10 +83,10 @@ def test_an_event_says_everything_that_is_known() -> None:
         (None, Source.POLL, False, None),
     ],
 )
-def test_a_provider_is_believed_only_a_plausible_time(
+def test_implausible_provider_time_is_replaced(
     *, provider_time: int | None, source: Source, believed: bool, latency: float | None
 ) -> None:
-    """An absent or implausible time is replaced by when we got the report, and only a callback then dates it."""
+    """The time of receipt is used, and gives a latency only for a callback."""
     heard = report(Status.DELIVERED, provider_time=provider_time, source=source)
     (event,) = tell([sent(), heard]).deliveries
     assert event.occurred_at_source == ("provider" if believed else "observed")
@@ -94,16 +94,16 @@ def test_a_provider_is_believed_only_a_plausible_time(
     assert event.latency_seconds == latency
 
 
-def test_a_report_before_its_sent_waits_for_it() -> None:
-    """Early reports are joined, in the order in which they came, when the sent comes."""
+def test_early_reports_are_parked() -> None:
+    """They are applied in their order when the sent event arrives."""
     told = tell([report(Status.PENDING), report(Status.SENT), report(Status.DELIVERED), sent()])
     assert told.statuses == ["pending", "sent", "delivered"]
     assert [delivery.sequence for delivery in told.deliveries] == [1, 2, 3]
     assert not told.reasons
 
 
-def test_only_the_first_early_report_of_each_status_is_kept() -> None:
-    """What waits is bounded: one report a status, without its words, and none that nobody mapped."""
+def test_parked_reports_are_limited() -> None:
+    """Only the first report of each status is kept, without its words, and no unmapped one."""
     told = tell([report(Status.SENT), report(None), report(Status.SENT), report(Status.DELIVERED)])
     assert isinstance(told.state, Parked)
     assert [parked.offset for parked in told.state.reports] == [0, 3]
@@ -111,38 +111,38 @@ def test_only_the_first_early_report_of_each_status_is_kept() -> None:
     assert [step.outcome for step in told.steps] == ["parked", "unmapped", "duplicate", "parked"]
 
 
-def test_an_early_report_that_nobody_sent_becomes_a_dead_letter() -> None:
-    """After the time to wait, each early report is given up, by its place in the journal."""
+def test_expired_parked_reports_are_dead_letters() -> None:
+    """After the parking time each becomes a dead letter with its position in the journal."""
     told = end(tell([report(Status.SENT), report(Status.DELIVERED)]))
     assert told.reasons == ["unmatched", "unmatched"]
     assert [letter.offset for letter in told.steps[-1].rejections] == [0, 1]
     assert told.state is None
 
 
-def test_unmatched_reports_may_be_only_counted() -> None:
-    """For an account that others use too, an unmatched report is no dead letter."""
+def test_unmatched_reports_can_be_counted_only() -> None:
+    """For an account that is shared with others they are no dead letters."""
     policy = Policy(dead_letter_unmatched=False)
     told = end(tell([report(Status.SENT)], policy=policy), policy)
     assert told.reasons == []
     assert told.steps[-1].outcome is FoldOutcome.UNMATCHED
 
 
-def test_the_same_sent_again_changes_nothing() -> None:
-    """A sent event read twice is one attempt, also after it has ended."""
+def test_repeated_sent_event_changes_nothing() -> None:
+    """Also after the attempt has ended."""
     told = tell([sent(), report(Status.DELIVERED), sent()])
     assert told.statuses == ["delivered"]
     assert told.steps[-1].outcome is FoldOutcome.DUPLICATE
 
 
-def test_another_message_may_not_claim_an_attempt() -> None:
-    """A provider's id belongs to the first message that was sent with it; another one is a dead letter."""
+def test_conflicting_sent_event_is_a_dead_letter() -> None:
+    """A provider's id belongs to the first message that was sent with it."""
     told = tell([sent(), sent(message_id="m-2"), report(Status.DELIVERED)])
     assert told.reasons == ["conflict"]
     assert [delivery.message_id for delivery in told.deliveries] == ["m-1"]
 
 
-def test_an_attempt_nobody_reports_ends_unknown() -> None:
-    """Silence until the end is an event too: unknown, no_report, by deadline."""
+def test_attempt_without_reports_ends_unknown() -> None:
+    """The reason is no_report, the source deadline."""
     told = end(tell([sent()]))
     (event,) = told.deliveries
     assert (event.status, event.reason, event.source, event.final) == ("unknown", "no_report", "deadline", True)
@@ -150,8 +150,8 @@ def test_an_attempt_nobody_reports_ends_unknown() -> None:
     assert event.observed_at == event.occurred_at == "2023-11-16T21:13:20.000Z"
 
 
-def test_an_attempt_with_only_interim_reports_ends_unknown() -> None:
-    """Interim reports alone are no end."""
+def test_attempt_with_interim_reports_ends_unknown() -> None:
+    """Interim reports are not final."""
     told = end(tell([sent(), report(Status.SENT)]))
     assert told.statuses == ["sent", "unknown"]
     assert told.deliveries[-1].reason is Reason.NO_FINAL_REPORT
@@ -160,7 +160,7 @@ def test_an_attempt_with_only_interim_reports_ends_unknown() -> None:
 
 @pytest.mark.parametrize("status", [status for status in FINALS if status is not Status.UNKNOWN])
 def test_any_final_report_corrects_unknown(status: Status) -> None:
-    """What comes after the deadline is still told, as a correction."""
+    """A report after the deadline is published as a correction."""
     told = tell([sent()])
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY)
@@ -170,8 +170,8 @@ def test_any_final_report_corrects_unknown(status: Status) -> None:
     assert publication.delivery.status is status
 
 
-def test_every_pair_of_known_and_reported_has_its_move() -> None:
-    """Nothing moves back, and only delivered, or anything after unknown, overrules a final status."""
+def test_every_status_transition() -> None:
+    """No status moves back; only delivered, or anything after unknown, overrules a final status."""
     for (known, reported), move in MOVES.items():
         known_rank = 0 if known is None else RANKS[known]
         if known is reported:
@@ -186,22 +186,22 @@ def test_every_pair_of_known_and_reported_has_its_move() -> None:
     assert len(MOVES) == len(Status) * (len(Status) + 1)
 
 
-def test_a_word_nobody_mapped_changes_nothing() -> None:
-    """An unmapped status is counted and never published."""
+def test_unmapped_status_changes_nothing() -> None:
+    """It is counted and never published."""
     told = tell([sent(), report(None), report(Status.SENT), report(None)])
     assert told.statuses == ["sent"]
     assert [step.outcome for step in told.steps] == ["followed", "unmapped", "published", "unmapped"]
 
 
-def test_a_sent_whose_end_has_passed_is_too_old() -> None:
-    """A sent event that nobody follows is not begun after its end."""
+def test_expired_sent_event_is_too_old() -> None:
+    """A sent event that is read after its deadline is not followed."""
     told = tell([sent(gives_up_at=SENT_AT - 1)])
     assert told.reasons == ["too_old"]
     assert told.state is None
 
 
-def test_a_final_attempt_is_remembered_until_its_end_and_a_day() -> None:
-    """A rewind of sms.sent publishes nothing twice: what is final is known at least until its end."""
+def test_final_attempt_is_remembered() -> None:
+    """Until its deadline plus a day, so that a rewind of sms.sent publishes nothing twice."""
     told = tell([sent(), report(Status.DELIVERED)])
     assert isinstance(told.state, Followed)
     gone = forget_at(told.state, POLICY)
@@ -213,8 +213,8 @@ def test_a_final_attempt_is_remembered_until_its_end_and_a_day() -> None:
     assert not forgotten.publications
 
 
-def test_what_ends_late_is_remembered_for_a_day_after() -> None:
-    """After the end, a final status is remembered for a day, so that late duplicates are known as such."""
+def test_late_final_attempt_is_remembered_for_a_day() -> None:
+    """So that late duplicates are recognised."""
     told = tell([sent()])
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY).state
@@ -222,15 +222,15 @@ def test_what_ends_late_is_remembered_for_a_day_after() -> None:
     assert forget_at(ended, POLICY) == told.state.ends_at + POLICY.remember_for
 
 
-def test_an_attempt_is_followed_for_a_week_at_the_most() -> None:
-    """However far away its end is, an attempt ends."""
+def test_attempt_is_followed_for_a_week_at_most() -> None:
+    """Whatever its deadline."""
     told = tell([sent(starts_at=SENT_AT + 1000 * HOUR, gives_up_at=SENT_AT + 1047 * HOUR)])
     assert isinstance(told.state, Followed)
     assert told.state.ends_at == SENT_AT + POLICY.max_follow
 
 
-def test_a_rewound_far_scheduled_sent_is_not_begun_again() -> None:
-    """A sent event scheduled beyond what is followed ends once, also when it is read again later."""
+def test_rewound_scheduled_sent_event_is_not_repeated() -> None:
+    """A sent event scheduled beyond the maximum ends once, even if it is read again."""
     far = sent(starts_at=SENT_AT + 1000 * HOUR, gives_up_at=SENT_AT + 1047 * HOUR)
     told = end(tell([far]))
     assert told.statuses == ["unknown"]
@@ -240,7 +240,7 @@ def test_a_rewound_far_scheduled_sent_is_not_begun_again() -> None:
 
 
 def test_interim_events_can_be_withheld() -> None:
-    """With only finals wanted, interim reports are remembered and not published; sequences still have no gaps."""
+    """They are remembered but not published; sequence numbers have no gaps."""
     policy = Policy(emit_interim=False)
     told = tell([sent(), report(Status.SENT), report(Status.DELIVERED)], policy=policy)
     (event,) = told.deliveries
@@ -248,7 +248,7 @@ def test_interim_events_can_be_withheld() -> None:
     assert told.steps[1].outcome is FoldOutcome.WITHHELD
 
 
-def test_the_sender_s_trace_travels_beside_each_event() -> None:
-    """The traceparent of the sent event is handed on."""
+def test_traceparent_is_propagated() -> None:
+    """Each event has the traceparent of its sent event."""
     told = tell([sent(traceparent="00-abc-def-01"), report(Status.DELIVERED)])
     assert told.steps[-1].publications[0].traceparent == "00-abc-def-01"

@@ -17,8 +17,8 @@ def polls(ages: tuple[int, ...], key: str = "a:b:c", start: int = START, end: in
     return found
 
 
-def test_fallback_asks_seven_times() -> None:
-    """Where callbacks do the work, an attempt is asked about six times, and once before it is given up."""
+def test_fallback_polls_seven_times() -> None:
+    """Six polls and one before the deadline."""
     ages = polls(FALLBACK)
     assert len(ages) == 7
     for age, nominal in zip(ages, FALLBACK, strict=False):
@@ -26,27 +26,27 @@ def test_fallback_asks_seven_times() -> None:
     assert ages[-1] == 47 * HOUR - 47 * HOUR // 10
 
 
-def test_always_begins_after_seconds() -> None:
-    """Where polls do the work, the first comes after ten seconds."""
+def test_always_starts_after_ten_seconds() -> None:
+    """The first poll is after ten seconds."""
     ages = polls(ALWAYS)
     assert len(ages) == len(ALWAYS) + 1
     assert 10 * SECOND <= ages[0] <= 11 * SECOND
 
 
-def test_never_is_never() -> None:
-    """Without ages there is not even a last poll."""
+def test_never_has_no_polls() -> None:
+    """Not even before the deadline."""
     assert polls(()) == []
 
 
-def test_a_short_life_is_asked_before_its_end() -> None:
-    """The last poll is at least five seconds before the end, and never before the start."""
+def test_short_attempt_is_polled_before_its_deadline() -> None:
+    """At least five seconds before the deadline, and never before the start."""
     assert last_poll_at(0, 100 * SECOND) == 90 * SECOND
     assert last_poll_at(0, 20 * SECOND) == 15 * SECOND
     assert last_poll_at(0, 3 * SECOND) == 0
 
 
-def test_what_was_missed_is_due_once() -> None:
-    """After an outage of ours, an attempt is asked about at once, and then on its schedule again."""
+def test_missed_polls_are_made_once() -> None:
+    """After a downtime an attempt is polled at once and then on schedule."""
     now = START + 5 * HOUR
     assert (next_poll_at(FALLBACK, "a:b:c", START, END, START - 1) or 0) < now
     following = next_poll_at(FALLBACK, "a:b:c", START, END, now)
@@ -55,8 +55,8 @@ def test_what_was_missed_is_due_once() -> None:
 
 
 @given(st.text(min_size=1, max_size=40), st.integers(1, 10**6), st.lists(st.integers(1, 2 * 10**9), min_size=1))
-def test_every_poll_lies_between_start_and_end(key: str, minutes: int, ages: list[int]) -> None:
-    """Whatever the schedule and the time, polls lie within the attempt's life, and one is before its end."""
+def test_polls_lie_between_start_and_deadline(key: str, minutes: int, ages: list[int]) -> None:
+    """For any schedule, and one is before the deadline."""
     end = START + minutes * MINUTE
     found = polls(tuple(sorted(ages)), key, START, end)
     assert found

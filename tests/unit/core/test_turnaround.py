@@ -37,8 +37,8 @@ OBSERVED_AT = SENT_AT + 600_000
         ("1e9s", None),
     ],
 )
-def test_a_duration_is_read_in_every_known_writing(text: str | None, milliseconds: int | None) -> None:
-    """And what is none is no error: the status counts all the same."""
+def test_durations_are_parsed_in_every_format(text: str | None, milliseconds: int | None) -> None:
+    """An invalid duration is no error; the status still counts."""
     assert parse_turnaround(text) == milliseconds
 
 
@@ -54,10 +54,10 @@ def test_a_duration_is_read_in_every_known_writing(text: str | None, millisecond
     ],
 )
 @pytest.mark.parametrize("learnt", [Source.CALLBACK, Source.POLL])
-def test_a_duration_stands_in_for_a_time(
+def test_duration_gives_a_time(
     provider_time: int | None, tat: str | None, occurred_at: int, source: str, learnt: Source
 ) -> None:
-    """It is counted from when the message was sent, and believed as far as a time would be."""
+    """It is added to the time of sending, if the result is plausible."""
     state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 86_400_000, None, None, {}, None)
     details = {} if tat is None else {"tat": tat}
     verdict = Verdict(Status.DELIVERED)

@@ -6,14 +6,14 @@ from scripts.reference import DOCS, WRITTEN
 
 
 @pytest.mark.parametrize("file", WRITTEN)
-def test_a_reference_is_current(file: str) -> None:
-    """What docs/ says of a setting or metric is what the code says (`make docs` writes it)."""
+def test_reference_is_current(file: str) -> None:
+    """The generated references match the code (`make docs` writes them)."""
     assert (DOCS / file).read_text() == WRITTEN[file]()
 
 
 @pytest.mark.parametrize("file", WRITTEN)
-def test_nothing_is_left_unexplained(file: str) -> None:
-    """Every row says what it means."""
+def test_everything_is_explained(file: str) -> None:
+    """Every row has a description."""
     rows = [line for line in WRITTEN[file]().splitlines() if line.startswith("| `")]
     assert len(rows) > 30
     assert [row for row in rows if row.rstrip("| ").endswith("|") or row.endswith("|  |")] == []

@@ -38,13 +38,13 @@ def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
     return entry
 
 
-def test_the_necessary_is_enough() -> None:
-    """With only the required members, the rest has its defaults, and times count from when it was sent."""
+def test_required_members_suffice() -> None:
+    """Other members have defaults, and times count from `sent_at`."""
     assert read(EVENT) == Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
 
 
-def test_every_member_is_taken() -> None:
-    """Optional members are carried; unknown ones and nulls don't matter."""
+def test_every_member_is_read() -> None:
+    """Optional members are kept; unknown ones and nulls are ignored."""
     entry = reader().parse(
         orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
         NOW,
@@ -56,15 +56,15 @@ def test_every_member_is_taken() -> None:
     assert (entry.traceparent, entry.origin) == ("00-1-2-01", ("sms.sent", 3, 7))
 
 
-def test_a_scheduled_message_counts_from_its_schedule() -> None:
-    """Ages and the end count from the scheduled time where that is later."""
+def test_scheduled_message_counts_from_its_schedule() -> None:
+    """Poll ages and the deadline count from the scheduled time if it is later."""
     entry = read(EVENT, scheduled_at="2026-01-31T10:00:00Z")
     assert (entry.starts_at, entry.gives_up_at) == (SENT_AT + HOUR, SENT_AT + 48 * HOUR)
     assert read(EVENT, scheduled_at="2026-01-31T08:00:00Z").starts_at == SENT_AT
 
 
-def test_the_sender_may_say_when_to_give_up() -> None:
-    """The sender's end counts, clamped to the longest that is followed."""
+def test_sender_may_set_the_deadline() -> None:
+    """It is limited to the maximum time."""
     assert read(EVENT, give_up_at="2026-01-31T09:30:00Z").gives_up_at == SENT_AT + HOUR // 2
     assert read(EVENT, give_up_at="2027-01-31T09:30:00Z").gives_up_at == SENT_AT + 7 * 24 * HOUR
 
@@ -73,7 +73,7 @@ def test_the_sender_may_say_when_to_give_up() -> None:
     ("given", "taken"), [("007", "007"), (7, "7"), (2**64 - 1, "18446744073709551615"), ("a:b/ c", "a:b/ c")]
 )
 def test_ids_are_opaque(given: Any, taken: str) -> None:
-    """Leading zeros survive, and a whole number is its digits."""
+    """Leading zeros are kept, and an integer becomes its digits."""
     assert read(EVENT, provider_message_id=given).provider_message_id == taken
 
 
@@ -103,20 +103,20 @@ def test_ids_are_opaque(given: Any, taken: str) -> None:
         (orjson.dumps({**EVENT, "account": "promo"}), DeadLetterReason.UNKNOWN_ACCOUNT),
     ],
 )
-def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
-    """Bad input is poison with a reason, and nothing else is ever raised."""
+def test_invalid_input_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
+    """Invalid input raises PoisonMessageError with a reason, and no other error."""
     with pytest.raises(PoisonMessageError) as poison:
         reader().parse(value, NOW)
     assert poison.value.reason is reason
 
 
 def test_tombstones_are_skipped() -> None:
-    """A null value says nothing about any message."""
+    """A null value is no sent event."""
     assert reader().parse(None, NOW) is SkipReason.TOMBSTONE
 
 
-def test_another_shape_is_read_by_settings() -> None:
-    """JSON pointers, constants, names of providers and a filter read a topic that was there before."""
+def test_configured_mapping_is_used() -> None:
+    """JSON pointers, constants, provider names and a filter describe another format."""
     using = reader(
         SENT__FIELDS='{"message_id":"/data/id","provider_message_id":"/data/refs/0","sent_at":"/at","provider":"/via"}',
         SENT__CONSTANTS='{"sender":"ACME"}',
@@ -130,14 +130,14 @@ def test_another_shape_is_read_by_settings() -> None:
     assert using.parse(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is SkipReason.FILTERED
 
 
-def test_confluent_framing_is_stripped() -> None:
-    """The five bytes that a registry's serialiser puts in front don't matter."""
+def test_confluent_header_is_removed() -> None:
+    """The five bytes of a schema registry's serializer are removed."""
     assert isinstance(reader().parse(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)
 
 
 @pytest.mark.parametrize("moment", [1_769_850_000, 1_769_850_000_000, "1769850000", "1769850000000", 1_769_850_000.0])
-def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
-    """Seconds or milliseconds, as number or text, where a pointer says which member holds the time."""
+def test_mapped_time_may_be_an_epoch(moment: Any) -> None:
+    """Seconds or milliseconds, as a number or text."""
     using = reader(SENT__FIELDS='{"sent_at":"/ts","give_up_at":"/until"}')
     theirs = {**EVENT, "sent_at": None, "ts": moment}
     assert read(theirs, using).sent_at == SENT_AT
@@ -146,8 +146,8 @@ def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
 
 
 @pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, "12 o'clock", 10**40])
-def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
-    """What is no moment of our days is refused, and nothing else is raised."""
+def test_implausible_mapped_time_is_refused(moment: Any) -> None:
+    """Such a time raises PoisonMessageError, and no other error."""
     value = json.dumps({**EVENT, "ts": moment}).encode()
     with pytest.raises(PoisonMessageError) as poison:
         reader(SENT__FIELDS='{"sent_at":"/ts"}').parse(value, NOW)
@@ -179,8 +179,8 @@ def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, byte
 
 
 @pytest.mark.parametrize("mode", range(4), ids=["structured", "unlabelled", "base64", "binary"])
-def test_cloudevents_are_opened(mode: int) -> None:
-    """The data's members count; attributes can be pointed at and filtered by, the same in every mode."""
+def test_cloudevents_are_unwrapped(mode: int) -> None:
+    """The data's members are read; attributes can be mapped and filtered in each mode."""
     value, headers = in_each_mode(EVENT)[mode]
     assert reader().parse(value, NOW, headers) == read(EVENT)
     using = reader(
@@ -193,8 +193,8 @@ def test_cloudevents_are_opened(mode: int) -> None:
     assert (entry.message_id, entry.sent_at, entry.provider_message_id) == ("ce-1", SENT_AT, "0042")
 
 
-def test_a_pointer_may_lead_from_the_data() -> None:
-    """Who maps a payload doesn't have to know that it travels in an envelope."""
+def test_pointers_lead_from_the_data() -> None:
+    """A pointer may start at the CloudEvent's data."""
     using = reader(SENT__FIELDS='{"message_id":"/order/no"}')
     for value, headers in in_each_mode({**EVENT, "message_id": None, "order": {"no": "m-7"}}):
         entry = using.parse(value, NOW, headers)
@@ -202,8 +202,8 @@ def test_a_pointer_may_lead_from_the_data() -> None:
         assert entry.message_id == "m-7"
 
 
-def test_the_trace_context_may_be_an_extension() -> None:
-    """CloudEvents carry it as an attribute; a header of its own comes first."""
+def test_cloudevent_trace_context() -> None:
+    """A `traceparent` attribute is used, unless there is a header."""
     value, _ = in_each_mode(EVENT)[1]
     traced = value.replace(b'"id"', b'"traceparent":"00-1-2-01","id"', 1)
     cases = [(traced, []), (orjson.dumps(EVENT), [*BINARY, ("ce_traceparent", b"00-1-2-01")])]
@@ -221,8 +221,8 @@ def test_the_trace_context_may_be_an_extension() -> None:
         orjson.dumps({**ATTRIBUTES, "data_base64": "aGk="}),
     ],
 )
-def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
-    """A CloudEvent about something that isn't JSON is none of ours to read."""
+def test_cloudevent_without_an_object_is_malformed(value: bytes) -> None:
+    """A CloudEvent whose data isn't a JSON object is malformed."""
     with pytest.raises(PoisonMessageError) as poison:
         reader().parse(value, NOW)
     assert poison.value.reason is DeadLetterReason.MALFORMED

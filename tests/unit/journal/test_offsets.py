@@ -32,19 +32,19 @@ class Admin:
         return dict.fromkeys(partitions, answer) if answer else {}
 
 
-async def test_a_refusal_is_no_answer() -> None:
-    """Nor is a coordinator that moved: it is asked again."""
+async def test_refused_request_is_retried() -> None:
+    """A refusal or another coordinator is no answer."""
     found = await fetch_journal_offset(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
     assert found == JournalOffset(42, 24, "journal-id")
 
 
-async def test_nothing_is_nothing_when_the_answer_says_so() -> None:
-    """A group that never committed has no place."""
+async def test_group_without_offsets() -> None:
+    """A group that never committed has no offset."""
     assert await fetch_journal_offset(Admin(None, NOTHING), "group", TP) is None
 
 
-async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never a guess."""
+async def test_missing_coordinator_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an answer the offset is not guessed."""
     monkeypatch.setattr(offsets, "COORDINATOR_ATTEMPTS", 3)
     with pytest.raises(CoordinatorNotAvailableError):
         await fetch_journal_offset(Admin(None), "group", TP)
@@ -85,7 +85,7 @@ class Journal:
 
 
 async def test_second_opener_adopts_the_first_ones_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes second isn't let commit, looks again, and goes on."""
+    """The second opener may not commit, reads again, and uses the first one's offsets."""
     monkeypatch.setattr(journal_offsets, "_JournalOffsets", Journal)
     await open_journal(None, "group", "journal", 1)  # type: ignore[arg-type]  # no client is made
     assert Journal.last.committed == [{TP: 0}, {}]

@@ -92,8 +92,8 @@ SUBJECTS = {
 
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_a_dialect_keeps_its_promises(check: Callable[[Subject], None], subject: Subject) -> None:
-    """Totality, purity, redaction, opaque ids, idempotence: what the rest of the service takes for granted."""
+def test_dialect_conformance(check: Callable[[Subject], None], subject: Subject) -> None:
+    """Each dialect is total, pure, redacts, keeps ids opaque and is idempotent."""
     check(subject)
 
 
@@ -151,7 +151,7 @@ class Fickle(Speedocom):
         (conformance.check_idempotence, Fickle),
     ],
 )
-def test_the_kit_finds_what_is_wrong(check: Callable[[Subject], None], wrong: type[Speedocom]) -> None:
-    """A dialect that breaks a promise doesn't pass the check of it."""
+def test_conformance_checks_find_faults(check: Callable[[Subject], None], wrong: type[Speedocom]) -> None:
+    """A dialect with a fault fails the check for it."""
     with pytest.raises(AssertionError):
         check(SUBJECTS["speedocom"]._replace(dialect=wrong("main")))

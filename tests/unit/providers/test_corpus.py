@@ -91,20 +91,20 @@ def cases(outcome: str) -> pytest.MarkDecorator:
 
 
 @cases("report")
-def test_a_report_is_read_member_for_member(case: Mapping[str, Any]) -> None:
-    """What the provider said arrives whole: id, verdict, its own words, its time, the original text."""
+def test_report_is_read_completely(case: Mapping[str, Any]) -> None:
+    """Id, verdict, provider's words, time and original text."""
     assert read(case) == expected_report(case)
 
 
 @cases("nothing")
-def test_what_is_no_report_is_not_taken_for_one(case: Mapping[str, Any]) -> None:
-    """A callback about something else, and an answer that has nothing yet, change nothing."""
+def test_other_input_is_no_report(case: Mapping[str, Any]) -> None:
+    """A callback about something else, or an answer without a status, gives no report."""
     assert read(case) is None
 
 
 @cases("error")
 def test_unreadable_input_raises_its_error(case: Mapping[str, Any]) -> None:
-    """The dead letter, a retry, patience or an alarm: each kind of failure asks for its own."""
+    """Each kind of failure has its own error: dead letter, retry, pause or alarm."""
     with pytest.raises(BridgeError) as raised:
         read(case)
     assert type(raised.value) is ERRORS[case["expect"]["error"]]
@@ -113,8 +113,8 @@ def test_unreadable_input_raises_its_error(case: Mapping[str, Any]) -> None:
 
 
 @cases("report")
-def test_a_report_becomes_the_event_that_its_verdict_says(case: Mapping[str, Any]) -> None:
-    """From the provider's words to what is published: status and outcome as mapped; unmapped words publish nothing."""
+def test_report_becomes_its_event(case: Mapping[str, Any]) -> None:
+    """Status and outcome follow from the mapping; unmapped statuses publish nothing."""
     report = read(case)
     assert report is not None
     sent_at = OBSERVED_AT - HOUR

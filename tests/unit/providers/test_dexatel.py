@@ -42,15 +42,15 @@ def post(body: bytes, signature: str | None = None, content_type: str = "applica
     return Dexatel("main", webhook_secret=SECRET).read_callback(Callback("POST", "", content_type, signature, body), 1)
 
 
-def test_every_word_has_the_verdict_that_was_agreed() -> None:
-    """The table holds exactly the words of the mapping, so none is lost or added unnoticed."""
+def test_every_status_has_its_verdict() -> None:
+    """The table has exactly the agreed statuses."""
     assert STATUSES == WORDS
 
 
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize("written", [str.lower, str.upper, str.title, lambda word: f" {word}\t"])
-def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: Any) -> None:
-    """Webhooks shout where the classic interface doesn't; support still sees what the provider wrote."""
+def test_status_is_case_insensitive(word: str, written: Any) -> None:
+    """The provider's own spelling is kept."""
     body = json.dumps({"message_id": "77", "status": written(word)}).encode()
     report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None
@@ -58,8 +58,8 @@ def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: A
     assert report.provider_status == written(word)
 
 
-def test_settings_overrule_a_word_and_add_one() -> None:
-    """A new or different word needs a setting, not a release."""
+def test_settings_change_and_add_statuses() -> None:
+    """A new or different status needs no release."""
     words = {"Sent ": Verdict(Status.DELIVERED), "BOUNCED": Verdict(Status.FAILED, Reason.NETWORK)}
     assert get("id=7&status=sent", statuses=words).verdict == Verdict(Status.DELIVERED)
     assert get("id=7&status=bounced", statuses=words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
@@ -67,8 +67,8 @@ def test_settings_overrule_a_word_and_add_one() -> None:
 
 
 @pytest.mark.parametrize("names", ["message_uuid uuid sms_unique_id message_id id", "status stat"])
-def test_first_nonempty_of_synonyms(names: str) -> None:
-    """An id of the owner's own system further back in the query never displaces Dexatel's."""
+def test_first_nonempty_parameter_wins(names: str) -> None:
+    """A later parameter, such as the owner's own id, is ignored."""
     ranked = names.split()
     rest = "status=sent" if "id" in ranked else "id=7"
     for position, name in enumerate(ranked):
@@ -86,8 +86,8 @@ def test_first_nonempty_of_synonyms(names: str) -> None:
         hmac.new(SECRET.encode(), BODY, sha256).hexdigest().upper(),
     ],
 )
-def test_a_rightly_signed_webhook_is_read(signature: str) -> None:
-    """The vendor's samples write the signature as base64 or as hex; both are good."""
+def test_valid_signature_is_accepted(signature: str) -> None:
+    """As Base64 or as hex."""
     report = post(BODY, signature)
     assert report is not None
     assert report.provider_message_id == "77"
@@ -98,43 +98,43 @@ def test_a_rightly_signed_webhook_is_read(signature: str) -> None:
     [None, "", "ü", "\ud800", "0" * 64, hmac.new(b"another", BODY, sha256).hexdigest(), b64encode(b"0" * 32).decode()],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "", "application/x-www-form-urlencoded"])
-def test_a_wrongly_signed_webhook_is_turned_away(signature: str | None, content_type: str) -> None:
-    """Nobody without the secret writes a message's story, under whatever content type."""
+def test_invalid_signature_is_refused(signature: str | None, content_type: str) -> None:
+    """With any content type."""
     with pytest.raises(InvalidSignatureError) as raised:
         post(BODY, signature, content_type)
     assert SECRET not in str(raised.value)
 
 
-def test_a_signature_covers_every_byte_of_the_body() -> None:
-    """A body that was changed on its way is turned away."""
+def test_signature_covers_the_whole_body() -> None:
+    """Any changed byte is refused."""
     with pytest.raises(InvalidSignatureError):
         post(BODY.replace(b"77", b"78"), hmac.new(SECRET.encode(), BODY, sha256).hexdigest())
 
 
-def test_a_signature_is_checked_before_the_body_is_read() -> None:
-    """Garbage from a stranger is a 401 and never gets into the dead letter topic."""
+def test_signature_is_checked_first() -> None:
+    """An unsigned body is never parsed, so it can't become a dead letter."""
     with pytest.raises(InvalidSignatureError):
         post(b'{"data":\xff')
 
 
-def test_classic_callbacks_need_no_signature() -> None:
-    """The classic interface doesn't sign, and goes on while webhooks are checked."""
+def test_legacy_callbacks_need_no_signature() -> None:
+    """Only webhooks are signed."""
     assert get("id=77&status=sent", webhook_secret=SECRET).provider_message_id == "77"
     form = post(b"id=77&status=sent", None, "application/x-www-form-urlencoded")
     assert form is not None
     assert form.provider_message_id == "77"
 
 
-def test_names_from_settings_leave_the_webhook_alone() -> None:
-    """The classic callback's names are the owner's choice, the webhook's are documented."""
+def test_configured_names_apply_to_legacy_callbacks_only() -> None:
+    """The webhook's names are documented and fixed."""
     dialect = Dexatel("main", callback_names=CALLBACK_NAMES._replace(id=("ref",), status=("state",)))
     assert dialect.read_callback(Callback("POST", "", "application/json", None, BODY), 1) is not None
     with pytest.raises(PoisonMessageError):
         dialect.read_callback(Callback("GET", "message_id=77&status=sent", "", None, b""), 1)
 
 
-def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:
-    """The id is quoted into the configured path; the token stays out of the URL."""
+def test_legacy_poll_request() -> None:
+    """The id is quoted in the configured path; the token is in a header."""
     dialect = Dexatel("main", base_url="https://sms.example/", token="t0ken", poll_path="/v2/{id}/status?x={id}")
     assert dialect.poll_request("a/b ü?") == PollRequest(
         "GET",
@@ -144,8 +144,8 @@ def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:
     )
 
 
-def test_the_current_look_up_has_its_own_path_and_header() -> None:
-    """`v1` needs no path from settings."""
+def test_v1_poll_request() -> None:
+    """`v1` has its own path and header."""
     dialect = Dexatel("main", api="v1", base_url="https://sms.example", token="t0ken", poll_path="/ignored")
     assert dialect.poll_request("{id}") == PollRequest(
         "GET",
@@ -155,19 +155,19 @@ def test_the_current_look_up_has_its_own_path_and_header() -> None:
     )
 
 
-def test_secrets_do_not_show() -> None:
-    """A dialect in a log line or a traceback gives nothing away."""
+def test_secrets_are_not_shown() -> None:
+    """The representation of a dialect contains no secret."""
     dialect = Dexatel("main", token="t0ken", webhook_secret=SECRET)
     assert repr(dialect) == str(dialect) == "Dexatel(account='main')"
 
 
-def test_an_answer_that_is_not_text_is_a_failed_look_up() -> None:
-    """Garbage from the provider is asked for again and never becomes a dead letter."""
+def test_binary_answer_is_a_failed_poll() -> None:
+    """An answer that isn't text is retried and is no dead letter."""
     with pytest.raises(PollFailedError):
         Dexatel("main").read_answer(PollAnswer(200, None, b'{"status":"\xff"}'), "7", 1)
 
 
-def test_members_that_hold_a_phone_number_are_known() -> None:
-    """Privacy settings can only redact what the dialect names, and names are lower-case."""
+def test_recipient_members_are_known() -> None:
+    """The names of members with phone numbers are complete and in lower case."""
     assert "to" in Dexatel.recipient_members
     assert {name.lower() for name in Dexatel.recipient_members} == Dexatel.recipient_members

@@ -19,15 +19,15 @@ def page(document: object, status: int = 200) -> PollAnswer:
     return PollAnswer(status, None, json.dumps(document).encode())
 
 
-def test_only_the_current_interface_can_list() -> None:
-    """Whoever can't is asked one by one."""
+def test_only_v1_can_list() -> None:
+    """The legacy API has no list."""
     assert isinstance(DIALECT, Paged)
     assert not isinstance(Speedocom("main"), Paged)
 
 
 @pytest.mark.parametrize("token", [None, "a/b c&d"])
-def test_a_page_is_asked_for_by_its_time_and_channel(token: str | None) -> None:
-    """The times are UTC, and rounded so that nothing falls between two seconds; the key stays out of the URL."""
+def test_page_request(token: str | None) -> None:
+    """Times are in UTC and rounded outwards; the key is not in the URL."""
     request = DIALECT.page_request(1_741_064_767_900, 1_741_064_768_100, token)
     parts = urlsplit(request.url)
     assert (request.method, parts.path) == ("GET", "/v1/messages")
@@ -53,7 +53,7 @@ def test_a_page_is_asked_for_by_its_time_and_channel(token: str | None) -> None:
     ],
 )
 def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | None) -> None:
-    """Each with its own words; one that can't be read costs nobody else's report."""
+    """An unreadable message doesn't affect the others."""
     rows = [
         {"id": "007", "status": "delivered", "update_date": "2025-03-04 05:06:07", "price": 0.5, "name": "ü"},
         {"id": 12345678901234567890, "status": "enroute"},
@@ -84,7 +84,7 @@ def test_every_message_of_a_page_is_read(more: dict[str, object], token: str | N
         (PollAnswer(200, None, b"\xff"), PollFailedError),
     ],
 )
-def test_what_is_no_page_raises_the_error_that_carries_its_policy(answer: PollAnswer, error: type[Exception]) -> None:
-    """An interface without a list is no outage for its messages: they are asked about one by one."""
+def test_invalid_page_raises_its_error(answer: PollAnswer, error: type[Exception]) -> None:
+    """A missing list falls back to single polls."""
     with pytest.raises(error):
         DIALECT.read_page(answer, 1)

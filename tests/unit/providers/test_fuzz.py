@@ -101,8 +101,8 @@ def check(report: Report) -> None:
 
 
 @given(st.sampled_from(DIALECTS), CALLBACKS)
-def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polled, callback: Callback) -> None:
-    """No callback, however broken, takes the receiver down, and no report breaks what comes after it."""
+def test_callback_gives_report_nothing_or_two_errors(dialect: Polled, callback: Callback) -> None:
+    """No callback raises another error."""
     try:
         report = dialect.read_callback(callback, 1)
     except (PoisonMessageError, InvalidSignatureError):
@@ -114,10 +114,8 @@ def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polle
 
 
 @given(st.sampled_from(DIALECTS), ANSWERS, IDS)
-def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
-    dialect: Polled, answer: PollAnswer, message_id: str
-) -> None:
-    """No answer, however broken, takes the poller down, and a report is always about the message asked for."""
+def test_answer_gives_report_nothing_or_three_errors(dialect: Polled, answer: PollAnswer, message_id: str) -> None:
+    """No answer raises another error, and a report has the polled id."""
     try:
         report = dialect.read_answer(answer, message_id, 1)
     except (RateLimitedError, AuthenticationFailedError, PollFailedError):
@@ -134,8 +132,8 @@ def test_an_answer_ends_in_a_report_or_nothing_or_its_three_errors(
 @example("Fri, 31 Dec 9999 23:59:59 -2359")
 @example("Mon, 01 Jan 0001 00:00:00 GMT")
 @example("Mon, 32 Foo 2025 25:61:61 GMT")
-def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
-    """A strange `Retry-After` never stops polling for good."""
+def test_retry_after_always_ends(header: str) -> None:
+    """No value of `Retry-After` stops polling forever."""
     seconds = parse_retry_after(header, 1_741_100_000_000)
     assert seconds is None or 0 <= seconds < 10**12
 
@@ -143,8 +141,8 @@ def test_a_wait_asked_for_is_always_one_that_ends(header: str) -> None:
 @given(st.sampled_from(DIALECTS), IDS)
 @example(DIALECTS[0], "\ud800")
 @example(DIALECTS[2], "\ud800")
-def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
-    """An id, whatever is in it, neither breaks a request nor gets out of its place in the URL."""
+def test_every_id_can_be_polled(dialect: Polled, message_id: str) -> None:
+    """No id breaks the request or leaves its place in the URL."""
     request = dialect.poll_request(message_id)
     assert request.url.isascii()
     assert request.url.isprintable()
@@ -152,7 +150,7 @@ def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
 
 
 @given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
-def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
-    """Gaps, overlaps and the ends of the calendar give a time or none, never an error."""
+def test_every_local_time_is_handled(timezone: ZoneInfo, local: Any) -> None:
+    """Gaps, overlaps and extreme dates give a time or none, and no error."""
     found = parse_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
     assert found is None or found > 0

@@ -30,8 +30,8 @@ def read(body: bytes, content_type: str = "application/json", **settings: Any) -
     return made(**settings).read_callback(Callback("POST", "", content_type, None, body), 1)
 
 
-def test_pointers_say_where_things_stand() -> None:
-    """However deep and however named: slashes and tildes in names are written as RFC 6901 has it."""
+def test_pointers_select_members() -> None:
+    """At any depth; slashes and tildes in names are escaped as in RFC 6901."""
     body = b'{"a/b":[{"c~d":12345678901234567890}],"s":3,"e":{"n":404},"t":"2025-07-15 12:00:00","p":0.0110}'
     report = read(
         body,
@@ -48,15 +48,15 @@ def test_pointers_say_where_things_stand() -> None:
     assert report.raw.encode() == body
 
 
-def test_a_form_has_parameters_for_members() -> None:
-    """A provider that posts forms is described in the same way."""
+def test_form_parameters_are_members() -> None:
+    """A provider may post forms."""
     report = read(b"id=0%2042&status=ok", "application/x-www-form-urlencoded")
     assert report is not None
     assert (report.provider_message_id, report.verdict) == ("0 42", STATUSES["Ok"])
 
 
-def test_a_word_that_the_table_lacks_is_unmapped() -> None:
-    """It is journaled as it is, and changes nothing."""
+def test_unknown_status_is_unmapped() -> None:
+    """It is journaled unchanged and has no verdict."""
     report = read(b'{"id":1,"status":"Bounced"}')
     assert report is not None
     assert (report.verdict, report.provider_status) == (None, "Bounced")
@@ -76,14 +76,14 @@ def test_a_word_that_the_table_lacks_is_unmapped() -> None:
         b"\xff",
     ],
 )
-def test_what_cannot_be_read_is_poison(body: bytes) -> None:
-    """It goes to the dead letters, where a person sees that a pointer is wrong."""
+def test_unreadable_input_is_poison(body: bytes) -> None:
+    """It becomes a dead letter, which shows that a pointer is wrong."""
     with pytest.raises(PoisonMessageError):
         read(body)
 
 
-def test_no_message_of_several_gets_lost() -> None:
-    """A callback about two messages is kept whole, for one of them would be forgotten."""
+def test_several_messages_are_poison() -> None:
+    """A callback about two messages becomes a dead letter, so that none is lost."""
     pointers = CallbackPointers("/results/0/id", "/results/0/status")
     one = b'{"results":[{"id":"7","status":"OK"}]}'
     assert read(one, pointers=pointers) is not None
@@ -92,8 +92,8 @@ def test_no_message_of_several_gets_lost() -> None:
 
 
 @pytest.mark.parametrize(("event", "ignored"), [("dlr", False), (" DLR", False), ("click", True), (None, True)])
-def test_what_is_about_something_else_is_ignored(event: str | None, *, ignored: bool) -> None:
-    """Where settings say by what a delivery is known, everything else is."""
+def test_filtered_callbacks_are_ignored(event: str | None, *, ignored: bool) -> None:
+    """If settings say which callbacks are reports, the others are ignored."""
     body = BODY.replace(b"}", b',"event":%s}' % (f'"{event}"'.encode() if event else b"null"))
     assert (read(body, where={"/event": ("dlr", "status")}) is None) is ignored
 
@@ -110,8 +110,8 @@ DIGEST = hmac.digest(SECRET.encode(), BODY, "sha256")
         ("base64", b64encode(DIGEST).decode()),
     ],
 )
-def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None:
-    """As its provider writes it."""
+def test_valid_signature_is_accepted(encoding: str, signature: str) -> None:
+    """In each configured format."""
     dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
     assert dialect.signature_header == "x-acme-signature"
     assert dialect.read_callback(Callback("POST", "", "application/json", signature, BODY), 1) is not None
@@ -120,24 +120,24 @@ def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None
 @pytest.mark.parametrize("encoding", ["hex", "base64"])
 @pytest.mark.parametrize("signature", [None, "", "ü", "\ud800", DIGEST.hex()[:-1] + "x", b64encode(b"x" * 32).decode()])
 @pytest.mark.parametrize("body", [BODY, b"id=7&status=ok"])
-def test_a_wrong_signature_does_not(encoding: str, signature: str | None, body: bytes) -> None:
-    """For JSON and forms alike, and the refusal gives nothing away."""
+def test_invalid_signature_is_refused(encoding: str, signature: str | None, body: bytes) -> None:
+    """For JSON and forms; the error contains no secret."""
     dialect = made(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
     with pytest.raises(InvalidSignatureError) as raised:
         dialect.read_callback(Callback("POST", "", "", signature, body), 1)
     assert SECRET not in str(raised.value)
 
 
-def test_secrets_do_not_show() -> None:
-    """However it is printed."""
+def test_secrets_are_not_shown() -> None:
+    """The representation contains no secret."""
     signature = SignatureScheme("X-Acme", SECRET)
     assert SECRET not in repr(signature)
     assert SECRET not in str(signature)
     assert repr(made(signature=signature)) == "Webhook(provider='acme', account='main')"
 
 
-def test_a_pointer_begins_with_a_slash() -> None:
-    """A name alone is no pointer."""
+def test_pointer_starts_with_a_slash() -> None:
+    """A name without a slash is refused."""
     assert parse_pointer("/") == ("",)
     with pytest.raises(ValueError, match="JSON pointer"):
         parse_pointer("id")

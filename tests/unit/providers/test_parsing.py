@@ -52,8 +52,8 @@ def post(body: bytes) -> Report:
         ("9" * 5000, None),
     ],
 )
-def test_times_are_read_in_every_known_writing_and_never_fatal(time: str, milliseconds: int | None) -> None:
-    """A status counts even where its time is useless."""
+def test_times_are_parsed_in_every_format(time: str, milliseconds: int | None) -> None:
+    """An invalid time is no error; the status still counts."""
     assert get(f"id=7&status=sent&timestamp={time}").provider_time == milliseconds
 
 
@@ -66,8 +66,8 @@ def test_times_are_read_in_every_known_writing_and_never_fatal(time: str, millis
         ("2025-10-26 02:30:00", 1_761_438_600_000),  # there twice: the first one, 00:30 UTC
     ],
 )
-def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds: int) -> None:
-    """Local clocks are understood in summer, in winter and in the hours between."""
+def test_time_without_zone_uses_the_configured_one(local: str, milliseconds: int) -> None:
+    """In summer, in winter and at the changes between."""
     report = get(f"id=7&status=sent&timestamp={local}", timezone=ZoneInfo("Europe/Berlin"))
     assert report.provider_time == milliseconds
 
@@ -77,8 +77,8 @@ def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds
     ["%s", "%d", "%25message_id%25", "{x}", "{}", "{0}", "${id}", "{{x}}", "{{ message.id }}", "<id>", "<message-id>"],
 )
 @pytest.mark.parametrize("query", ["id={}&status=sent", "id=7&status={}"])
-def test_a_template_nobody_filled_in_is_unreadable(query: str, value: str) -> None:
-    """A URL set up wrongly at the provider shows in the dead letter topic, not as a message with a strange id."""
+def test_unfilled_template_is_unreadable(query: str, value: str) -> None:
+    """A wrong URL at the provider becomes a dead letter and not a message with a strange id."""
     with pytest.raises(PoisonMessageError) as raised:
         get(query.replace("{}", value))
     assert raised.value.reason is DeadLetterReason.UNREADABLE
@@ -88,8 +88,8 @@ def test_a_template_nobody_filled_in_is_unreadable(query: str, value: str) -> No
     "message_id",
     ["007", "a b", "100%", "{3f6c1f0e-9a57-4b0f-8f0d-52b1c7a9e611}", "<20250304.7@host>", "ü" * 64, "-", "%41b%"],
 )
-def test_an_id_is_opaque(message_id: str) -> None:
-    """Zeros, blanks, braces and letters of any alphabet survive, up to 128 bytes."""
+def test_ids_are_opaque(message_id: str) -> None:
+    """Zeros, spaces, braces and any letters are kept, up to 128 bytes."""
     body = json.dumps({"data": {"message_id": message_id, "status": "sent"}}, ensure_ascii=False).encode()
     report = post(body)
     assert report.provider_message_id == message_id
@@ -98,8 +98,8 @@ def test_an_id_is_opaque(message_id: str) -> None:
 @pytest.mark.parametrize(
     ("number", "good"), [(2**64 - 1, True), (-(2**63), True), (2**64, False), (-(2**63) - 1, False)]
 )
-def test_an_integer_id_is_its_digits_as_far_as_64_bits_reach(number: int, *, good: bool) -> None:
-    """Every digit of a numeric id counts; one that other systems have rounded already is refused."""
+def test_integer_id_is_its_digits(number: int, *, good: bool) -> None:
+    """Up to 64 bits; larger numbers may have been rounded and are refused."""
     body = b'{"message_id":%d,"status":"sent"}' % number
     if good:
         assert post(body).provider_message_id == str(number)
@@ -109,33 +109,33 @@ def test_an_integer_id_is_its_digits_as_far_as_64_bits_reach(number: int, *, goo
 
 
 @pytest.mark.parametrize("query", ["id=" + "ü" * 65 + "&status=sent", "id=7&status=" + "x" * 257])
-def test_what_is_too_long_for_an_id_or_a_status_is_unreadable(query: str) -> None:
-    """No key of 64 KiB gets into the journal, and no page of text into an event."""
+def test_long_ids_and_statuses_are_unreadable(query: str) -> None:
+    """The journal and the events are protected from huge values."""
     with pytest.raises(PoisonMessageError):
         get(query)
 
 
 def test_first_nonempty_of_names_differing_in_case() -> None:
-    """A second, later writing of the same parameter changes nothing."""
+    """Names are case-insensitive, and the first non-empty value is used."""
     assert get("STATUS=&id=7&Status=sent&status=failed").provider_status == "sent"
 
 
 @pytest.mark.parametrize("extra", [b"NaN", b"1e", b"01", b'"\\ud800"', b"'x'", b"1,}"])
-def test_json_that_other_readers_would_refuse_is_unreadable(extra: bytes) -> None:
-    """Nothing gets into the journal that its readers stumble over."""
+def test_invalid_json_is_unreadable(extra: bytes) -> None:
+    """Nothing that other JSON parsers refuse is accepted."""
     body = b'{"message_id":"77","status":"sent","extra":' + extra + b"}"
     with pytest.raises(PoisonMessageError):
         post(body)
 
 
-def test_a_query_that_cannot_be_written_down_is_unreadable() -> None:
-    """The journal is UTF-8, so what was never decoded rightly doesn't get there."""
+def test_undecodable_query_is_unreadable() -> None:
+    """A query that isn't UTF-8 is refused, because the journal is UTF-8."""
     with pytest.raises(PoisonMessageError):
         get("id=77&status=sent&note=\ud800")
 
 
-def test_details_and_codes_that_say_nothing_are_left_out() -> None:
-    """Empty, nested, endless and unfilled extras don't cost the report."""
+def test_meaningless_details_are_dropped() -> None:
+    """Empty, nested, too long and unfilled details don't make a report unreadable."""
     data = {"message_id": "7", "status": "sent", "mccmnc": None, "segments": "", "price": {"eur": 1}, "tat": "x" * 257}
     body = json.dumps({"data": data | {"network_id": "%n", "err": True, "secret_extra": "x"}}).encode()
     report = post(body)
@@ -143,14 +143,14 @@ def test_details_and_codes_that_say_nothing_are_left_out() -> None:
     assert report.provider_code is None
 
 
-def test_json_nested_without_end_is_unreadable() -> None:
-    """A body that only wants to exhaust the reader ends in the dead letter topic."""
+def test_deeply_nested_json_is_unreadable() -> None:
+    """It becomes a dead letter."""
     body = b'{"data":' + b"[" * 30_000 + b"]" * 30_000 + b"}"
     with pytest.raises(PoisonMessageError):
         post(body)
 
 
 @given(st.text(st.sampled_from('abAB=&; é\x00"?#/') | st.characters(exclude_characters="%+"), max_size=40))
-def test_a_form_without_escapes_is_read_as_one_with_them(text: str) -> None:
-    """What is split plainly is split as the standard library does it."""
+def test_form_parsing_matches_the_standard_library(text: str) -> None:
+    """The fast path for forms without escapes has the same result."""
     assert {**parse_form(text), "zz": "A"} == {**parse_form(f"{text}&zz=%41"), "zz": "A"}

@@ -56,37 +56,37 @@ def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
     return report
 
 
-def test_every_word_has_the_verdict_that_was_agreed() -> None:
-    """The table holds exactly the words of the mapping, so none is lost or added unnoticed."""
+def test_every_status_has_its_verdict() -> None:
+    """The table has exactly the agreed statuses."""
     assert STATUSES == WORDS
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_known_by_its_letters_and_keeps_its_writing(word: str) -> None:
-    """Blanks, signs and case differ between the platform's brands; support still sees what the provider wrote."""
+def test_status_is_matched_by_its_letters(word: str) -> None:
+    """Spaces, signs and case are ignored; the provider's spelling is kept."""
     for written in WRITINGS:
         report = call(written(word))
         assert report.verdict == WORDS[word]
         assert report.provider_status == written(word)
 
 
-def test_settings_overrule_a_word_and_add_one() -> None:
-    """A new or different word needs a setting, not a release."""
+def test_settings_change_and_add_statuses() -> None:
+    """A new or different status needs no release."""
     words = {"unknown": Verdict(Status.SENT), "Number Ported!": Verdict(Status.FAILED, Reason.NETWORK)}
     assert call("Unknown", words).verdict == Verdict(Status.SENT)
     assert call("NumberPorted", words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
     assert call("Expired", words).verdict == WORDS["Expired"]
 
 
-def test_a_word_without_letters_matches_itself_only() -> None:
-    """A number mapped by settings doesn't swallow every other number."""
+def test_status_without_letters_matches_exactly() -> None:
+    """A configured number doesn't match other numbers."""
     words = {"32": Verdict(Status.DELIVERED)}
     assert call("32", words).verdict == Verdict(Status.DELIVERED)
     assert call("33", words).verdict is None
 
 
-def test_credentials_travel_in_the_body_only() -> None:
-    """A key in a URL ends up in the logs of every proxy on its way."""
+def test_credentials_are_in_the_body_only() -> None:
+    """A key in a URL would be in the logs of every proxy."""
     dialect = Speedocom("main", base_url="https://sms.example/", api_key=KEY, partner_id="9")
     request = dialect.poll_request("00ü/7")
     assert (request.method, request.url) == ("POST", "https://sms.example/api/services/getdlr")
@@ -95,8 +95,8 @@ def test_credentials_travel_in_the_body_only() -> None:
     assert json.loads(request.body or b"") == {"apikey": KEY, "partnerID": "9", "messageID": "00ü/7"}
 
 
-def test_secrets_do_not_show() -> None:
-    """A dialect in a log line, and an error that quotes the provider, give nothing away."""
+def test_secrets_are_not_shown() -> None:
+    """Neither a dialect's representation nor an error contains a secret."""
     dialect = Speedocom("main", api_key=KEY, partner_id="9")
     assert repr(dialect) == str(dialect) == "Speedocom(account='main')"
     body = json.dumps({"response-code": 1006, "response-description": f"bad key {KEY}"}).encode()
@@ -106,22 +106,22 @@ def test_secrets_do_not_show() -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xff", b'{"messageid":"7","description":"\xff"}', b"", b"null", b"7", b'"x"'])
-def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
-    """What isn't UTF-8, or no object, ends in the dead letter topic."""
+def test_invalid_body_is_unreadable(body: bytes) -> None:
+    """A body that isn't UTF-8 or no object becomes a dead letter."""
     with pytest.raises(PoisonMessageError):
         Speedocom("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     with pytest.raises(PollFailedError):
         Speedocom("main").read_answer(PollAnswer(200, None, body), "7", 1)
 
 
-def test_a_query_beside_the_body_is_not_read() -> None:
-    """What the callback's URL carries is its owner's, not the provider's word."""
+def test_query_is_ignored() -> None:
+    """Parameters of the callback URL are not from the provider."""
     callback = Callback("POST", "messageid=1&description=Unknown", "", None, b"messageid=7&description=Expired")
     report = Speedocom("main").read_callback(callback, 1)
     assert report is not None
     assert (report.provider_message_id, report.provider_status) == ("7", "Expired")
 
 
-def test_no_signature_is_asked_for() -> None:
+def test_no_signature_is_needed() -> None:
     """Speedocom doesn't sign, so no header is read."""
     assert Speedocom.signature_header is None

@@ -40,13 +40,11 @@ PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.
         ("nonsense", [CLIENT], [], None),
     ],
 )
-def test_the_nearest_that_is_no_trusted_proxy_called(
-    peer: str, plain: list[str], named: list[str], found: str | None
-) -> None:
-    """What a caller invents before the last hop counts for nothing, and two headers that contradict for nothing too."""
+def test_client_is_the_nearest_untrusted_hop(peer: str, plain: list[str], named: list[str], found: str | None) -> None:
+    """Earlier hops can be forged and are ignored, and so are two contradicting headers."""
     assert find_client_address(peer, plain, named, TRUSTED) == (ip_address(found) if found else None)
 
 
-def test_without_trusted_proxies_the_peer_called() -> None:
-    """No header is read unless settings say whose."""
+def test_client_without_trusted_proxies() -> None:
+    """No forwarding header is read without trusted proxies."""
     assert find_client_address(PROXY, [LIAR], [f"for={LIAR}"], []) == ip_address(PROXY)

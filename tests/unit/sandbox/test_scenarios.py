@@ -24,24 +24,24 @@ def make_faulty_scenarios(fault: CallbackFault, provider: str) -> list[Scenario]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_same_seed_settles_the_same_whatever_the_order(provider: str) -> None:
-    """A run can be repeated; another seed is another world."""
+def test_scenarios_depend_on_the_seed_only(provider: str) -> None:
+    """The same seed gives the same scenarios in any order."""
     backwards = [make_scenario(1, provider, f"m-{number}", ROUGH) for number in reversed(range(3000))]
     assert make_scenarios(provider) == backwards[::-1]
     assert make_scenarios(provider) != make_scenarios(provider, seed=2)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_flaws_are_as_frequent_as_the_profile_says(provider: str) -> None:
-    """Within what probability allows of 3,000 messages."""
+def test_faults_are_as_frequent_as_configured(provider: str) -> None:
+    """Within statistical limits for 3,000 messages."""
     count = Counter(fault for scenario in make_scenarios(provider) for fault in scenario.faults)
     for fault, probability in ROUGH.callback_faults.items():
         assert 0.6 * probability < count[fault] / 3000 < 1.5 * probability, fault
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_nothing_goes_wrong_in_the_calm(provider: str) -> None:
-    """Every step is told by one callback, in order, and the last one is final."""
+def test_calm_profile_has_no_faults(provider: str) -> None:
+    """Each step has one callback, in order, and the last status is final."""
     for number in range(500):
         scenario = make_scenario(1, provider, f"m-{number}", CALM)
         assert not scenario.faults
@@ -51,8 +51,8 @@ def test_nothing_goes_wrong_in_the_calm(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_never_told_is_expected_to_end_as_unknown(provider: str) -> None:
-    """Neither a callback nor a poll ever has a last word."""
+def test_never_reported_message_ends_unknown(provider: str) -> None:
+    """Neither a callback nor a poll has a final status."""
     for scenario in make_faulty_scenarios(CallbackFault.NEVER_REPORTED, provider):
         assert scenario.expected is Status.UNKNOWN
         assert not {step.provider_status for step in scenario.steps} & set(VOCABULARIES[provider].finals)
@@ -61,7 +61,7 @@ def test_what_is_never_told_is_expected_to_end_as_unknown(provider: str) -> None
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_lost_report_is_polled_but_never_called_back(provider: str) -> None:
-    """So only a poll can tell it."""
+    """Only a poll returns it."""
     for scenario in make_faulty_scenarios(CallbackFault.LOST, provider):
         assert scenario.lost_steps == scenario.steps[-1:]
         assert scenario.lost_steps[0] not in {callback.step for callback in scenario.callbacks}
@@ -69,8 +69,8 @@ def test_lost_report_is_polled_but_never_called_back(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_duplicates_come_twice_and_disorder_backwards(provider: str) -> None:
-    """The two commonest complaints."""
+def test_duplicated_and_reordered_callbacks(provider: str) -> None:
+    """Duplicates come twice; reordered callbacks come in reverse."""
     for scenario in make_faulty_scenarios(CallbackFault.DUPLICATED, provider):
         assert set(Counter(callback.step for callback in scenario.callbacks).values()) <= {2}
     for scenario in make_faulty_scenarios(CallbackFault.REORDERED, provider):
@@ -79,8 +79,8 @@ def test_duplicates_come_twice_and_disorder_backwards(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_early_callback_comes_before_the_sender_says_so(provider: str) -> None:
-    """And nobody else's sender dawdles."""
+def test_early_callback_precedes_the_sent_event(provider: str) -> None:
+    """Other messages have no delay of the sent event."""
     for scenario in make_faulty_scenarios(CallbackFault.EARLY, provider):
         assert scenario.sent_event_delay_seconds > 0
         assert not scenario.callbacks or scenario.callbacks[0].after_seconds < scenario.sent_event_delay_seconds
@@ -92,8 +92,8 @@ def test_an_early_callback_comes_before_the_sender_says_so(provider: str) -> Non
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_correction_ends_with_delivered(provider: str) -> None:
-    """First the provider says that it failed."""
+def test_correction_ends_with_delivered(provider: str) -> None:
+    """The provider first reports a failure."""
     corrected = make_faulty_scenarios(CallbackFault.CORRECTED, provider)
     assert corrected
     for scenario in corrected:
@@ -105,8 +105,8 @@ def test_a_correction_ends_with_delivered(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_life_takes_fifteen_seconds_and_less_at_speed(provider: str) -> None:
-    """A demo's messages are through while somebody still looks."""
+def test_scenario_takes_fifteen_seconds(provider: str) -> None:
+    """At speed 1; other speeds divide all times."""
     assert max(callback.after_seconds for scenario in make_scenarios(provider) for callback in scenario.callbacks) < 16
     for slow in make_scenarios(provider, 50):
         quick = make_scenario(1, provider, slow.provider_message_id, ROUGH, speed=10)

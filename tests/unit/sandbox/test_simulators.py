@@ -97,8 +97,8 @@ KINDS = [("dexatel", "legacy"), ("dexatel", "v1"), ("speedocom", "")]
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_what_is_called_back_is_what_the_truth_says(inbox: Inbox, provider: str, api: str) -> None:
-    """Every callback is readable, there are as many of each word as scenario, and final words mean what is expected."""
+async def test_callbacks_match_the_scenarios(inbox: Inbox, provider: str, api: str) -> None:
+    """Each scheduled callback arrives once, is readable, and final statuses have the expected meaning."""
     async with run_simulated(provider, inbox.url, api=api) as simulator:
         scenarios = [simulator.submit(str(1000 + number), AN_HOUR_AGO) for number in range(150)]
         await simulator.wait_until_drained()
@@ -122,8 +122,8 @@ async def test_what_is_called_back_is_what_the_truth_says(inbox: Inbox, provider
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_a_poll_tells_the_truth_lost_callbacks_included(provider: str, api: str) -> None:
-    """Whoever asks after the end learns the last word, or that there is none."""
+async def test_polls_match_the_scenarios(provider: str, api: str) -> None:
+    """A poll at the end returns the final status, also if its callback was lost, or none if there is none."""
     async with run_simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
         dialect = make_dialect(simulator, api)
         for number in range(60):
@@ -142,8 +142,8 @@ async def test_a_poll_tells_the_truth_lost_callbacks_included(provider: str, api
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_before_the_first_word_there_is_no_report(provider: str, api: str) -> None:
-    """The same for a message that nobody knows; whatever shape the answer takes."""
+async def test_no_report_before_the_first_status(provider: str, api: str) -> None:
+    """The same for unknown messages, in each form of the answer."""
     async with run_simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
         dialect = make_dialect(simulator, api)
         for number in range(20):
@@ -155,7 +155,7 @@ async def test_before_the_first_word_there_is_no_report(provider: str, api: str)
 
 @pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
 async def test_wrong_credentials_are_refused(provider: str) -> None:
-    """Dexatel by its status, Speedocom by its code."""
+    """Dexatel by HTTP status, Speedocom by response code."""
     async with run_simulated(provider, token="x" * 32) as simulator, httpx.AsyncClient() as client:
         with pytest.raises(AuthenticationFailedError):
             await poll(client, make_dialect(simulator), "m-1")
@@ -164,8 +164,8 @@ async def test_wrong_credentials_are_refused(provider: str) -> None:
     assert simulator.counters["poll_refused"] >= 1
 
 
-async def test_speedocom_answers_get_as_well() -> None:
-    """As documented, though the bridge doesn't use it."""
+async def test_speedocom_answers_get() -> None:
+    """As documented, although the bridge uses POST."""
     async with run_simulated("speedocom", profile=CALM) as simulator, httpx.AsyncClient() as client:
         scenario = simulator.submit("1889191", AN_HOUR_AGO)
         request = {"apikey": TOKEN, "partnerID": PARTNER_ID, "messageID": "1889191"}
@@ -173,8 +173,8 @@ async def test_speedocom_answers_get_as_well() -> None:
     assert (answer["response-code"], answer["delivery-description"]) == (200, scenario.final_provider_status)
 
 
-async def test_dexatel_tries_a_callback_again_five_times(inbox: Inbox) -> None:
-    """A server that stays down isn't asked for ever; one that comes back gets it."""
+async def test_dexatel_retries_five_times(inbox: Inbox) -> None:
+    """A callback is retried until it is accepted or the retries are used up."""
     one_call = next(n for n in range(1000) if len(make_scenario(1, "dexatel", f"m-{n}", CALM).callbacks) == 1)
     inbox.answers = iter([503] * 6)
     async with run_simulated("dexatel", inbox.url, profile=CALM) as simulator:
@@ -189,8 +189,8 @@ async def test_dexatel_tries_a_callback_again_five_times(inbox: Inbox) -> None:
     assert (simulator.counters["callback_retried"], simulator.counters["callback_acknowledged"]) == (2, 1)
 
 
-async def test_a_refused_callback_is_not_tried_again(inbox: Inbox) -> None:
-    """A 404 stays a 404."""
+async def test_refused_callback_is_not_retried(inbox: Inbox) -> None:
+    """A 404 is final."""
     inbox.answers = iter([404] * 100)
     async with run_simulated("speedocom", inbox.url, profile=CALM) as simulator:
         scenario = simulator.submit("1", AN_HOUR_AGO)
@@ -198,8 +198,8 @@ async def test_a_refused_callback_is_not_tried_again(inbox: Inbox) -> None:
     assert simulator.counters["callback_refused"] == len(scenario.callbacks) == len(inbox.callbacks)
 
 
-async def test_a_server_that_is_not_there_costs_retries_only() -> None:
-    """Nobody listens on the callback's port; the simulator lives on."""
+async def test_unreachable_server_is_given_up() -> None:
+    """The simulator keeps running."""
     async with run_simulated("speedocom", "http://127.0.0.1:9/dlr", profile=CALM) as simulator:
         scenario = simulator.submit("1", AN_HOUR_AGO)
         await simulator.wait_until_drained()
@@ -217,8 +217,8 @@ async def test_a_server_that_is_not_there_costs_retries_only() -> None:
     ],
 )
 @pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
-async def test_trouble_comes_in_place_of_an_answer(provider: str, fault: PollFault, error: type[Exception]) -> None:
-    """Each kind is what the bridge takes it for."""
+async def test_poll_faults_replace_the_answer(provider: str, fault: PollFault, error: type[Exception]) -> None:
+    """The bridge's dialect reads each fault as the right error."""
     profile = replace(CALM, poll_faults={fault: 1.0})
     async with run_simulated(provider, profile=profile) as simulator, httpx.AsyncClient(timeout=0.3) as client:
         simulator.submit("1", AN_HOUR_AGO)
@@ -227,8 +227,8 @@ async def test_trouble_comes_in_place_of_an_answer(provider: str, fault: PollFau
     assert simulator.counters[f"poll_{fault}"] == 1
 
 
-async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
-    """Messages are submitted and the truth is reported over HTTP; the same message twice is one."""
+async def test_control_interface(inbox: Inbox) -> None:
+    """Messages are submitted and scenarios are returned over HTTP; a repeated message is looked up."""
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     simulator = Simulator("dexatel", SimulatorOptions(callback_url=inbox.url, profile=CALM, speed=50.0))
     running = asyncio.create_task(run_simulator(simulator, listening.set_result))
@@ -246,8 +246,8 @@ async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
         await running
 
 
-async def test_a_provider_can_speak_tls() -> None:
-    """As the real ones do; who doesn't trust its certificate gets nothing."""
+async def test_simulator_over_tls() -> None:
+    """A client that doesn't trust the certificate can't connect."""
     authority, trusting = trustme.CA(), ssl.create_default_context()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -261,8 +261,8 @@ async def test_a_provider_can_speak_tls() -> None:
                 await client.get(f"{provider.url}/truth")
 
 
-async def test_the_list_is_filtered_paged_and_limited() -> None:
-    """Only who has the key sees it, a page at a time, no faster than its rate."""
+async def test_message_list() -> None:
+    """It needs the key, has pages and filters, and a rate limit."""
     headers = {"X-Dexatel-Key": TOKEN}
     async with Simulator("dexatel", SimulatorOptions(profile=CALM)) as provider, httpx.AsyncClient() as client:
         url, now = f"{provider.url}/v1/messages", time.time()

@@ -45,8 +45,8 @@ def violations_of(result: VerificationResult) -> set[Violation]:
     return {finding.violation for finding in result.findings}
 
 
-def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    """Interim events, a proper correction and an end that only the deadline brought are all as they should be."""
+def test_correct_events_have_no_violation() -> None:
+    """Interim events, a correction and a message that ends at its deadline are correct."""
     result = verify(EXPECTED, make_correct_events())
     assert result == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
     assert result.ok
@@ -85,8 +85,8 @@ CHANGES: dict[str, tuple[Change, set[Violation]]] = {
 
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
-def test_whatever_is_wrong_is_found_and_called_by_its_name(change: Change, expected: set[Violation]) -> None:
-    """One fault, one kind of finding."""
+def test_each_violation_is_found(change: Change, expected: set[Violation]) -> None:
+    """Each change of correct events gives exactly its violation."""
     events = make_correct_events()
     change(events)
     result = verify(EXPECTED, events)

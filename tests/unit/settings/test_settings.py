@@ -28,8 +28,8 @@ def given(**changes: str) -> dict[str, str]:
     return BASE | {f"SMS_BRIDGE_{name}": value for name, value in changes.items()}
 
 
-def test_defaults_are_the_documented_ones() -> None:
-    """With nothing but the necessary, everything else has its default."""
+def test_defaults_are_as_documented() -> None:
+    """With only the required settings, all others have their defaults."""
     settings = load_settings(BASE)
     assert settings.kafka.bootstrap_servers == ("one:9092", "two:9092")
     assert settings.kafka.group_id == "sms-bridge"
@@ -49,7 +49,7 @@ def test_defaults_are_the_documented_ones() -> None:
     [("500ms", 500), ("90s", 90_000), ("15m", 900_000), ("47h", 169_200_000), ("1.5d", 129_600_000)],
 )
 def test_durations_have_units(text: str, milliseconds: int) -> None:
-    """A duration is a number and its unit."""
+    """A duration is a number with a unit."""
     assert load_settings(given(FOLLOW__PARK_FOR=text)).follow.park_for == milliseconds
 
 
@@ -63,8 +63,8 @@ def test_durations_have_units(text: str, milliseconds: int) -> None:
         ('["1m"]', (60_000,)),
     ],
 )
-def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) -> None:
-    """A schedule is named, or listed with commas or as JSON."""
+def test_poll_modes_and_ages(text: str, ages: tuple[int, ...]) -> None:
+    """A schedule is a name, or ages with commas or as JSON."""
     assert load_settings(given(DEXATEL__POLL=text)).dexatel.poll == ages
 
 
@@ -111,8 +111,8 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ("PRIVACY__RECIPIENT", "hash", "PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, said: str) -> None:
-    """One line names the variable and what it should be, and never repeats what it was."""
+def test_wrong_setting_is_explained(name: str, value: str, said: str) -> None:
+    """One line names the variable and the expected value, and never repeats the secret."""
     with pytest.raises(ConfigurationError) as refusal:
         load_settings(given(**{name: value}))
     (line,) = str(refusal.value).splitlines()
@@ -121,8 +121,8 @@ def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, said: s
         assert value not in line
 
 
-def test_what_is_missing_is_named() -> None:
-    """Without Kafka there is nothing to do."""
+def test_missing_setting_is_named() -> None:
+    """Without Kafka the bridge can't start."""
     with pytest.raises(ConfigurationError, match="SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS is missing"):
         load_settings({})
 
@@ -151,16 +151,16 @@ def test_what_is_missing_is_named() -> None:
         ({"DEXATEL__ACCOUNTS__PROMO__CALLBACK_SECRETS": SECRET}, "the accounts default and promo share a secret"),
     ],
 )
-def test_what_does_not_go_together_is_refused(changes: dict[str, str], said: str) -> None:
-    """Polls without what they need, a provider nobody hears, a secret for two: none of them starts."""
+def test_contradictions_are_refused(changes: dict[str, str], said: str) -> None:
+    """Incomplete polling, an unreachable provider or a shared secret is refused."""
     with pytest.raises(ConfigurationError) as refusal:
         build_accounts(load_settings(given(**changes)))
     assert said in str(refusal.value)
     assert SECRET not in str(refusal.value)
 
 
-def test_an_account_inherits_all_but_its_secrets() -> None:
-    """A named account has the flat settings in place of what it doesn't set; a secret tells one from another."""
+def test_account_inherits_all_but_its_secrets() -> None:
+    """An account uses its provider's settings for what it doesn't set, except secrets."""
     settings = load_settings(
         given(
             DEXATEL__BASE_URL="http://dexatel.example/",
@@ -183,7 +183,7 @@ def test_an_account_inherits_all_but_its_secrets() -> None:
 
 
 def test_status_tables_become_verdicts() -> None:
-    """A provider's new word is mapped without a release; whether it is final follows from the status."""
+    """A new provider status is mapped by a setting; whether it is final follows from the status."""
     barred = '{"status":"rejected","reason":"blocked_by_recipient","permanent":true}'
     table = f'{{"OnHold":"pending","Barred":{barred},"Gone":"expired"}}'
     assert load_settings(given(DEXATEL__STATUSES=table)).dexatel.statuses == {
@@ -193,8 +193,8 @@ def test_status_tables_become_verdicts() -> None:
     }
 
 
-def test_a_webhook_is_a_provider_like_another() -> None:
-    """A provider that settings alone describe has accounts, secrets and an end of its own, and is never asked."""
+def test_webhook_provider_settings() -> None:
+    """A provider that is only configured has accounts, secrets and a deadline, and is never polled."""
     settings = {f"WEBHOOKS__ACME_SMS__{name}": value for name, value in ACME.items()}
     accounts = build_accounts(
         load_settings(
@@ -211,8 +211,8 @@ def test_a_webhook_is_a_provider_like_another() -> None:
     assert (promo.give_up_after, promo.poll_ages, promo.dialect.account) == (3 * 3_600_000, (), "promo")
 
 
-def test_secrets_come_from_files_too(tmp_path: Path) -> None:
-    """A mounted secret's files are variables; the environment's own win."""
+def test_secret_files_are_read(tmp_path: Path) -> None:
+    """Files of a mounted secret are settings; the environment overrides them."""
     (tmp_path / "SMS_BRIDGE_DEXATEL__TOKEN").write_text("from-a-file\n")
     (tmp_path / "SMS_BRIDGE_KAFKA__GROUP_ID").write_text("from-a-file\n")
     (tmp_path / "..data").mkdir()
@@ -222,16 +222,16 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     assert settings.kafka.group_id == "from-the-environment"
 
 
-def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
-    """Settings come from a file only by --env-file."""
+def test_env_file_is_read_on_request_only(tmp_path: Path) -> None:
+    """Only --env-file reads one."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
     assert load_settings(BASE, tmp_path / ".env").kafka.group_id == "from-a-file"
     with pytest.raises(ConfigurationError, match="can't be read"):
         load_settings(BASE, tmp_path / "missing")
 
 
-def test_no_secret_shows_in_a_representation() -> None:
-    """However settings are printed, secrets stay hidden."""
+def test_secrets_are_not_shown() -> None:
+    """The representation of settings contains no secret."""
     settings = load_settings(given(DEXATEL__TOKEN="token-token-token", KAFKA__SASL_PASSWORD="password-password"))
     for text in (repr(settings), str(settings), repr(build_accounts(settings)), str(settings.model_dump())):
         assert SECRET not in text

@@ -21,8 +21,8 @@ def spoil(folder: Path) -> None:
         table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])
 
 
-def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
-    """After a clean end, position, states and counts are there again."""
+def test_cache_survives_a_restart(tmp_path: Path) -> None:
+    """After a clean stop, offset, states and counts are kept."""
     store = Store(tmp_path, TIMETABLE)
     attempts = store.partition(3)
     put(attempts, {key(1): FOLLOWED}, offset=77)
@@ -37,8 +37,8 @@ def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
     assert again.get([key(1)])[0] is not None
 
 
-def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
-    """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
+def test_cache_of_other_settings_is_discarded(tmp_path: Path) -> None:
+    """With other schedules the stored order of times is wrong."""
     for ages, usable in (((1_000,), False), ((1_000,), True), ((5_000,), False)):
         store = Store(tmp_path, Schedule(Policy(), {ACCOUNT: ages}))
         attempts = store.partition(3)
@@ -49,8 +49,8 @@ def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
         del store
 
 
-def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
-    """A database that can't be opened is kept for whoever wants to look, and a new one begun."""
+def test_damaged_database_is_moved_aside(tmp_path: Path) -> None:
+    """It is kept for inspection, and a new one is created."""
     folder = tmp_path / "attempts"
     folder.mkdir()
     (folder / "CURRENT").write_text("nonsense")
@@ -59,8 +59,8 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
 
 
-def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> None:
-    """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
+def test_folder_of_another_process_is_refused(tmp_path: Path) -> None:
+    """The first process is not affected, and nothing is moved aside."""
     code = (
         "import sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
         "from bridge.state.store import Store; from bridge.core.schedule import Schedule\n"
@@ -81,7 +81,7 @@ def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> Non
 
 
 def test_damaged_cache_in_use_is_renewed_later(tmp_path: Path) -> None:
-    """Whoever reads it holds it open; that is no fault of settings."""
+    """While a reader has it open, that is not reported as a wrong setting."""
     store = Store(tmp_path, TIMETABLE)
     put(store.partition(0), {key(1): FOLLOWED})
     reading = store._db.iter(ReadOptions())  # noqa: SLF001 - as somebody does who is in the middle of it
@@ -94,8 +94,8 @@ def test_damaged_cache_in_use_is_renewed_later(tmp_path: Path) -> None:
     assert known.state == FOLLOWED
 
 
-def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
-    """What can be opened but not read says so in one kind of error, and is out of the way at the next start."""
+def test_unreadable_cache_is_moved_aside_at_the_next_start(tmp_path: Path) -> None:
+    """A database that opens but can't be read raises StoreCorruptedError."""
     store = Store(tmp_path, TIMETABLE)
     attempts = store.partition(0)
     put(attempts, {key(number): FOLLOWED for number in range(2_000)})
@@ -113,8 +113,8 @@ def test_a_cache_that_turns_out_damaged_is_put_aside(tmp_path: Path) -> None:
     assert Store(tmp_path, TIMETABLE).partition(0).position is None
 
 
-def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
-    """Whoever still holds what was damaged gets the same error; what is made anew is empty, and works."""
+def test_damaged_cache_is_replaced_while_in_use(tmp_path: Path) -> None:
+    """Holders of the old one get the same error; the new one is empty and works."""
     store = Store(tmp_path, TIMETABLE)
     for number in (0, 1):
         put(store.partition(number), {key(number): FOLLOWED for number in range(2_000)})
@@ -142,8 +142,8 @@ def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
     assert (tmp_path / "attempts.damaged").is_dir()
 
 
-def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
-    """The setting that says where, and why not; no traceback."""
+def test_full_disk_is_one_line(tmp_path: Path) -> None:
+    """The error names the setting and the reason, without a traceback."""
     script = (
         "import resource, sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
         "from bridge.core.errors import ConfigurationError; from bridge.state.store import Store\n"

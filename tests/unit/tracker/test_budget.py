@@ -40,8 +40,8 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
-    """Deciding and writing an entry stays within a few times of merely reading and writing it."""
+def test_cost_of_an_entry_is_bounded(tmp_path: Path) -> None:
+    """Folding and encoding an entry takes at most a few times as long as decoding and encoding it."""
     now = int(time.time() * 1000)
     records = [Journaled(line.value, number, now) for number, line in enumerate(journal(ENTRIES))]
     timetable = Schedule(Policy(), {})
