@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.traffic import journal
+from bench.traffic import generate_journal
 from bridge.core.attempt import Policy
 from bridge.core.schedule import Schedule
 from bridge.state.store import Store
@@ -43,7 +43,7 @@ def seconds(work: Callable[[], Any]) -> float:
 def test_cost_of_an_entry_is_bounded(tmp_path: Path) -> None:
     """Folding and encoding an entry takes at most a few times as long as decoding and encoding it."""
     now = int(time.time() * 1000)
-    records = [Journaled(line.value, number, now) for number, line in enumerate(journal(ENTRIES))]
+    records = [Journaled(line.value, number, now) for number, line in enumerate(generate_journal(ENTRIES))]
     timetable = Schedule(Policy(), {})
     store = Store(tmp_path, timetable)
     attempts = store.partition(0)
