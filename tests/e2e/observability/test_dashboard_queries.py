@@ -15,7 +15,7 @@ import yaml
 from confluent_kafka import Producer
 
 from scripts.dashboards.__main__ import DASHBOARDS
-from scripts.dashboards.panels import OR_NONE
+from scripts.dashboards.panels import OR_ZERO
 from tests.support.paths import CHART_FOLDER
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
@@ -147,7 +147,7 @@ def ready(query: str) -> str:
     """A query as Grafana sends it. What is 0 where nothing happened must have happened here."""
     for name, value in LOOKED_AT.items():
         query = query.replace(name, value)
-    return query.removesuffix(OR_NONE)
+    return query.removesuffix(OR_ZERO)
 
 
 @pytest.mark.parametrize(

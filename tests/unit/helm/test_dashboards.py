@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from scripts.dashboards.__main__ import DASHBOARDS, FOLDER
-from scripts.dashboards.board import rendered
+from scripts.dashboards.board import render_dashboard
 from tests.support.helm.chart import Chart, Refused
 from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
 from tests.support.paths import ROOT
@@ -27,7 +27,7 @@ def panels(file: str) -> Iterator[Any]:
 @pytest.mark.parametrize("file", DASHBOARDS)
 def test_committed_json_is_current(file: str) -> None:
     """The dashboards match the code (`make dashboards` writes them)."""
-    assert (FOLDER / file).read_text() == rendered(DASHBOARDS[file])
+    assert (FOLDER / file).read_text() == render_dashboard(DASHBOARDS[file])
 
 
 def test_no_other_files() -> None:

@@ -15,7 +15,7 @@ from bridge.settings.providers import (
     SpeedocomAccountSettings,
     WebhookAccountSettings,
 )
-from scripts.values_table import rows, undocumented, with_table
+from scripts.values_table import find_undocumented, parse_rows, replace_table
 from tests.support.helm.chart import Chart, Refused
 from tests.support.paths import CHART_FOLDER
 
@@ -151,20 +151,20 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str
 def test_every_value_is_documented() -> None:
     """Each value has a comment."""
     text = (CHART_FOLDER / "values.yaml").read_text()
-    assert undocumented(text) == set()
-    assert len(list(rows(text))) > 90
+    assert find_undocumented(text) == set()
+    assert len(list(parse_rows(text))) > 90
 
 
 def test_readme_table_is_current() -> None:
     """The table matches values.yaml (`python -m scripts.values_table` writes it)."""
     readme = (CHART_FOLDER / "README.md").read_text()
-    assert readme == with_table(readme, (CHART_FOLDER / "values.yaml").read_text())
+    assert readme == replace_table(readme, (CHART_FOLDER / "values.yaml").read_text())
 
 
 def test_schema_has_every_value() -> None:
     """Each documented value can be set."""
     schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())
-    for row in rows((CHART_FOLDER / "values.yaml").read_text()):
+    for row in parse_rows((CHART_FOLDER / "values.yaml").read_text()):
         place = schema
         for part in row.path.split("."):
             assert part in place["properties"], row.path
