@@ -27,14 +27,14 @@ PATIENCE = 600
 
 
 class Spent(NamedTuple):
-    """What a process has used by now."""
+    """The resources that a process has used so far."""
 
     cpu: float
     memory: float
 
 
 async def spent(service: Service) -> Spent:
-    """CPU seconds and resident bytes, as it tells them itself."""
+    """Return CPU seconds and resident bytes from the process's own metrics."""
     return Spent(
         await service.sample("process_cpu_seconds_total"), await service.sample("process_resident_memory_bytes")
     )
@@ -71,19 +71,19 @@ async def _measure(service: Service, topics: Topics, sent: list[Message]) -> Non
 
 
 def report(what: str, before: Spent, after: Spent, count: int) -> None:
-    """Print what something costs."""
+    """Print the costs."""
     cpu = (after.cpu - before.cpu) / count * 1e6
     say(f"{what}: {cpu:.0f} µs of CPU; {after.memory / 2**20:.0f} MiB after {count:,}")
 
 
 def say(line: str) -> None:
-    """A figure."""
+    """Print one figure."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 async def _open(service: Service, count: int) -> None:
-    """Return once so many messages are open."""
+    """Return when this many messages are open."""
 
     async def is_so() -> bool:
         return await service.sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
@@ -92,7 +92,7 @@ async def _open(service: Service, count: int) -> None:
 
 
 async def _call(client: ClientSession, url: str, sent: Iterable[Message]) -> None:
-    """Report every message, a bounded number at a time."""
+    """Report every message, a limited number at a time."""
     waiting = iter(sent)
 
     async def call() -> None:
@@ -106,7 +106,7 @@ async def _call(client: ClientSession, url: str, sent: Iterable[Message]) -> Non
 
 
 def size(folder: Path, pattern: str) -> int:
-    """Bytes of these files on disk."""
+    """Return the disk usage of these files."""
     return sum(file.stat().st_size for file in folder.glob(pattern) if file.is_file())
 
 

@@ -1,10 +1,10 @@
-"""The clock that never jumps, whatever is done to the machine's."""
+"""The bridge's clock never jumps, whatever happens to the system clock."""
 
 from bridge.clock import SLEW, SteadyClock
 
 
 class Clocks:
-    """A machine's clock and the time that has passed, in seconds."""
+    """A system clock and the elapsed time, in seconds."""
 
     def __init__(self) -> None:
         self.wall, self.elapsed = 1_000_000.0, 50.0

@@ -1,4 +1,4 @@
-"""The import graph goes one way, the pure parts stay pure, and names and files stay small."""
+"""The import graph has one direction, pure parts stay pure, and names and files stay small."""
 
 import ast
 import subprocess
@@ -44,13 +44,13 @@ ONLY_FROM: Mapping[str, tuple[str, ...]] = {
 
 
 def name_of(path: Path) -> str:
-    """A file's module."""
+    """Return a file's module name."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever it does."""
+    """Yield the modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -62,7 +62,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def within(module: str, package: str) -> bool:
-    """Whether a module is a package, or in it."""
+    """Return whether a module is a package or in it."""
     return module == package or module.startswith(f"{package}.")
 
 

@@ -1,4 +1,4 @@
-"""Where tests stand: what needs a Kafka is apart from what doesn't, and tests share code by `tests/support` alone."""
+"""Where tests stand: those that need Kafka are separate, and tests share code only through `tests/support`."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ STARTS_SOMETHING = {"Sandbox", "sandbox", "Fleet", "Service", "sms_bridge"}
 
 
 def imported(file: Path) -> Iterator[tuple[str, str]]:
-    """Each name that a file imports, with its module."""
+    """Yield each name that a file imports, with its module."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)

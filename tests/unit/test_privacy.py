@@ -1,4 +1,4 @@
-"""What is kept of phone numbers."""
+"""How phone numbers are stored."""
 
 import base64
 import hmac

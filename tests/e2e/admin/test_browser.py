@@ -1,4 +1,4 @@
-"""The status page in a real browser: a headless Chromium. Skipped where there is none (Debian: chromium-driver)."""
+"""The status page in headless Chromium. Skipped without Chromium (Debian: chromium-driver)."""
 
 import asyncio
 import shutil
@@ -25,7 +25,7 @@ OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disab
 
 
 class Browser:
-    """A browser that is driven from a thread of its own: the test's event loop goes on meanwhile."""
+    """A browser that is controlled from its own thread, so that the test's event loop keeps running."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
@@ -35,16 +35,16 @@ class Browser:
         await asyncio.to_thread(self.driver.get, url)
 
     async def run(self, script: str, *arguments: Any) -> Any:
-        """What a script in the page returns."""
+        """Run a script in the page and return its result."""
         return await asyncio.to_thread(self.driver.execute_script, script, *arguments)
 
     async def wait_until(self, script: str) -> Any:
-        """What a script in the page returns, once that is something."""
+        """Wait until a script returns a true value, and return it."""
         wait = WebDriverWait(self.driver, PATIENCE)
         return await asyncio.to_thread(wait.until, lambda driver: driver.execute_script(script), f"never: {script}")
 
     async def press(self, *keys: str) -> None:
-        """Press keys, wherever the focus is."""
+        """Press keys on the focused element."""
 
         def pressed() -> None:
             focus: WebElement = self.driver.switch_to.active_element
@@ -53,14 +53,14 @@ class Browser:
         await asyncio.to_thread(pressed)
 
     async def complaints(self) -> list[str]:
-        """What the console has said since the last look."""
+        """Return the console's messages since the last call."""
         found = await asyncio.to_thread(self.driver.get_log, "browser")
         return [entry["message"] for entry in found]
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium with a profile of its own."""
+    """A Chromium with its own profile."""
     driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
     if not driver or not chromium:
         pytest.skip("no chromium and chromedriver on the PATH")
@@ -90,7 +90,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 
 async def delivered(bridge: Bridge, one: Message | None = None) -> Message:
-    """A message whose story is told."""
+    """A delivered message."""
     one = await bridge.followed(one)
     await bridge.tell(one, "sent", "delivered")
     await bridge.events(one, 2)
@@ -98,7 +98,7 @@ async def delivered(bridge: Bridge, one: Message | None = None) -> Message:
 
 
 def shows(one: Message, status: str) -> str:
-    """A script: whether the list of events has this one."""
+    """Return a script that checks whether the list of events contains this message."""
     return (
         "return [...document.querySelectorAll('#events li')].some((row) =>"
         f" row.textContent.includes('{one.message_id}') && row.textContent.includes('{status}'))"

@@ -1,4 +1,4 @@
-"""The status page and what is behind it, over HTTP: who may see it, what it knows, and that it holds nothing up."""
+"""The status page and its API over HTTP: access, contents, and that they delay nothing."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 
 async def status(bridge: Bridge) -> dict[str, Any]:
-    """What `/api/status` says."""
+    """Return `/api/status`."""
     code, text = await bridge.service.ask("/api/status")
     assert code == 200
     found: dict[str, Any] = json.loads(text)
@@ -48,7 +48,7 @@ async def status(bridge: Bridge) -> dict[str, Any]:
 
 
 async def story(bridge: Bridge, name: str) -> dict[str, Any]:
-    """What `/api/messages` says."""
+    """Return `/api/messages` for a message."""
     answer = await bridge.client.get(f"{bridge.service.admin_url}/api/messages", params={"id": name}, timeout=40)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""What only the tests of the documentation may ask for: installations that the pages are tried on."""
+"""Fixtures of the documentation's tests: installations for trying the pages."""
 
 from collections.abc import AsyncIterator
 
@@ -31,7 +31,7 @@ from tests.support.service.fleet import Fleet
 async def newcomer(
     fleet: Fleet, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Newcomer]:
-    """The README's first steps, typed into a clean shell; after a message came through, Ctrl-C."""
+    """The README's first steps in a clean shell; after a message has passed, Ctrl-C."""
     async with fleet.topics() as topics:
         public, admin = map(str, find_free_ports(2))
         here = {"HTTP__PORT": public, "ADMIN__PORT": admin}
@@ -49,7 +49,7 @@ async def newcomer(
 async def world(
     fleet: Fleet, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    """A bridge to which all that pages speak of has happened. One provider is set up as *Adding a provider* says."""
+    """A bridge with the messages that the pages mention. One provider is configured as in *Adding a provider*."""
     async with fleet.topics() as topics:
         folder = tmp_path_factory.mktemp("world")
         settings = Shell(folder, CALLBACKS_ONLY, {})

@@ -1,4 +1,4 @@
-"""The description of the topics is one that AsyncAPI's own parser takes."""
+"""AsyncAPI's official parser accepts the description of the topics."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ console.log(JSON.stringify({ channels, diagnostics }));
 
 
 async def parsed(folder: Path, description: Path) -> Any:
-    """What the parser makes of a description: the topics it found, and what it says against it."""
+    """Parse a description, and return the topics and the parser's findings."""
     modules = await node_modules("@asyncapi/parser@3.6.3")
     if not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(modules)

@@ -1,4 +1,4 @@
-"""What the sender's topic holds: good events are followed, bad ones kept with a reason, and the partition goes on."""
+"""Sent events: valid ones are followed, invalid ones become dead letters, and the partition continues."""
 
 import json
 from datetime import UTC, datetime, timedelta

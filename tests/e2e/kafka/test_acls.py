@@ -1,4 +1,4 @@
-"""On a Kafka with users, certificates and ACLs: the documented rights are enough, and each of them is needed."""
+"""With users, certificates and ACLs: the documented ACLs are sufficient, and each is needed."""
 
 import asyncio
 import shutil
@@ -27,13 +27,13 @@ COMPLAINTS = ("uthorization", "can't be read; they are not checked")
 
 @pytest_asyncio.fixture(scope="module")
 async def kafka_with_users(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
-    """One for all tests of this file; each has names of its own."""
+    """A Kafka for all tests of this file; each test has its own names."""
     async with guarded(tmp_path_factory.mktemp("certificates")) as cluster:
         yield cluster
 
 
 def rights_of(topics: Topics, rights: Iterable[Right]) -> list[Right]:
-    """Documented rights, with the names of an installation."""
+    """Return documented ACLs with the names of an installation."""
     names = {
         "sms.sent": topics.sent[0],
         "sms.delivery": topics.delivery,

@@ -1,4 +1,4 @@
-"""While Kafka is away providers are told to come back; once it is there again, all goes on and nothing is lost."""
+"""While Kafka is down, callbacks get 503; afterwards everything continues and nothing is lost."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ UNAVAILABLE = 'sms_bridge_callbacks_received_total{outcome="unavailable",provide
 
 
 class Apart(NamedTuple):
-    """A bridge, and the wire to a Kafka of its own."""
+    """A bridge, and the proxy to its own Kafka."""
 
     bridge: Bridge
     proxy: Proxy
@@ -34,7 +34,7 @@ class Apart(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module")
 async def apart(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Apart]:
-    """A bridge that reaches its Kafka by a wire that can be cut."""
+    """A bridge that reaches its own Kafka through a proxy."""
     async with Proxy() as proxy:
         advertised = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}
         async with Sandbox(config=advertised) as sandbox:
@@ -52,7 +52,7 @@ async def apart(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Apart]
 
 
 async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
-    """A provider that comes back until it is heard."""
+    """Repeat a callback until it is accepted."""
 
     async def accepted() -> bool:
         return await bridge.report(one, word) == 200
@@ -61,7 +61,7 @@ async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
 
 
 async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> float:
-    """A callback that isn't taken: 503 and when to come back; how long that took, in seconds."""
+    """Send a callback that gets a 503 with Retry-After, and return its duration in seconds."""
     started = time.monotonic()
     query = {"message_uuid": one.provider_message_id, "status": word}
     answer = await bridge.client.get(bridge.url("dexatel"), params=query)

@@ -1,4 +1,4 @@
-"""The topics that the bridge makes are as the design has them."""
+"""The created topics have the designed configuration."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Every query of the dashboards and of the alerts returns data on a real Prometheus that scrapes a running bridge."""
+"""Every query of dashboards and alerts returns data from a real Prometheus that scrapes a running bridge."""
 
 import asyncio
 import math
@@ -45,19 +45,19 @@ LONG = 45.0
 
 
 def rules() -> list[Any]:
-    """The alerts as they are written."""
+    """The alerts' rules file."""
     return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 class Seen(NamedTuple):
-    """A bridge that all sorts of things happened to, and the Prometheus that saw it."""
+    """A bridge with all kinds of events, and the Prometheus that scraped it."""
 
     prometheus: Prometheus
     alerts: list[Any]
 
 
 def settings(url: str) -> dict[str, str]:
-    """Both providers are polled; an account of Dexatel's has wrong credentials; few callbacks may wait."""
+    """Both providers are polled, one account has wrong credentials, and few callbacks may wait."""
     return {
         "DEXATEL__BASE_URL": f"{url}/dexatel",
         "DEXATEL__TOKEN": TOKEN,
@@ -76,7 +76,7 @@ def settings(url: str) -> dict[str, str]:
 
 
 async def happen(bridge: Bridge, providers: Providers) -> None:
-    """A bit of everything, at both providers where it is theirs."""
+    """Cause all kinds of events at both providers."""
     topics = bridge.topics
     for provider, words in {
         "dexatel": ("sent", "sent", "failed", "delivered", "sent"),
@@ -106,7 +106,7 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
 
 
 async def fence(bridge: Bridge) -> None:
-    """Another owner of every partition's transactional id appears and goes: the workers begin again."""
+    """Fence the producer of every partition, so that the workers restart."""
     for number in range(4):
         taken = Producer(
             {
@@ -122,7 +122,7 @@ async def fence(bridge: Bridge) -> None:
 async def seen(
     fleet: Fleet, providers: Providers, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Seen]:
-    """One bridge with a life of accidents: things happen, its disk is lost, things happen, its workers are fenced."""
+    """A bridge with accidents: events, a lost disk, more events, fenced workers."""
     async with fleet.topics() as topics:
         service = fleet.service({**topics.settings, **settings(providers.url)})
         target = service.admin_url.removeprefix("http://")
@@ -144,7 +144,7 @@ async def seen(
 
 
 def ready(query: str) -> str:
-    """A query as Grafana sends it. What is 0 where nothing happened must have happened here."""
+    """Return a query as Grafana sends it, without its default of 0."""
     for name, value in LOOKED_AT.items():
         query = query.replace(name, value)
     return query.removesuffix(OR_ZERO)

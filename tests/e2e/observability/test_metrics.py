@@ -1,4 +1,4 @@
-"""What the on-call engineer sees: every metric that is promised is there, and moves when it should."""
+"""Every documented metric exists and changes when it should."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""With `hash` or `drop`, a recipient's digits are in no topic of the bridge and in no line that it logs."""
+"""With `hash` or `drop`, a recipient's digits are in no topic of the bridge and in no log line."""
 
 import asyncio
 import hmac
@@ -25,7 +25,7 @@ TRACE = re.compile(rb"[ ()./+%20-]*".join(digit.encode() for digit in DIGITS[3:]
 
 
 def everything(topics: Topics) -> Iterator[tuple[str, bytes]]:
-    """Keys, values and headers of all records in all topics that the bridge writes; uncommitted ones too."""
+    """Return keys, values and headers of all records in the bridge's topics, including uncommitted ones."""
     names = (topics.journal, topics.state, topics.delivery, topics.dead_letter)
     consumer: Any = Consumer(
         {
@@ -87,7 +87,7 @@ async def test_recipient_is_never_stored(
 
 
 async def _bad_sent_events(bridge: Bridge) -> set[str]:
-    """Every way for a sent event to become a dead letter, with a number in it; the reasons."""
+    """Publish a sent event with a number for each kind of dead letter, and return the reasons."""
     topics, one = bridge.topics, message()
     for spelling in SPELLINGS:
         await topics.publish(message().sent(provider_message_id=None, recipient=spelling), key=spelling)
@@ -102,7 +102,7 @@ async def _bad_sent_events(bridge: Bridge) -> set[str]:
 
 
 async def _bad_callbacks(bridge: Bridge) -> set[str]:
-    """Callbacks that can't be read, and one that nobody waits for; the reasons."""
+    """Send unreadable callbacks and an unmatched one, and return the reasons."""
     client, stranger = bridge.client, message()
     answers = [
         await client.get(bridge.url("dexatel"), params={"message_uuid": "%d", "status": "sent", "to": SPELLINGS[1]}),
@@ -119,7 +119,7 @@ async def _bad_callbacks(bridge: Bridge) -> set[str]:
 
 
 async def _good_ones(bridge: Bridge, providers: Providers) -> Any:
-    """What is published: by callback, webhook and poll, each with the number in the provider's words; an event."""
+    """Publish events by callback, webhook and poll, each with the number in the provider's text."""
     one, signed, polled = message(), message("dexatel", "signed"), message()
     providers.script(polled.provider_message_id, [dexatel_says("delivered", to=DIGITS, number=f"+{DIGITS}")])
     for each, spelling in zip((one, signed, polled), SPELLINGS, strict=False):

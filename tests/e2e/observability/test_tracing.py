@@ -1,4 +1,4 @@
-"""One trace from the sender to the event, sent to a collector; and log lines that name messages, not people."""
+"""One trace from the sender to the event, exported to a collector; log lines with ids and without numbers."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ NUMBER = "37499123456"
 
 
 class Collector:
-    """What a collector gets."""
+    """Receives exported spans."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -27,7 +27,7 @@ class Collector:
         self.services: set[str] = set()
 
     async def take(self, request: web.Request) -> web.Response:
-        """One export."""
+        """Receive one export."""
         export = ExportTraceServiceRequest.FromString(await request.read())
         for of_resource in export.resource_spans:
             names = {one.key: one.value.string_value for one in of_resource.resource.attributes}
@@ -38,7 +38,7 @@ class Collector:
 
 @pytest_asyncio.fixture
 async def collector() -> AsyncIterator[Collector]:
-    """One that listens."""
+    """A running collector."""
     collector, app = Collector(), web.Application()
     app.router.add_post("/v1/traces", collector.take)
     runner = web.AppRunner(app, access_log=None)

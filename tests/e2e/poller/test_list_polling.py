@@ -1,4 +1,4 @@
-"""Many due messages at once: a list is paged through, and what it doesn't show is asked about one by one."""
+"""Many due messages at once are read from the provider's list; the others are polled individually."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Polls find what callbacks lost: on schedule, no longer than needed, and whatever the provider's interface does."""
+"""Polls find reports whose callbacks were lost: on schedule, until the final status, whatever the provider answers."""
 
 import asyncio
 from collections.abc import Mapping
@@ -40,17 +40,17 @@ ENDS = {"dexatel": dexatel_says("delivered"), "speedocom": speedocom_says("Deliv
 
 
 def entries_of(bridge: Bridge, one: Message) -> int:
-    """How many entries the journal has about a message."""
+    """Return the number of journal entries of a message."""
     return sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries)
 
 
 async def polled(bridge: Bridge, providers: Providers, one: Message, times: int, within: float = 60) -> None:
-    """Return once a message was asked about so many times."""
+    """Return when a message was polled this many times."""
     await bridge.topics.until(lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within)
 
 
 class Slow(NamedTuple):
-    """Attempts that begin together, so that what takes long is waited for together."""
+    """Messages with slow schedules, started together to save time."""
 
     start: float
     """By the event loop's clock, in seconds."""
@@ -66,7 +66,7 @@ class Slow(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", autouse=True)
 async def slow(bridge: Bridge, providers: Providers) -> Slow:
-    """One attempt for each kind of schedule."""
+    """One message for each kind of schedule."""
     repeated = await bridge.followed(message(account="polled"))
     await bridge.tell(repeated, "sent")
     await bridge.events(repeated)

@@ -1,4 +1,4 @@
-"""Polling over replicas, over rebalances and through outages."""
+"""Polling with several replicas, through rebalances and outages."""
 
 import asyncio
 import time
@@ -23,13 +23,13 @@ BUNCHED = 1.0
 
 
 def settings(url: str, account: str, **more: str) -> dict[str, str]:
-    """One account at Dexatel that is polled, with a base URL of its own."""
+    """One polled Dexatel account with its own base URL."""
     given = {"BASE_URL": f"{url}/{account}", "TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}", **more}
     return {f"DEXATEL__{name}": value for name, value in given.items()}
 
 
 async def shared(topics: Topics, *services: Service) -> None:
-    """Return once these replicas own all partitions, and each of them some."""
+    """Return when these replicas own all partitions, and each owns some."""
 
     async def are() -> bool:
         owned = [await service.sample("sms_bridge_partitions_assigned") for service in services]
@@ -84,7 +84,7 @@ async def test_rate_limit_holds_across_replicas(fleet: Fleet, providers: Provide
 
 
 def asked(providers: Providers) -> list[float]:
-    """When the account was asked."""
+    """Return the times of the account's polls."""
     return sorted(one.at for one in providers.asked if one.account == "dexatel-shared")
 
 

@@ -1,4 +1,4 @@
-"""Callbacks become events: read in every shape a provider has, once, in order."""
+"""Callbacks become events: read in each of a provider's formats, once, in order."""
 
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from tests.support.service.bridge import Bridge, message, signature, webhook
 
 
 def provider_clock(ago: timedelta = timedelta()) -> tuple[str, str]:
-    """A time as providers write it, and as events do."""
+    """Return a time in the providers' format and in the events' format."""
     moment = (datetime.now(UTC) - ago).replace(microsecond=0)
     return f"{moment:%Y-%m-%d %H:%M:%S}", f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"
 

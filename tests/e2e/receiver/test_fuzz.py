@@ -1,4 +1,4 @@
-"""A short cut of the long fuzz (`python -m tests.support.providers.fuzz`): nothing is lost."""
+"""A short version of the fuzzer (`python -m tests.support.providers.fuzz`): nothing is lost."""
 
 from tests.support.providers.fuzz import fuzz_receiver
 from tests.support.service.fleet import Fleet

@@ -1,4 +1,4 @@
-"""A provider that settings alone describe is followed, called back and published like the others."""
+"""A provider that is only configured works like the others."""
 
 import hmac
 import json

@@ -1,4 +1,4 @@
-"""The public listener among strangers: slow ones, talkative ones, many at once; and over TLS."""
+"""The public listener with slow clients, many clients, large requests, and TLS."""
 
 import asyncio
 import ssl
@@ -21,13 +21,13 @@ LORISES = 500
 
 @pytest_asyncio.fixture(scope="module")
 async def walled(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """A bridge with callbacks alone."""
+    """A bridge that only receives callbacks."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         yield Bridge(service, topics, client, SECRETS)
 
 
 class Connection:
-    """A connection on which a test says what it likes."""
+    """A raw connection for hand-written requests."""
 
     def __init__(self, bridge: Bridge, tls: ssl.SSLContext | None = None) -> None:
         self._port, self._tls = int(bridge.service.url.rpartition(":")[2]), tls
@@ -40,12 +40,12 @@ class Connection:
         self._writer.close()
 
     async def say(self, words: bytes) -> None:
-        """Send something."""
+        """Send bytes."""
         self._writer.write(words)
         await self._writer.drain()
 
     async def status(self) -> int:
-        """The next answer's status; its body is read."""
+        """Read the next response and return its status."""
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)
         lines = head.decode().lower().split("\r\n")
         length = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), 0)
@@ -54,13 +54,13 @@ class Connection:
 
 
 def post(path: str, body: bytes, length: int | None = None) -> bytes:
-    """A request as it goes over the wire."""
+    """Return a request's bytes."""
     head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(body) if length is None else length}\r\n\r\n".encode() + body
 
 
 def path_of(bridge: Bridge, provider: str) -> str:
-    """The path of a provider's callbacks."""
+    """Return the path of a provider's callbacks."""
     return bridge.url(provider).removeprefix(bridge.service.url)
 
 

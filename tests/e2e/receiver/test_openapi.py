@@ -1,4 +1,4 @@
-"""The public listener does what its description says, whatever is sent: a strange client has read it and tries."""
+"""The public listener matches its OpenAPI document for generated requests."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ SECRETS = {
 
 
 def opened() -> dict[str, Any]:
-    """The description with secrets that open doors: with others nothing behind them would be seen."""
+    """Return the document with valid secrets, so that requests get past authentication."""
     document: dict[str, Any] = yaml.safe_load(DESCRIPTION.read_text())
     for path, secret in SECRETS.items():
         right = {"type": "string", "enum": [secret, "a-wrong-secret-0123456789"]}

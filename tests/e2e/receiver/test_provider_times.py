@@ -1,4 +1,4 @@
-"""Providers' times, as events have them; and a zone that is set wrongly is noticed."""
+"""Providers' times in events, and the detection of a wrong time zone."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What the public listener answers: who may call, what is taken, and what is kept of a call that can't be read."""
+"""The public listener's responses: who may call, what is accepted, and what is kept of an unreadable callback."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A short cut of the chaos suite: a dozen kinds of faults within a minute, and every message ends exactly once."""
+"""A short version of the chaos suite: a dozen kinds of faults within a minute."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Disaster recovery as docs/operating.md says it: a topic is gone, and what the bridge knew comes back."""
+"""Disaster recovery as in docs/operating.md: a topic is lost and rebuilt."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ SETTINGS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
 
 async def command(service: Service, *arguments: str) -> str:
-    """What `sms-bridge topics` prints with a service's settings."""
+    """Run `sms-bridge topics` with a service's settings, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "topics", *arguments),
         env=environment(service.settings),
@@ -34,7 +34,7 @@ async def command(service: Service, *arguments: str) -> str:
 
 
 async def delete(topics: Topics, name: str) -> None:
-    """Lose a topic."""
+    """Delete a topic."""
     [done] = topics.admin.delete_topics([name]).values()
     await asyncio.wrap_future(done)
 
@@ -45,13 +45,13 @@ async def delete(topics: Topics, name: str) -> None:
 
 
 async def forget(topics: Topics, group: str) -> None:
-    """Delete a group of the bridge's, which nobody is in."""
+    """Delete an inactive consumer group of the bridge."""
     [done] = topics.admin.delete_consumer_groups([f"{topics.group}.{group}"]).values()
     await asyncio.wrap_future(done)
 
 
 async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """Everything in the events' topic, repeated or not, once there is enough."""
+    """Return everything in the events' topic, once there is enough."""
     found: list[Any] = []
     consumer = Consumer(
         {
@@ -118,5 +118,5 @@ async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
 
 
 def event_of(record: Any) -> Any:
-    """A record's event."""
+    """Return a record's event."""
     return json.loads(record.value())

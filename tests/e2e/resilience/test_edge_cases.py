@@ -1,4 +1,4 @@
-"""What nearly went wrong: a process that slept, a replica in waiting, a topic that is gone, a forged address."""
+"""Rare cases: a suspended process, a spare replica, a deleted topic, a forged address."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of the work, again and again: every message ends exactly once."""
+"""Processes are killed repeatedly, and every message still ends exactly once."""
 
 import asyncio
 import os
@@ -24,10 +24,10 @@ CALLERS = 32
 
 
 class Caller:
-    """A provider that tells every word of every message, each until somebody takes it.
+    """A provider that repeats each callback until a replica accepts it.
 
     Args:
-        replicas: Who may take it; any may be gone at any time.
+        replicas: Any of them may be down.
     """
 
     def __init__(self, replicas: Sequence[Service]) -> None:
@@ -38,7 +38,7 @@ class Caller:
         self.retried = 0
 
     async def tell(self, messages: Sequence[Message]) -> None:
-        """Tell everything about these messages, many at a time."""
+        """Send all callbacks of these messages, many at a time."""
         queue = list(reversed(messages))
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(15)) as client, asyncio.TaskGroup() as group:
             for _ in range(CALLERS):
@@ -70,9 +70,9 @@ async def send(topics: Topics, messages: Sequence[Message]) -> None:
 
 
 async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, total: int, kills: int) -> None:
-    """Kill one replica or the other, at times both, spread over the work; each is started again at once.
+    """Kill one replica, the other, or both, and restart them at once.
 
-    Never twice without events between: a tracker that is still taking over has nothing to lose.
+    There are always events between two kills; otherwise the second would have no effect.
     """
     for number in range(1, kills + 1):
         goal, published = total * number // (kills + 1), len(topics.events) + 100

@@ -1,4 +1,4 @@
-"""Whatever happens to a process, its disk or its input: each story goes on, and nothing is repeated."""
+"""After the loss of a process, its disk or its offsets, each message continues and nothing is repeated."""
 
 import asyncio
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.long
 
 @asynccontextmanager
 async def running(fleet: Fleet, client: httpx.AsyncClient, topics: Topics) -> AsyncIterator[Bridge]:
-    """One process with callbacks and nothing else."""
+    """A bridge that only receives callbacks."""
     async with fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         yield Bridge(service, topics, client, SECRETS)
 

@@ -1,4 +1,4 @@
-"""The sandbox's Kafka is a real one, and leaves nothing behind, however its owner ends."""
+"""The sandbox's Kafka is a real one and leaves nothing behind, however its owner ends."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.support.background import IN_BACKGROUND
 
 @asynccontextmanager
 async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, closed at the block's end."""
+    """Yield an admin client."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -30,13 +30,13 @@ async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 async def send(bootstrap_servers: str, topic: str, value: bytes) -> None:
-    """Have one record acknowledged by all replicas."""
+    """Publish a record that all replicas acknowledge."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
         await producer.send_and_wait(topic, value)
 
 
 async def first_value(bootstrap_servers: str, topic: str) -> bytes | None:
-    """The topic's first record's value."""
+    """Return the value of the topic's first record."""
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
@@ -45,7 +45,7 @@ async def first_value(bootstrap_servers: str, topic: str) -> bytes | None:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Ids of the processes whose command line names the folder."""
+    """Return the ids of processes whose command line contains the folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -57,7 +57,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 async def gone(folder: Path) -> None:
-    """Return as soon as nothing of a cluster is left."""
+    """Return when the cluster's processes and folder are gone."""
     while processes_of(folder) or folder.exists():  # noqa: ASYNC110, ASYNC240 - other processes' ends set no event here
         await asyncio.sleep(0.02)
 
@@ -112,7 +112,7 @@ async def test_brokers_end_with_their_owner(end: signal.Signals) -> None:
 
 
 def folder_of(address: str) -> Path:
-    """Where the cluster with this address keeps its data."""
+    """Return the folder of the cluster with this address."""
     for folder in Path(os.environ.get("TMPDIR", "/tmp")).glob("sms-bridge-kafka-*"):  # noqa: S108 - where brokers put it
         with suppress(FileNotFoundError):  # of a cluster that just ended
             if any(address in file.read_text() for file in folder.glob("*.properties")):

@@ -1,4 +1,4 @@
-"""The demo comes out right on a real Kafka, and would say so if it didn't."""
+"""The demo on a real Kafka: its result, its cleanup and its errors."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.support.background import IN_BACKGROUND
 
 @asynccontextmanager
 async def demo(kafka: str, *options: str) -> AsyncIterator[Process]:
-    """A headless demo on that cluster, as a person would start it in the background; ended at the block's end."""
+    """Run a headless demo on that cluster as a background job; it is killed at the end of the block."""
     misleading = {"SMS_BRIDGE_DEXATEL__POLL": "never", "SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "production:9092"}
     process = await asyncio.create_subprocess_exec(
         *(*IN_BACKGROUND, sys.executable, "-m", "bridge", "demo", "--headless", *options),
@@ -39,7 +39,7 @@ async def demo(kafka: str, *options: str) -> AsyncIterator[Process]:
 
 
 async def topics_of_demos(kafka: str) -> set[str]:
-    """What demos have left on the cluster."""
+    """Return the demos' topics on the cluster."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:

@@ -1,4 +1,4 @@
-"""Settings that change what comes in and what goes out: another shape of sent events, ends alone, no numbers."""
+"""Settings that change input and output: another format of sent events, final events only, hashed numbers."""
 
 import hmac
 import json
@@ -23,7 +23,7 @@ EARLY = message()
 
 
 def foreign(one: Message, kind: str = "sms.sent", **data: Any) -> dict[str, Any]:
-    """A sent event as another team writes it."""
+    """Return a sent event in another team's format."""
     return {
         "type": kind,
         "data": {
@@ -57,7 +57,7 @@ SHAPE = {
 
 @pytest_asyncio.fixture(scope="module")
 async def other(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """A bridge that reads another shape from two topics, publishes ends alone, and hashes phone numbers."""
+    """A bridge that reads another format from two topics, publishes final events only, and hashes numbers."""
     async with fleet.topics(sent=("sent-a", "sent-b"), interim=False) as topics:
         await topics.publish(foreign(EARLY), at=1)
         settings = {
@@ -161,7 +161,7 @@ async def test_hashed_number_is_stable(other: Bridge) -> None:
 
 @pytest.fixture(scope="module")
 def unpublished() -> Message:
-    """A message that was sent before the bridge that begins at the end."""
+    """A message that was sent before a bridge with START=latest started."""
     return message()
 
 
@@ -240,7 +240,7 @@ def _entries(topics: Topics, one: Message) -> list[Any]:
 
 
 def _assert_no_number(topics: Topics, one: Message) -> None:
-    """No record of this message holds the number, in whichever notation."""
+    """No record of this message contains the number in any format."""
     for record in (*_entries(topics, one), *topics.story(*one.attempt)):
         digits = "".join(filter(str.isdigit, (record.value or b"").decode()))
         assert "37410000017" not in digits

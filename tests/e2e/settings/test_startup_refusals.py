@@ -1,4 +1,4 @@
-"""A bridge that can't work as it is set up doesn't start: one line names what is wrong, and the exit code is 1."""
+"""A bridge that can't work doesn't start: one line names the problem, and the exit code is 1."""
 
 import asyncio
 import socket
@@ -25,7 +25,7 @@ NOWHERE = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", **CALLBACKS_ONLY}
 
 
 async def line_of(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
-    """The one line that a service says which doesn't start."""
+    """Return the one line that a service prints when it doesn't start."""
     code, lines = await refused(settings, folder, *arguments)
     assert code == 1, lines
     [line] = lines
@@ -210,6 +210,6 @@ async def test_grown_journal_is_refused(fleet: Fleet, tmp_path: Path) -> None:
 
 
 async def names_of(topics: Topics) -> set[str]:
-    """Which topics of this installation there are."""
+    """Return the topics of this installation."""
     found = await asyncio.to_thread(topics.admin.list_topics, None, 10)
     return {name for name in found.topics if name.startswith(topics.group)}

@@ -1,4 +1,4 @@
-"""What is wrong is found and named, with its remedy; what is right isn't complained about; secrets stay secret."""
+"""Problems are found and named with their remedy; correct settings pass; secrets are not shown."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -32,13 +32,13 @@ Settings = Mapping[str, str]
 
 
 def wrong(said: Said) -> list[tuple[str, str]]:
-    """What was found to be wrong: area and subject."""
+    """Return the area and the subject of each problem."""
     assert said.document["ok"] == (said.code == 0)
     return [(x["area"], x["subject"]) for x in said.document["findings"] if x["level"] == "wrong"]
 
 
 def remedies(said: Said) -> list[str]:
-    """What is to be done about it."""
+    """Return the remedies."""
     return [x["remedy"] for x in said.document["findings"] if x["level"] != "ok"]
 
 
@@ -138,7 +138,7 @@ async def test_unusable_topics_are_found(installation: Bridge, settings: Setting
 
 @pytest_asyncio.fixture(scope="module")
 async def guarded() -> AsyncIterator[str]:
-    """A Kafka that asks who may do what; nobody is forbidden anything yet."""
+    """A Kafka with ACLs; nothing is forbidden yet."""
     config = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",

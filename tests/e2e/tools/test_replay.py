@@ -1,4 +1,4 @@
-"""Dead letters that can be read by now go into the journal; nothing else moves, and nothing is published twice."""
+"""Dead letters that can be read now are appended to the journal; nothing else changes or is published twice."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ Settings = Mapping[str, str]
 
 
 async def replayed(settings: Settings, *arguments: str, code: int = 0) -> Any:
-    """What `replay --json` did."""
+    """Run `replay --json` and return its output."""
     said = await sms_bridge(settings, "replay", *arguments, "--json")
     assert said.code == code, said
     return said.document

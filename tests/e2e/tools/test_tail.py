@@ -1,4 +1,4 @@
-"""Events are watched as they come, and only those that are asked for; the command ends when it is told to."""
+"""`tail` shows matching events live, and stops on a signal."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What happened to a message is found by either id and by its recipient, and told as it was decided."""
+"""`trace` finds a message by either id or its recipient, and shows the decisions."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,25 +15,25 @@ Settings = Mapping[str, str]
 
 
 async def traced(settings: Settings, *arguments: str) -> Any:
-    """What `trace --json` finds."""
+    """Run `trace --json` and return its output."""
     said = await sms_bridge(settings, "trace", *arguments, "--json")
     assert said.code == 0, said
     return said.document
 
 
 async def story(settings: Settings, *arguments: str) -> Any:
-    """The one attempt that it finds."""
+    """Return the only attempt that it finds."""
     [attempt] = (await traced(settings, *arguments))["attempts"]
     return attempt
 
 
 def decisions(attempt: Any) -> list[tuple[str, str]]:
-    """What came, and what was decided."""
+    """Return the reports and the decisions."""
     return [(step["source"], step["decision"]) for step in attempt["timeline"]]
 
 
 def key(one: Message) -> str:
-    """An attempt's key."""
+    """Return an attempt's key."""
     return ":".join(one.attempt)
 
 

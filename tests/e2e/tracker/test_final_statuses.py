@@ -1,4 +1,4 @@
-"""Every attempt has an end: when nobody says one, the time does, and what is said later corrects it."""
+"""Every attempt gets a final status: from a report or at its deadline; later reports correct it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from tests.support.service.providers import Providers, Reply, dexatel_says
 
 
 def ends_in(seconds: float) -> str:
-    """A time to give up at."""
+    """Return a deadline this far in the future."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def in_milliseconds(text: str) -> int:
-    """An RFC 3339 time."""
+    """Convert an RFC 3339 time to milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 class Waiting(NamedTuple):
-    """Attempts that begin together, so that their ends are waited for together."""
+    """Attempts that start together, so that the tests wait for their deadlines together."""
 
     unheard: Message
     soon: Message
@@ -39,7 +39,7 @@ class Waiting(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module")
 async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
-    """One attempt for each kind of end; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
+    """One attempt per case; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
     scheduled_at, gives_up_at = ends_in(2), ends_in(2)
     last = message(account="last")
     providers.script(last.provider_message_id, [dexatel_says("delivered")])

@@ -1,4 +1,4 @@
-"""A report finds the message that it is about, whichever comes first; whose it is, id, account and provider tell."""
+"""A report is joined with its message in any order, by provider, account and id."""
 
 import json
 from urllib.parse import urlencode

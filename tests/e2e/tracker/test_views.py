@@ -1,4 +1,4 @@
-"""What is published beside the plain events: a compacted view, and values as a schema registry frames them."""
+"""The compacted topic of latest events, and values with a schema registry's header."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ CALLBACKS_ONLY = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
 
 def read(servers: str, topic: str, count: int, within: float = 60) -> list[Any]:
-    """So many records of a topic, as another team reads them."""
+    """Read this many records of a topic with an independent consumer."""
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -54,7 +54,7 @@ def read(servers: str, topic: str, count: int, within: float = 60) -> list[Any]:
 
 @pytest_asyncio.fixture
 async def registry() -> AsyncIterator[Registry]:
-    """One that listens."""
+    """A running registry."""
     async with listening() as registry:
         yield registry
 

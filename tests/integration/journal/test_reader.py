@@ -1,4 +1,4 @@
-"""How a partition's owner reads its journal: all that is there, at once, and never in vain."""
+"""How a partition's owner reads its journal: complete batches without needless waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ PATIENCE = 5_000
 
 
 class Journal:
-    """A topic of one partition, written and read."""
+    """A topic with one partition, to write and read."""
 
     def __init__(self, topic: str, producer: AIOKafkaProducer, source: JournalReader) -> None:
         self._topic, self._producer = topic, producer
@@ -26,20 +26,20 @@ class Journal:
         self._written = 0
 
     async def write(self, count: int) -> None:
-        """Append so many entries, numbered from 0 over all calls; they are there when it returns."""
+        """Append entries, numbered from 0 over all calls, and wait until they are readable."""
         numbers = range(self._written, self._written + count)
         self._written += count
         records = [Record(self._topic, 0, b"key", str(number).encode()) for number in numbers]
         await asyncio.gather(*(future for future, _ in await send_batches(self._producer, records)))
 
     async def take(self, patience: int = PATIENCE) -> list[int]:
-        """The numbers that come together."""
+        """Return the numbers of the next batch."""
         return [int(record.value) for record in await self.reader.take(patience)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
-    """An empty one, about to be read from its beginning."""
+    """An empty one, read from its beginning."""
     clients = clients_of(kafka)
     await make_topic(clients, unique)
     producer: Any = await clients.producer()

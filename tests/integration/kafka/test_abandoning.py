@@ -1,4 +1,4 @@
-"""A client that is given up leaves nothing behind, whatever Kafka is doing."""
+"""A closed client leaves no tasks or connections, whatever the state of Kafka."""
 
 import asyncio
 import gc
@@ -23,14 +23,14 @@ READERS = 8
 
 
 def kafka_tasks() -> set[asyncio.Task[Any]]:
-    """The client library's tasks; other tests' servers have theirs in the same loop."""
+    """Return the client library's tasks; other tests' servers use the same loop."""
     codes = ((task, getattr(task.get_coro(), "cr_code", None)) for task in asyncio.all_tasks())
     return {task for task, code in codes if code is not None and "aiokafka" in code.co_filename}
 
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """What the event loop is told of Kafka's errors that nobody has asked for."""
+    """Collect unretrieved Kafka errors that the event loop reports."""
     loop, said = asyncio.get_running_loop(), list[str]()
 
     def tell(_: object, context: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How a broker that isn't a group's coordinator answers."""
+"""The answer of a broker that isn't a group's coordinator."""
 
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic

@@ -1,4 +1,4 @@
-"""Who may see the status page."""
+"""Access to the status page."""
 
 from base64 import b64encode
 
@@ -11,15 +11,15 @@ TOKEN = SecretStr("the-admin-token-0123456789")
 
 
 class Lines(dict[str, str]):
-    """Headers as a request has them."""
+    """A request's headers."""
 
     def get_all(self, key: str) -> list[str]:
-        """Every line of a header."""
+        """Return every line of a header."""
         return [self[key]] if key in self else []
 
 
 def basic(password: str, user: str = "anybody") -> str:
-    """A browser's header."""
+    """Return a browser's Authorization header."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 

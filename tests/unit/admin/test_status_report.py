@@ -1,4 +1,4 @@
-"""What the page says: the numbers of the last minutes, and what is wrong in a sentence."""
+"""The status page's figures of the last minutes, and its list of problems."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ PAUSED = POLLING._replace(account="two", paused_seconds=40.0, failures=5)
 
 
 def sample(at: float, **counts: Mapping[tuple[str, ...], int]) -> Sample:
-    """Counters at a time."""
+    """Return counters at a time."""
     return Sample(at, counts)
 
 

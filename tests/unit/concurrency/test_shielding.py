@@ -1,4 +1,4 @@
-"""What the client library can't leave half done is done to its end, also when whoever waits for it is cancelled."""
+"""Operations that must not be interrupted are completed, even if their waiter is cancelled."""
 
 import asyncio
 import gc

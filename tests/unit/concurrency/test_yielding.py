@@ -1,4 +1,4 @@
-"""Long work shares the event loop."""
+"""Long work yields to the event loop."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What must hold for any entries in any order: properties, not examples."""
+"""Properties that hold for any entries in any order."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ policies = st.sampled_from(
 
 
 def check_chain(events: Sequence[Delivery]) -> None:
-    """One chain: numbered without gaps, never back, corrections linked."""
+    """Assert that a chain has no gaps, no backward moves, and linked corrections."""
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert len({event.event_id for event in events}) == len(events)
     final: Delivery | None = None

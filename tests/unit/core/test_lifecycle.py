@@ -1,4 +1,4 @@
-"""The rules of an attempt's life, one by one."""
+"""The rules of an attempt's lifecycle."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""When providers are asked."""
+"""The poll schedule."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ START, END = 1_000_000, 1_000_000 + 47 * HOUR
 
 
 def polls(ages: tuple[int, ...], key: str = "a:b:c", start: int = START, end: int = END) -> list[int]:
-    """Every poll of an attempt, as ages."""
+    """Return every poll of an attempt, as ages."""
     found, after = [], start - 1
     while (at := next_poll_at(ages, key, start, end, after)) is not None:
         found.append(at - start)

@@ -1,4 +1,4 @@
-"""When it happened, where the provider says only how long it took."""
+"""Times computed from a provider's turnaround duration."""
 
 import pytest
 

@@ -19,7 +19,7 @@ MENTIONED = sorted({text for _, text in quoted() if text.startswith("sms-bridge 
 
 
 def options(command: Any) -> set[str]:
-    """The options of a command, or of the program."""
+    """Return the options of a command, or of the program."""
     return {option for parameter in command.params for option in parameter.opts} | {"--help"}
 
 
@@ -63,7 +63,7 @@ def test_links_are_valid() -> None:
 
 
 def slugs(text: str) -> set[str]:
-    """What a page's headings are called in links."""
+    """Return the link targets of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""The references that are made from the code: current, and complete."""
+"""The generated references are current and complete."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The alerts: right for Prometheus, of metrics that there are, each proven to fire and to be quiet, each explained."""
+"""The alerts: valid, based on existing metrics, tested firing and not firing, and documented."""
 
 import re
 import subprocess
@@ -85,5 +85,5 @@ def test_chart_installs_these_alerts(chart: Chart) -> None:
 
 
 def spec(chart: Chart) -> Any:
-    """The rendered PrometheusRule's."""
+    """Return the spec of the rendered PrometheusRule."""
     return chart.scenario("everything").one("PrometheusRule")["spec"]

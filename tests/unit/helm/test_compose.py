@@ -1,4 +1,4 @@
-"""compose.yaml: what it says of the service is what the service takes."""
+"""compose.yaml matches what the service accepts."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The dashboards: current, of metrics that there are, every panel explained, installed by the chart and by compose."""
+"""The dashboards: current, based on existing metrics, described, and installed by the chart and by compose."""
 
 import json
 import re
@@ -20,7 +20,7 @@ MOUNTED = "/var/lib/grafana/dashboards"
 
 
 def panels(file: str) -> Iterator[Any]:
-    """A committed dashboard's panels; rows are none."""
+    """Return a committed dashboard's panels without its rows."""
     return (panel for panel in json.loads((FOLDER / file).read_text())["panels"] if panel["type"] != "row")
 
 

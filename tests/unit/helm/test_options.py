@@ -1,4 +1,4 @@
-"""What single values change: roles, scaling, secrets, what is installed and what isn't."""
+"""The effect of single values: roles, scaling, secrets, optional objects."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from tests.support.helm.chart import Chart, Pod, Release
 
 
 def roles(pod: Pod) -> set[str]:
-    """What a pod's service is told to do."""
+    """Return the roles of a pod's service."""
     command: list[str] = pod.main["args"]
     assert command[:2] == ["run", "--roles"]
     return set(command[2].split(","))
@@ -49,7 +49,7 @@ def test_upgrade_keeps_immutable_fields(chart: Chart) -> None:
 
 
 def fixed(statefulset: Any) -> Any:
-    """What Kubernetes lets nobody change."""
+    """Return the fields that Kubernetes doesn't allow to change."""
     spec = statefulset["spec"]
     changeable = {
         "replicas",
@@ -64,7 +64,7 @@ def fixed(statefulset: Any) -> Any:
 
 
 def chart_label(one: Any) -> str:
-    """Chart and version."""
+    """Return the label with chart and version."""
     return str(one["metadata"]["labels"]["helm.sh/chart"])
 
 
@@ -186,7 +186,7 @@ def test_network_policy_is_minimal(chart: Chart) -> None:
 
 
 def ports(rules: Any) -> set[Any]:
-    """The ports of a policy's rules."""
+    """Return the ports of a policy's rules."""
     return {port["port"] for rule in rules for port in rule["ports"]}
 
 

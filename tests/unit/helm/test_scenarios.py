@@ -1,4 +1,4 @@
-"""What must hold of every object in every scenario of `ci/`."""
+"""Rules for every object in every scenario of `ci/`."""
 
 import json
 from functools import cache
@@ -32,7 +32,7 @@ def test_lint_finds_nothing(chart: Chart, scenario: str) -> None:
 
 @pytest.fixture(scope="module")
 def kubernetes() -> Any:
-    """The schemas of Kubernetes; each is read once."""
+    """The schemas of Kubernetes, each read once."""
     module = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate isn't installed (make setup)")
     module.utils.schema_contents = cache(module.utils.schema_contents)
     return module

@@ -1,4 +1,4 @@
-"""What the chart takes for values: no misspelt one, none that contradict each other, every one documented."""
+"""The chart's values: misspelt and contradicting ones are refused, and every value is documented."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def test_refusal_repeats_no_secret(chart: Chart) -> None:
 
 
 def render(chart: Chart, values: dict[str, Any]) -> None:
-    """The scenario `minimal` with these values. In names of settings, the underscores stay."""
+    """Render the scenario `minimal` with these values. Names of settings keep their underscores."""
     named = {re.sub(r"(?<=[a-z])__", ".", name): value for name, value in values.items()}
     chart.run("template", "minimal", *(f"--set-json={name}={json.dumps(value)}" for name, value in named.items()))
 
@@ -133,7 +133,7 @@ def test_schema_knows_every_choice() -> None:
 
 
 def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str]]:
-    """The names of a model's settings, each with its type, or its choices as a JSON list."""
+    """Return the names of a model's settings with their types, or their choices as a JSON list."""
     found: list[tuple[str, str]] = []
     for name, field in model.model_fields.items():
         kind, full = field.annotation, f"{prefix}{name.upper()}"

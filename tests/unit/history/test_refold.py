@@ -1,4 +1,4 @@
-"""An attempt's story, folded again from its entries: what was decided comes out, and differences are owned up to."""
+"""An attempt's history, folded again from its entries."""
 
 from collections.abc import Iterable
 
@@ -25,18 +25,18 @@ PAUSE = 46 * HOUR
 
 
 def heard(entries: Iterable[Entry], pause_before: int | None = None) -> list[JournaledEntry]:
-    """Entries as the journal holds them, a second apart, with one pause."""
+    """Return entries as the journal has them, a second apart, with one pause."""
     pauses = [PAUSE if pause_before is not None and number >= pause_before else 0 for number in range(100)]
     return [JournaledEntry(n, SENT_AT + 1000 * n + pauses[n], entry) for n, entry in enumerate(entries)]
 
 
 def published(deliveries: Iterable[Delivery]) -> list[PublishedEvent]:
-    """Events as `sms.delivery` holds them."""
+    """Return events as `sms.delivery` has them."""
     return [PublishedEvent(0, number, one.as_json()) for number, one in enumerate(deliveries)]
 
 
 def lived(journal: list[JournaledEntry], expired_before: int | None) -> tuple[list[Delivery], list[int]]:
-    """What the tracker would have published, its timer running out before this entry; and what it gave up."""
+    """Return what the tracker would have published and rejected, if its timer expired before this entry."""
     state: State = None
     deliveries: list[Delivery] = []
     gone: list[int] = []
@@ -70,7 +70,7 @@ def test_refold_matches_published_events(entries: list[Entry], expired_before: i
 
 
 def outcomes(story: Timeline) -> list[FoldOutcome | None]:
-    """What was decided, step by step."""
+    """Return the decisions in order."""
     return [step.outcome for step in story.steps]
 
 

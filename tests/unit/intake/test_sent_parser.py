@@ -1,4 +1,4 @@
-"""How somebody else's sent event is read."""
+"""Parsing of sent events in the default and in other formats."""
 
 import base64
 import json
@@ -26,13 +26,13 @@ NOW = SENT_AT + 1_000
 
 
 def reader(**changes: str) -> SentParser:
-    """A reader with these settings."""
+    """Return a parser with these settings."""
     settings = settings_of(**changes)
     return SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
 
 
 def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
-    """Read an event that should be readable."""
+    """Parse a valid event."""
     entry = (using or reader()).parse(orjson.dumps(event | members), NOW)
     assert isinstance(entry, Sent)
     return entry
@@ -165,7 +165,7 @@ BINARY = [(f"ce_{name}", text.encode()) for name, text in ATTRIBUTES.items()]
 
 
 def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, bytes]]]]:
-    """One event as every mode writes it: value and headers."""
+    """Return one event in every CloudEvents mode, as value and headers."""
     encoded = base64.b64encode(orjson.dumps(data)).decode()
     return [
         (

@@ -1,4 +1,4 @@
-"""Where a group stands is believed only when its coordinator says so: one that still loads knows nothing yet."""
+"""A group's offsets are trusted only if its coordinator returned them; a loading coordinator knows none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -17,7 +17,7 @@ NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;journal-id
 
 
 class Admin:
-    """Says one thing after the other, and the last again and again. None is a refusal."""
+    """Returns prepared answers in order and repeats the last one; None is a refusal."""
 
     def __init__(self, *answers: OffsetAndMetadata | Exception | None) -> None:
         self._answers = list(answers)
@@ -25,7 +25,7 @@ class Admin:
     async def list_consumer_group_offsets(
         self, _group: str, partitions: Sequence[TopicPartition]
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """As the client's admin does."""
+        """Implement the client's admin."""
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -51,7 +51,7 @@ async def test_missing_coordinator_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Journal:
-    """A journal that another process opens between the first look and the first commit."""
+    """A journal that another process opens between the first read and the first commit."""
 
     journal, group, tps = "journal", "group", (TP,)
 
@@ -68,17 +68,17 @@ class Journal:
         pass
 
     async def fetch_committed(self) -> Mapping[TopicPartition, JournalOffset]:
-        """Nothing at first; then what the other one committed."""
+        """Return nothing at first, then the other process's offsets."""
         return {TP: JournalOffset(0, 1, "other")} if self.committed else {}
 
     async def find_new_and_lost(
         self, places: Mapping[TopicPartition, JournalOffset]
     ) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        """An empty journal."""
+        """Describe an empty journal."""
         return [tp for tp in self.tps if tp not in places], []
 
     async def commit(self, at: Mapping[TopicPartition, int]) -> None:
-        """Refused while the other one is in the group."""
+        """Refuse while the other process is in the group."""
         self.committed.append(at)
         if at:
             raise CommitFailedError

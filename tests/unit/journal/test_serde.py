@@ -1,4 +1,4 @@
-"""What is written can be read again, and says what the schema says."""
+"""Encoding and decoding of entries and states, and their schema."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ sources = st.sampled_from([Source.CALLBACK, Source.POLL])
 
 
 def make_report(verdict: Verdict | None, members: tuple[Any, ...]) -> Report:
-    """A report with this verdict."""
+    """Return a report with this verdict."""
     status, reason, permanent = verdict or (None, None, None)
     mapped = {"status": status, "reason": reason, "permanent": permanent}
     names_of_members = [name for name in Report.__struct_fields__ if name not in {*mapped, "v"}]
@@ -53,7 +53,7 @@ mapped_reports = st.builds(make_report, verdicts, words)
 
 
 def park(offset: int, report: Report) -> ParkedReport:
-    """A report as it is parked."""
+    """Return a report in its parked form."""
     assert report.verdict is not None
     return ParkedReport.from_report(offset, report, report.verdict)
 

@@ -1,4 +1,4 @@
-"""The partition of a key is the one that Java's clients choose."""
+"""A key's partition is the one that Java's clients choose."""
 
 from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given

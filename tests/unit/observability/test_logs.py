@@ -1,4 +1,4 @@
-"""What is remembered of the log for whoever looks later."""
+"""The warnings that are kept in memory."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from bridge.observability import logs
 
 @pytest.fixture(params=["json", "console"])
 def notices(request: pytest.FixtureRequest) -> Iterator[logs.RecentNotices]:
-    """What is remembered of a log that is set up for this test."""
+    """The recent warnings of a log configured for this test."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     kept = logs.RecentNotices()

@@ -1,4 +1,4 @@
-"""Traces: spans of what happened, in the sender's trace; nothing at all when nobody asked for them."""
+"""Traces: spans in the sender's trace, and nothing if tracing is disabled."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ REPORT = Report(
 
 
 def publication(traceparent: str | None = TRACEPARENT) -> Publication:
-    """An event of the message."""
+    """Return an event of the message."""
     state = Followed(
         message_id="m-1",
         sent_at=1_000,
@@ -65,7 +65,7 @@ def publication(traceparent: str | None = TRACEPARENT) -> Publication:
 
 
 def spans(work: Any) -> list[ReadableSpan]:
-    """What some work with a tracer leaves."""
+    """Return the spans that some work with a tracer creates."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     work(Tracing(provider))

@@ -1,4 +1,4 @@
-"""When an account is polled at all, and when it isn't."""
+"""When polling of an account is paused."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""One question over real HTTP: what is sent, what is not trusted, and when it is given up."""
+"""A single poll over real HTTP: the request, what is not trusted, and when it is given up."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ Serve = Callable[[web.Request], web.StreamResponse]
 
 @asynccontextmanager
 async def serving(handle: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server's URL."""
+    """Yield a server's URL."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/hang"):
@@ -37,7 +37,7 @@ async def serving(handle: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 async def ask(url: str, timeout: float = 5) -> PollAnswer:
-    """The answer to a plain question."""
+    """Return the answer to a plain poll."""
     async with ProviderClient() as client:
         return await client.send(PollRequest("GET", url, {"token": "t0ken"}, None), timeout)
 

@@ -1,4 +1,4 @@
-"""Which questions come first when there are more than can be asked."""
+"""The order of due polls."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +23,14 @@ NOW = 1_741_100_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A cache on disk whose one account is asked an hour after sending."""
+    """A cache on disk with one account that is polled an hour after sending."""
     made = Store(tmp_path, Schedule(Policy(), {"dexatel:default": (HOUR,)}))
     yield made
     made.close()
 
 
 def partition(store: Store, number: int, sent: dict[str, tuple[int, int]]) -> PartitionStore:
-    """A partition's store, with attempts sent and ending at these hours before and after now."""
+    """Return a partition's store with attempts sent and ending at these hours before and after now."""
     attempts: PartitionStore = store.partition(number)
     changes = []
     for name, (since, left) in sent.items():
@@ -41,7 +41,7 @@ def partition(store: Store, number: int, sent: dict[str, tuple[int, int]]) -> Pa
 
 
 def names(questions: Any) -> list[str]:
-    """Whom they are about."""
+    """Return the message ids of polls."""
     return [question.key.rsplit(":", 1)[1] for question in questions]
 
 

@@ -1,4 +1,4 @@
-"""How fast an account is polled."""
+"""The rate of an account's polls."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from bridge.poller.rate_limiter import MAX_CATCH_UP, RateLimiter
 
 
 def asked(per_second: float, share: float, seconds: float, oversleep: float = 0.0) -> list[float]:
-    """When questions are asked by one who always has some, and wakes this much late."""
+    """Return the times of polls of a poller that always has due polls and wakes up this late."""
     limiter, now, found = RateLimiter(per_second), 100.0, []
     while now < 100 + seconds:
         wait = limiter.reserve(now, share)

@@ -1,4 +1,4 @@
-"""Every dialect is put through the kit; and the kit notices what is wrong."""
+"""Every dialect passes the conformance checks, and each check finds its fault."""
 
 import hmac
 import json
@@ -22,27 +22,27 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def post(document: object) -> Callback:
-    """A JSON callback."""
+    """Return a JSON callback."""
     return Callback("POST", "", "application/json", None, json.dumps(document).encode())
 
 
 def answer(document: object) -> PollAnswer:
-    """A poll's answer."""
+    """Return a poll's answer."""
     return PollAnswer(200, None, json.dumps(document).encode())
 
 
 def signed(callback: Callback) -> Callback:
-    """A callback with its signature."""
+    """Return a callback with its signature."""
     return callback._replace(signature=hmac.digest(SECRET.encode(), callback.body, "sha256").hex())
 
 
 def webhook(message_id: str, **more: str) -> Callback:
-    """Dexatel's webhook."""
+    """Return Dexatel's webhook."""
     return post({"data": {"event": "delivery", "status": "DELIVERED", "message_id": message_id, **more}})
 
 
 def acme(message_id: str, **more: str) -> Callback:
-    """A webhook known by settings."""
+    """Return the callback of a configured webhook."""
     return post({"results": [{"ref": message_id, "state": {"code": 5}, "price": "1", **more}], "kind": "DLR"})
 
 
@@ -98,7 +98,7 @@ def test_dialect_conformance(check: Callable[[Subject], None], subject: Subject)
 
 
 class Crashing(Speedocom):
-    """Not total."""
+    """A dialect that raises unexpected errors."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Trips over a form."""
@@ -107,7 +107,7 @@ class Crashing(Speedocom):
 
 
 class Remembering(Speedocom):
-    """Not pure."""
+    """A dialect with hidden state."""
 
     seen = 0
 
@@ -118,13 +118,13 @@ class Remembering(Speedocom):
 
 
 class Talkative(Speedocom):
-    """Doesn't know where the numbers are."""
+    """A dialect that doesn't know the members with phone numbers."""
 
     recipient_members = frozenset({"other"})
 
 
 class Counting(Speedocom):
-    """Takes ids for numbers."""
+    """A dialect that treats ids as numbers."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Loses zeros."""
@@ -133,7 +133,7 @@ class Counting(Speedocom):
 
 
 class Fickle(Speedocom):
-    """Says now this, now that."""
+    """A dialect whose results differ between calls."""
 
     def read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
         """Contradicts the callback."""

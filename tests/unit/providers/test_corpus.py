@@ -1,4 +1,4 @@
-"""Callbacks and answers as the providers write them, each with what has to be read from it: `corpus.json`."""
+"""Recorded callbacks and answers with the expected result of each, from `corpus.json`."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ OBSERVED_AT = 1_741_100_000_000
 
 
 def dialect_of(case: Mapping[str, Any]) -> Polled:
-    """The account that a case is about."""
+    """Return the dialect of a case's account."""
     settings = dict(case.get("settings", {}))
     if "timezone" in settings:
         settings["timezone"] = ZoneInfo(settings["timezone"])
@@ -51,7 +51,7 @@ def dialect_of(case: Mapping[str, Any]) -> Polled:
 
 
 def read(case: Mapping[str, Any]) -> Report | None:
-    """What the account's dialect reads from a case."""
+    """Parse a case with its account's dialect."""
     dialect = dialect_of(case)
     if "callback" in case:
         said = case["callback"]
@@ -63,7 +63,7 @@ def read(case: Mapping[str, Any]) -> Report | None:
 
 
 def expected_report(case: Mapping[str, Any]) -> Report:
-    """The report that a case has to give."""
+    """Return the report that a case must give."""
     wanted = case["expect"]["report"]
     verdict, time = wanted["verdict"], wanted["provider_time"]
     said = case.get("callback") or case["poll"]
@@ -85,7 +85,7 @@ def expected_report(case: Mapping[str, Any]) -> Report:
 
 
 def cases(outcome: str) -> pytest.MarkDecorator:
-    """A test over the cases with one outcome."""
+    """Parametrize a test with the cases of one outcome."""
     chosen = [case for case in CASES if outcome in case["expect"]]
     return pytest.mark.parametrize("case", chosen, ids=lambda case: f"{case['provider']}: {case['name']}")
 

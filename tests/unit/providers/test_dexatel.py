@@ -1,4 +1,4 @@
-"""Dexatel: its words, its signature, its times, and what it is asked."""
+"""Dexatel: statuses, signature, times and poll requests."""
 
 import hmac
 import json
@@ -31,14 +31,14 @@ BODY = b'{"data":{"message_id":"77","event":"delivery","status":"DELIVERED"}}'
 
 
 def get(query: str, **settings: Any) -> Report:
-    """What is read from a classic callback."""
+    """Parse a legacy callback."""
     report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
     assert report is not None
     return report
 
 
 def post(body: bytes, signature: str | None = None, content_type: str = "application/json") -> Report | None:
-    """What is read from a webhook of an account that checks signatures."""
+    """Parse a webhook of an account that checks signatures."""
     return Dexatel("main", webhook_secret=SECRET).read_callback(Callback("POST", "", content_type, signature, body), 1)
 
 

@@ -1,4 +1,4 @@
-"""Dexatel's list of messages: what is asked for, and what is read of a page."""
+"""Dexatel's message list: the request and the parsing of a page."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ DIALECT = DexatelV1("main", base_url="https://sms.example", token="t0ken")
 
 
 def page(document: object, status: int = 200) -> PollAnswer:
-    """An answer."""
+    """Return an answer."""
     return PollAnswer(status, None, json.dumps(document).encode())
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes in, the dialects answer with a report, with nothing, or with an error whose type carries a policy."""
+"""For any input a dialect returns a report, nothing, or raises one of its errors."""
 
 import json
 from typing import Any
@@ -89,7 +89,7 @@ IDS = st.sampled_from(["7", "200"]) | st.text(alphabet=st.characters())
 
 
 def check(report: Report) -> None:
-    """What every report promises to those who journal and publish it."""
+    """Assert what every report guarantees."""
     assert report.provider_message_id
     assert report.verdict is None or isinstance(report.verdict, Verdict)
     assert report.provider_status

@@ -1,4 +1,4 @@
-"""A provider that only settings know."""
+"""A provider that is only configured."""
 
 import hmac
 from base64 import b64encode
@@ -19,14 +19,14 @@ BODY = b'{"id":"007","status":"OK"}'
 
 
 def made(**settings: Any) -> GenericWebhook:
-    """An account at Acme."""
+    """Return the dialect of an account at Acme."""
     return GenericWebhook(
         "acme", "main", **{"pointers": CallbackPointers("/id", "/status"), "statuses": STATUSES, **settings}
     )
 
 
 def read(body: bytes, content_type: str = "application/json", **settings: Any) -> Report | None:
-    """What is read from a body."""
+    """Parse a body."""
     return made(**settings).read_callback(Callback("POST", "", content_type, None, body), 1)
 
 

@@ -1,4 +1,4 @@
-"""A short cut of the long fuzz (`python -m tests.support.providers.fuzz`): no parser breaks."""
+"""A short version of the fuzzer (`python -m tests.support.providers.fuzz`): no parser fails."""
 
 import pytest
 

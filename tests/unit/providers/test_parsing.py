@@ -1,4 +1,4 @@
-"""How text is read, whoever wrote it: ids, words, times, names. Seen through one dialect, for both read alike."""
+"""Parsing of ids, statuses, times and names, which all dialects share."""
 
 import json
 from typing import Any
@@ -16,14 +16,14 @@ from bridge.providers.parsing import parse_form
 
 
 def get(query: str, **settings: Any) -> Report:
-    """What is read from a query."""
+    """Parse a query."""
     report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
     assert report is not None
     return report
 
 
 def post(body: bytes) -> Report:
-    """What is read from a JSON body."""
+    """Parse a JSON body."""
     report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None
     return report

@@ -1,4 +1,4 @@
-"""Speedocom: its words, and what it is asked."""
+"""Speedocom: statuses and poll requests."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ WRITINGS: list[Callable[[str], str]] = [
 
 
 def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
-    """What is read from a callback with this description."""
+    """Parse a callback with this description."""
     body = json.dumps({"messageid": "40717", "description": description}).encode()
     report = Speedocom("main", statuses=statuses).read_callback(Callback("POST", "", "application/json", None, body), 1)
     assert report is not None

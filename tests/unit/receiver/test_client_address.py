@@ -1,4 +1,4 @@
-"""Who called: what headers say counts only as far as those are trusted who wrote them."""
+"""The client's address: forwarding headers count only if they come from trusted proxies."""
 
 from ipaddress import ip_address, ip_network
 

@@ -1,4 +1,4 @@
-"""A clock in another zone is noticed; a late report isn't taken for one."""
+"""A wrong time zone is detected; a late report is not mistaken for one."""
 
 import random
 
@@ -8,7 +8,7 @@ from bridge.receiver.clock_skew import SAMPLE_SIZE, ClockSkewDetector
 
 
 def heard(skew: ClockSkewDetector, *seconds: float) -> list[int]:
-    """What is told about reports whose times are so many seconds after ours."""
+    """Return the warnings for reports with these time differences."""
     return [hours for hours in map(skew.observe, seconds) if hours is not None]
 
 

@@ -1,4 +1,4 @@
-"""What the simulators will do is scenario by seed and id alone, and the right answer with it."""
+"""A scenario depends only on seed, message and profile, and contains the expected result."""
 
 from collections import Counter
 from itertools import pairwise
@@ -13,12 +13,12 @@ PROVIDERS = ("dexatel", "speedocom")
 
 
 def make_scenarios(provider: str, count: int = 3000, seed: int = 1) -> list[Scenario]:
-    """Many messages' fates in the rough profile."""
+    """Return many scenarios of the rough profile."""
     return [make_scenario(seed, provider, f"m-{number}", ROUGH) for number in range(count)]
 
 
 def make_faulty_scenarios(fault: CallbackFault, provider: str) -> list[Scenario]:
-    """Fates that have this fault, from a world where there are many."""
+    """Return scenarios with this fault, from the hostile profile."""
     found = [make_scenario(1, provider, f"m-{number}", HOSTILE) for number in range(1000)]
     return [scenario for scenario in found if fault in scenario.faults]
 

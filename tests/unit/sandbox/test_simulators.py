@@ -1,4 +1,4 @@
-"""Over real HTTP: what the simulators tell agrees with their truth, and the bridge's dialects can read all of it."""
+"""The simulators over real HTTP: they follow their scenarios, and the bridge's dialects can read them."""
 
 import asyncio
 import ssl
@@ -33,7 +33,7 @@ NO_POLL_FAULTS = replace(HOSTILE, poll_faults={})
 
 
 class Inbox:
-    """Takes callbacks, with whatever answers it is reported to give."""
+    """Receives callbacks and returns the configured statuses."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -41,7 +41,7 @@ class Inbox:
         self.answers: Iterator[int] = iter(())
 
     async def take(self, request: web.Request) -> web.Response:
-        """Keep it as the bridge's receiver would hand it on."""
+        """Store a callback as the bridge's receiver would pass it on."""
         signature = request.headers.get("X-Dexatel-Signature")
         content_type = request.headers.get("Content-Type", "")
         body = await request.read()
@@ -64,7 +64,7 @@ async def inbox() -> AsyncIterator[Inbox]:
 
 
 def make_dialect(simulator: Simulator, api: str = "legacy") -> Polled:
-    """The bridge's side of an account there."""
+    """Return the bridge's dialect for a simulator."""
     if simulator.provider == "speedocom":
         return Speedocom("default", base_url=simulator.url, api_key=TOKEN, partner_id=PARTNER_ID)
     return Dexatel(
@@ -78,7 +78,7 @@ def make_dialect(simulator: Simulator, api: str = "legacy") -> Polled:
 
 
 async def poll(client: httpx.AsyncClient, dialect: Polled, provider_message_id: str) -> Report | None:
-    """One poll, read."""
+    """Poll once and return the report."""
     request = dialect.poll_request(provider_message_id)
     response = await client.request(request.method, request.url, headers=dict(request.headers), content=request.body)
     answer = PollAnswer(response.status_code, response.headers.get("Retry-After"), response.content)
@@ -87,7 +87,7 @@ async def poll(client: httpx.AsyncClient, dialect: Polled, provider_message_id: 
 
 @asynccontextmanager
 async def run_simulated(provider: str, callback_url: str = "", **options: Any) -> AsyncIterator[Simulator]:
-    """A quick simulator that misbehaves without making polls a game of chance."""
+    """Run a fast simulator with callback faults but without poll faults."""
     settings = {"profile": NO_POLL_FAULTS, "speed": 50.0, "webhook_secret": SECRET, **options}
     async with Simulator(provider, SimulatorOptions(callback_url=callback_url, **settings)) as simulator:
         yield simulator

@@ -1,4 +1,4 @@
-"""The demo's verification: it finds nothing where nothing is wrong, and names whatever is."""
+"""The verification accepts correct events and finds each violation."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ EXPECTED = {KEY: ExpectedResult("m-1", Status.DELIVERED), OTHER: ExpectedResult(
 
 
 def make_events(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
-    """The events of an attempt that goes through these statuses, as the bridge should publish them."""
+    """Yield the correct events of an attempt with these statuses."""
     provider, account, provider_message_id = key.split(":")
     message_id = EXPECTED[key].message_id
     for number, status in enumerate(statuses, 1):
@@ -35,13 +35,13 @@ def make_events(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
 
 
 def make_correct_events() -> list[dict[str, Any]]:
-    """Two stories without a fault, one of them corrected."""
+    """Return the correct events of two attempts, one with a correction."""
     corrected = make_events(KEY, Status.PENDING, Status.SENT, Status.FAILED, Status.DELIVERED)
     return [*corrected, *make_events(OTHER, Status.PENDING, Status.UNKNOWN)]
 
 
 def violations_of(result: VerificationResult) -> set[Violation]:
-    """What was found."""
+    """Return the kinds of violations in a result."""
     return {finding.violation for finding in result.findings}
 
 

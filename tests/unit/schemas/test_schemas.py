@@ -1,4 +1,4 @@
-"""The published schemas are the contract: their examples hold, and code and schemas say the same, both ways."""
+"""The published schemas: their examples are valid, and they match the code."""
 
 import json
 import re
@@ -28,25 +28,25 @@ FORMATS_ALONE = re.compile(r"no-uuid|never-was|no-time|without-zone|as-a-duratio
 
 @cache
 def schema(name: str) -> Any:
-    """A schema as it is published."""
+    """Return a published schema."""
     return json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @cache
 def validator(name: str) -> jsonschema_rs.Draft202012Validator:
-    """The reader that the bridge uses, formats included."""
+    """Return the validator, with format checks."""
     return jsonschema_rs.Draft202012Validator(schema(name), validate_formats=True)
 
 
 def examples(kind: str) -> pytest.MarkDecorator:
-    """A test over the examples of all schemas."""
+    """Parametrize a test with the examples of all schemas."""
     files = sorted(SCHEMAS.glob(f"examples/*/{kind}/*.json"))
     cases = [pytest.param(file.parts[-3], file, id=f"{file.parts[-3]}/{file.stem}") for file in files]
     return pytest.mark.parametrize(("name", "file"), cases)
 
 
 def refs(node: Any) -> Iterator[str]:
-    """Every reference within a document."""
+    """Yield every reference within a document."""
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref")
         node = list(node.values())
@@ -56,7 +56,7 @@ def refs(node: Any) -> Iterator[str]:
 
 
 def resolve(document: Any, ref: str) -> Any:
-    """What a reference within a document, or to a file beside the schemas, points to."""
+    """Return the target of a reference, within a document or in a file beside the schemas."""
     file, _, pointer = ref.partition("#")
     node = json.loads((SCHEMAS / file).read_text(encoding="utf-8")) if file else document
     for step in filter(None, pointer.split("/")):
@@ -116,7 +116,7 @@ def test_all_written_members_are_required(name: str) -> None:
 
 
 def values(members: Mapping[str, Any], name: str) -> set[Any]:
-    """The values that a member's enum allows."""
+    """Return the values that a member's enum allows."""
     return set(members[name]["enum"])
 
 

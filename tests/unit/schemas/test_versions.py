@@ -1,4 +1,4 @@
-"""A schema that was published is a promise: whoever reads or writes by it goes on to, whatever is added."""
+"""A published schema is never broken for its readers or writers."""
 
 import copy
 import json
@@ -19,22 +19,22 @@ RULES: dict[str, Callable[[Schema, Schema], list[str]]] = {"sms.delivery": break
 
 
 def load(file: Path) -> Any:
-    """A JSON file."""
+    """Return a JSON file."""
     return json.loads(file.read_text(encoding="utf-8"))
 
 
 def major(file: Path) -> str:
-    """The name of a published file's schema, such as `sms.sent.v1`."""
+    """Return the schema name of a published file, such as `sms.sent.v1`."""
     return file.stem.rsplit(".", 1)[0]
 
 
 def latest(name: str) -> Path:
-    """The newest published version of `sms.sent.v1` or another."""
+    """Return the newest published version of a schema."""
     return max((f for f in PUBLISHED if major(f) == name), key=lambda f: int(f.stem.rsplit(".", 1)[1]))
 
 
 def by_name(files: list[Path]) -> pytest.MarkDecorator:
-    """A test over these files."""
+    """Parametrize a test with these files."""
     return pytest.mark.parametrize("file", files, ids=[file.stem for file in files])
 
 
@@ -64,7 +64,7 @@ def test_changed_schema_has_a_new_version(name: str) -> None:
 
 
 def changed(name: str, change: Callable[[Any], object]) -> tuple[Any, Any]:
-    """A schema, and the same after a change."""
+    """Return a schema before and after a change."""
     old = load(SCHEMAS / f"{name}.json")
     new = copy.deepcopy(old)
     change(new)
@@ -110,7 +110,7 @@ def test_breaking_changes_for_writers_are_found(told: str) -> None:
 
 
 def grown(schema: Any) -> None:
-    """A minor version as it is meant to be."""
+    """Return a compatible minor version."""
     schema["properties"]["seen_by"] = {"description": "New.", "type": "string"}
     schema["required"].append("seen_by")
     schema["$defs"]["status"]["enum"].append("read")

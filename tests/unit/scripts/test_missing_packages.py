@@ -1,4 +1,4 @@
-"""What tests can't find on this machine is named beforehand."""
+"""Missing packages are listed before the tests run."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from scripts.missing_packages import NEEDS, main
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on the PATH; nothing is in it yet."""
+    """The only folder on the PATH, empty at first."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 

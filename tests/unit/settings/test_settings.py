@@ -1,4 +1,4 @@
-"""Settings: what is read, and that whatever is wrong is named in one line."""
+"""Settings are read, and each wrong one is named in one line."""
 
 from datetime import UTC
 from pathlib import Path
@@ -24,7 +24,7 @@ ACME = {"ID": "/id", "STATUS": "/status", "STATUSES": '{"ok":"delivered"}'}
 
 
 def given(**changes: str) -> dict[str, str]:
-    """The base with more variables; names without their prefix."""
+    """Return the base settings with more variables; names without their prefix."""
     return BASE | {f"SMS_BRIDGE_{name}": value for name, value in changes.items()}
 
 

@@ -31,7 +31,7 @@ def attempts(store: Store) -> PartitionStore:
 
 
 def ask(attempts: PartitionStore, now: int) -> StoredAttempt | None:
-    """Take the first attempt's poll, whenever it is due."""
+    """Take the first attempt's poll."""
     due = next((due for due, name in attempts.due_polls(ACCOUNT, 2**62, 10) if name == key(1)), 0)
     return attempts.take_poll(key(1), due, now)
 

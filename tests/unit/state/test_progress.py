@@ -1,4 +1,4 @@
-"""A long way is told of while it lasts, a short one isn't."""
+"""The progress of a long restore is logged, that of a short one is not."""
 
 from structlog.testing import capture_logs
 

@@ -1,4 +1,4 @@
-"""The database of attempts, on a real disk: closed and opened again, in use elsewhere, damaged, without room."""
+"""The database of attempts on a real disk: reopened, in use, damaged, without space."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.state.attempts import ACCOUNT, FOLLOWED, TIMETABLE, key, put
 
 
 def spoil(folder: Path) -> None:
-    """Damage a database where opening it doesn't look: the entries, not their index."""
+    """Damage a database where opening it doesn't check: in the entries, not in their index."""
     for table in (folder / "attempts").glob("*.sst"):
         sound = table.read_bytes()
         table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])

@@ -1,4 +1,4 @@
-"""What a transaction will hold, made of records and timers; the cache is a real one."""
+"""The contents of a transaction, made from records and timers, with a real cache."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support.core.story import KEY, POLICY, SENT_AT, report, sent
 
 
 class Record(NamedTuple):
-    """A record of the journal, as the client hands it over."""
+    """A record of the journal, as the client returns it."""
 
     offset: int
     timestamp: int
@@ -30,7 +30,7 @@ class Record(NamedTuple):
 
 
 def records(*entries: Entry | bytes) -> list[Record]:
-    """Entries as records, a second apart."""
+    """Return entries as records, a second apart."""
     values = [entry if isinstance(entry, bytes) else encode_entry(entry) for entry in entries]
     return [Record(n, SENT_AT + n * 1000, KEY.encode(), value) for n, value in enumerate(values)]
 

@@ -26,7 +26,7 @@ MOST = 5.5
 
 
 class Journaled(NamedTuple):
-    """A record of the journal, as far as the fold looks."""
+    """A record of the journal with what the fold needs."""
 
     value: bytes
     offset: int
@@ -34,7 +34,7 @@ class Journaled(NamedTuple):
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """CPU time of some work."""
+    """Return the CPU time of some work."""
     started = time.process_time()
     work()
     return time.process_time() - started

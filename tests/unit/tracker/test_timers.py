@@ -1,4 +1,4 @@
-"""Timers run out when their time is up and the journal has nothing left to say; the cache is a real one."""
+"""Timers expire when they are due and the journal has been folded up to that time; the cache is a real one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ ONE, TWO = f"{ACCOUNT}:1", f"{ACCOUNT}:2"
 
 
 class Partition:
-    """A partition whose journal, clock and polls are what the test says."""
+    """A partition whose journal, clock and polls are set by the test."""
 
     def __init__(self, attempts: PartitionStore) -> None:
         self.attempts = attempts
@@ -44,7 +44,7 @@ class Partition:
         self.attempts.apply(changes, "incarnation", 1)
 
     async def run(self, offset: int) -> list[str]:
-        """Run the timers in a batch of their own; the keys of what has ended."""
+        """Run the timers in their own batch, and return the keys of ended attempts."""
         batch = Batch(self.attempts, POLICY)
         await self.timers.run(batch, offset, self._journal_end)
         return [change.key for change in batch.changes]
