@@ -61,14 +61,14 @@ MENDED = {"SENT__PROVIDERS": '{"speedocom-eu":"speedocom"}', "DEXATEL__CALLBACK_
 
 
 class World(NamedTuple):
-    """A bridge, and the shell of somebody who looks at it."""
+    """A bridge, and a shell beside it."""
 
     bridge: Bridge
     shell: Shell
 
 
 class Newcomer(NamedTuple):
-    """What came of the README's first steps, and the shell that they were typed into."""
+    """The result of the README's first steps, and the shell that ran them."""
 
     shell: Shell
     topics: Topics
@@ -76,7 +76,7 @@ class Newcomer(NamedTuple):
 
 
 async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Shell:
-    """A shell with a file of an own event, Kafka's tools, and the names that the pages use."""
+    """Return a shell with an example event, Kafka's tools, and the names in the pages."""
     [other] = find_free_ports(1)
     (folder / "bin").mkdir(parents=True)
     (folder / "event.json").write_bytes((ROOT / "schemas/examples/sms.sent.v1/valid/the-least.json").read_bytes())
@@ -96,7 +96,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
 
 
 async def kafkas_own(folder: Path) -> None:
-    """The tools that come with Kafka, as scripts of their names."""
+    """Write scripts for the tools that come with Kafka."""
     installation, tools = await prepare_installation(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}")
     command = f"{installation.java} -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error"
     for name, tool in TOOLS.items():
@@ -105,13 +105,13 @@ async def kafkas_own(folder: Path) -> None:
 
 
 def block(page: str, heading: str, kind: str = "console") -> Block:
-    """The one at this place."""
+    """Return the block at this place."""
     [found] = (one for one in blocks(kind) if one.place == (page, heading, kind))
     return found
 
 
 async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
-    """Have a message come through the bridge that a shell runs, by the URL that is entered at the provider."""
+    """Send a message through the bridge that a shell runs, using the documented callback URL."""
 
     async def ready() -> bool:
         try:
@@ -128,7 +128,7 @@ async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
 
 
 async def misread(bridge: Bridge) -> None:
-    """Make dead letters of what the bridge, as it is set up, can't read."""
+    """Cause dead letters with input that the bridge's settings can't read."""
     lost = message("speedocom", message_id="order-12", provider_message_id="1000012")
     await bridge.topics.publish(lost.sent(provider="speedocom-eu"), key=lost.message_id)
     await bridge.client.get(bridge.url("dexatel"), params={"reference": "1", "status": "sent"})
@@ -137,7 +137,7 @@ async def misread(bridge: Bridge) -> None:
 
 
 async def report(bridge: Bridge, one: Message, word: str) -> int:
-    """Have the provider call, Speedocom in the order of members that it really has."""
+    """Send a callback, with Speedocom's real order of members."""
     if one.provider == "dexatel":
         return await bridge.report(one, word)
     body = json.dumps({"description": word, "messageid": one.provider_message_id})

@@ -1,4 +1,4 @@
-"""Other languages' runtimes for the examples: Java's compiler and Kafka's tools from Maven, packages from npm."""
+"""Runtimes for the examples: a Java compiler and Kafka's tools from Maven, packages from npm."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ ECJ = "3.42.0"
 
 
 async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
-    """A command's exit code and all that it said."""
+    """Run a command and return its exit code and output."""
     process = await asyncio.create_subprocess_exec(*command, cwd=cwd, stdout=PIPE, stderr=STDOUT)
     async with asyncio.timeout(100):
         said, _ = await process.communicate()
@@ -23,7 +23,7 @@ async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
 
 
 async def compiled(source: Path, into: Path) -> tuple[str, ...]:
-    """Compile a Java file against the sandbox's jars: the command that runs its class."""
+    """Compile a Java file and return the command that runs its class."""
     installation = await prepare_installation()
     ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")
     code, said = await run(
@@ -36,7 +36,7 @@ async def compiled(source: Path, into: Path) -> tuple[str, ...]:
 
 
 async def jar(coordinate: str) -> Path:
-    """A jar without what it depends on, `group:name:version`, fetched once."""
+    """Return a jar without its dependencies, `group:name:version`, downloaded once."""
     _, name, version = coordinate.split(":")
     folder = get_cache_folder() / f"{name}-{version}"
     async with hold_lock():
@@ -57,7 +57,7 @@ def _fetch(coordinate: str, folder: Path) -> None:
 
 
 async def node_modules(*packages: str) -> Path:
-    """A folder with these npm packages, each `name@version`; skips the test where they can't be had."""
+    """Return a folder with these npm packages, each `name@version`; skips the test if they are unavailable."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node on this machine")

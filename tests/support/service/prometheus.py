@@ -1,4 +1,4 @@
-"""A real Prometheus, asked as Grafana asks: scrapes what it is told to, evaluates rules, answers queries."""
+"""A real Prometheus: scrapes a target, evaluates rules, answers queries."""
 
 import asyncio
 import json
@@ -18,19 +18,19 @@ SCRAPE_EVERY = "500ms"
 
 
 class Sample(NamedTuple):
-    """One series of an answer."""
+    """One series of a result."""
 
     labels: dict[str, str]
     value: float
 
 
 class Prometheus:
-    """Scrapes one target: `async with Prometheus(...) as prometheus`.
+    """Scrapes one target.
 
     Args:
         target: `host:port` of its `/metrics`.
-        rules: A file of rules that it evaluates.
-        folder: Where its data is.
+        rules: A file of rules.
+        folder: For its data.
     """
 
     def __init__(self, target: str, rules: Path, folder: Path) -> None:
@@ -76,16 +76,16 @@ class Prometheus:
         await self._process.wait()
 
     async def query(self, expression: str) -> list[Sample]:
-        """What an instant query returns now.
+        """Return the result of an instant query.
 
         Raises:
-            AssertionError: It isn't a query.
+            AssertionError: The query is invalid.
         """
         data = await self._get("query", query=expression)
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
 
     async def rules(self) -> list[Any]:
-        """Every rule, with its health and the last error, once all have been evaluated."""
+        """Return every rule with its health and last error, after all were evaluated."""
         rules: list[Any] = []
 
         async def evaluated() -> bool:
@@ -96,7 +96,7 @@ class Prometheus:
         return rules
 
     async def scraped(self) -> None:
-        """Return once the target was scraped anew."""
+        """Return when the target was scraped again."""
         seen = "max(timestamp(sms_bridge_build_info))"
         before = await self.query(seen)
 

@@ -1,4 +1,4 @@
-"""The topics of one installation of the bridge: `sms.sent` written, everything else read by an independent client."""
+"""The topics of one installation: writes `sms.sent`, and reads everything else with an independent consumer."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ WITHIN = 60.0
 
 
 class Sent(NamedTuple):
-    """A record for `sms.sent`, acknowledged."""
+    """The position of a published sent event."""
 
     topic: str
     partition: int
@@ -37,12 +37,12 @@ class Sent(NamedTuple):
 
 
 class Topics:
-    """One installation's topics: `async with Topics(...) as topics`; read once the bridge has made them.
+    """One installation's topics, which are read after the bridge has created them.
 
     Args:
         bootstrap_servers: Kafka.
-        prefix: What all names begin with.
-        sent: Further names of topics that hold sent events.
+        prefix: The prefix of all names.
+        sent: The names of topics with sent events.
         interim: Whether interim statuses are published.
     """
 
@@ -70,7 +70,7 @@ class Topics:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the bridge must be told of them."""
+        """The bridge's settings for these topics."""
         return {
             "KAFKA__BOOTSTRAP_SERVERS": self._servers["bootstrap.servers"],
             "KAFKA__GROUP_ID": self.group,
@@ -95,7 +95,7 @@ class Topics:
             await asyncio.to_thread(self._consumer.close)
 
     async def create(self, names: Iterable[str], partitions: int, config: Mapping[str, str] = {}) -> None:
-        """Make topics as another team would."""
+        """Create topics as another team would."""
         made = self.admin.create_topics([NewTopic(name, partitions, 1, config=dict(config)) for name in names])
         await asyncio.gather(*map(asyncio.wrap_future, made.values()))
 
@@ -108,7 +108,7 @@ class Topics:
         topic: str | None = None,
         at: int | None = None,
     ) -> Sent:
-        """Write one sent event, and know where it is."""
+        """Publish one sent event and return its position."""
         [sent] = await self.publish_all([value], key=key, headers=headers, topic=topic, at=at)
         return sent
 
@@ -121,7 +121,7 @@ class Topics:
         topic: str | None = None,
         at: int | None = None,
     ) -> list[Sent]:
-        """Write sent events, and know where they are."""
+        """Publish sent events and return their positions."""
         loop, futures = asyncio.get_running_loop(), []
         for value in values:
             future: asyncio.Future[Sent] = loop.create_future()
@@ -152,7 +152,7 @@ class Topics:
         await wait_until(holds, within, told)
 
     async def until_async(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN) -> None:
-        """Read until a condition holds that has to be asked for."""
+        """Read until an asynchronous condition holds."""
 
         async def holds() -> bool:
             await self.read()
@@ -161,7 +161,7 @@ class Topics:
         await wait_until(holds, within, lambda: f"{what}: not within {within} s")
 
     async def read(self) -> None:
-        """Take what has come; every record is checked."""
+        """Read and check the available records."""
         if self._consumer is None:
             await self._open()
         for message in await asyncio.to_thread(self._consumer.consume, 2_000, 0.05):
@@ -197,28 +197,28 @@ class Topics:
         return list(described.topics[topic].partitions)
 
     async def ends(self, *topics: str) -> dict[tuple[str, int], int]:
-        """The end offset of every partition."""
+        """Return the end offset of every partition."""
         places = [Place(name, number) for name in topics for number in await self._numbers(name)]
         found = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})  # type: ignore[no-untyped-call]
         offsets = await asyncio.gather(*map(asyncio.wrap_future, found.values()))
         return {(place.topic, place.partition): one.offset for place, one in zip(found, offsets, strict=True)}
 
     async def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """What one of the bridge's groups has committed: `intake` or `tracker`."""
+        """Return the committed offsets of a group of the bridge: `intake` or `tracker`."""
         asked = ConsumerGroupTopicPartitions(f"{self.group}.{group}")
         [future] = self.admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=5).values()
         found = await asyncio.wrap_future(future)
         return {(place.topic, place.partition): place.offset for place in found.topic_partitions}
 
     async def rewind(self) -> None:
-        """Set the intake's offsets to the earliest, as an operator would, while nobody runs."""
+        """Reset the intake's offsets to the earliest while no bridge runs."""
         places = [Place(name, number, 0) for name in self.sent for number in await self._numbers(name)]
         group = ConsumerGroupTopicPartitions(f"{self.group}.intake", places)
         [future] = self.admin.alter_consumer_group_offsets([group]).values()
         await asyncio.wrap_future(future)
 
     async def settled(self, within: float = WITHIN) -> None:
-        """Return when all that was sent and reported is folded, and everything that came of it is read."""
+        """Return when everything that was sent and reported is folded, and all events are read."""
 
         async def folded(group: str, *topics: str) -> bool:
             try:
@@ -239,7 +239,7 @@ class Topics:
         )
 
     def story(self, provider: str, account: str, provider_message_id: str) -> list[Record]:
-        """The events of one attempt, in order."""
+        """Return the events of one attempt, in order."""
         return self.checks.stories.get((provider, account, provider_message_id), [])
 
 
