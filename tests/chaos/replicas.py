@@ -151,7 +151,7 @@ class Replica:
     async def _fetch(self, path: str) -> tuple[int, str]:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
-                return await self.service.ask(path)
+                return await self.service.fetch(path)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0, ""
 

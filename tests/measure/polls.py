@@ -64,10 +64,10 @@ def settings(provider: str, api: str, url: str, rate: int, seconds: int) -> Mapp
 
 async def measured(service: Service, url: str, provider: str, rate: int, seconds: int) -> dict[str, object]:
     """Return the figures of the service and the simulator, from the first due poll to the last."""
-    before, began = await service.samples(), time.monotonic()
+    before, began = await service.read_samples(), time.monotonic()
     asked_before = await requests(url)
     await asyncio.sleep(seconds)
-    after, took = await service.samples(), time.monotonic() - began
+    after, took = await service.read_samples(), time.monotonic() - began
     requested = await requests(url) - asked_before
 
     def grown(name: str) -> float:
@@ -119,7 +119,7 @@ async def backlog(topics: Topics, url: str, count: int) -> dict[str, object]:
             for name, at in places
         ]
     )
-    await topics.until(lambda: sum(e.document["final"] for e in topics.events) >= count, "all end", 90)
+    await topics.wait_until(lambda: sum(e.document["final"] for e in topics.events) >= count, "all end", 90)
     requested = await requests(url) - asked_before
     return {
         "due": count,

@@ -36,7 +36,8 @@ class Spent(NamedTuple):
 async def spent(service: Service) -> Spent:
     """Return CPU seconds and resident bytes from the process's own metrics."""
     return Spent(
-        await service.sample("process_cpu_seconds_total"), await service.sample("process_resident_memory_bytes")
+        await service.read_sample("process_cpu_seconds_total"),
+        await service.read_sample("process_resident_memory_bytes"),
     )
 
 
@@ -86,7 +87,7 @@ async def _open(service: Service, count: int) -> None:
     """Return when this many messages are open."""
 
     async def is_so() -> bool:
-        return await service.sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
+        return await service.read_sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
 
     await wait_until(is_so, PATIENCE, lambda: f"there aren't {count} open messages")
 

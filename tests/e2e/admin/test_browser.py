@@ -91,8 +91,8 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 async def delivered(bridge: Bridge, one: Message | None = None) -> Message:
     """A delivered message."""
-    one = await bridge.followed(one)
-    await bridge.tell(one, "sent", "delivered")
+    one = await bridge.send_and_wait(one)
+    await bridge.report_all(one, "sent", "delivered")
     await bridge.events(one, 2)
     return one
 

@@ -41,7 +41,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 async def status(bridge: Bridge) -> dict[str, Any]:
     """Return `/api/status`."""
-    code, text = await bridge.service.ask("/api/status")
+    code, text = await bridge.service.fetch("/api/status")
     assert code == 200
     found: dict[str, Any] = json.loads(text)
     return found
@@ -112,8 +112,8 @@ async def test_page_is_read_only_and_restricted(bridge: Bridge) -> None:
 
 async def test_status_reports_each_part(seen: Bridge) -> None:
     """The status has the parts, the partitions, both providers and the open messages."""
-    one, other = await seen.followed(message("dexatel")), await seen.followed(message("speedocom"))
-    await seen.tell(one, "sent", "delivered")
+    one, other = await seen.send_and_wait(message("dexatel")), await seen.send_and_wait(message("speedocom"))
+    await seen.report_all(one, "sent", "delivered")
     await seen.events(one, 2)
 
     async def counted() -> bool:
@@ -142,14 +142,14 @@ async def test_status_reports_each_part(seen: Bridge) -> None:
 
     await wait_until(aged, 60, lambda: f"{other} isn't counted by its age")
     name = 'sms_bridge_attempts_pending{age="%s",provider="speedocom"}'
-    assert sum([await seen.service.sample(name % age) for age in ("<1m", "<10m")]) >= 1
+    assert sum([await seen.service.read_sample(name % age) for age in ("<1m", "<10m")]) >= 1
 
 
 @pytest.mark.parametrize("by", ["message", "provider", "account"])
 async def test_message_is_found_by_either_id(seen: Bridge, by: str) -> None:
     """The answer has the reports, their sources and the decisions."""
-    one = await seen.followed()
-    await seen.tell(one, "sent", "sent", "delivered")
+    one = await seen.send_and_wait()
+    await seen.report_all(one, "sent", "sent", "delivered")
     await seen.events(one, 2)
     name = {
         "message": one.message_id,
@@ -164,8 +164,8 @@ async def test_message_is_found_by_either_id(seen: Bridge, by: str) -> None:
 
 async def test_message_is_found_on_any_replica(seen: Bridge, fleet: Fleet) -> None:
     """A process that owns no partition also finds a message."""
-    one = await seen.followed()
-    await seen.tell(one, "delivered")
+    one = await seen.send_and_wait()
+    await seen.report_all(one, "delivered")
     await seen.events(one)
     settings = dict(seen.service.settings)
     del settings["HTTP__PORT"], settings["ADMIN__PORT"], settings["STATE__DIRECTORY"]
@@ -181,7 +181,7 @@ async def test_unknown_message_is_an_empty_answer(seen: Bridge) -> None:
     found = await story(seen, "nobody-knows-this-one")
     assert (found["attempts"], found["dead_letters"]) == ([], [])
     for query in ("", "?id=", f"?id={'x' * 301}"):
-        code, text = await seen.service.ask(f"/api/messages{query}")
+        code, text = await seen.service.fetch(f"/api/messages{query}")
         assert (code, "error" in json.loads(text)) == (400, True)
 
 
@@ -190,8 +190,8 @@ async def test_published_events_are_streamed(seen: Bridge) -> None:
     url = f"{seen.service.admin_url}/api/events"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.content_type == "text/event-stream"
-        one = await seen.followed()
-        await seen.tell(one, "sent", "delivered")
+        one = await seen.send_and_wait()
+        await seen.report_all(one, "sent", "delivered")
         told = []
         async with asyncio.timeout(60):
             async for event in events(response):

@@ -58,7 +58,7 @@ async def world(
         async with fleet.running(topics.settings | settings.settings) as service:
             bridge = Bridge(service, topics, client, SECRETS)
             for one, (recipient, words) in STORIES.items():
-                await bridge.followed(one, recipient=recipient)
+                await bridge.send_and_wait(one, recipient=recipient)
                 for word in words:
                     assert await report(bridge, one, word) == 200
                 await bridge.events(one, len(words))

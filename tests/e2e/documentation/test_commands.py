@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.documentation.blocks import Block, Command, blocks, commands, quoted
 from tests.support.documentation.installation import Newcomer, World, story
-from tests.support.documentation.shell import masked
+from tests.support.documentation.shell import mask_output
 from tests.support.helm.binaries import helm, kubectl
 from tests.support.helm.chart import Chart
 from tests.support.kafka.schema_registry import listening, registered
@@ -125,7 +125,7 @@ async def done(command: Command, world: World) -> None:
         said = await world.shell.type(command.text)
     assert said.code == 0, (command, said)
     if command.output:
-        assert masked(said.out) == masked(command.output), said.out
+        assert mask_output(said.out) == mask_output(command.output), said.out
     elif command.words[1] not in ENDLESS:
         assert re.search(_told(command), said.out), (command, said)
 
@@ -143,8 +143,8 @@ async def _alive(command: Command, world: World, process: Process) -> None:
     if name == "tail" and "--from" not in options:
         # It begins at the end: something has to happen once it looks.
         assert b"Ctrl-C" in await process.stderr.readline()
-        one = await world.bridge.followed(message("speedocom"))
-        await world.bridge.tell(one, "DeliveredToTerminal")
+        one = await world.bridge.send_and_wait(message("speedocom"))
+        await world.bridge.report_all(one, "DeliveredToTerminal")
     line = (await process.stdout.readline()).decode()
     if name == "simulate":
         assert line.startswith("http://127.0.0.1:")

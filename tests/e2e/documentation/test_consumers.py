@@ -17,7 +17,7 @@ import pytest_asyncio
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
-from tests.support.documentation.runtimes import compiled, node_modules
+from tests.support.documentation.runtimes import compile_java, node_modules
 from tests.support.paths import ROOT
 
 CONSUMERS = ROOT / "examples" / "consumers"
@@ -99,7 +99,7 @@ async def test_python_consumers(stream: Stream, file: str) -> None:
 
 async def test_java_consumer(stream: Stream, tmp_path: Path) -> None:
     """The Java example reads the events with Kafka's own client."""
-    command = await compiled(CONSUMERS / "LatestStatus.java", tmp_path)
+    command = await compile_java(CONSUMERS / "LatestStatus.java", tmp_path)
     assert await consumed(stream, command, tmp_path) == stream.expected
 
 

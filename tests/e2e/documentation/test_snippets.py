@@ -56,13 +56,13 @@ async def called(text: str, world: World, **_: Any) -> None:
     first, *headers = head.splitlines()
     method, path, _version = first.split()
     one = message("acme", provider_message_id="0042")
-    await world.bridge.followed(one)
+    await world.bridge.send_and_wait(one)
     secret = world.shell.settings["WEBHOOKS__ACME__CALLBACK_SECRETS"]
     url = world.bridge.service.url + path.replace("…", secret)
     fields = dict(line.split(": ") for line in headers)
     answer = await world.bridge.client.request(method, url, headers=fields, content=body)
     assert answer.status_code == 200
-    event = await world.bridge.final(one)
+    event = await world.bridge.wait_for_final(one)
     assert (event["status"], event["provider_status"], event["provider_code"]) == ("delivered", "DELIVRD", "000")
     forged = await world.bridge.client.request(method, url, headers=fields, content=body + " ")
     assert forged.status_code == 401

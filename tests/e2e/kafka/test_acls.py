@@ -13,7 +13,7 @@ from tests.support.kafka.secured import PASSWORD, Guarded, Right, documented, gu
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import refused
+from tests.support.service.process import run_refused
 from tests.support.service.topics import Topics
 from tests.support.waiting import wait_until
 
@@ -59,12 +59,12 @@ async def test_documented_acls_are_sufficient(
         bridge = Bridge(service, topics, client, SECRETS)
         for _ in range(2):
             async with service:
-                one = await bridge.followed()
-                await bridge.tell(one, "sent", "delivered")
+                one = await bridge.send_and_wait()
+                await bridge.report_all(one, "sent", "delivered")
                 assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
                 await topics.publish(b"{")
-                await topics.settled()
-        assert len(topics.letters) == 2
+                await topics.wait_until_folded()
+        assert len(topics.dead_letters) == 2
         assert "uthorization" not in service.log
 
 
@@ -84,12 +84,12 @@ async def test_each_documented_acl_is_needed(
             return not service.running or any(word in service.log for word in COMPLAINTS)
 
         async def works_or_complains() -> bool:
-            if complains() or not await service.ready():
+            if complains() or not await service.is_ready():
                 return complains()
             await topics.publish(b"{")
             assert await bridge.report(await bridge.send(), "sent") in {200, 503}
             await topics.read()
-            return bool(topics.letters and topics.events)
+            return bool(topics.dead_letters and topics.events)
 
         # The second time without its disk, which takes rights of its own.
         for _ in range(2):
@@ -113,17 +113,17 @@ async def test_acl_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, cli
         settings = kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")
         async with fleet.service({**topics.settings, **ONLY_CALLBACKS, **settings}) as service:
             bridge = Bridge(service, topics, client, SECRETS)
-            one = await bridge.followed()
+            one = await bridge.send_and_wait()
             lost = [right for right in rights if right.resource == "Group" and right.operation == "Read"]
             await asyncio.to_thread(kafka_with_users.forbid, lost)
 
             async def outside() -> bool:
-                return "rejoining the tracker's group" in service.log and not await service.ready()
+                return "rejoining the tracker's group" in service.log and not await service.is_ready()
 
             await wait_until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
             await asyncio.to_thread(kafka_with_users.allow, lost)
-            await wait_until(service.ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
-            await bridge.tell(one, "sent", "delivered")
+            await wait_until(service.is_ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
+            await bridge.report_all(one, "sent", "delivered")
             assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
@@ -131,10 +131,10 @@ async def test_missing_rights_are_one_line(fleet: Fleet, kafka_with_users: Guard
     """A wrong password or a user without ACLs is reported in one line without the password."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
-        code, lines = await refused(settings, tmp_path / "no-rights")
+        code, lines = await run_refused(settings, tmp_path / "no-rights")
         assert code == 1
         assert len(lines) == 1, lines
-        code, lines = await refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
+        code, lines = await run_refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
         assert code == 1
         assert PASSWORD not in str(lines)
         assert len(lines) == 1, lines

@@ -72,27 +72,27 @@ async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> floa
 
 async def test_start_on_a_new_kafka(apart: Apart) -> None:
     """The bridge starts on a cluster that has never had a consumer group."""
-    assert await apart.bridge.service.ready()
+    assert await apart.bridge.service.is_ready()
 
 
 async def test_network_outage_loses_nothing(apart: Apart) -> None:
     """Callbacks get 503 in time; accepted ones are published, and repeated ones are one event."""
     bridge = apart.bridge
-    messages = [await bridge.followed() for _ in range(5)]
+    messages = [await bridge.send_and_wait() for _ in range(5)]
     for one in messages:
-        await bridge.tell(one, "sent")
+        await bridge.report_all(one, "sent")
     apart.proxy.cut()
     for one in messages[:2]:
         assert await refused_with_patience(bridge, one, "delivered") < 3
-    assert (await bridge.service.ask("/livez"))[0] == 200
+    assert (await bridge.service.fetch("/livez"))[0] == 200
     apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
-        await bridge.tell(one, "delivered")
-    later = await bridge.followed()
-    await bridge.tell(later, "delivered")
+        await bridge.report_all(one, "delivered")
+    later = await bridge.send_and_wait()
+    await bridge.report_all(later, "delivered")
     await bridge.events(later)
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
 
@@ -100,17 +100,17 @@ async def test_network_outage_loses_nothing(apart: Apart) -> None:
 async def test_waiting_callbacks_are_limited(apart: Apart) -> None:
     """While Kafka doesn't respond, only a limited number of callbacks wait; the others are refused at once."""
     bridge = apart.bridge
-    messages = [await bridge.followed() for _ in range(MAX_WAITING + 10)]
-    before = await bridge.service.sample(UNAVAILABLE)
+    messages = [await bridge.send_and_wait() for _ in range(MAX_WAITING + 10)]
+    before = await bridge.service.read_sample(UNAVAILABLE)
     apart.proxy.freeze()
     waited = await asyncio.gather(*(refused_with_patience(bridge, one, "delivered") for one in messages))
     assert sum(seconds >= 0.9 for seconds in waited) == MAX_WAITING
     assert await refused_with_patience(bridge, messages[0], "delivered") < 0.5
-    assert await bridge.service.sample(UNAVAILABLE) == before + len(messages) + 1
+    assert await bridge.service.read_sample(UNAVAILABLE) == before + len(messages) + 1
     apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         await bridge.events(one)
 
@@ -126,17 +126,17 @@ async def test_bridge_survives_a_broker_crash(apart: Apart) -> None:
             await told_until_accepted(bridge, one, "sent")
             await told_until_accepted(bridge, one, "delivered")
 
-    before = await bridge.service.sample(JOURNALED)
+    before = await bridge.service.read_sample(JOURNALED)
     told = asyncio.gather(*(tell(messages[start::10]) for start in range(10)))
 
     async def some() -> bool:
-        return await bridge.service.sample(JOURNALED) >= before + 100
+        return await bridge.service.read_sample(JOURNALED) >= before + 100
 
     await wait_until(some, 60, lambda: "no callback is taken")
     await broker.kill()
     await refused_with_patience(bridge, messages[0], "pending")
     await broker.start()
     await told
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]

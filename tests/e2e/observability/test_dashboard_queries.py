@@ -86,14 +86,14 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
         says = dexatel_says("delivered") if provider == "dexatel" else speedocom_says("DeliveredToTerminal")
         providers.script(corrected.provider_message_id, [NOT_FOUND])
         providers.script(polled.provider_message_id, [Reply(b"", 500), Reply(b"", 429, {"Retry-After": "0"}), says])
-        await bridge.followed(corrected)
-        await bridge.tell(corrected, *words)
-        await bridge.tell(corrected, "nobody-mapped-this")
+        await bridge.send_and_wait(corrected)
+        await bridge.report_all(corrected, *words)
+        await bridge.report_all(corrected, "nobody-mapped-this")
         await bridge.send(polled)
         await bridge.send(silent, give_up_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
         await bridge.send(message(provider))
-        assert (await bridge.final(silent, LONG))["status"] == "unknown"
-        assert (await bridge.final(polled, LONG))["source"] == "poll"
+        assert (await bridge.wait_for_final(silent, LONG))["status"] == "unknown"
+        assert (await bridge.wait_for_final(polled, LONG))["source"] == "poll"
         assert await bridge.report(message(provider), "delivered", timestamp="2026-01-31 12:00:00") == 200  # parked
     await topics.publish(b"{")
     await topics.publish(None)
@@ -102,7 +102,7 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
     busy = message()
     answers = await asyncio.gather(*(bridge.report(busy, "delivered") for _ in range(30)))
     assert 503 in answers
-    await topics.settled(LONG)
+    await topics.wait_until_folded(LONG)
 
 
 async def fence(bridge: Bridge) -> None:
@@ -136,10 +136,10 @@ async def seen(
                 # Counters are seen before and after they move.
                 for _ in range(2):
                     await happen(bridge, providers)
-                    await prometheus.scraped()
+                    await prometheus.wait_until_scraped()
                 await fence(bridge)
                 await happen(bridge, providers)
-                await prometheus.scraped()
+                await prometheus.wait_until_scraped()
                 yield Seen(prometheus, await prometheus.rules())
 
 

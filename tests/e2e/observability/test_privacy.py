@@ -75,7 +75,9 @@ async def test_recipient_is_never_stored(
             bridge = Bridge(service, topics, client, SECRETS)
             reasons = await _bad_sent_events(bridge) | await _bad_callbacks(bridge)
             event = await _good_ones(bridge, providers)
-            await topics.until(lambda: {x.headers["reason"] for x in topics.letters} >= reasons, f"letters: {reasons}")
+            await topics.wait_until(
+                lambda: {x.headers["reason"] for x in topics.dead_letters} >= reasons, f"letters: {reasons}"
+            )
             records = await asyncio.to_thread(lambda: list(everything(topics)))
             log = service.log.encode()
     assert {topic for topic, _ in records} == {topics.journal, topics.state, topics.delivery, topics.dead_letter}
@@ -96,7 +98,7 @@ async def _bad_sent_events(bridge: Bridge) -> set[str]:
     await topics.publish(message().sent(recipient=int(DIGITS)))
     await topics.publish(message().sent(metadata={"phone": int(DIGITS)}, recipient=DIGITS))
     await topics.publish(message().sent(sent_at="2020-01-01T00:00:00Z", recipient=DIGITS), key=DIGITS)
-    await bridge.followed(one, recipient=DIGITS)
+    await bridge.send_and_wait(one, recipient=DIGITS)
     await topics.publish(one.sent(message_id="m-thief", recipient=DIGITS), key=DIGITS)
     return {"invalid", "unknown_provider", "malformed", "too_old", "conflict"}
 
@@ -123,13 +125,13 @@ async def _good_ones(bridge: Bridge, providers: Providers) -> Any:
     one, signed, polled = message(), message("dexatel", "signed"), message()
     providers.script(polled.provider_message_id, [dexatel_says("delivered", to=DIGITS, number=f"+{DIGITS}")])
     for each, spelling in zip((one, signed, polled), SPELLINGS, strict=False):
-        await bridge.followed(each, recipient=spelling)
+        await bridge.send_and_wait(each, recipient=spelling)
     await bridge.report(one, "levitating", to=SPELLINGS[0])
     await bridge.report(one, "delivered", to=SPELLINGS[1])
     await _webhook(bridge, signed)
     for each in (signed, polled):
-        await bridge.final(each)
-    return await bridge.final(one)
+        await bridge.wait_for_final(each)
+    return await bridge.wait_for_final(one)
 
 
 async def _webhook(bridge: Bridge, one: Message) -> None:

@@ -57,8 +57,8 @@ async def test_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, col
         async with fleet.running(settings) as service:
             bridge, one = Bridge(service, topics, client, SECRETS), message()
             await topics.publish(one.sent(recipient=NUMBER), headers={"traceparent": TRACEPARENT})
-            await topics.until(lambda: bool(topics.entries), "the journal has it")
-            await bridge.tell(one, "delivered")
+            await topics.wait_until(lambda: bool(topics.entries), "the journal has it")
+            await bridge.report_all(one, "delivered")
             [event] = await bridge.events(one)
             assert event.headers["traceparent"] == TRACEPARENT
     assert collector.services == {"sms-bridge"}
@@ -74,12 +74,12 @@ async def test_log_lines_have_ids_but_no_phone_number(bridge: Bridge) -> None:
     """Log lines have the message id and the trace id; quoted input has no complete phone number."""
     one = message()
     await bridge.topics.publish(one.sent(recipient=int(NUMBER)), headers={"traceparent": TRACEPARENT})
-    await bridge.letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
+    await bridge.wait_for_dead_letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
     lines = [json.loads(line) for line in bridge.service.log.splitlines() if one.message_id in line]
     assert [(line["message_id"], line["trace_id"]) for line in lines] == [(one.message_id, TRACE)]
-    other = await bridge.followed()
+    other = await bridge.send_and_wait()
     assert await bridge.report(other, "a-word-nobody-mapped", to=f"+{NUMBER}") == 200
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     [unmapped] = [line for line in bridge.service.log.splitlines() if "a-word-nobody-mapped" in line]
     assert other.provider_message_id in unmapped
     assert json.loads(unmapped)["message_id"] == other.message_id

@@ -31,12 +31,14 @@ async def test_backlog_is_read_from_the_list(fleet: Fleet) -> None:
         async with fleet.running(settings, "intake,track") as quiet:
 
             async def followed() -> bool:
-                return await quiet.sample('sms_bridge_attempts_followed{provider="dexatel"}') == COUNT + 1
+                return await quiet.read_sample('sms_bridge_attempts_followed{provider="dexatel"}') == COUNT + 1
 
-            await topics.until_async(followed, "all are followed", 60)
+            await topics.wait_until_async(followed, "all are followed", 60)
         async with fleet.running(settings) as service:
-            await topics.until(lambda: sum(event.document["final"] for event in topics.events) >= COUNT, "all end", 60)
-            await topics.until(lambda: provider.counters["poll_no_report"] > 0, "the other is asked about")
+            await topics.wait_until(
+                lambda: sum(event.document["final"] for event in topics.events) >= COUNT, "all end", 60
+            )
+            await topics.wait_until(lambda: provider.counters["poll_no_report"] > 0, "the other is asked about")
             found = {event.document["provider_message_id"]: event for event in topics.events}
             assert set(found) == {one.provider_message_id for one in ids}
             for name, event in found.items():
@@ -46,7 +48,7 @@ async def test_backlog_is_read_from_the_list(fleet: Fleet) -> None:
             assert provider.counters["page_report"] >= 1
             asked = provider.counters["poll_report"]
             assert asked < COUNT, provider.counters
-            assert await service.sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 0
+            assert await service.read_sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 0
 
 
 async def test_fallback_to_single_polls(fleet: Fleet) -> None:
@@ -62,5 +64,7 @@ async def test_fallback_to_single_polls(fleet: Fleet) -> None:
         provider.submit("taken", time.time())
         await topics.publish_all([one.sent() for one in ids])
         async with fleet.running(settings):
-            await topics.until(lambda: sum(event.document["final"] for event in topics.events) >= 60, "all end", 60)
+            await topics.wait_until(
+                lambda: sum(event.document["final"] for event in topics.events) >= 60, "all end", 60
+            )
         assert {event["source"] for event in topics.events} == {"poll"}

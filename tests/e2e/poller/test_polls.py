@@ -46,7 +46,9 @@ def entries_of(bridge: Bridge, one: Message) -> int:
 
 async def polled(bridge: Bridge, providers: Providers, one: Message, times: int, within: float = 60) -> None:
     """Return when a message was polled this many times."""
-    await bridge.topics.until(lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within)
+    await bridge.topics.wait_until(
+        lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within
+    )
 
 
 class Slow(NamedTuple):
@@ -67,8 +69,8 @@ class Slow(NamedTuple):
 @pytest_asyncio.fixture(scope="module", autouse=True)
 async def slow(bridge: Bridge, providers: Providers) -> Slow:
     """One message for each kind of schedule."""
-    repeated = await bridge.followed(message(account="polled"))
-    await bridge.tell(repeated, "sent")
+    repeated = await bridge.send_and_wait(message(account="polled"))
+    await bridge.report_all(repeated, "sent")
     await bridge.events(repeated)
     begun = Slow(
         start=asyncio.get_running_loop().time(),
@@ -91,7 +93,7 @@ async def slow(bridge: Bridge, providers: Providers) -> Slow:
 async def test_no_report_yet_changes_nothing(bridge: Bridge, providers: Providers) -> None:
     """In each form of the answer: nothing is written or published, and the message is polled again."""
     failed = [f'sms_bridge_polls_completed_total{{outcome="failed",provider="{provider}"}}' for provider in CASES]
-    before = [await bridge.service.sample(name) for name in failed]
+    before = [await bridge.service.read_sample(name) for name in failed]
     messages = {what: message(provider, "polled") for what, (provider, _) in NO_REPORT.items()}
     for what, one in messages.items():
         nothing = NO_REPORT[what][1]
@@ -102,7 +104,7 @@ async def test_no_report_yet_changes_nothing(bridge: Bridge, providers: Provider
         assert (event["status"], event["previous_status"], event["source"]) == ("delivered", None, "poll"), what
         assert len(providers.polls(one.provider_message_id)) == 3, what
         assert entries_of(bridge, one) == 2, what
-    assert before == [await bridge.service.sample(name) for name in failed]
+    assert before == [await bridge.service.read_sample(name) for name in failed]
 
 
 async def test_poll_credentials_are_not_in_urls(bridge: Bridge, providers: Providers) -> None:
@@ -112,7 +114,7 @@ async def test_poll_credentials_are_not_in_urls(bridge: Bridge, providers: Provi
         providers.script(one.provider_message_id, [ENDS[one.provider]])
         await bridge.send(one)
     for one in messages:
-        assert (await bridge.final(one))["status"] == "delivered"
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
     legacy, v1, speedocom = (providers.polls(one.provider_message_id)[0] for one in messages)
     assert (legacy.method, legacy.headers["token"]) == ("GET", TOKEN)
     assert legacy.target == f"/dexatel-polled/dlr/{messages[0].provider_message_id}"
@@ -132,8 +134,8 @@ async def test_id_is_escaped_in_the_url(bridge: Bridge, providers: Providers) ->
         segments = (poll.target.removeprefix("/dexatel-polled/dlr/") for poll in providers.asked)
         return any("/" not in segment and unquote(segment) == one.provider_message_id for segment in segments)
 
-    await bridge.topics.until(asked, "a poll of the whole id, in one segment of the path")
-    await bridge.tell(one, "delivered")
+    await bridge.topics.wait_until(asked, "a poll of the whole id, in one segment of the path")
+    await bridge.report_all(one, "delivered")
     await bridge.events(one)
 
 
@@ -150,22 +152,25 @@ async def test_refused_credentials_pause_polling(
     """A gauge names the account, polling pauses, and messages stay open; callbacks still work."""
     providers.gate(f"{provider}-refused", refusal)
     labels = f'{{account="refused",provider="{provider}"}}'
-    assert await bridge.service.sample(f"sms_bridge_credentials_refused{labels}") == 0
+    assert await bridge.service.read_sample(f"sms_bridge_credentials_refused{labels}") == 0
     messages = [await bridge.send(message(provider, "refused")) for _ in range(3)]
 
     async def alarmed() -> bool:
-        samples = await bridge.service.samples()
+        samples = await bridge.service.read_samples()
         return samples[f"sms_bridge_credentials_refused{labels}"] == samples[f"sms_bridge_circuit_open{labels}"] == 1
 
-    await bridge.topics.until_async(alarmed, "the alarm")
-    assert await bridge.service.sample(f'sms_bridge_credentials_refused{{account="polled",provider="{provider}"}}') == 0
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_async(alarmed, "the alarm")
+    assert (
+        await bridge.service.read_sample(f'sms_bridge_credentials_refused{{account="polled",provider="{provider}"}}')
+        == 0
+    )
+    await bridge.topics.wait_until_folded()
     assert not [event for one in messages for event in bridge.story(one)]
     # Another account of the provider is asked as before; meanwhile the refused one isn't asked any more.
     other = message(provider, "polled")
     providers.script(other.provider_message_id, [ENDS[provider]])
     await bridge.send(other)
-    await bridge.final(other)
+    await bridge.wait_for_final(other)
     assert sum(asked.account == f"{provider}-refused" for asked in providers.asked) <= 3
 
 
@@ -179,7 +184,7 @@ async def test_rate_limit_is_honoured(bridge: Bridge, providers: Providers) -> N
     first = providers.polls(one.provider_message_id)[0].at
     await bridge.send(other)
     for waiting in (one, other):
-        assert (await bridge.final(waiting))["status"] == "delivered"
+        assert (await bridge.wait_for_final(waiting))["status"] == "delivered"
     asked = [poll.at for poll in providers.asked if poll.account == "dexatel-limited" and poll.at > first]
     assert min(asked) - first >= 3.0
     assert max(asked) - first < 8.0
@@ -196,7 +201,7 @@ TROUBLES: dict[str, Reply | Hang] = {
 async def test_provider_errors_are_retried(bridge: Bridge, providers: Providers) -> None:
     """A provider's error is counted and retried, and is no status of a message."""
     name = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
-    before = await bridge.service.sample(name)
+    before = await bridge.service.read_sample(name)
     messages = {what: message(account="flaky") for what in TROUBLES}
     for what, one in messages.items():
         providers.script(one.provider_message_id, [TROUBLES[what], ENDS["dexatel"]])
@@ -205,7 +210,7 @@ async def test_provider_errors_are_retried(bridge: Bridge, providers: Providers)
         [event] = await bridge.events(one)
         assert (event["status"], event["source"]) == ("delivered", "poll"), what
         assert len(providers.polls(one.provider_message_id)) == 2, what
-    assert await bridge.service.sample(name) == before + len(TROUBLES)
+    assert await bridge.service.read_sample(name) == before + len(TROUBLES)
 
 
 async def test_outage_opens_the_circuit(bridge: Bridge, providers: Providers) -> None:
@@ -217,13 +222,13 @@ async def test_outage_opens_the_circuit(bridge: Bridge, providers: Providers) ->
     await bridge.topics.publish_all([one.sent() for one in messages])
 
     async def is_open() -> bool:
-        return await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 1
+        return await bridge.service.read_sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 1
 
-    await bridge.topics.until_async(is_open, "the circuit opens")
+    await bridge.topics.wait_until_async(is_open, "the circuit opens")
     providers.gate("dexatel-flaky", None)
     for one in messages:
-        assert (await bridge.final(one))["status"] == "delivered"
-    assert await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 0
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
+    assert await bridge.service.read_sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 0
 
 
 @pytest.mark.parametrize("provider", list(CASES))
@@ -244,7 +249,7 @@ async def test_final_status_ends_polling(bridge: Bridge, providers: Providers, s
 async def test_unchanged_poll_writes_nothing(bridge: Bridge, providers: Providers, slow: Slow) -> None:
     """Polls that repeat a known status write no journal entry."""
     await polled(bridge, providers, slow.repeated, 6)
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     assert entries_of(bridge, slow.repeated) == 2
     await bridge.events(slow.repeated)
 

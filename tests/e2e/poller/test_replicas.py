@@ -32,16 +32,16 @@ async def shared(topics: Topics, *services: Service) -> None:
     """Return when these replicas own all partitions, and each owns some."""
 
     async def are() -> bool:
-        owned = [await service.sample("sms_bridge_partitions_assigned") for service in services]
+        owned = [await service.read_sample("sms_bridge_partitions_assigned") for service in services]
         return sum(owned) == 4 and all(owned)
 
-    await topics.until_async(are, "every replica has its partitions", 60)
+    await topics.wait_until_async(are, "every replica has its partitions", 60)
 
 
 async def passed(topics: Topics, moment: float) -> None:
     """Return at this time of the event loop."""
     now: Callable[[], float] = asyncio.get_running_loop().time
-    await topics.until(lambda: now() >= moment, "time goes by", moment - now() + 60)
+    await topics.wait_until(lambda: now() >= moment, "time goes by", moment - now() + 60)
 
 
 async def test_rate_limit_holds_across_replicas(fleet: Fleet, providers: Providers) -> None:
@@ -67,7 +67,7 @@ async def test_rate_limit_holds_across_replicas(fleet: Fleet, providers: Provide
 
         async with fleet.running(given) as first:
             await topics.publish_all([message().sent() for _ in range(10 * RATE)])
-            await topics.until(lambda: bool(asked(providers)), "it asks")
+            await topics.wait_until(lambda: bool(asked(providers)), "it asks")
             started = now() + 1
             await for_a_window(first)
             async with fleet.running(given) as second:
@@ -101,12 +101,14 @@ async def test_outage_longer_than_the_schedule(fleet: Fleet, providers: Provider
             providers.script(one.provider_message_id, [dexatel_says("delivered")])
         sent = time.monotonic()
         await topics.publish_all([one.sent() for one in messages])
-        await topics.until(lambda: time.monotonic() > sent + 10, "every end passes")
+        await topics.wait_until(lambda: time.monotonic() > sent + 10, "every end passes")
         assert not topics.events
         failed = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
-        assert 5 <= await service.sample(failed) < 40  # the circuit opened: not each of them was tried again and again
+        assert (
+            5 <= await service.read_sample(failed) < 40
+        )  # the circuit opened: not each of them was tried again and again
         providers.gate("dexatel-away", None)
-        await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
+        await topics.wait_until(lambda: len(topics.events) >= len(messages), "all are found", 60)
         assert {event["status"] for event in topics.events} == {"delivered"}
         assert {event["provider_message_id"] for event in topics.events} == {m.provider_message_id for m in messages}
 
@@ -128,12 +130,12 @@ async def test_hanging_provider_gets_one_probe(fleet: Fleet, providers: Provider
         await topics.publish_all([one.sent() for one in messages])
 
         async def is_open() -> bool:
-            return await service.sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 1
+            return await service.read_sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 1
 
-        await topics.until_async(is_open, "the circuit opens")
+        await topics.wait_until_async(is_open, "the circuit opens")
         before = len(asked_at())
-        await topics.until(lambda: len(asked_at()) >= before + 3, "it is probed", 60)
+        await topics.wait_until(lambda: len(asked_at()) >= before + 3, "it is probed", 60)
         probes = asked_at()[before:]
         assert all(later - earlier >= 0.45 for earlier, later in pairwise(probes))
         providers.gate("dexatel-hung", None)
-        await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
+        await topics.wait_until(lambda: len(topics.events) >= len(messages), "all are found", 60)

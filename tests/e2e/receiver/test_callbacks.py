@@ -19,7 +19,7 @@ async def test_dexatel_get_becomes_an_event(bridge: Bridge) -> None:
     """Every member of the event has the value from the sender or the provider."""
     written, expected = provider_clock()
     one = message(age=timedelta(seconds=90))
-    await bridge.followed(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
+    await bridge.send_and_wait(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
     assert await bridge.report(one, "delivered", err="000", timestamp=written) == 200
     [event] = await bridge.events(one)
     found = event.document
@@ -52,7 +52,7 @@ async def test_dexatel_get_becomes_an_event(bridge: Bridge) -> None:
 
 async def test_dexatel_form_equals_get(bridge: Bridge) -> None:
     """A legacy callback may also be a form."""
-    one = await bridge.followed()
+    one = await bridge.send_and_wait()
     form = {"uuid": one.provider_message_id, "stat": "Failed", "error_code": "011"}
     response = await bridge.client.post(bridge.url("dexatel"), data=form)
     assert response.status_code == 200
@@ -65,7 +65,7 @@ async def test_dexatel_form_equals_get(bridge: Bridge) -> None:
 @pytest.mark.parametrize("form", ["hex", "base64"])
 async def test_signed_webhook_is_accepted(bridge: Bridge, form: str) -> None:
     """The signature over the raw body may be hex or Base64; extra members are kept unchanged."""
-    one = await bridge.followed(message(account="signed"))
+    one = await bridge.send_and_wait(message(account="signed"))
     body = webhook(one, "EXPIRED", mccmnc="28301", price=0.0125, segments=2)
     digest = signature(WEBHOOK_SECRET, body)
     headers = {
@@ -81,13 +81,13 @@ async def test_signed_webhook_is_accepted(bridge: Bridge, form: str) -> None:
 
 async def test_wrong_signature_is_refused(bridge: Bridge) -> None:
     """A webhook with a wrong signature gets a 401 and nothing is stored."""
-    one = await bridge.followed(message(account="signed"))
+    one = await bridge.send_and_wait(message(account="signed"))
     body = webhook(one)
     for wrong in ("", "0" * 64, signature("another secret", body).hex(), signature(WEBHOOK_SECRET, body + b" ").hex()):
         headers = {"content-type": "application/json", "x-dexatel-signature": wrong}
         response = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
         assert response.status_code == 401
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     assert not bridge.story(one)
     assert sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries) == 1
 
@@ -96,7 +96,7 @@ async def test_wrong_signature_is_refused(bridge: Bridge) -> None:
 async def test_speedocom_callback_becomes_an_event(bridge: Bridge, shape: str) -> None:
     """JSON and form have the same result, including the delivery time."""
     written, expected = provider_clock()
-    one = await bridge.followed(message("speedocom"))
+    one = await bridge.send_and_wait(message("speedocom"))
     members = {
         "description": "DeliveredToTerminal",
         "messageid": one.provider_message_id,
@@ -153,7 +153,7 @@ async def test_provider_statuses_are_mapped(bridge: Bridge) -> None:
     messages = [message(provider) for provider, *_ in MAPPING]
     await bridge.topics.publish_all([one.sent() for one in messages])
     for one, (_, word, *_) in zip(messages, MAPPING, strict=True):
-        await bridge.tell(one, word)
+        await bridge.report_all(one, word)
     for one, (provider, word, status, permanent, reason) in zip(messages, MAPPING, strict=True):
         [event] = await bridge.events(one)
         found = (provider, event["provider_status"], event["status"], event["permanent"], event["reason"])
@@ -163,9 +163,9 @@ async def test_provider_statuses_are_mapped(bridge: Bridge) -> None:
 @pytest.mark.parametrize(("provider", "word"), [("dexatel", "received"), ("speedocom", "Teleported")])
 async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, word: str) -> None:
     """An unmapped status is logged and journaled, and publishes no event."""
-    one = await bridge.followed(message(provider))
-    await bridge.tell(one, word)
-    await bridge.tell(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
+    one = await bridge.send_and_wait(message(provider))
+    await bridge.report_all(one, word)
+    await bridge.report_all(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
     [event] = await bridge.events(one)
     assert event["status"] == "delivered"
     said = [e for e in bridge.topics.entries if e["type"] == "report" and e["provider_status"] == word]
@@ -175,9 +175,9 @@ async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, 
 
 async def test_identical_callbacks_are_one_event(bridge: Bridge) -> None:
     """Five identical callbacks publish one event."""
-    one = await bridge.followed()
-    await bridge.tell(one, *["delivered"] * 5)
-    await bridge.topics.settled()
+    one = await bridge.send_and_wait()
+    await bridge.report_all(one, *["delivered"] * 5)
+    await bridge.topics.wait_until_folded()
     [event] = await bridge.events(one)
     assert event["status"] == "delivered"
     reports = [e for e in bridge.topics.entries if e["provider_message_id"] == one.provider_message_id]
@@ -186,9 +186,9 @@ async def test_identical_callbacks_are_one_event(bridge: Bridge) -> None:
 
 async def test_reordered_reports_are_published_in_order(bridge: Bridge) -> None:
     """No status moves back; only a delivery overrules a final status, as a linked correction."""
-    one = await bridge.followed()
-    await bridge.tell(one, "pending", "sent", "pending", "failed", "sent", "delivered")
-    await bridge.topics.settled()
+    one = await bridge.send_and_wait()
+    await bridge.report_all(one, "pending", "sent", "pending", "failed", "sent", "delivered")
+    await bridge.topics.wait_until_folded()
     events = await bridge.events(one, 4)
     assert [event["status"] for event in events] == ["pending", "sent", "failed", "delivered"]
     assert [event["sequence"] for event in events] == [1, 2, 3, 4]

@@ -55,8 +55,8 @@ async def test_listener_matches_openapi(fleet: Fleet, tmp_path: Path) -> None:
             if process.returncode is None:
                 process.kill()
         assert process.returncode == 0, said.decode()[-5000:]
-        samples = await service.samples()
+        samples = await service.read_samples()
         taken = sum(count for name, count in samples.items() if "callbacks_received_total" in name)
         assert taken > 50
-        assert await service.ready()
+        assert await service.is_ready()
         assert "a request failed" not in service.log

@@ -80,16 +80,16 @@ async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClie
         service = fleet.service({**topics.settings, **SETTINGS})
         bridge = Bridge(service, topics, client, SECRETS)
         async with service:
-            one = await bridge.followed()
-            await bridge.tell(one, "sent")
+            one = await bridge.send_and_wait()
+            await bridge.report_all(one, "sent")
             await bridge.events(one)
-            await topics.settled()
+            await topics.wait_until_folded()
         await delete(topics, topics.state)
         await forget(topics, "tracker")
         await command(service, "--apply")
         assert "adopted at the start" in await command(service, "--adopt", "start")
         async with service:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             events = await published(topics, lambda found: len(found) >= 3)
         first, again, last = sorted((event_of(event) for event in events), key=lambda event: event["sequence"])
         assert first == again
@@ -102,16 +102,16 @@ async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
         service = fleet.service({**topics.settings, **SETTINGS})
         bridge = Bridge(service, topics, client, SECRETS)
         async with service:
-            one = await bridge.followed()
-            await bridge.tell(one, "sent")
+            one = await bridge.send_and_wait()
+            await bridge.report_all(one, "sent")
             await bridge.events(one)
-            await topics.settled()
+            await topics.wait_until_folded()
         await delete(topics, topics.journal)
         await command(service, "--apply")
         await command(service, "--adopt", "start")
         await topics.rewind()
         async with service:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             events = await published(topics, lambda found: len(found) >= 2)
         told = [event_of(event)["status"] for event in events]
         assert told == ["sent", "delivered"]

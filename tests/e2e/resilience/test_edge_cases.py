@@ -36,19 +36,19 @@ async def test_suspended_process_reads_before_timers(fleet: Fleet, client: httpx
         messages = [await bridge.send(message()) for _ in range(20)]
 
         async def followed() -> bool:
-            samples = await tracker.samples()
+            samples = await tracker.read_samples()
             names = (name for name in samples if name.startswith("sms_bridge_attempts_followed"))
             return sum(samples[name] for name in names) == len(messages)
 
         await wait_until(followed, 10, tracker.tail)
         tracker.signal(signal.SIGSTOP)
         for one in messages:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
         await asyncio.sleep(5)  # longer than the attempts' end, shorter than the group's patience
         tracker.signal(signal.SIGCONT)
         for one in messages:
             assert [event["status"] for event in await bridge.events(one)] == ["delivered"]
-        await topics.settled()
+        await topics.wait_until_folded()
         assert len(topics.events) == len(messages)
 
 
@@ -59,10 +59,10 @@ async def test_spare_replica_takes_over(fleet: Fleet, client: httpx.AsyncClient)
         async with fleet.running(settings, "track") as first, fleet.running(settings) as second:
             bridge = Bridge(second, topics, client, SECRETS)
             one = await bridge.send()
-            await bridge.tell(one, "pending")
+            await bridge.report_all(one, "pending")
             await bridge.events(one)
             await first.kill()
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             events = await bridge.events(one, 2)
             assert [event["status"] for event in events] == ["pending", "delivered"]
             await first.start()
@@ -76,10 +76,10 @@ async def test_missing_original_stops_nothing(fleet: Fleet, client: httpx.AsyncC
             bridge = Bridge(service, topics, client, SECRETS)
             gone = Sent("m-gone", "dexatel", "default", "p-gone", 1_000, 1_000, 2_000, origin=("gone.topic", 0, 5))
             await topics.publish(encode_entry(gone), key="dexatel:default:p-gone", topic=settings["TOPICS__JOURNAL"])
-            letter = await bridge.letter(reason="too_old", source_topic="gone.topic")
+            letter = await bridge.wait_for_dead_letter(reason="too_old", source_topic="gone.topic")
             assert letter.value == b""
             one = await bridge.send()
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             await bridge.events(one)
 
 

@@ -76,7 +76,7 @@ async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, tota
     """
     for number in range(1, kills + 1):
         goal, published = total * number // (kills + 1), len(topics.events) + 100
-        await topics.until(
+        await topics.wait_until(
             lambda goal=goal, published=published: caller.told >= goal and len(topics.events) >= published,  # type: ignore[misc]
             f"callbacks are taken and events published before kill {number}",
         )
@@ -105,20 +105,20 @@ async def test_replicas_killed_repeatedly(fleet: Fleet, count: int, kills: int) 
                 send(topics, messages), caller.tell(messages), kill(replicas, caller, topics, total, kills)
             )
             taken = time.monotonic() - started
-            await topics.settled()
+            await topics.wait_until_folded()
             took = time.monotonic() - started
             stories = [[event["status"] for event in topics.story(*one.attempt)] for one in messages]
             odd = [story for story in stories if story != ["pending", "sent", "delivered"]]
             assert not odd, f"{len(odd)} of {count}, such as {odd[:5]}"
             assert len(topics.events) == 3 * count
-            assert not topics.letters
+            assert not topics.dead_letters
             assert caller.retried, "no kill was noticed: the test tests nothing"
             sys.stdout.write(
                 f"{count} messages, {total} callbacks, {kills} kills: taken in {taken:.1f} s, all published after"
                 f" {took:.1f} s; {caller.retried} calls repeated, {len(topics.entries)} journal entries\n"
             )
             # One that was killed last may still be starting: told to end by then, it would die of the signal.
-            await asyncio.gather(*(replica.until_ready() for replica in replicas))
+            await asyncio.gather(*(replica.wait_until_ready() for replica in replicas))
             assert [await replica.stop() for replica in replicas] == [0, 0]
         finally:
             for replica in replicas:

@@ -79,8 +79,8 @@ async def test_configured_field_mapping(other: Bridge) -> None:
     messages = [message(), message("speedocom")]
     for topic, one in zip(other.topics.sent, messages, strict=True):
         await other.topics.publish(foreign(one), topic=topic)
-    await other.tell(messages[0], "delivered")
-    await other.tell(messages[1], "DeliveredToTerminal")
+    await other.report_all(messages[0], "delivered")
+    await other.report_all(messages[1], "DeliveredToTerminal")
     for one in messages:
         [event] = await other.events(one)
         assert (event["message_id"], event["status"]) == (one.message_id, "delivered")
@@ -90,28 +90,28 @@ async def test_confluent_header_is_removed(other: Bridge) -> None:
     """The zero byte and the schema id before the JSON are ignored."""
     one = message()
     await other.topics.publish(b"\x00\x00\x00\x01\x02" + json.dumps(foreign(one)).encode())
-    await other.tell(one, "delivered")
+    await other.report_all(one, "delivered")
     await other.events(one)
 
 
 async def test_filtered_events_are_skipped(other: Bridge) -> None:
     """They are counted, are no dead letters, and the next event is read."""
     name = 'sms_bridge_sent_skipped_total{reason="filtered"}'
-    before = await other.service.sample(name)
+    before = await other.service.read_sample(name)
     skipped, one = message(), message()
     for event in (foreign(skipped, "sms.queued"), {"data": 1}, foreign(one, "sms.resent")):
         await other.topics.publish(event)
-    await other.tell(one, "delivered")
+    await other.report_all(one, "delivered")
     await other.events(one)
-    await other.topics.settled()
-    assert await other.service.sample(name) == before + 2
+    await other.topics.wait_until_folded()
+    assert await other.service.read_sample(name) == before + 2
     assert not other.story(skipped)
-    assert not other.topics.letters
+    assert not other.topics.dead_letters
 
 
 async def test_earliest_reads_everything(other: Bridge) -> None:
     """Even records from 1970 are read if their deadline is in the future."""
-    await other.tell(EARLY, "delivered")
+    await other.report_all(EARLY, "delivered")
     await other.events(EARLY)
 
 
@@ -119,8 +119,8 @@ async def test_final_events_only(other: Bridge) -> None:
     """With EMIT=final other events are withheld, and sequence numbers have no gaps."""
     one = message()
     await other.topics.publish(foreign(one))
-    await other.tell(one, "pending", "sent", "failed", "delivered")
-    await other.topics.settled()
+    await other.report_all(one, "pending", "sent", "failed", "delivered")
+    await other.topics.wait_until_folded()
     failed, delivered = await other.events(one, 2)
     assert (failed["status"], failed["sequence"]) == ("failed", 1)
     assert (delivered["status"], delivered["sequence"]) == ("delivered", 2)
@@ -132,18 +132,18 @@ async def test_unmatched_reports_can_be_counted_only(other: Bridge) -> None:
     one = message()
 
     async def unmatched() -> bool:
-        samples = await other.service.samples()
+        samples = await other.service.read_samples()
         return sum(n for name, n in samples.items() if "reports_folded" in name and '"unmatched"' in name) >= 1
 
-    await other.tell(one, "delivered")
-    await other.topics.until_async(unmatched, "it is counted")
-    await other.topics.settled()
-    assert not other.topics.letters
+    await other.report_all(one, "delivered")
+    await other.topics.wait_until_async(unmatched, "it is counted")
+    await other.topics.wait_until_folded()
+    assert not other.topics.dead_letters
 
     async def none_waits() -> bool:
-        return await other.service.sample("sms_bridge_parked_reports") == 0
+        return await other.service.read_sample("sms_bridge_parked_reports") == 0
 
-    await other.topics.until_async(none_waits, "nothing is parked any more")
+    await other.topics.wait_until_async(none_waits, "nothing is parked any more")
 
 
 async def test_hashed_number_is_stable(other: Bridge) -> None:
@@ -188,19 +188,19 @@ async def test_latest_start_and_dropped_numbers(fleet: Fleet, client: httpx.Asyn
             bridge = Bridge(service, topics, client, SECRETS)
 
             async def begun() -> bool:
-                return len([at for at in (await topics.committed("intake")).values() if at >= 0]) == 2
+                return len([at for at in (await topics.fetch_committed("intake")).values() if at >= 0]) == 2
 
-            await topics.until_async(begun, "the intake's place is committed")
+            await topics.wait_until_async(begun, "the intake's place is committed")
             await _drops_numbers(bridge)
             await _overflows(bridge)
             await _ignores_what_a_stranger_forwards(bridge)
-            await topics.settled()
+            await topics.wait_until_folded()
             assert not [e for e in topics.entries if e["provider_message_id"] == unpublished.provider_message_id]
 
 
 async def _drops_numbers(bridge: Bridge) -> None:
     one = message()
-    await bridge.followed(one, recipient=NUMBER)
+    await bridge.send_and_wait(one, recipient=NUMBER)
     local = f"{datetime.now(UTC).hour + 3:02d}" if datetime.now(UTC).hour < 21 else None
     at = f"{datetime.now(UTC):%Y-%m-%d} {local}:{datetime.now(UTC):%M:%S}" if local else ""
     query = {"ref": one.provider_message_id, "status": "LOST", "phone": "37410000017", "time": at}
@@ -217,9 +217,9 @@ async def _overflows(bridge: Bridge) -> None:
     words = [f"ref={one}&status=delivered" for one in early]
     for query in words:
         assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
-    letters = bridge.topics.letters
-    await bridge.topics.until(lambda: len(letters) >= 2, "the oldest leave")
-    await bridge.topics.settled()
+    letters = bridge.topics.dead_letters
+    await bridge.topics.wait_until(lambda: len(letters) >= 2, "the oldest leave")
+    await bridge.topics.wait_until_folded()
     assert [letter.headers["reason"] for letter in letters] == ["parked_overflow"] * 2
     assert sorted(letter.value or b"" for letter in letters) == sorted(query.encode() for query in words[:2])
     kept = message(provider_message_id=early[4])

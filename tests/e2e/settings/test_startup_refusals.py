@@ -14,7 +14,7 @@ from tests.support.ports import find_free_ports
 from tests.support.service.accounts import CALLBACKS_ONLY
 from tests.support.service.bridge import message
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import environment, refused
+from tests.support.service.process import environment, run_refused
 from tests.support.service.topics import Topics
 
 pytestmark = pytest.mark.long
@@ -26,7 +26,7 @@ NOWHERE = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", **CALLBACKS_ONLY}
 
 async def line_of(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
     """Return the one line that a service prints when it doesn't start."""
-    code, lines = await refused(settings, folder, *arguments)
+    code, lines = await run_refused(settings, folder, *arguments)
     assert code == 1, lines
     [line] = lines
     assert line.startswith("sms-bridge: "), line
@@ -77,7 +77,7 @@ async def test_wrong_setting_is_one_line(tmp_path: Path) -> None:
 
 async def test_all_wrong_settings_are_listed(tmp_path: Path) -> None:
     """Several wrong settings are reported at once, one per line."""
-    code, lines = await refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
+    code, lines = await run_refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
     assert code == 1
     assert {line.split()[1] for line in lines} == {"SMS_BRIDGE_HTTP__PORT", "SMS_BRIDGE_FOLLOW__EMIT"}
 
@@ -85,7 +85,7 @@ async def test_all_wrong_settings_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("roles", ["poll", "fly", ""])
 async def test_invalid_roles_are_refused(tmp_path: Path, roles: str) -> None:
     """An unknown role, or polling without tracking, is refused."""
-    code, lines = await refused(NOWHERE, tmp_path, "--roles", roles)
+    code, lines = await run_refused(NOWHERE, tmp_path, "--roles", roles)
     assert code != 0
     assert "roles" in "\n".join(lines)
     assert "Traceback" not in "\n".join(lines)
@@ -155,7 +155,7 @@ async def test_lost_offsets_are_refused(fleet: Fleet, tmp_path: Path) -> None:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         line = await line_of({**settings, "KAFKA__GROUP_ID": f"{topics.group}-b"}, tmp_path)
         assert topics.journal in line
         assert "--adopt" in line
@@ -168,7 +168,7 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         places = [Place(topics.journal, number, 1_000_000) for number in range(4)]
         group = ConsumerGroupTopicPartitions(f"{topics.group}.tracker", places)
         [future] = topics.admin.alter_consumer_group_offsets([group]).values()
@@ -189,7 +189,7 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
         assert b"partitions [0, 1, 2, 3]" in output
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
 
 
 async def test_grown_journal_is_refused(fleet: Fleet, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ async def test_grown_journal_is_refused(fleet: Fleet, tmp_path: Path) -> None:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         grown = topics.admin.create_partitions([NewPartitions(name, 6) for name in (topics.journal, topics.state)])
         await asyncio.gather(*map(asyncio.wrap_future, grown.values()))
         line = await line_of(settings, tmp_path)

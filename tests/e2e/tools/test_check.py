@@ -44,7 +44,7 @@ def remedies(said: Said) -> list[str]:
 
 async def test_sound_installation_passes(installation: Bridge, settings: Settings) -> None:
     """All parts are checked beside a running service, and nothing is written."""
-    ends = await installation.topics.ends(installation.topics.journal, installation.topics.delivery)
+    ends = await installation.topics.fetch_end_offsets(installation.topics.journal, installation.topics.delivery)
     said = await sms_bridge(settings, "check", "--json")
     assert (said.code, wrong(said)) == (0, [])
     assert {x["area"] for x in said.document["findings"]} == {
@@ -54,7 +54,9 @@ async def test_sound_installation_passes(installation: Bridge, settings: Setting
     assert told["dexatel:default"] == "the credentials are accepted"
     assert told["speedocom:default"] == "callbacks only, nothing to ask"
     assert told["SMS_BRIDGE_DEXATEL__TOKEN"] == "set"
-    assert await installation.topics.ends(installation.topics.journal, installation.topics.delivery) == ends
+    assert (
+        await installation.topics.fetch_end_offsets(installation.topics.journal, installation.topics.delivery) == ends
+    )
     # A single broker keeps a single copy, which is worth a word each time.
     assert all(remedies(said))
 
@@ -108,7 +110,7 @@ async def test_missing_kafka_is_a_finding(settings: Settings) -> None:
 async def test_unusable_topics_are_found(installation: Bridge, settings: Settings) -> None:
     """Wrong compaction, wrong partition counts, a missing topic and lost offsets are found."""
     topics, name = installation.topics, installation.topics.group
-    await installation.followed()
+    await installation.send_and_wait()
     await topics.create([f"{name}.bad-journal"], 2, {"cleanup.policy": "compact"})
     await topics.create([f"{name}.bad-state", f"{name}.bad-latest"], 3, {"cleanup.policy": "delete"})
     bad = {

@@ -15,11 +15,11 @@ Settings = Mapping[str, str]
 
 async def test_tail_shows_matching_events(installation: Bridge, settings: Settings) -> None:
     """Filters by message, status and finality; each event as it is in the topic."""
-    one, other = await installation.followed(), await installation.followed()
+    one, other = await installation.send_and_wait(), await installation.send_and_wait()
     begin = ("tail", "--from", "start", "--json", "--message-id", one.message_id)
     async with started(settings, *begin, "--final") as final, started(settings, *begin, "--status", "sent") as sent:
-        await installation.tell(other, "sent", "delivered")
-        await installation.tell(one, "sent", "delivered")
+        await installation.report_all(other, "sent", "delivered")
+        await installation.report_all(one, "sent", "delivered")
         events = await installation.events(one, 2)
         for process, event in ((sent, events[0]), (final, events[1])):
             assert process.stdout
@@ -31,15 +31,15 @@ async def test_tail_shows_matching_events(installation: Bridge, settings: Settin
 
 async def test_tail_starts_at_the_end(installation: Bridge, settings: Settings) -> None:
     """Earlier events are shown only for an earlier start time."""
-    old, new = await installation.followed(), await installation.followed(message("speedocom"))
-    await installation.tell(old, "delivered")
+    old, new = await installation.send_and_wait(), await installation.send_and_wait(message("speedocom"))
+    await installation.report_all(old, "delivered")
     await installation.events(old)
     async with started(settings, "tail") as process:
         assert process.stderr
         assert process.stdout
         async with asyncio.timeout(WITHIN):
             assert b"Ctrl-C" in await process.stderr.readline()
-            await installation.tell(new, "DeliveredToTerminal")
+            await installation.report_all(new, "DeliveredToTerminal")
             line = (await process.stdout.readline()).decode()
         assert new.message_id in line
         assert "delivered" in line

@@ -39,10 +39,10 @@ def key(one: Message) -> str:
 
 async def test_trace_shows_every_decision(installation: Bridge, settings: Settings) -> None:
     """Ignored reports are listed beside published events, with position and provider's words."""
-    one = await installation.followed()
-    await installation.tell(one, "pending", "pending", "delivered", "sent", "failed", "levitating")
+    one = await installation.send_and_wait()
+    await installation.report_all(one, "pending", "pending", "delivered", "sent", "failed", "levitating")
     events = await installation.events(one, 2)
-    await installation.topics.settled()
+    await installation.topics.wait_until_folded()
     attempt = await story(settings, one.message_id)
     assert decisions(attempt) == [
         ("sent", "followed"),
@@ -66,8 +66,8 @@ async def test_trace_shows_every_decision(installation: Bridge, settings: Settin
 
 async def test_trace_accepts_either_id(installation: Bridge, settings: Settings) -> None:
     """The provider's id works with or without the account; another account's attempt isn't shown."""
-    one = await installation.followed(message("dexatel", "second"))
-    await installation.tell(one, "delivered")
+    one = await installation.send_and_wait(message("dexatel", "second"))
+    await installation.report_all(one, "delivered")
     await installation.events(one)
     for name in (one.message_id, key(one), f"dexatel:{one.provider_message_id}"):
         assert (await story(settings, name))["attempt"] == key(one)
@@ -77,8 +77,8 @@ async def test_trace_accepts_either_id(installation: Bridge, settings: Settings)
 
 async def test_trace_as_text(installation: Bridge, settings: Settings) -> None:
     """The text shows status, provider's words, decisions and the current state."""
-    one = await installation.followed(recipient="+254 700 000 001")
-    await installation.tell(one, "sent")
+    one = await installation.send_and_wait(recipient="+254 700 000 001")
+    await installation.report_all(one, "sent")
     await installation.events(one)
     said = await sms_bridge(settings, "trace", one.message_id)
     for word in (one.message_id, key(one), "+254 700 000 001", "published → sent #1", "next poll at", "gives up at"):
@@ -89,10 +89,10 @@ async def test_trace_shows_deadline_and_correction(installation: Bridge, setting
     """A timer has no entry; it is shown where it expired."""
     one = message()
     until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    await installation.followed(one, give_up_at=until)
-    await installation.tell(one, "sent")
-    await installation.final(one)
-    await installation.tell(one, "delivered")
+    await installation.send_and_wait(one, give_up_at=until)
+    await installation.report_all(one, "sent")
+    await installation.wait_for_final(one)
+    await installation.report_all(one, "delivered")
     await installation.events(one, 3)
     attempt = await story(settings, one.message_id)
     assert decisions(attempt) == [
@@ -109,7 +109,7 @@ async def test_trace_shows_a_late_sent_event(installation: Bridge, settings: Set
     """A sent event that was read after its deadline is shown with its dead letter."""
     one = message()
     await installation.send(one, give_up_at=one.sent_at)
-    letter = await installation.letter(reason="too_old", source_topic=installation.topics.sent[0])
+    letter = await installation.wait_for_dead_letter(reason="too_old", source_topic=installation.topics.sent[0])
     assert one.provider_message_id.encode() in (letter.value or b"")
     attempt = await story(settings, one.message_id)
     assert decisions(attempt) == [("sent", "too_old")]
@@ -119,7 +119,7 @@ async def test_trace_shows_a_late_sent_event(installation: Bridge, settings: Set
 async def test_trace_shows_a_parked_report(installation: Bridge, settings: Settings) -> None:
     """A report that came before its sent event is shown once."""
     one = message()
-    await installation.tell(one, "sent")
+    await installation.report_all(one, "sent")
     await installation.send(one)
     await installation.events(one)
     attempt = await story(settings, one.message_id)
@@ -130,8 +130,8 @@ async def test_trace_shows_a_parked_report(installation: Bridge, settings: Setti
 
 async def test_trace_without_an_event(installation: Bridge, settings: Settings) -> None:
     """The journal is searched, and the output says until when the bridge waits."""
-    one = await installation.followed()
-    await installation.topics.settled()
+    one = await installation.send_and_wait()
+    await installation.topics.wait_until_folded()
     found = await traced(settings, one.message_id)
     [attempt] = found["attempts"]
     assert (attempt["attempt"], decisions(attempt), found["complete"]) == (key(one), [("sent", "followed")], True)
@@ -140,10 +140,10 @@ async def test_trace_without_an_event(installation: Bridge, settings: Settings) 
 
 async def test_thorough_trace_finds_attempts_without_events(installation: Bridge, settings: Settings) -> None:
     """A second attempt without an event is found only with --thorough."""
-    first = await installation.followed()
-    await installation.tell(first, "failed")
+    first = await installation.send_and_wait()
+    await installation.report_all(first, "failed")
     await installation.events(first)
-    second = await installation.followed(message("speedocom", message_id=first.message_id))
+    second = await installation.send_and_wait(message("speedocom", message_id=first.message_id))
     quick, thorough = await traced(settings, first.message_id), await traced(settings, first.message_id, "--thorough")
     assert [a["attempt"] for a in quick["attempts"]] == [key(first)]
     assert [a["attempt"] for a in thorough["attempts"]] == [key(first), key(second)]
@@ -154,7 +154,7 @@ async def test_trace_shows_a_rejected_sent_event(installation: Bridge, settings:
     """The dead letter explains the reason."""
     one = message()
     await installation.send(one, provider="carrier-pigeon")
-    await installation.letter(reason="unknown_provider", source_topic=installation.topics.sent[0])
+    await installation.wait_for_dead_letter(reason="unknown_provider", source_topic=installation.topics.sent[0])
     found = await traced(settings, one.message_id)
     assert found["attempts"] == []
     assert [letter["headers"]["reason"] for letter in found["dead_letters"]] == ["unknown_provider"]
@@ -171,8 +171,8 @@ async def test_trace_exit_code_without_a_match(settings: Settings) -> None:
 
 async def test_since_limits_the_search(installation: Bridge, settings: Settings) -> None:
     """Earlier records aren't read."""
-    one = await installation.followed()
-    await installation.tell(one, "delivered")
+    one = await installation.send_and_wait()
+    await installation.report_all(one, "delivered")
     await installation.events(one)
     said = await sms_bridge(settings, "trace", one.message_id, "--since", "2999-01-01T00:00:00Z", "--json")
     assert (said.code, said.document["records_read"]) == (1, 0)
@@ -183,8 +183,8 @@ async def test_trace_by_recipient(installation: Bridge, settings: Settings, writ
     """The number may be written in any format with the same digits."""
     number = f"{uuid4().int % 1000:03}"
     recipient = written.format(n=number)
-    mine = [await installation.followed(recipient=recipient) for _ in range(2)]
-    await installation.followed(recipient=recipient + "9")
+    mine = [await installation.send_and_wait(recipient=recipient) for _ in range(2)]
+    await installation.send_and_wait(recipient=recipient + "9")
     asked = "".join(filter(str.isdigit, recipient))
     found = await traced(settings, "--recipient", f"+{asked}", "--since", "1h")
     assert {a["attempt"] for a in found["attempts"]} == {key(one) for one in mine}
@@ -205,7 +205,7 @@ async def test_trace_by_hashed_recipient(fleet: Fleet, installation: Bridge) -> 
         async with fleet.running(settings):
             one = message()
             await topics.publish(one.sent(recipient="+254 700 111 222"), key=one.message_id)
-            await topics.until(lambda: bool(topics.entries), "the journal has it")
+            await topics.wait_until(lambda: bool(topics.entries), "the journal has it")
         found = await traced(settings, "--recipient", "254700111222")
         assert [a["attempt"] for a in found["attempts"]] == [key(one)]
         assert "254700111222" not in str(found["attempts"])

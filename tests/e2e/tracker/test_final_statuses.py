@@ -57,13 +57,13 @@ async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
         last=await bridge.send(last),
         outlived=await bridge.send(message(account="outlived")),
     )
-    await bridge.tell(attempts.interim, "Queued", "SentToNetwork")
+    await bridge.report_all(attempts.interim, "Queued", "SentToNetwork")
     return attempts
 
 
 async def test_without_reports_the_status_is_unknown(bridge: Bridge, waiting: Waiting) -> None:
     """The reason is `no_report`, the source `deadline`, and never before the deadline."""
-    event = await bridge.final(waiting.unheard)
+    event = await bridge.wait_for_final(waiting.unheard)
     found = {name: event[name] for name in ("status", "outcome", "reason", "source", "sequence", "previous_status")}
     assert found == {
         "status": "unknown",
@@ -81,25 +81,25 @@ async def test_without_reports_the_status_is_unknown(bridge: Bridge, waiting: Wa
 
 async def test_sent_event_sets_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
     """`give_up_at` overrules the account's setting in both directions."""
-    event = await bridge.final(waiting.soon)
+    event = await bridge.wait_for_final(waiting.soon)
     assert (event["status"], event["reason"], event["source"]) == ("unknown", "no_report", "deadline")
     assert 0 <= moment(event.document["observed_at"]) - in_milliseconds(waiting.gives_up_at) < 2_000
-    await bridge.final(waiting.unheard)
+    await bridge.wait_for_final(waiting.unheard)
     assert not bridge.story(waiting.later)
-    await bridge.tell(waiting.later, "delivered")
+    await bridge.report_all(waiting.later, "delivered")
     await bridge.events(waiting.later)
 
 
 async def test_scheduled_message_starts_later(bridge: Bridge, waiting: Waiting) -> None:
     """The deadline counts from the scheduled time."""
-    event = await bridge.final(waiting.scheduled)
+    event = await bridge.wait_for_final(waiting.scheduled)
     assert (event["status"], event["source"]) == ("unknown", "deadline")
     assert moment(event.document["observed_at"]) >= in_milliseconds(waiting.scheduled_at) + 3_000
 
 
 async def test_interim_reports_only(bridge: Bridge, waiting: Waiting) -> None:
     """The final event has the reason `no_final_report`."""
-    await bridge.final(waiting.interim)
+    await bridge.wait_for_final(waiting.interim)
     events = bridge.story(waiting.interim)
     assert [event["status"] for event in events] == ["pending", "sent", "unknown"]
     assert (events[-1]["reason"], events[-1]["source"]) == ("no_final_report", "deadline")
@@ -109,10 +109,10 @@ async def test_interim_reports_only(bridge: Bridge, waiting: Waiting) -> None:
 async def test_final_report_after_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
     """A later final report corrects `unknown`; an interim one doesn't."""
     for one in (waiting.failed, waiting.delivered):
-        await bridge.final(one)
-    await bridge.tell(waiting.failed, "sent", "failed", "failed", "sent")
-    await bridge.tell(waiting.delivered, "delivered", "failed")
-    await bridge.topics.settled()
+        await bridge.wait_for_final(one)
+    await bridge.report_all(waiting.failed, "sent", "failed", "failed", "sent")
+    await bridge.report_all(waiting.delivered, "delivered", "failed")
+    await bridge.topics.wait_until_folded()
     for one, status in ((waiting.failed, "failed"), (waiting.delivered, "delivered")):
         unknown, last = await bridge.events(one, 2)
         assert (last["status"], last["previous_status"]) == (status, "unknown")
@@ -121,9 +121,9 @@ async def test_final_report_after_the_deadline(bridge: Bridge, waiting: Waiting)
 
 async def test_speedocom_unknown_is_final(bridge: Bridge) -> None:
     """It may be corrected by any later status; a failure only by a delivery."""
-    one = await bridge.followed(message("speedocom"))
-    await bridge.tell(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
-    await bridge.topics.settled()
+    one = await bridge.send_and_wait(message("speedocom"))
+    await bridge.report_all(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
+    await bridge.topics.wait_until_folded()
     events = await bridge.events(one, 3)
     assert [event["status"] for event in events] == ["unknown", "undelivered", "delivered"]
     assert [event["corrects"] for event in events] == [None, events[0]["event_id"], events[1]["event_id"]]
@@ -131,7 +131,7 @@ async def test_speedocom_unknown_is_final(bridge: Bridge) -> None:
 
 async def test_last_poll_before_the_deadline(bridge: Bridge, providers: Providers, waiting: Waiting) -> None:
     """Five seconds before the deadline the bridge polls a last time."""
-    event = await bridge.final(waiting.last)
+    event = await bridge.wait_for_final(waiting.last)
     assert (event["status"], event["source"]) == ("delivered", "poll")
     [asked] = providers.polls(waiting.last.provider_message_id)
     assert moment(event.document["observed_at"]) - in_milliseconds(waiting.last.sent_at) >= 2_000
@@ -143,11 +143,13 @@ async def test_failing_last_poll_delays_the_deadline(bridge: Bridge, providers: 
     """While the last poll fails the attempt doesn't end; its answer is the final status."""
     one = waiting.outlived
     overdue = in_milliseconds(one.sent_at) + 8_000
-    await bridge.topics.until(lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed")
-    await bridge.topics.settled()
+    await bridge.topics.wait_until(
+        lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed"
+    )
+    await bridge.topics.wait_until_folded()
     assert providers.polls(one.provider_message_id)
     assert bridge.story(one) == []
     providers.script(one.provider_message_id, [dexatel_says("delivered")])
     providers.gate("dexatel-outlived", None)
-    event = await bridge.final(one, within=150)  # after so many failures it is asked seldom
+    event = await bridge.wait_for_final(one, within=150)  # after so many failures it is asked seldom
     assert (event["status"], event["source"]) == ("delivered", "poll")

@@ -25,7 +25,7 @@ from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import events
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import refused
+from tests.support.service.process import run_refused
 
 CALLBACKS_ONLY = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
@@ -66,8 +66,8 @@ async def test_latest_event_topic(fleet: Fleet, client: httpx.AsyncClient, kafka
         async with fleet.running({**topics.settings, **CALLBACKS_ONLY, "TOPICS__LATEST": name}) as service:
             bridge = Bridge(service, topics, client, SECRETS)
             early, one = message(), await bridge.send()
-            await bridge.tell(early, "pending", "sent", "delivered")
-            await topics.settled()
+            await bridge.report_all(early, "pending", "sent", "delivered")
+            await topics.wait_until_folded()
             await bridge.send(early)
             events = await bridge.events(early, 3)
             records = await asyncio.to_thread(read, kafka, name, 1)
@@ -76,7 +76,7 @@ async def test_latest_event_topic(fleet: Fleet, client: httpx.AsyncClient, kafka
             assert json.loads(records[0].value()) == events[-1].document
             assert records[0].partition() == partition_for(key, 3)
             assert dict(records[0].headers())["ce_id"].decode() == events[-1].document["event_id"]
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             await bridge.events(one)
             assert (await config_of(topics, name))["cleanup.policy"] == "compact"
 
@@ -92,7 +92,7 @@ async def test_confluent_deserializer_reads_events(
             one = message()
             async with aiohttp.ClientSession() as session, session.get(f"{service.admin_url}/api/events") as page:
                 await topics.publish(one.sent())
-                await bridge.tell(one, "delivered")
+                await bridge.report_all(one, "delivered")
                 async with asyncio.timeout(60):
                     live = await anext(events(page))
             [record] = await asyncio.to_thread(read, kafka, topics.delivery, 1)
@@ -121,7 +121,7 @@ async def test_registry_refusal_stops_the_start(
     """The error is one line that names the setting, without the password."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry, **change)}
-        code, lines = await refused(settings, tmp_path / "refused")
+        code, lines = await run_refused(settings, tmp_path / "refused")
     assert code == 1
     [line] = lines
     assert said in line

@@ -33,7 +33,7 @@ def report(status: Status | None, **changes: object) -> Report:
     return replace(entry, **changes)
 
 
-class Told(NamedTuple):
+class FoldedEntries(NamedTuple):
     """The result of folding some entries."""
 
     state: State
@@ -55,21 +55,23 @@ class Told(NamedTuple):
         return [rejection.reason.value for step in self.steps for rejection in step.rejections]
 
 
-def tell(entries: Iterable[Entry], *, state: State = None, policy: Policy = POLICY, start: int = SENT_AT) -> Told:
+def fold_entries(
+    entries: Iterable[Entry], *, state: State = None, policy: Policy = POLICY, start: int = SENT_AT
+) -> FoldedEntries:
     """Fold entries that are a second apart."""
     steps = []
     for number, entry in enumerate(entries):
         folded = fold(KEY, state, entry, EntryPosition(number, start + number * 1000), policy)
         state = folded.state
         steps.append(folded)
-    return Told(state, steps)
+    return FoldedEntries(state, steps)
 
 
-def end(told: Told, policy: Policy = POLICY) -> Told:
+def expire_timers(told: FoldedEntries, policy: Policy = POLICY) -> FoldedEntries:
     """Let timers expire until the attempt is forgotten."""
     state, steps = told.state, list(told.steps)
     while state is not None:
         folded = expire(KEY, state, timer_at(state, policy), policy)
         state = folded.state
         steps.append(folded)
-    return Told(state, steps)
+    return FoldedEntries(state, steps)

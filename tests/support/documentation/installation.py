@@ -80,7 +80,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
     [other] = find_free_ports(1)
     (folder / "bin").mkdir(parents=True)
     (folder / "event.json").write_bytes((ROOT / "schemas/examples/sms.sent.v1/valid/the-least.json").read_bytes())
-    await kafkas_own(folder / "bin")
+    await write_kafka_tools(folder / "bin")
     names = {
         SERVERS: settings["KAFKA__BOOTSTRAP_SERVERS"],
         "sms-bridge.intake": f"{topics.group}.intake",
@@ -95,7 +95,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
     return Shell(folder, settings, names)
 
 
-async def kafkas_own(folder: Path) -> None:
+async def write_kafka_tools(folder: Path) -> None:
     """Write scripts for the tools that come with Kafka."""
     installation, tools = await prepare_installation(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}")
     command = f"{installation.java} -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error"
@@ -124,7 +124,7 @@ async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
     await topics.publish(one.sent(), key=one.message_id)
     asked = {"message_uuid": one.provider_message_id, "status": "delivered"}
     assert (await client.get(url, params=asked)).is_success
-    await topics.until(lambda: bool(topics.story(*one.attempt)), f"an event of {one}")
+    await topics.wait_until(lambda: bool(topics.story(*one.attempt)), f"an event of {one}")
 
 
 async def misread(bridge: Bridge) -> None:
@@ -132,8 +132,8 @@ async def misread(bridge: Bridge) -> None:
     lost = message("speedocom", message_id="order-12", provider_message_id="1000012")
     await bridge.topics.publish(lost.sent(provider="speedocom-eu"), key=lost.message_id)
     await bridge.client.get(bridge.url("dexatel"), params={"reference": "1", "status": "sent"})
-    await bridge.letter(reason="unreadable")
-    await bridge.letter(reason="unknown_provider")
+    await bridge.wait_for_dead_letter(reason="unreadable")
+    await bridge.wait_for_dead_letter(reason="unknown_provider")
 
 
 async def report(bridge: Bridge, one: Message, word: str) -> int:

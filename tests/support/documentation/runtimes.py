@@ -22,7 +22,7 @@ async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
     return process.returncode or 0, said.decode(errors="replace")
 
 
-async def compiled(source: Path, into: Path) -> tuple[str, ...]:
+async def compile_java(source: Path, into: Path) -> tuple[str, ...]:
     """Compile a Java file and return the command that runs its class."""
     installation = await prepare_installation()
     ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")

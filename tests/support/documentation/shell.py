@@ -26,7 +26,7 @@ MASKS = (
 """What is another one each time, and what stands for it in a comparison."""
 
 
-def masked(text: str) -> list[list[str]]:
+def mask_output(text: str) -> list[list[str]]:
     """Return printed output as words, without blank lines, widths, order and varying values."""
     for pattern, name in MASKS:
         text = re.sub(pattern, name, text, flags=re.MULTILINE)

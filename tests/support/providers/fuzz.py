@@ -27,7 +27,7 @@ from bridge.providers.dialect import Callback, Dialect, PollAnswer
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.speedocom import Speedocom
 from bridge.sandbox.kafka.broker import sandbox
-from tests.support.providers.mutations import FLAT, PAGES, mutated, seeds
+from tests.support.providers.mutations import FLAT, PAGES, mutate, seeds
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics
@@ -57,8 +57,8 @@ class Request(NamedTuple):
 
 def callback(chance: Random, likely: tuple[bytes, ...]) -> Callback:
     """Any callback."""
-    query = mutated(chance, likely).decode("utf-8", "surrogateescape")
-    body = mutated(chance, likely)
+    query = mutate(chance, likely).decode("utf-8", "surrogateescape")
+    body = mutate(chance, likely)
     return Callback(chance.choice(("GET", "POST")), query, chance.choice(CONTENT_TYPES), None, body)
 
 
@@ -66,7 +66,7 @@ def answer(chance: Random, likely: tuple[bytes, ...]) -> PollAnswer:
     """Any answer."""
     waits = (None, "7", "Tue, 04 Mar 2025 05:06:07 GMT", "soon", "-1")
     return PollAnswer(
-        chance.choice((200, 200, 200, 404, 400, 429, 401, 503)), chance.choice(waits), mutated(chance, likely)
+        chance.choice((200, 200, 200, 404, 400, 429, 401, 503)), chance.choice(waits), mutate(chance, likely)
     )
 
 
@@ -108,7 +108,7 @@ def request(chance: Random, number: int) -> Request:
     provider, mark = chance.choice(tuple(SECRETS)), b"mark%09d" % number
     method = "GET" if provider == "dexatel" and chance.random() < 0.5 else "POST"
     secret = SECRETS[provider] if chance.random() < 0.9 else f"wrong-{chance.getrandbits(64):016x}"
-    said = mutated(chance, seeds(provider, "callback"))
+    said = mutate(chance, seeds(provider, "callback"))
     if said.endswith(b"}") and chance.random() < 0.7:
         said = said[:-1] + b',"n":"' + mark + b'"}'
     else:
@@ -157,11 +157,11 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
             for _ in range(TOGETHER):
                 group.create_task(sender(client))
         took = time.monotonic() - began
-        await topics.settled(120)
+        await topics.wait_until_folded(120)
         lost = _lost(topics, requests)
         assert not lost, lost[:5]
         _assert_no_leak(topics, service)
-        samples = await service.samples()
+        samples = await service.read_samples()
         failed = service.log.count("a request failed")
         assert not failed, service.tail()
         return {
@@ -169,7 +169,7 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
             "per_second": round(count / took),
             "statuses": dict(statuses),
             "journal": len(topics.entries),
-            "dead_letters": len(topics.letters),
+            "dead_letters": len(topics.dead_letters),
             "ignored": sum(n for name, n in samples.items() if "_total{" in name and 'outcome="ignored"' in name),
             "lost": 0,
             "leaks": 0,
@@ -177,7 +177,7 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
 
 
 def _lost(topics: Topics, requests: list[Request]) -> list[Request]:
-    kept = b"\n".join(record.value or b"" for record in (*topics.entries, *topics.letters))
+    kept = b"\n".join(record.value or b"" for record in (*topics.entries, *topics.dead_letters))
     marks = {kept[at : at + 13] for at in _places(kept, b"mark")}
     return [one for one in requests if is_kept(one) and one.mark not in marks]
 
@@ -192,7 +192,7 @@ def _places(text: bytes, word: bytes) -> list[int]:
 
 def _assert_no_leak(topics: Topics, service: Service) -> None:
     service.assert_clean_log()
-    for record in (*topics.entries, *topics.letters, *topics.events):
+    for record in (*topics.entries, *topics.dead_letters, *topics.events):
         text = f"{record.key!r} {record.value!r} {record.headers}"
         assert not [secret for secret in SECRETS.values() if secret in text], text
 

@@ -34,7 +34,7 @@ _KINDS = [(provider, way) for provider in ("dexatel", "speedocom") for way in ("
 SEEDS = tuple(dict.fromkeys((*(one for kind in _KINDS for one in seeds(*kind)), *PAGES, *FLAT)))
 
 
-def mutated(chance: Random, likely: tuple[bytes, ...] = SEEDS) -> bytes:
+def mutate(chance: Random, likely: tuple[bytes, ...] = SEEDS) -> bytes:
     """A payload after a few accidents, most often one of the likely ones."""
     found = bytearray(chance.choice(likely if chance.random() < LIKELY else SEEDS))
     for _ in range(chance.choice((0, 1, 1, 2, 3, 8))):

@@ -86,10 +86,10 @@ class Bridge:
         await self.topics.publish(one.sent(**members), key=one.message_id)
         return one
 
-    async def followed(self, one: Message | None = None, **members: Any) -> Message:
+    async def send_and_wait(self, one: Message | None = None, **members: Any) -> Message:
         """Publish a sent event and wait until the journal has it, so that it precedes any report."""
         one = await self.send(one, **members)
-        await self.topics.until(
+        await self.topics.wait_until(
             lambda: any(e["type"] == "sent" and e.key == ":".join(one.attempt).encode() for e in self.topics.entries),
             "the journal has the sent event",
         )
@@ -105,7 +105,7 @@ class Bridge:
             response = await self.client.post(self.url(*one.attempt[:2]), json=body)
         return response.status_code
 
-    async def tell(self, one: Message, *words: str) -> None:
+    async def report_all(self, one: Message, *words: str) -> None:
         """Send callbacks with these statuses in order; each is accepted."""
         for word in words:
             assert await self.report(one, word) == 200
@@ -113,35 +113,37 @@ class Bridge:
     async def events(self, one: Message, count: int = 1, within: float = WITHIN) -> list[Record]:
         """Return a message's events when there are this many; there may not be more."""
         story = self.story
-        await self.topics.until(lambda: len(story(one)) >= count, f"{count} events of {one}", within)
+        await self.topics.wait_until(lambda: len(story(one)) >= count, f"{count} events of {one}", within)
         assert len(story(one)) == count, [event.document for event in story(one)]
         return story(one)
 
-    async def final(self, one: Message, within: float = WITHIN) -> Record:
+    async def wait_for_final(self, one: Message, within: float = WITHIN) -> Record:
         """Return a message's last event when it is final."""
         story = self.story
-        await self.topics.until(lambda: any(e["final"] for e in story(one)), f"an end of {one}", within)
+        await self.topics.wait_until(lambda: any(e["final"] for e in story(one)), f"an end of {one}", within)
         return story(one)[-1]
 
     def story(self, one: Message) -> list[Record]:
         """Return a message's events so far."""
         return list(self.topics.story(*one.attempt))
 
-    async def letter(self, within: float = WITHIN, **headers: str | int) -> Record:
+    async def wait_for_dead_letter(self, within: float = WITHIN, **headers: str | int) -> Record:
         """Return the only dead letter with these headers."""
 
         def found() -> list[Record]:
             wanted = {name: str(value) for name, value in headers.items()}.items()
-            return [letter for letter in self.topics.letters if wanted <= letter.headers.items()]
+            return [letter for letter in self.topics.dead_letters if wanted <= letter.headers.items()]
 
-        await self.topics.until(lambda: bool(found()), f"a dead letter with {headers}", within)
+        await self.topics.wait_until(lambda: bool(found()), f"a dead letter with {headers}", within)
         [letter] = found()
         return letter
 
-    async def letter_of(self, value: bytes, within: float = WITHIN) -> Record:
+    async def wait_for_dead_letter_of(self, value: bytes, within: float = WITHIN) -> Record:
         """Return the only dead letter with this value."""
-        letters = self.topics.letters
-        await self.topics.until(lambda: any(x.value == value for x in letters), f"a dead letter of {value!r}", within)
+        letters = self.topics.dead_letters
+        await self.topics.wait_until(
+            lambda: any(x.value == value for x in letters), f"a dead letter of {value!r}", within
+        )
         [letter] = [x for x in letters if x.value == value]
         return letter
 

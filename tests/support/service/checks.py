@@ -81,7 +81,7 @@ class Checks:
         self._event, self._entry = closed("sms.delivery.v1"), closed("journal.v1")
         self.stories: dict[Attempt, list[Record]] = {}
 
-    def delivery(self, record: Record) -> None:
+    def check_event(self, record: Record) -> None:
         """Check an event of `sms.delivery`."""
         event = record.document
         self._event.validate(event)
@@ -122,7 +122,7 @@ class Checks:
             assert record.partition == story[-1].partition
         story.append(record)
 
-    def letter(self, record: Record) -> None:
+    def check_dead_letter(self, record: Record) -> None:
         """Check a dead letter."""
         headers = record.headers
         assert headers["reason"] in REASONS, headers
@@ -133,7 +133,7 @@ class Checks:
         from_http = {"http_method", "http_route", "provider", "account"}
         assert from_kafka <= set(headers) or from_http <= set(headers), headers
 
-    def entry(self, record: Record) -> None:
+    def check_entry(self, record: Record) -> None:
         """Check an entry of the journal."""
         entry = record.document
         self._entry.validate(entry)

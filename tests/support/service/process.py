@@ -118,29 +118,29 @@ class Service:
                 stderr=log,
             )
         if ready:
-            await self.until_ready()
+            await self.wait_until_ready()
 
-    async def until_ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Return when `/readyz` reports ready."""
-        await wait_until(self.ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
+        await wait_until(self.is_ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
 
-    async def ready(self) -> bool:
+    async def is_ready(self) -> bool:
         """Return whether `/readyz` reports ready."""
         assert self.running, f"the bridge ended by itself:\n{self.tail()}"
         try:
-            status, _ = await self.ask("/readyz")
+            status, _ = await self.fetch("/readyz")
         except aiohttp.ClientError:
             return False
         return status == 200
 
-    async def ask(self, path: str) -> tuple[int, str]:
+    async def fetch(self, path: str) -> tuple[int, str]:
         """GET from the admin listener; return status and text."""
         async with aiohttp.ClientSession() as client, client.get(self.admin_url + path) as response:
             return response.status, await response.text()
 
-    async def samples(self) -> dict[str, float]:
+    async def read_samples(self) -> dict[str, float]:
         """Return every sample of `/metrics`, in Prometheus's notation with sorted labels."""
-        _, text = await self.ask("/metrics")
+        _, text = await self.fetch("/metrics")
         leaked = [secret for secret in self.secrets if secret in text]
         assert not leaked
         found: dict[str, float] = {}
@@ -150,11 +150,11 @@ class Service:
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
 
-    async def sample(self, name: str) -> float:
+    async def read_sample(self, name: str) -> float:
         """Return one sample, or 0 if it doesn't exist yet."""
-        return (await self.samples()).get(name, 0.0)
+        return (await self.read_samples()).get(name, 0.0)
 
-    async def ended(self, within: float = 60) -> int:
+    async def wait_until_ended(self, within: float = 60) -> int:
         """Wait until it has ended, and return its exit code."""
         assert self._process is not None
         try:
@@ -175,7 +175,7 @@ class Service:
             return self._process.returncode or 0
         self.signal(signal.SIGTERM)
         try:
-            return await self.ended()
+            return await self.wait_until_ended()
         except AssertionError:
             await self.kill()
             raise
@@ -188,7 +188,7 @@ class Service:
         await self._process.wait()
 
 
-async def refused(settings: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, list[str]]:
+async def run_refused(settings: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, list[str]]:
     """Run a service that should not start; return its exit code and its lines."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(

@@ -14,7 +14,7 @@ import pytest
 from tests.support.ports import find_free_ports
 from tests.support.waiting import wait_until
 
-SCRAPE_EVERY = "500ms"
+SCRAPE_INTERVAL = "500ms"
 
 
 class Sample(NamedTuple):
@@ -40,7 +40,11 @@ class Prometheus:
         (port,) = find_free_ports(1)
         self._address = f"127.0.0.1:{port}"
         config = {
-            "global": {"scrape_interval": SCRAPE_EVERY, "scrape_timeout": SCRAPE_EVERY, "evaluation_interval": "1s"},
+            "global": {
+                "scrape_interval": SCRAPE_INTERVAL,
+                "scrape_timeout": SCRAPE_INTERVAL,
+                "evaluation_interval": "1s",
+            },
             "rule_files": [str(rules)],
             "scrape_configs": [
                 {
@@ -95,7 +99,7 @@ class Prometheus:
         await wait_until(evaluated, 60, lambda: "the rules aren't evaluated")
         return rules
 
-    async def scraped(self) -> None:
+    async def wait_until_scraped(self) -> None:
         """Return when the target was scraped again."""
         seen = "max(timestamp(sms_bridge_build_info))"
         before = await self.query(seen)

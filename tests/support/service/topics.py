@@ -54,7 +54,7 @@ class Topics:
         self.delivery, self.journal = f"{prefix}.delivery", f"{prefix}.journal"
         self.state, self.dead_letter = f"{prefix}.state", f"{prefix}.dead"
         self.events: list[Record] = []
-        self.letters: list[Record] = []
+        self.dead_letters: list[Record] = []
         self.entries: list[Record] = []
         self.checks = Checks(f"/sms-bridge/{prefix}", interim=interim)
         self._servers: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
@@ -63,9 +63,9 @@ class Topics:
         self._consumer: Any = None
         self._ends: dict[tuple[str, int], int] = {}
         self._takes = {
-            self.delivery: (self.checks.delivery, self.events),
-            self.dead_letter: (self.checks.letter, self.letters),
-            self.journal: (self.checks.entry, self.entries),
+            self.delivery: (self.checks.check_event, self.events),
+            self.dead_letter: (self.checks.check_dead_letter, self.dead_letters),
+            self.journal: (self.checks.check_entry, self.entries),
         }
 
     @property
@@ -139,7 +139,7 @@ class Topics:
         await asyncio.to_thread(self._producer.flush, 60)
         return await asyncio.gather(*futures)
 
-    async def until(self, condition: Callable[[], bool], what: str, within: float = WITHIN) -> None:
+    async def wait_until(self, condition: Callable[[], bool], what: str, within: float = WITHIN) -> None:
         """Read until a condition holds."""
 
         async def holds() -> bool:
@@ -151,7 +151,9 @@ class Topics:
         told = lambda: f"{what}: not within {within} s; last event {self.events[-1:]}"  # noqa: E731
         await wait_until(holds, within, told)
 
-    async def until_async(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN) -> None:
+    async def wait_until_async(
+        self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN
+    ) -> None:
         """Read until an asynchronous condition holds."""
 
         async def holds() -> bool:
@@ -196,14 +198,14 @@ class Topics:
         described = await asyncio.to_thread(self.admin.list_topics, topic, 60)
         return list(described.topics[topic].partitions)
 
-    async def ends(self, *topics: str) -> dict[tuple[str, int], int]:
+    async def fetch_end_offsets(self, *topics: str) -> dict[tuple[str, int], int]:
         """Return the end offset of every partition."""
         places = [Place(name, number) for name in topics for number in await self._numbers(name)]
         found = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})  # type: ignore[no-untyped-call]
         offsets = await asyncio.gather(*map(asyncio.wrap_future, found.values()))
         return {(place.topic, place.partition): one.offset for place, one in zip(found, offsets, strict=True)}
 
-    async def committed(self, group: str) -> dict[tuple[str, int], int]:
+    async def fetch_committed(self, group: str) -> dict[tuple[str, int], int]:
         """Return the committed offsets of a group of the bridge: `intake` or `tracker`."""
         asked = ConsumerGroupTopicPartitions(f"{self.group}.{group}")
         [future] = self.admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=5).values()
@@ -217,12 +219,12 @@ class Topics:
         [future] = self.admin.alter_consumer_group_offsets([group]).values()
         await asyncio.wrap_future(future)
 
-    async def settled(self, within: float = WITHIN) -> None:
+    async def wait_until_folded(self, within: float = WITHIN) -> None:
         """Return when everything that was sent and reported is folded, and all events are read."""
 
         async def folded(group: str, *topics: str) -> bool:
             try:
-                ends, committed = await self.ends(*topics), await self.committed(group)
+                ends, committed = await self.fetch_end_offsets(*topics), await self.fetch_committed(group)
             except KafkaException:
                 # The broker is away, or was: this client's connection to a group's coordinator doesn't survive that.
                 self.admin = AdminClient(self._servers)
@@ -233,8 +235,8 @@ class Topics:
             return await folded("intake", *self.sent) and await folded("tracker", self.journal)
 
         await wait_until(all_folded, within, lambda: "the bridge doesn't come to the end of its topics")
-        ends = await self.ends(*self._takes)
-        await self.until(
+        ends = await self.fetch_end_offsets(*self._takes)
+        await self.wait_until(
             lambda: all(self._ends.get(place, 0) >= end for place, end in ends.items()), "reading to the end", within
         )
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.core.attempt import Followed, Parked, Policy, forget_at
 from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, make_event_id
 from bridge.core.lifecycle import MOVES, EntryPosition, FoldOutcome, Move, expire, fold
-from tests.support.core.story import HOUR, KEY, POLICY, SENT_AT, end, report, sent, tell
+from tests.support.core.story import HOUR, KEY, POLICY, SENT_AT, expire_timers, fold_entries, report, sent
 
 FINALS = [status for status in Status if RANKS[status] == FINAL_RANK]
 
@@ -15,7 +15,7 @@ FINALS = [status for status in Status if RANKS[status] == FINAL_RANK]
 def test_early_statuses_are_published_in_order() -> None:
     """Pending, sent, pending, failed, sent, delivered give four events; the fourth corrects the third."""
     words = [Status.PENDING, Status.SENT, Status.PENDING, Status.FAILED, Status.SENT, Status.DELIVERED]
-    told = tell([sent(), *map(report, words)])
+    told = fold_entries([sent(), *map(report, words)])
     assert told.statuses == ["pending", "sent", "failed", "delivered"]
     assert [delivery.sequence for delivery in told.deliveries] == [1, 2, 3, 4]
     assert [delivery.corrects for delivery in told.deliveries] == [None, None, None, told.deliveries[2].event_id]
@@ -25,7 +25,7 @@ def test_early_statuses_are_published_in_order() -> None:
 
 def test_repeated_report_publishes_nothing() -> None:
     """Five identical reports are one event."""
-    told = tell([sent(), *[report(Status.DELIVERED)] * 5])
+    told = fold_entries([sent(), *[report(Status.DELIVERED)] * 5])
     assert told.statuses == ["delivered"]
     assert [step.outcome for step in told.steps[2:]] == [FoldOutcome.DUPLICATE] * 4
 
@@ -40,7 +40,7 @@ def test_event_is_complete() -> None:
         provider_details={"mccmnc": "63902"},
         provider_time=SENT_AT + 400,
     )
-    (event,) = tell([sent(metadata={"campaign": "7"}), heard]).deliveries
+    (event,) = fold_entries([sent(metadata={"campaign": "7"}), heard]).deliveries
     assert event.as_json() == {
         "event_id": make_event_id("m-1", KEY, 1),
         "message_id": "m-1",
@@ -88,7 +88,7 @@ def test_implausible_provider_time_is_replaced(
 ) -> None:
     """The time of receipt is used, and gives a latency only for a callback."""
     heard = report(Status.DELIVERED, provider_time=provider_time, source=source)
-    (event,) = tell([sent(), heard]).deliveries
+    (event,) = fold_entries([sent(), heard]).deliveries
     assert event.occurred_at_source == ("provider" if believed else "observed")
     assert (event.occurred_at == event.observed_at) is not believed
     assert event.latency_seconds == latency
@@ -96,7 +96,7 @@ def test_implausible_provider_time_is_replaced(
 
 def test_early_reports_are_parked() -> None:
     """They are applied in their order when the sent event arrives."""
-    told = tell([report(Status.PENDING), report(Status.SENT), report(Status.DELIVERED), sent()])
+    told = fold_entries([report(Status.PENDING), report(Status.SENT), report(Status.DELIVERED), sent()])
     assert told.statuses == ["pending", "sent", "delivered"]
     assert [delivery.sequence for delivery in told.deliveries] == [1, 2, 3]
     assert not told.reasons
@@ -104,7 +104,7 @@ def test_early_reports_are_parked() -> None:
 
 def test_parked_reports_are_limited() -> None:
     """Only the first report of each status is kept, without its words, and no unmapped one."""
-    told = tell([report(Status.SENT), report(None), report(Status.SENT), report(Status.DELIVERED)])
+    told = fold_entries([report(Status.SENT), report(None), report(Status.SENT), report(Status.DELIVERED)])
     assert isinstance(told.state, Parked)
     assert [parked.offset for parked in told.state.reports] == [0, 3]
     assert all(not parked.to_report().raw for parked in told.state.reports)
@@ -113,7 +113,7 @@ def test_parked_reports_are_limited() -> None:
 
 def test_expired_parked_reports_are_dead_letters() -> None:
     """After the parking time each becomes a dead letter with its position in the journal."""
-    told = end(tell([report(Status.SENT), report(Status.DELIVERED)]))
+    told = expire_timers(fold_entries([report(Status.SENT), report(Status.DELIVERED)]))
     assert told.reasons == ["unmatched", "unmatched"]
     assert [letter.offset for letter in told.steps[-1].rejections] == [0, 1]
     assert told.state is None
@@ -122,28 +122,28 @@ def test_expired_parked_reports_are_dead_letters() -> None:
 def test_unmatched_reports_can_be_counted_only() -> None:
     """For an account that is shared with others they are no dead letters."""
     policy = Policy(dead_letter_unmatched=False)
-    told = end(tell([report(Status.SENT)], policy=policy), policy)
+    told = expire_timers(fold_entries([report(Status.SENT)], policy=policy), policy)
     assert told.reasons == []
     assert told.steps[-1].outcome is FoldOutcome.UNMATCHED
 
 
 def test_repeated_sent_event_changes_nothing() -> None:
     """Also after the attempt has ended."""
-    told = tell([sent(), report(Status.DELIVERED), sent()])
+    told = fold_entries([sent(), report(Status.DELIVERED), sent()])
     assert told.statuses == ["delivered"]
     assert told.steps[-1].outcome is FoldOutcome.DUPLICATE
 
 
 def test_conflicting_sent_event_is_a_dead_letter() -> None:
     """A provider's id belongs to the first message that was sent with it."""
-    told = tell([sent(), sent(message_id="m-2"), report(Status.DELIVERED)])
+    told = fold_entries([sent(), sent(message_id="m-2"), report(Status.DELIVERED)])
     assert told.reasons == ["conflict"]
     assert [delivery.message_id for delivery in told.deliveries] == ["m-1"]
 
 
 def test_attempt_without_reports_ends_unknown() -> None:
     """The reason is no_report, the source deadline."""
-    told = end(tell([sent()]))
+    told = expire_timers(fold_entries([sent()]))
     (event,) = told.deliveries
     assert (event.status, event.reason, event.source, event.final) == ("unknown", "no_report", "deadline", True)
     assert (event.outcome, event.latency_seconds, event.provider_status) == ("unknown", None, None)
@@ -152,7 +152,7 @@ def test_attempt_without_reports_ends_unknown() -> None:
 
 def test_attempt_with_interim_reports_ends_unknown() -> None:
     """Interim reports are not final."""
-    told = end(tell([sent(), report(Status.SENT)]))
+    told = expire_timers(fold_entries([sent(), report(Status.SENT)]))
     assert told.statuses == ["sent", "unknown"]
     assert told.deliveries[-1].reason is Reason.NO_FINAL_REPORT
     assert told.deliveries[-1].previous_status is Status.SENT
@@ -161,7 +161,7 @@ def test_attempt_with_interim_reports_ends_unknown() -> None:
 @pytest.mark.parametrize("status", [status for status in FINALS if status is not Status.UNKNOWN])
 def test_any_final_report_corrects_unknown(status: Status) -> None:
     """A report after the deadline is published as a correction."""
-    told = tell([sent()])
+    told = fold_entries([sent()])
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY)
     late = fold(KEY, ended.state, report(status), EntryPosition(9, SENT_AT + 48 * HOUR), POLICY)
@@ -188,21 +188,21 @@ def test_every_status_transition() -> None:
 
 def test_unmapped_status_changes_nothing() -> None:
     """It is counted and never published."""
-    told = tell([sent(), report(None), report(Status.SENT), report(None)])
+    told = fold_entries([sent(), report(None), report(Status.SENT), report(None)])
     assert told.statuses == ["sent"]
     assert [step.outcome for step in told.steps] == ["followed", "unmapped", "published", "unmapped"]
 
 
 def test_expired_sent_event_is_too_old() -> None:
     """A sent event that is read after its deadline is not followed."""
-    told = tell([sent(gives_up_at=SENT_AT - 1)])
+    told = fold_entries([sent(gives_up_at=SENT_AT - 1)])
     assert told.reasons == ["too_old"]
     assert told.state is None
 
 
 def test_final_attempt_is_remembered() -> None:
     """Until its deadline plus a day, so that a rewind of sms.sent publishes nothing twice."""
-    told = tell([sent(), report(Status.DELIVERED)])
+    told = fold_entries([sent(), report(Status.DELIVERED)])
     assert isinstance(told.state, Followed)
     gone = forget_at(told.state, POLICY)
     assert gone == told.state.ends_at
@@ -215,7 +215,7 @@ def test_final_attempt_is_remembered() -> None:
 
 def test_late_final_attempt_is_remembered_for_a_day() -> None:
     """So that late duplicates are recognised."""
-    told = tell([sent()])
+    told = fold_entries([sent()])
     assert isinstance(told.state, Followed)
     ended = expire(KEY, told.state, told.state.ends_at, POLICY).state
     assert isinstance(ended, Followed)
@@ -224,7 +224,7 @@ def test_late_final_attempt_is_remembered_for_a_day() -> None:
 
 def test_attempt_is_followed_for_a_week_at_most() -> None:
     """Whatever its deadline."""
-    told = tell([sent(starts_at=SENT_AT + 1000 * HOUR, gives_up_at=SENT_AT + 1047 * HOUR)])
+    told = fold_entries([sent(starts_at=SENT_AT + 1000 * HOUR, gives_up_at=SENT_AT + 1047 * HOUR)])
     assert isinstance(told.state, Followed)
     assert told.state.ends_at == SENT_AT + POLICY.max_follow
 
@@ -232,7 +232,7 @@ def test_attempt_is_followed_for_a_week_at_most() -> None:
 def test_rewound_scheduled_sent_event_is_not_repeated() -> None:
     """A sent event scheduled beyond the maximum ends once, even if it is read again."""
     far = sent(starts_at=SENT_AT + 1000 * HOUR, gives_up_at=SENT_AT + 1047 * HOUR)
-    told = end(tell([far]))
+    told = expire_timers(fold_entries([far]))
     assert told.statuses == ["unknown"]
     for days in (8, 9, 42, 44):
         again = fold(KEY, told.state, far, EntryPosition(9, SENT_AT + days * 24 * HOUR), POLICY)
@@ -242,7 +242,7 @@ def test_rewound_scheduled_sent_event_is_not_repeated() -> None:
 def test_interim_events_can_be_withheld() -> None:
     """They are remembered but not published; sequence numbers have no gaps."""
     policy = Policy(emit_interim=False)
-    told = tell([sent(), report(Status.SENT), report(Status.DELIVERED)], policy=policy)
+    told = fold_entries([sent(), report(Status.SENT), report(Status.DELIVERED)], policy=policy)
     (event,) = told.deliveries
     assert (event.status, event.sequence, event.previous_status) == ("delivered", 1, "sent")
     assert told.steps[1].outcome is FoldOutcome.WITHHELD
@@ -250,5 +250,5 @@ def test_interim_events_can_be_withheld() -> None:
 
 def test_traceparent_is_propagated() -> None:
     """Each event has the traceparent of its sent event."""
-    told = tell([sent(traceparent="00-abc-def-01"), report(Status.DELIVERED)])
+    told = fold_entries([sent(traceparent="00-abc-def-01"), report(Status.DELIVERED)])
     assert told.steps[-1].publications[0].traceparent == "00-abc-def-01"
