@@ -2,7 +2,7 @@
 
 Into a real shell, on a real Kafka, with a running bridge to which all that the pages speak of has happened. What can't
 be had here has a test below that looks at as much of it as can: helm without a cluster, kubectl without a server, make
-without making. `ELSEWHERE` names the rest. A command of a program that nobody takes fails.
+without making. `ELSEWHERE` names the rest. A command of a program that no test covers fails.
 """
 
 import json
@@ -164,7 +164,7 @@ async def _registering(command: Command, world: World) -> Any:
 def test_kubectl_commands_are_valid(text: str, chart: Chart) -> None:
     """Without a cluster kubectl fails only when it connects, and the objects are those that the chart creates."""
     asked = [str(kubectl()), "--server", "http://127.0.0.1:1", *shlex.split(text, comments=True)[1:]]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"KUBECONFIG": "/dev/null"})  # noqa: S603 - ours
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"KUBECONFIG": "/dev/null"})  # noqa: S603 - a fixed program
     assert "The connection to the server 127.0.0.1:1 was refused" in said.stderr, said.stderr
     release = chart.scenario("everything")
     for name, value in re.findall(r"([a-z./]+/[a-z]+)=(\S+)", text):
@@ -180,7 +180,7 @@ def test_helm_commands_are_valid(text: str, chart: Chart, tmp_path: Path) -> Non
     """The options exist, and the chart renders with the documented values."""
     words = shlex.split(text, comments=True)[1:]
     [name, *_] = [word for word in words if word in {"upgrade", "test", "rollback", "package"}]
-    known = subprocess.run([helm(), name, "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    known = subprocess.run([helm(), name, "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed program
     assert [word for word in words if word.startswith("--") and f"{word} " not in known] == []
     if name == "upgrade" and "--values" in words:
         [values] = [one.text for one in blocks("yaml") if one.text.startswith("# my-values.yaml\n")]

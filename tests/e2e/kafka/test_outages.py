@@ -57,7 +57,7 @@ async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
     async def accepted() -> bool:
         return await bridge.report(one, word) == 200
 
-    await wait_until(accepted, 60, lambda: f"nobody takes the callback:\n{bridge.service.tail()}")
+    await wait_until(accepted, 60, lambda: f"the callback is not accepted:\n{bridge.service.tail()}")
 
 
 async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> float:

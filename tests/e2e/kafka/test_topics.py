@@ -38,7 +38,7 @@ async def test_default_partition_counts(fleet: Fleet) -> None:
             counts = [await partitions_of(topics, name) for name in (topics.journal, topics.state, topics.delivery)]
             assert counts == [24, 24, 12]
             warned = [line for line in service.log.splitlines() if json.loads(line)["level"] == "warning"]
-            # One broker keeps one copy: whoever runs it so is told.
+            # With one broker there is one replica, which is logged as a warning.
             assert any(topics.journal in line for line in warned)
 
 

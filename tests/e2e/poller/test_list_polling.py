@@ -27,7 +27,7 @@ async def test_backlog_is_read_from_the_list(fleet: Fleet) -> None:
             provider.submit(one.provider_message_id, time.time() - 60)
         settings = {**topics.settings, **SETTINGS, "DEXATEL__BASE_URL": provider.url}
         await topics.publish_all([one.sent() for one in [*ids, strange]])
-        # At first nobody asks, so that they are due together.
+        # Polling starts later, so that all polls are due together.
         async with fleet.running(settings, "intake,track") as quiet:
 
             async def followed() -> bool:
@@ -44,7 +44,7 @@ async def test_backlog_is_read_from_the_list(fleet: Fleet) -> None:
             for name, event in found.items():
                 assert event["status"] == provider.scenarios[name].expected
                 assert event["source"] == "poll"
-            # How many partitions are ready when the first look is taken is chance; what a page told isn't asked again.
+            # How many partitions are ready at the first page varies; a message found in a page isn't polled again.
             assert provider.counters["page_report"] >= 1
             asked = provider.counters["poll_report"]
             assert asked < COUNT, provider.counters

@@ -130,7 +130,7 @@ async def test_kept_connection_stays_in_step(walled: Bridge) -> None:
             assert await kept.status() == status
         await kept.say(right + right)  # before the first answer
         assert [await kept.status(), await kept.status()] == [200, 200]
-        # A body that looks like a request, under a secret that is wrong: it is nobody's request.
+        # The body looks like a request and the secret is wrong: it must not be read as a request.
         await kept.say(post("/dlr/speedocom/a-wrong-secret-0123", right))
         assert await kept.status() == 404
         await kept.say(b"GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

@@ -230,7 +230,7 @@ async def _overflows(bridge: Bridge) -> None:
 async def _ignores_what_a_stranger_forwards(bridge: Bridge) -> None:
     query = {"ref": uuid4().hex, "status": "received"}
     headers = {"x-forwarded-for": "198.51.100.1"}
-    # Nobody is trusted to speak for others, so that the caller is who it is: on the list.
+    # No proxy is trusted, so the peer is the client, which is in the allowed networks.
     answer = await bridge.client.get(bridge.url("dexatel"), params=query, headers=headers)
     assert answer.status_code == 200
 

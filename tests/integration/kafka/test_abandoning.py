@@ -61,7 +61,7 @@ async def test_abort_producer_while_kafka_is_down(transactional_id: str | None) 
             await sandbox.brokers[0].stop()
             sent = await send_batches(producer, [Record("some", number, b"k", b"v") for number in (0, 1)])
             assert kafka_tasks() - before
-            # Whoever waited is cut off, so that nobody asks what became of the batches.
+            # The waiters are gone, so that no code retrieves the results of the batches.
             waiting = asyncio.gather(*(future for future, _ in sent))
             waiting.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
-"""The installation that the documentation is tried on: one running bridge, the messages that pages speak of, a shell.
+"""The installation for testing the documentation: a running bridge, the messages in the pages, a shell.
 
-Beside it the one of the README's *Run it*, which was started as it says there, and ended: for what wants nobody to run.
+A second one, from the README's *Run it*, is started and stopped again, for commands that need a stopped bridge.
 """
 
 import json

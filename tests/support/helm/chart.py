@@ -148,7 +148,7 @@ class Chart:
         ]
         for name, value in values.items():
             arguments += ["--set-json", f"{name.replace('__', '.')}={json.dumps(value)}"]
-        done = subprocess.run([self._helm, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        done = subprocess.run([self._helm, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
         if done.returncode:
             raise Refused(done.stderr + done.stdout)
         return done.stdout

@@ -150,7 +150,7 @@ def _make_certificates(folder: Path) -> None:
         pytest.skip("no openssl on the PATH")
 
     def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603 - ours
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603 - a fixed program
 
     new = ("-newkey", "rsa:2048", "-nodes")
     run("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority", "-days", "2")

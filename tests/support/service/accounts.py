@@ -29,7 +29,7 @@ CALLBACKS_ONLY = {
     **secrets("dexatel"),
     **secrets("speedocom"),
 }
-"""Settings of a bridge with both providers' default accounts, which asks nobody."""
+"""Settings of a bridge with both providers' default accounts, which doesn't poll."""
 
 ACME_SECRET, ACME_KEY = "the-secret-of-acme-0123", "the-signing-key-of-acme"
 ACME = {

@@ -17,7 +17,7 @@ def elsewhere(bridge: Bridge) -> str:
     """Return the admin listener's URL with a non-loopback address, as seen by another machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing; it only chooses an address of ours
+            probe.connect(("192.0.2.1", 9))  # sends nothing; it only selects a local address
         except OSError:
             pytest.skip("this machine has no address but loopback ones")
         address = str(probe.getsockname()[0])

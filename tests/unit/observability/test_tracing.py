@@ -127,7 +127,7 @@ def test_tracing_library_is_loaded_on_demand() -> None:
         "tracing({'OTEL_EXPORTER_OTLP_ENDPOINT': 'http://x', 'OTEL_SDK_DISABLED': 'true'}, '1').close();"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - ours
+    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - a fixed program
 
 
 def test_endpoint_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

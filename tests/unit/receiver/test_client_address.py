@@ -14,7 +14,7 @@ PROXY, OTHER_PROXY, CLIENT, LIAR = "10.0.0.1", "10.0.0.2", "192.0.2.7", "198.51.
     ("peer", "plain", "named", "found"),
     [
         (CLIENT, [], [], CLIENT),
-        (CLIENT, [LIAR], [f"for={LIAR}"], CLIENT),  # nobody asked for its opinion
+        (CLIENT, [LIAR], [f"for={LIAR}"], CLIENT),  # the header is not configured
         (PROXY, [], [], PROXY),
         (PROXY, [CLIENT], [], CLIENT),
         (PROXY, [f"{LIAR}, {CLIENT}"], [], CLIENT),
