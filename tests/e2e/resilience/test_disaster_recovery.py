@@ -11,7 +11,7 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Place
 
 from tests.support.service.accounts import SECRETS, secrets
-from tests.support.service.bridge import Bridge
+from tests.support.service.bridge import Bridge, Message
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service, environment
 from tests.support.service.topics import Topics
@@ -74,16 +74,22 @@ async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list
     return found
 
 
+async def run_until_interim(service: Service, topics: Topics, client: httpx.AsyncClient) -> tuple[Bridge, Message]:
+    """Run the service until a message has an interim event, and stop it."""
+    bridge = Bridge(service, topics, client, SECRETS)
+    async with service:
+        one = await bridge.send_and_wait()
+        await bridge.report_all(one, "sent")
+        await bridge.events(one)
+        await topics.wait_until_folded()
+    return bridge, one
+
+
 async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
     """The journal is folded again: the same events are published, and open messages continue."""
     async with fleet.topics() as topics:
-        service = fleet.service({**topics.settings, **SETTINGS})
-        bridge = Bridge(service, topics, client, SECRETS)
-        async with service:
-            one = await bridge.send_and_wait()
-            await bridge.report_all(one, "sent")
-            await bridge.events(one)
-            await topics.wait_until_folded()
+        bridge, one = await run_until_interim(fleet.service({**topics.settings, **SETTINGS}), topics, client)
+        service = bridge.service
         await delete(topics, topics.state)
         await forget(topics, "tracker")
         await command(service, "--apply")
@@ -99,13 +105,8 @@ async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClie
 async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
     """Attempts in the state topic continue, and sent events that only the journal had are read again."""
     async with fleet.topics() as topics:
-        service = fleet.service({**topics.settings, **SETTINGS})
-        bridge = Bridge(service, topics, client, SECRETS)
-        async with service:
-            one = await bridge.send_and_wait()
-            await bridge.report_all(one, "sent")
-            await bridge.events(one)
-            await topics.wait_until_folded()
+        bridge, one = await run_until_interim(fleet.service({**topics.settings, **SETTINGS}), topics, client)
+        service = bridge.service
         await delete(topics, topics.journal)
         await command(service, "--apply")
         await command(service, "--adopt", "start")
