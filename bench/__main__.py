@@ -1,10 +1,10 @@
-"""`make bench`: one broker, every subject, a table on the terminal, and all of it as JSON."""
+"""`make bench`: measures every subject on one broker, prints the report and stores the results as JSON."""
 
 import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import orjson
 import uvloop
 
 from bench.kafka import Cluster
-from bench.process import Failed
-from bench.report import written
-from bench.run import Run, Subject, machine
+from bench.process import BenchmarkError
+from bench.report import make_documents
+from bench.run import Run, Subject, describe_machine
 from bench.subjects import end_to_end, intake, known, partitions, poller, profile, receiver, tracker
 from bridge.sandbox.kafka.broker import sandbox
 from bridge.sandbox.kafka.installation import SandboxError
@@ -31,69 +31,68 @@ SUBJECTS: Mapping[str, Subject] = {
 }
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results.json"
-"""What the whole run found: what docs/performance.md is made of."""
+"""The results of the last complete run, from which the docs are made."""
 
 LAST = ROOT / "bench" / "last.json"
-"""What the last run found, whole or not."""
+"""The results of the last partial run."""
 
 
-async def run(chosen: Sequence[str], rounds: int, scale: float, *, whole: bool, long: bool) -> dict[str, Any]:
+async def run(names: Sequence[str], rounds: int, scale: float, *, whole: bool, long: bool) -> dict[str, Any]:
     """Measure subjects one after the other, on one broker."""
     found: dict[str, Any] = {
-        "machine": machine(),
+        "machine": describe_machine(),
         "measured_at": time.strftime("%Y-%m-%d"),
         "rounds": rounds,
         "scale": scale,
     }
     with tempfile.TemporaryDirectory(prefix="sms-bridge-bench-") as folder:
         async with sandbox() as servers, Cluster(servers) as cluster:
-            for name in chosen:
-                began = time.monotonic()
-                show = _shower(name, began)
+            for name in names:
+                show = _make_progress_printer(name, time.monotonic())
                 one = Run(cluster, Path(folder), rounds, scale, whole, long, show)
                 try:
                     found[name] = dict(await SUBJECTS[name](one))
-                except Failed as failure:
-                    found[name] = {"failed": str(failure)}
-                    show(f"failed: {failure}")
+                except BenchmarkError as error:
+                    found[name] = {"failed": str(error)}
+                    show(f"failed: {error}")
     return found
 
 
-def _shower(name: str, began: float) -> Any:
+def _make_progress_printer(name: str, start: float) -> Callable[[str], None]:
     def show(text: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:6.0f} s  {name:12} {text}\n")
+        sys.stderr.write(f"{time.monotonic() - start:6.0f} s  {name:12} {text}\n")
 
     return show
 
 
 def main() -> None:
-    """Measure, print, and keep what was found."""
+    """Measure, print the report and store the results."""
     parser = argparse.ArgumentParser(prog="make bench", description=main.__doc__)
     parser.add_argument("--only", choices=sorted(SUBJECTS), action="append", help="measure only this; may be repeated")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contestant is measured")
-    parser.add_argument("--scale", type=float, default=1.0, help="what numbers of records are multiplied by")
-    parser.add_argument("--long", action="store_true", help="also what takes tens of minutes")
-    parser.add_argument(
-        "--docs", action="store_true", help="measure nothing: write the docs of the last whole run again"
-    )
-    told = parser.parse_args()
-    if told.docs:
+    parser.add_argument("--scale", type=float, default=1.0, help="numbers of records are multiplied by it")
+    parser.add_argument("--long", action="store_true", help="also measure what takes tens of minutes")
+    parser.add_argument("--docs", action="store_true", help="only write the docs from the last complete run again")
+    arguments = parser.parse_args()
+    if arguments.docs:
         write_docs(orjson.loads(RESULTS.read_bytes()))
         return
-    whole = not told.only and told.scale == 1
+    whole = not arguments.only and arguments.scale == 1
     try:
-        found = uvloop.run(run(told.only or list(SUBJECTS), told.rounds, told.scale, whole=whole, long=told.long))
-    except SandboxError as failure:
-        sys.exit(f"sandbox: {failure}")
+        found = uvloop.run(
+            run(arguments.only or list(SUBJECTS), arguments.rounds, arguments.scale, whole=whole, long=arguments.long)
+        )
+    except SandboxError as error:
+        sys.exit(f"sandbox: {error}")
     (RESULTS if whole else LAST).write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
-    sys.stdout.write(written(found)["performance.md"])
+    sys.stdout.write(make_documents(found)["performance.md"])
     if whole:
         write_docs(found)
 
 
 def write_docs(found: Mapping[str, Any]) -> None:
     """Write docs/performance.md, its charts and docs/scaling.md."""
-    for name, text in written(found).items():
+    for name, text in make_documents(found).items():
         file = ROOT / "docs" / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)

@@ -1,4 +1,4 @@
-"""What bounds what is missed: where the figures of the same run say that it goes."""
+"""Explains missed targets with the figures of the same run."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,10 +9,12 @@ from bridge.state.store import CACHE_BYTES
 Found = Mapping[str, Any]
 
 
-def bounds(found: Found) -> Iterator[str]:
-    """The section; nothing where nothing is missed."""
+def explain_missed_targets(found: Found) -> Iterator[str]:
+    """Yield the section's lines; none if all targets are met."""
     missed = {
-        target.path[0] for target in TARGETS if (figure := target.figure(found)) is not None and not target.met(figure)
+        target.path[0]
+        for target in TARGETS
+        if (figure := target.read_figure(found)) is not None and not target.is_met(figure)
     }
     texts = [text for subject, say in _SAID.items() if subject in missed and (text := say(found))]
     if texts:

@@ -1,4 +1,4 @@
-"""The bridge as a process of its own: its settings in a benchmark, its command line, whether it is ready."""
+"""The bridge as a benchmarked process: its settings, command line, readiness and metrics."""
 
 import sys
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from typing import Self
 import aiohttp
 import orjson
 
-from bench.process import Running, finished
-from bridge.sandbox.kafka.broker import free_ports
+from bench.process import MeasuredProcess, run_to_end
+from bridge.sandbox.kafka.broker import find_free_ports
 
 COMMAND = (sys.executable, "-m", "bridge")
 ROOT = Path(__file__).parent.parent
-SECRET = "benchmark-secret-0001"  # noqa: S105 - of nobody
-READY_WITHIN = 60.0
+SECRET = "benchmark-secret-0001"  # noqa: S105 - gives access to a benchmark only
+READY_TIMEOUT_SECONDS = 60.0
 
 
-def settings(servers: str, prefix: str, *, journal: str | None = None, partitions: int = 4) -> dict[str, str]:
-    """What a bridge is told, without the prefix of its variables.
+def make_settings(servers: str, prefix: str, *, journal: str | None = None, partitions: int = 4) -> dict[str, str]:
+    """Return a bridge's settings, without the prefix of the variables.
 
     Args:
-        servers: Kafka.
-        prefix: Of its topics and groups.
-        journal: The journal's name, if it isn't one of its own.
-        partitions: Of the journal.
+        servers: Kafka's bootstrap servers.
+        prefix: The prefix of its topics and groups.
+        journal: The journal's name, if it was created before.
+        partitions: The journal's number of partitions.
     """
     return {
         "KAFKA__BOOTSTRAP_SERVERS": servers,
@@ -50,13 +50,13 @@ class Bridge:
     """A running bridge: `async with Bridge(settings, folder, "track") as bridge`.
 
     Args:
-        values: Its settings, without the prefix of its variables.
-        folder: Its working directory and its state.
-        roles: What it does.
+        values: Its settings, without the prefix of the variables.
+        folder: Its working directory, which contains its state.
+        roles: Its roles.
     """
 
     def __init__(self, values: Mapping[str, str], folder: Path, roles: str) -> None:
-        public, admin = free_ports(2)
+        public, admin = find_free_ports(2)
         self.url, self._admin = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         self.state = folder / "state"
         own = {
@@ -66,7 +66,7 @@ class Bridge:
             "ADMIN__PORT": str(admin),
             "STATE__DIRECTORY": str(self.state),
         }
-        self.process = Running((*COMMAND, "run", "--roles", roles), folder, environment({**own, **values}))
+        self.process = MeasuredProcess((*COMMAND, "run", "--roles", roles), folder, make_environment({**own, **values}))
 
     async def __aenter__(self) -> Self:
         await self.process.__aenter__()
@@ -77,23 +77,23 @@ class Bridge:
     ) -> None:
         await self.process.__aexit__(kind, error, trace)
 
-    async def ready(self, within: float = READY_WITHIN) -> None:
-        """Return when it says that it is ready."""
-        await self.process.until(self._is_ready, within)
+    async def wait_until_ready(self, timeout: float = READY_TIMEOUT_SECONDS) -> None:
+        """Return when it is ready."""
+        await self.process.wait_until(self._is_ready, timeout)
 
-    async def restored(self, within: float) -> None:
-        """Return when it is ready and has nothing left to restore."""
-        await self.process.until(self._is_restored, within, every=0.02)
+    async def wait_until_restored(self, timeout: float) -> None:
+        """Return when it is ready and has restored its state."""
+        await self.process.wait_until(self._is_restored, timeout, interval=0.02)
 
-    async def metrics(self, name: str) -> float:
-        """The sum of a metric's samples."""
+    async def sum_metric(self, name: str) -> float:
+        """Return the sum of a metric's samples."""
         async with aiohttp.ClientSession() as client, client.get(f"{self._admin}/metrics") as response:
             lines = (await response.text()).splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
-    async def mean(self, name: str) -> float:
-        """The mean of what a histogram was told."""
-        return await self.metrics(f"{name}_sum") / max(1.0, await self.metrics(f"{name}_count"))
+    async def compute_mean(self, name: str) -> float:
+        """Return the mean of a histogram's observations."""
+        return await self.sum_metric(f"{name}_sum") / max(1.0, await self.sum_metric(f"{name}_count"))
 
     async def _is_ready(self) -> bool:
         return (await self._readiness())[0]
@@ -111,12 +111,12 @@ class Bridge:
             return False, False
 
 
-def environment(values: Mapping[str, str]) -> dict[str, str]:
-    """Settings as variables."""
+def make_environment(values: Mapping[str, str]) -> dict[str, str]:
+    """Return settings as environment variables."""
     return {"PYTHONPATH": str(ROOT), **{f"SMS_BRIDGE_{name}": value for name, value in values.items()}}
 
 
-async def prepare(values: Mapping[str, str], folder: Path, *, adopt: bool = False) -> None:
-    """Make a bridge's topics; with `adopt`, have it begin at the start of a journal that holds entries already."""
+async def create_topics(values: Mapping[str, str], folder: Path, *, adopt: bool = False) -> None:
+    """Create a bridge's topics; with `adopt`, it starts at the beginning of a journal that already has entries."""
     command = (*COMMAND, "topics", "--apply", *(("--adopt", "start") if adopt else ()))
-    await finished(command, folder, environment(values), 60)
+    await run_to_end(command, folder, make_environment(values), 60)

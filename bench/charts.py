@@ -1,4 +1,4 @@
-"""Charts as SVG: bars side by side. Text in, text out; readable on a light and on a dark page."""
+"""Bar charts as SVG, readable on a light and on a dark page. Pure."""
 
 from collections.abc import Sequence
 from html import escape
@@ -11,13 +11,13 @@ STYLE = (
 )
 
 
-def bars(title: str, lines: Sequence[tuple[str, float]], unit: str) -> str:
-    """A chart of horizontal bars.
+def draw_bars(title: str, lines: Sequence[tuple[str, float]], unit: str) -> str:
+    """Return a chart of horizontal bars.
 
     Args:
-        title: What is shown.
-        lines: A name and a value each; the bridge's own is drawn apart.
-        unit: Of the values.
+        title: The chart's title.
+        lines: Names and values; the bridge's own has another colour.
+        unit: The values' unit.
     """
     height, most = TOP + ROW * len(lines) + 6, max(value for _, value in lines)
     drawn = [f'<text class="title" x="0" y="18">{escape(title)}</text>']

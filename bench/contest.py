@@ -1,64 +1,64 @@
-"""Contestants take turns, each is measured several times, medians count. Knows nothing of what is measured."""
+"""Lets contestants take turns, measures each several times and takes medians. It doesn't depend on the subject."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench.process import Failed
+from bench.process import BenchmarkError
 
 Measured = Mapping[str, float]
 """Figures of one round, by name."""
 
 
 class Contestant(NamedTuple):
-    """Somebody who does the work."""
+    """A program that does the work."""
 
     name: str
     run: Callable[[int], Awaitable[Measured]]
-    """Does one round, given its number; raises `Failed` where that can't be."""
+    """Measures one round, given its number; raises `BenchmarkError` if that is impossible."""
 
 
 class Result(NamedTuple):
-    """What one contest found."""
+    """The result of a contest."""
 
     medians: dict[str, dict[str, float]]
     """By contestant and figure."""
     rounds: dict[str, list[Measured]]
-    """All that was measured, in order."""
+    """All measurements, in order."""
     left_out: dict[str, str]
-    """Who could not take part, and why."""
+    """The contestants that failed, and the reasons."""
 
     def ratio(self, figure: str, one: str, other: str) -> float | None:
-        """How `one` compares with `other`: the median over rounds of the same number, which saw the same machine."""
+        """Return the median of the ratios of `one` to `other` within each round, so that conditions were the same."""
         pairs = zip(self.rounds.get(one, []), self.rounds.get(other, []), strict=False)
         ratios = [a[figure] / b[figure] for a, b in pairs if b.get(figure)]
         return median(ratios) if ratios else None
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """Return the whole result as JSON."""
         return {"medians": self.medians, "rounds": self.rounds, "left_out": self.left_out}
 
 
-async def contest(contestants: Sequence[Contestant], rounds: int, show: Callable[[str], None]) -> Result:
-    """Let the contestants alternate.
+async def run_contest(contestants: Sequence[Contestant], rounds: int, show: Callable[[str], None]) -> Result:
+    """Measure the contestants in turns.
 
     Args:
-        contestants: Who takes part; who fails once is left out from then on.
+        contestants: One that fails is left out from then on.
         rounds: How often each is measured.
-        show: Is told of every round.
+        show: Called with a line about each measurement.
     """
     found: dict[str, list[Measured]] = {one.name: [] for one in contestants}
     left_out: dict[str, str] = {}
     for number in range(rounds):
-        # Whoever came first comes last in the next round, so that a drift of the machine favours nobody.
+        # The order is reversed in every other round, so that a change of the machine's speed affects all alike.
         for one in contestants if number % 2 == 0 else tuple(reversed(contestants)):
             if one.name in left_out:
                 continue
             try:
                 measured = await one.run(number)
-            except Failed as failure:
-                left_out[one.name] = str(failure)
-                show(f"{one.name}: left out: {failure}")
+            except BenchmarkError as error:
+                left_out[one.name] = str(error)
+                show(f"{one.name}: left out: {error}")
                 continue
             found[one.name].append(measured)
             figures = ", ".join(f"{name} {value:,.4g}" for name, value in measured.items())

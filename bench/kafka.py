@@ -1,4 +1,4 @@
-"""Topics for benchmarks: made, filled, counted, and how far a group is. The broker is the sandbox's."""
+"""Topics for benchmarks: creates, fills, counts and reads them, and reads a group's offsets."""
 
 import asyncio
 from collections import Counter
@@ -11,16 +11,16 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export it
 
-from bench.process import Failed
+from bench.process import BenchmarkError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.records import Record, send_batches
 from bridge.settings.model import KafkaSettings
 
-AT_ONCE = 20_000
-"""Records that are written before their acknowledgements are awaited."""
+MAX_UNACKNOWLEDGED = 20_000
+"""How many records are written before their acknowledgements are awaited."""
 
-QUIET = 3_000
-"""Milliseconds without a record after which a topic that should hold more counts as short."""
+READ_TIMEOUT_MS = 3_000
+"""If no record arrives for this long, the topic has fewer records than expected."""
 
 
 class Cluster:
@@ -38,29 +38,29 @@ class Cluster:
     async def __aexit__(self, *_: object) -> None:
         await self._groups.close()
 
-    async def create(self, *names: str, partitions: int, config: Mapping[str, str] = {}) -> None:
-        """Make topics."""
-        made = self._admin.create_topics([NewTopic(name, partitions, 1, config=dict(config)) for name in names])
-        await asyncio.gather(*map(asyncio.wrap_future, made.values()))
+    async def create_topics(self, *names: str, partitions: int, config: Mapping[str, str] = {}) -> None:
+        """Create topics."""
+        created = self._admin.create_topics([NewTopic(name, partitions, 1, config=dict(config)) for name in names])
+        await asyncio.gather(*map(asyncio.wrap_future, created.values()))
 
-    async def delete(self, *names: str) -> None:
-        """Remove topics, so that a long run doesn't fill the disk; those that aren't there are none's affair."""
+    async def delete_topics(self, *names: str) -> None:
+        """Delete topics, so that a long run doesn't fill the disk; missing ones are ignored."""
         if names:
             await asyncio.gather(
                 *map(asyncio.wrap_future, self._admin.delete_topics(list(names)).values()), return_exceptions=True
             )
 
-    async def names(self, prefix: str) -> list[str]:
-        """Every topic whose name begins so."""
-        described = await asyncio.to_thread(self._admin.list_topics, None, 10)
-        return [name for name in described.topics if name.startswith(prefix)]
+    async def list_topics(self, prefix: str) -> list[str]:
+        """Return the topics whose names start with the prefix."""
+        metadata = await asyncio.to_thread(self._admin.list_topics, None, 10)
+        return [name for name in metadata.topics if name.startswith(prefix)]
 
     async def fill(self, records: Iterable[Record]) -> int:
-        """Write records, as many as there are; their number."""
+        """Write all records and return their number."""
         producer = await self.kafka.producer()
         written, rest = 0, iter(records)
         try:
-            while part := list(islice(rest, AT_ONCE)):
+            while part := list(islice(rest, MAX_UNACKNOWLEDGED)):
                 sent = await send_batches(producer, part)
                 await asyncio.gather(*(future for future, _ in sent))
                 written += len(part)
@@ -68,62 +68,62 @@ class Cluster:
             await producer.stop()
         return written
 
-    async def committed(self, group: str, topic: str) -> int:
-        """Records of a topic that a group is done with: the sum of its committed offsets."""
-        # Not by the client used elsewhere here: it crashes when a group has no coordinator yet.
+    async def count_committed(self, group: str, topic: str) -> int:
+        """Return the sum of a group's committed offsets in a topic."""
+        # Not with the other client, which crashes if a group has no coordinator yet.
         try:
             found = await self._groups.list_consumer_group_offsets(group)
         except KafkaError:
-            return 0  # the group isn't there yet
+            return 0  # the group doesn't exist yet
         return sum(max(0, at.offset) for tp, at in found.items() if tp.topic == topic)
 
-    async def ends(self, topic: str) -> dict[TopicPartition, int]:
-        """Where each partition of a topic ends."""
+    async def fetch_end_offsets(self, topic: str) -> dict[TopicPartition, int]:
+        """Return the end offset of each partition of a topic."""
         reader = await self.kafka.reader(committed=True)
         try:
-            ends: dict[TopicPartition, int] = await reader.end_offsets(await self.partitions(topic))
+            ends: dict[TopicPartition, int] = await reader.end_offsets(await self.list_partitions(topic))
         finally:
             await reader.stop()
         return ends
 
-    async def values(self, topic: str, expected: int) -> list[bytes]:
-        """The values of all that was committed to a topic, once there are so many, and what follows at once.
+    async def read_values(self, topic: str, expected: int) -> list[bytes]:
+        """Return the values of a topic's committed records.
 
         Raises:
-            Failed: There are fewer.
+            BenchmarkError: There are fewer than expected.
         """
         reader = await self.kafka.reader(committed=True)
         found: list[bytes] = []
         try:
-            tps = await self.partitions(topic)
+            tps = await self.list_partitions(topic)
             reader.assign(tps)
             await reader.seek_to_beginning(*tps)
-            while batches := await reader.getmany(timeout_ms=QUIET if len(found) < expected else 200):
+            while batches := await reader.getmany(timeout_ms=READ_TIMEOUT_MS if len(found) < expected else 200):
                 found += [record.value for batch in batches.values() for record in batch]
         finally:
             await reader.stop()
         if len(found) < expected:
-            raise Failed(f"{topic} holds {len(found)} events, not {expected}")
+            raise BenchmarkError(f"{topic} holds {len(found)} events, not {expected}")
         return found
 
-    async def partitions(self, topic: str) -> list[TopicPartition]:
-        """A topic's partitions."""
+    async def list_partitions(self, topic: str) -> list[TopicPartition]:
+        """Return a topic's partitions."""
         described = await asyncio.to_thread(self._admin.list_topics, topic, 10)
         return [TopicPartition(topic, number) for number in described.topics[topic].partitions]
 
 
-def exactly_once(values: Sequence[bytes], expected: int) -> None:
-    """See that every event is there once, and that each attempt's are in order.
+def verify_exactly_once(values: Sequence[bytes], expected: int) -> None:
+    """Verify that every event exists once and that each attempt's events are in order.
 
     Raises:
-        Failed: One is missing, there twice, or out of order.
+        BenchmarkError: An event is missing, duplicated or out of order.
     """
     last: Counter[str] = Counter()
     for value in values:
         event = orjson.loads(value)
         key, sequence = f"{event['provider']}:{event['provider_message_id']}", event["sequence"]
         if sequence != last[key] + 1:
-            raise Failed(f"event {sequence} of {key} follows event {last[key]}")
+            raise BenchmarkError(f"event {sequence} of {key} follows event {last[key]}")
         last[key] = sequence
     if len(values) != expected:
-        raise Failed(f"{len(values)} events were published, not {expected}")
+        raise BenchmarkError(f"{len(values)} events were published, not {expected}")

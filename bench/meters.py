@@ -1,27 +1,27 @@
-"""What a process uses, as the kernel counts it: CPU time, memory. Only reads."""
+"""Reads a process's CPU time and memory from the kernel."""
 
 import os
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME = 2
-"""The process's name may hold anything but ends with a parenthesis; counted from there, the state is field 0."""
+"""The process's name may contain anything and ends with a parenthesis; the fields are counted from there."""
 _USER, _SYSTEM = 11, 12
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process has used, all its threads, user and system, in seconds."""
+def measure_cpu_seconds(pid: int) -> float:
+    """Return the CPU time of all threads of a process, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[_AFTER_NAME].split()
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICK
 
 
-def rss_bytes(pid: int) -> int:
-    """Memory that a process holds, in bytes."""
+def measure_rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
     return _status(pid, "VmRSS")
 
 
-def folder_bytes(folder: Path) -> int:
-    """What the files of a folder take on disk."""
+def measure_folder_bytes(folder: Path) -> int:
+    """Return the disk usage of a folder's files."""
     return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
 
 

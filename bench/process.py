@@ -1,4 +1,4 @@
-"""A contestant's process: started, measured, ended. Nothing here knows what it does."""
+"""A contestant's process: starts, measures and stops it."""
 
 import asyncio
 import os
@@ -9,26 +9,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.meters import cpu_seconds, rss_bytes
+from bench.meters import measure_cpu_seconds, measure_rss_bytes
 
-END_WITHIN = 15.0
-"""Seconds from SIGTERM to SIGKILL."""
+STOP_TIMEOUT_SECONDS = 15.0
+"""From SIGTERM to SIGKILL."""
 
-LAST_LINES = 15
-"""Of its log, when it fails."""
-
-
-class Failed(Exception):  # noqa: N818 - named for what happened
-    """A contestant can't be had, or did not do its work; the text says why."""
+MAX_LOG_LINES = 15
+"""How many of the log's last lines an error shows."""
 
 
-class Running:
-    """A process within its context.
+class BenchmarkError(Exception):
+    """A contestant is missing or did not do its work; the text says why."""
+
+
+class MeasuredProcess:
+    """A process that runs while the context is open.
 
     Args:
-        command: What to run.
-        folder: Where; its log is in it.
-        environment: All that it gets, beside PATH and HOME.
+        command: The command.
+        folder: Its working directory, which contains its log.
+        environment: Its variables, besides PATH and HOME.
     """
 
     def __init__(self, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
@@ -49,7 +49,7 @@ class Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.end()
+        await self.stop()
 
     @property
     def pid(self) -> int:
@@ -57,78 +57,77 @@ class Running:
         assert self._process is not None
         return self._process.pid
 
-    def cpu(self) -> float:
-        """CPU seconds used so far."""
-        self.check()
-        return cpu_seconds(self.pid)
+    def read_cpu_seconds(self) -> float:
+        """Return the CPU time used so far."""
+        self.raise_if_ended()
+        return measure_cpu_seconds(self.pid)
 
-    def rss(self) -> int:
-        """Bytes of memory held now."""
-        self.check()
-        return rss_bytes(self.pid)
+    def read_rss_bytes(self) -> int:
+        """Return the resident memory."""
+        self.raise_if_ended()
+        return measure_rss_bytes(self.pid)
 
-    def check(self) -> None:
-        """See that it is alive.
+    def raise_if_ended(self) -> None:
+        """Check that it is running.
 
         Raises:
-            Failed: It has ended.
+            BenchmarkError: It has ended.
         """
         if self._process is None or self._process.returncode is not None:
-            raise Failed(f"it ended by itself; its log ends with:\n{self.tail()}")
+            raise BenchmarkError(f"it ended by itself; its log ends with:\n{self.tail()}")
 
     def tail(self) -> str:
-        """The last lines that it wrote."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+        """Return the last lines of its log."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-MAX_LOG_LINES:])
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], within: float, every: float = 0.05) -> None:
-        """Wait until something holds.
+    async def wait_until(
+        self, condition: Callable[[], Awaitable[bool]], timeout: float, interval: float = 0.05
+    ) -> None:
+        """Wait until a condition holds.
 
         Args:
-            condition: Asked again and again.
-            within: Seconds.
-            every: Seconds between.
+            condition: Checked repeatedly.
+            timeout: In seconds.
+            interval: Seconds between two checks.
 
         Raises:
-            Failed: It did not in time, or the process ended.
+            BenchmarkError: It didn't hold in time, or the process ended.
         """
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(timeout):
                 while not await condition():
-                    self.check()
-                    await asyncio.sleep(every)
+                    self.raise_if_ended()
+                    await asyncio.sleep(interval)
         except TimeoutError:
-            raise Failed(f"not done within {within:g} s; its log ends with:\n{self.tail()}") from None
+            raise BenchmarkError(f"not done within {timeout:g} s; its log ends with:\n{self.tail()}") from None
 
-    async def end(self) -> None:
-        """Tell it to end, and see that it does."""
+    async def stop(self) -> None:
+        """Stop it, and kill it after a timeout."""
         process = self._process
         if process is None or process.returncode is not None:
             return
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), END_WITHIN)
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_SECONDS)
         except TimeoutError:
             process.kill()
             await process.wait()
 
 
-async def finished(command: Sequence[str], folder: Path, environment: Mapping[str, str], within: float) -> str:
-    """Run something to its end.
-
-    Returns:
-        What it wrote.
+async def run_to_end(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> str:
+    """Run a command and return its output.
 
     Raises:
-        Failed: It failed, or took longer than `within` seconds.
+        BenchmarkError: It failed, or took longer than `timeout` seconds.
     """
-    running = Running(command, folder, environment)
+    running = MeasuredProcess(command, folder, environment)
     async with running:
-        process = running._process  # noqa: SLF001 - this is its other half
+        process = running._process  # noqa: SLF001 - in the same module
         assert process is not None
         try:
-            code = await asyncio.wait_for(process.wait(), within)
+            code = await asyncio.wait_for(process.wait(), timeout)
         except TimeoutError:
-            raise Failed(f"{command[0]} took more than {within:g} s") from None
+            raise BenchmarkError(f"{command[0]} took more than {timeout:g} s") from None
     if code:
-        raise Failed(f"{' '.join(command[:4])} failed:\n{running.tail()}")
-    return running._log.read_text(errors="replace")  # noqa: SLF001 - the same
+        raise BenchmarkError(f"{' '.join(command[:4])} failed:\n{running.tail()}")
+    return running._log.read_text(errors="replace")  # noqa: SLF001 - in the same module

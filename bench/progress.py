@@ -1,4 +1,4 @@
-"""How quickly a process gets through a topic: its group's committed offsets and its CPU time, sampled side by side."""
+"""Measures how fast processes work through a topic, from committed offsets and CPU time."""
 
 import asyncio
 import time
@@ -7,49 +7,50 @@ from typing import NamedTuple
 
 from bench.contest import Measured
 from bench.kafka import Cluster
-from bench.process import Failed, Running
+from bench.process import BenchmarkError, MeasuredProcess
 
-WARM, ENOUGH = 0.2, 0.95
-"""Shares of the work between which is measured: by then it has started, and the last commit may wait for company."""
+START_SHARE, END_SHARE = 0.2, 0.95
+"""Only the work between these shares is measured, so that the start and the last commit don't count."""
 
-LOOK_EVERY = 0.05
+SAMPLE_INTERVAL_SECONDS = 0.05
 
 
 class Sample(NamedTuple):
-    """One look."""
+    """One sample."""
 
     at: float
     cpu: float
     done: int
 
 
-async def watched(
-    cluster: Cluster, processes: Sequence[Running], *, group: str, topic: str, records: int, within: float
+async def measure_progress(
+    cluster: Cluster, processes: Sequence[MeasuredProcess], *, group: str, topic: str, records: int, timeout: float
 ) -> Measured:
-    """Wait until a group has worked through a topic.
+    """Wait until a group has measure_group through a topic. Return records per second and CPU microseconds per record.
 
     Args:
         cluster: Kafka.
-        processes: Who does it, together.
+        processes: The group's processes.
         group: Their group.
         topic: The topic.
-        records: How many it has.
-        within: Seconds.
-
-    Returns:
-        Records a second, and microseconds of CPU time a record.
+        records: How many records it has.
+        timeout: In seconds.
 
     Raises:
-        Failed: It took too long, or a process ended.
+        BenchmarkError: It took too long, or a process ended.
     """
     started, warm = time.monotonic(), None
     while True:
-        now = Sample(time.monotonic(), sum(one.cpu() for one in processes), await cluster.committed(group, topic))
-        if warm is None and now.done >= WARM * records:
+        now = Sample(
+            time.monotonic(),
+            sum(one.read_cpu_seconds() for one in processes),
+            await cluster.count_committed(group, topic),
+        )
+        if warm is None and now.done >= START_SHARE * records:
             warm = now
-        if warm and now.done >= ENOUGH * records and now.done > warm.done:
+        if warm and now.done >= END_SHARE * records and now.done > warm.done:
             done = now.done - warm.done
             return {"per_second": done / (now.at - warm.at), "cpu_us": (now.cpu - warm.cpu) / done * 1e6}
-        if now.at - started > within:
-            raise Failed(f"{now.done} of {records} records after {within:g} s\n{processes[0].tail()}")
-        await asyncio.sleep(LOOK_EVERY)
+        if now.at - started > timeout:
+            raise BenchmarkError(f"{now.done} of {records} records after {timeout:g} s\n{processes[0].tail()}")
+        await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)

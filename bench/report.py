@@ -1,11 +1,11 @@
-"""docs/performance.md and its charts, out of what a run found. Writes nothing but text."""
+"""Makes docs/performance.md and its charts from the results of a run. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.bounds import bounds
-from bench.charts import bars
-from bench.scaling import costs, scaling
+from bench.bounds import explain_missed_targets
+from bench.charts import draw_bars
+from bench.scaling import make_scaling_document, read_costs
 from bench.targets import TARGETS
 
 HEAD = """# Performance
@@ -56,19 +56,19 @@ UNITS = {
     "transaction_entries": "entries per transaction",
 }
 CHARTS: Mapping[str, tuple[str, str]] = {"end-to-end": ("p50_ms", "p99_ms")}
-OTHERWISE = ("per_second", "cpu_us")
+DEFAULT_CHARTS = ("per_second", "cpu_us")
 
 
-def written(found: Mapping[str, Any]) -> dict[str, str]:
-    """Texts by file name, below docs/."""
+def make_documents(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the documents by file name, relative to docs/."""
     files: dict[str, str] = {}
     lines = [HEAD, *_machine(found), *_targets(found)]
     for name, (title, text) in TITLES.items():
         if "medians" in found.get(name, {}):
             lines += [f"## {title}", "", text, "", *_contest(found[name]), *_charts(name, title, found[name], files)]
-    lines += [*_known(found), *bounds(found), *_profile(found)]
-    if unit := costs(found):
-        files["scaling.md"] = scaling(unit)
+    lines += [*_known(found), *explain_missed_targets(found), *_profile(found)]
+    if unit := read_costs(found):
+        files["scaling.md"] = make_scaling_document(unit)
     files["performance.md"] = "\n".join(lines).rstrip() + "\n"
     return files
 
@@ -83,10 +83,10 @@ def _machine(found: Mapping[str, Any]) -> Iterator[str]:
 def _targets(found: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Targets", "", "| figure | target | measured | |", "|---|---:|---:|---|")
     for target in TARGETS:
-        figure = target.figure(found)
+        figure = target.read_figure(found)
         if figure is not None:
             aim = f"{'≥' if target.sign > 0 else '≤'} {target.bound:,g}"
-            yield f"| {target.text} | {aim} | {_number(figure)} | {'met' if target.met(figure) else '**missed**'} |"
+            yield f"| {target.text} | {aim} | {_number(figure)} | {'met' if target.is_met(figure) else '**missed**'} |"
     yield ""
 
 
@@ -104,10 +104,10 @@ def _contest(result: Mapping[str, Any]) -> Iterator[str]:
 def _charts(name: str, title: str, result: Mapping[str, Any], files: dict[str, str]) -> Iterator[str]:
     if len(result["medians"]) < 2:
         return
-    for figure in CHARTS.get(name, OTHERWISE):
+    for figure in CHARTS.get(name, DEFAULT_CHARTS):
         file = f"performance/{name}-{figure.replace('_', '-')}.svg"
         lines = [(one, medians[figure]) for one, medians in result["medians"].items()]
-        files[file] = bars(f"{title}: {UNITS[figure]}", lines, UNITS[figure])
+        files[file] = draw_bars(f"{title}: {UNITS[figure]}", lines, UNITS[figure])
         yield f"![{title}: {UNITS[figure]}]({file})"
     yield ""
 

@@ -1,4 +1,4 @@
-"""What one run of the benchmarks shares: a broker, a folder, how much is measured, and where progress is shown."""
+"""What the subjects of one run share: the broker, a folder, the amount of work and the progress output."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,30 +9,30 @@ from bench.kafka import Cluster
 
 
 class Run(NamedTuple):
-    """Handed to every subject."""
+    """Passed to every subject."""
 
     cluster: Cluster
     folder: Path
     rounds: int
     scale: float
-    """What numbers of records are multiplied by."""
+    """Numbers of records are multiplied by it."""
     whole: bool
-    """Whether all of it is measured at full scale, so that the docs are to be written."""
+    """Whether every subject is measured at full scale, so that the docs are written."""
     long: bool
-    """Whether what takes tens of minutes is measured too."""
+    """Whether to measure what takes tens of minutes as well."""
     show: Callable[[str], None]
 
-    def scaled(self, number: int) -> int:
-        """A number of records in this run."""
+    def scale_count(self, number: int) -> int:
+        """Return a number of records multiplied by the scale."""
         return max(2_000, int(number * self.scale))
 
 
 Subject = Callable[[Run], Awaitable[Mapping[str, Any]]]
-"""Measures something; what it found, as JSON."""
+"""Measures a subject and returns its results as JSON."""
 
 
-def machine() -> dict[str, Any]:
-    """Where it was measured."""
+def describe_machine() -> dict[str, Any]:
+    """Return the machine's processor, cores and memory."""
     model = next(
         (
             line.partition(":")[2].strip()

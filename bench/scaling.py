@@ -1,49 +1,52 @@
-"""docs/scaling.md: what 100 to 100,000 messages a second take, computed from the unit costs that a run measured."""
+"""Makes docs/scaling.md: the resources for 100 to 100,000 messages per second, computed from measured unit costs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any, NamedTuple
 
-from bench.simulation import TROUBLES, Plan, Told, simulate
+from bench.simulation import DISTURBANCES, Deployment, SimulationResult, simulate
 
 RATES = (100, 1_000, 10_000, 100_000)
 RULE = f"|---|{'---:|' * len(RATES)}"
-"""Below a table's head."""
+"""The line below a table's head."""
 
 REPORTS, EVENTS = 1.6, 1.5
-"""Per message: reports that come, events that are published."""
+"""Per message: received reports, published events."""
 
 BUSY = 0.5
-"""Share of a core that is planned with; the rest is for bursts, rebalances and the loss of a replica."""
+"""The planned use of a core; the rest is for bursts, rebalances and the loss of a replica."""
 
-REMEMBERED_S = 48 * 3600
-"""An attempt is known until its time to give up is over, final or not."""
+RETENTION_SECONDS = 48 * 3600
+"""An attempt is stored until its deadline, even if it is final."""
 
 WRITTEN_BYTES = 2.6 * 600 + 2.5 * 240 + EVENTS * 1_050
 """Per message into journal, state topic and sms.delivery, before compression."""
 
 COMPRESSED, REPLICATION = 0.35, 3
-BROKER_BYTES_S = 50e6
-"""Written by one broker, replicas included: a cautious figure for one ordinary disk and network."""
+BROKER_BYTES_PER_SECOND = 50e6
+"""What one broker can write including replicas: a cautious figure for an ordinary disk and network."""
 
 LATE, POLLS = 0.05, 4
-"""Share of messages not final after a quarter of an hour, and polls that each of them takes (`fallback`)."""
+"""The share of messages that are not final after 15 minutes, and the polls that each of them needs (`fallback`)."""
 
 PARTITIONS = 24
 
 
 class Costs(NamedTuple):
-    """Microseconds of CPU each, states restored a second by one process, bytes of disk an attempt."""
+    """Measured unit costs."""
 
     intake: float
     receiver: float
     tracker: float
+    """The CPU time of one event, callback or entry, in microseconds."""
     restored: float
+    """States that one process restores per second."""
     disk: float
+    """Bytes per attempt."""
 
 
-def costs(found: Mapping[str, Any]) -> Costs | None:
-    """A run's unit costs; None where it didn't measure all of them."""
+def read_costs(found: Mapping[str, Any]) -> Costs | None:
+    """Return a run's unit costs, or None if it didn't measure all of them."""
     try:
         us = {name: found[name]["medians"]["sms-bridge"]["cpu_us"] for name in ("intake", "receiver", "tracker")}
         known = [one for one in found["known"]["followed"].values() if "failed" not in one][-1]
@@ -52,12 +55,13 @@ def costs(found: Mapping[str, Any]) -> Costs | None:
     return Costs(us["intake"], us["receiver"], us["tracker"], known["restored_per_second"], known["disk_bytes"])
 
 
-def scaling(unit: Costs) -> str:
-    """The document."""
-    return "\n".join([*_head(unit), *_table(unit), *_bad_hours(unit), *_breaks()]) + "\n"
+def make_scaling_document(unit: Costs) -> str:
+    """Return the document."""
+    return "\n".join([*_head(unit), *_table(unit), *_disturbances(unit), *_breaks()]) + "\n"
 
 
 def _head(unit: Costs) -> Iterator[str]:
+    broker_mb = BROKER_BYTES_PER_SECOND / 1e6
     yield f"""# Scaling: from 100 to 100,000 messages per second
 
 `make bench` computes and simulates these figures from its measurements in the same run ([performance](performance.md)).
@@ -68,7 +72,7 @@ Measured costs: {unit.intake:.0f} µs of CPU per sent event, {unit.receiver:.0f}
 {unit.disk:.0f} bytes of disk per attempt.
 
 Assumptions: {REPORTS} reports and {EVENTS} events per message; cores {BUSY:.0%} busy; attempts known for 48 h;
-replication {REPLICATION}; LZ4 compresses to {COMPRESSED:.0%}; {BROKER_BYTES_S / 1e6:.0f} MB/s per broker; {LATE:.0%} of
+replication {REPLICATION}; LZ4 compresses to {COMPRESSED:.0%}; {broker_mb:.0f} MB/s per broker; {LATE:.0%} of
 the messages have no final report after 15 minutes and then need {POLLS} polls.
 """
 
@@ -87,7 +91,7 @@ def _row(name: str, cells: Iterable[str]) -> str:
 
 
 def _used(rate: int, unit: Costs) -> dict[str, float]:
-    """Cores, by role."""
+    """Return the used cores by role."""
     return {
         "intake": rate * unit.intake / 1e6,
         "receive": rate * REPORTS * unit.receiver / 1e6,
@@ -100,44 +104,46 @@ def _replicas(used: Mapping[str, float]) -> dict[str, int]:
 
 
 def _in_one(used: Mapping[str, float]) -> bool:
-    """Whether two processes that do everything are enough."""
+    """Return whether two processes with all roles are enough."""
     return sum(used.values()) <= 2 * BUSY
 
 
-def plan(rate: int, unit: Costs) -> Plan:
-    """The installation that the table says, as the simulation needs it."""
+def make_deployment(rate: int, unit: Costs) -> Deployment:
+    """Return the deployment in the table, as input of the simulation."""
     used = _used(rate, unit)
     replicas = _replicas(used)
     together = 2 / sum(used.values())
     headroom = {role: together if _in_one(used) else replicas[role] / cores for role, cores in used.items()}
-    restore_s = rate * REMEMBERED_S / replicas["track"] / unit.restored
-    return Plan(rate, REPORTS, headroom, replicas["track"], restore_s)
+    restore_seconds = rate * RETENTION_SECONDS / replicas["track"] / unit.restored
+    return Deployment(rate, REPORTS, headroom, replicas["track"], restore_seconds)
 
 
-def _bad_hours(unit: Costs) -> Iterator[str]:
+def _disturbances(unit: Costs) -> Iterator[str]:
     yield """## Disturbances
 
 `bench/simulation.py` simulates each disturbance second by second, with the same costs and the replicas above. The table
 shows the maximum delay of an entry in the journal, and how long after the end of the disturbance the backlog is gone.
 """
-    plans = [plan(rate, unit) for rate in RATES]
+    deployments = [make_deployment(rate, unit) for rate in RATES]
     yield _row("disturbance", (f"{rate:,} per second" for rate in RATES))
     yield RULE
-    for trouble in TROUBLES:
-        yield _row(trouble.text, (_told(simulate(one, trouble)) for one in plans))
+    for disturbance in DISTURBANCES:
+        yield _row(disturbance.text, (_format_result(simulate(one, disturbance)) for one in deployments))
     yield ""
 
 
-def _told(told: Told) -> str:
-    over = "never recovers" if told.over is None else f"recovered after {_duration(told.over)}"
-    return f"{_duration(told.behind)} late, {over}"
+def _format_result(result: SimulationResult) -> str:
+    over = (
+        "never recovers" if result.recovery_seconds is None else f"recovered after {_duration(result.recovery_seconds)}"
+    )
+    return f"{_duration(result.max_delay_seconds)} late, {over}"
 
 
 def _column(rate: int, unit: Costs) -> dict[str, str]:
     used = _used(rate, unit)
     replicas = _replicas(used)
     partitions = max(PARTITIONS, 2 ** ceil(replicas["track"] * 2 - 1).bit_length())
-    known = rate * REMEMBERED_S
+    known = rate * RETENTION_SECONDS
     written = rate * WRITTEN_BYTES * COMPRESSED * REPLICATION
     one = "all roles in 2" if _in_one(used) else ""
     return {
@@ -145,7 +151,7 @@ def _column(rate: int, unit: Costs) -> dict[str, str]:
         "replicas: intake, receive, track": one or ", ".join(f"{count:,}" for count in replicas.values()),
         "journal partitions": f"{partitions:,}",
         "written by all brokers, MB/s": f"{written / 1e6:,.1f}",
-        "brokers": f"{max(3, ceil(written / BROKER_BYTES_S)):,}",
+        "brokers": f"{max(3, ceil(written / BROKER_BYTES_PER_SECOND)):,}",
         "known attempts, millions": f"{known / 1e6:,.0f}",
         "cache on disk, in total, GB": f"{known * unit.disk / 1e9:,.0f}",
         "restore of one replica without a cache": _duration(known / replicas["track"] / unit.restored),

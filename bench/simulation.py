@@ -1,111 +1,115 @@
-"""Bad hours, simulated second by second: what piles up before the replicas of docs/scaling.md, and when it is gone.
+"""Simulates disturbances second by second: the backlog of a deployment of docs/scaling.md, and when it is gone.
 
-Flows, not messages: each part takes as much a second as its cores allow by the measured costs, the oldest first.
+It simulates flows, not messages: each role processes as much per second as its cores allow, the oldest first.
 """
 
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-BEGINS, HORIZON = 60, 24 * 3600
-"""Seconds: when the bad time begins, and when the simulation ends."""
+START_SECONDS, END_SECONDS = 60, 24 * 3600
+"""When the disturbance starts, and when the simulation ends."""
 
-SESSION_S = 45
-"""Seconds until the group notices that a member has gone: its session's time-out."""
+SESSION_TIMEOUT_SECONDS = 45
+"""How long until the group notices that a member is gone."""
 
-BURST = 10
-"""Times its usual rate at which a provider sends what it has held back."""
+BURST_FACTOR = 10
+"""A provider sends held-back callbacks at its usual rate times this."""
 
 
-class Plan(NamedTuple):
-    """An installation."""
+class Deployment(NamedTuple):
+    """The capacity of a deployment and its load."""
 
     rate: float
     """Messages a second."""
     reports: float
     """Per message."""
     headroom: Mapping[str, float]
-    """By role, how many times its usual load its replicas can take."""
+    """By role: its capacity as a multiple of its usual load."""
     trackers: int
-    restore_s: float
-    """Seconds in which one replica reads its partitions' states without a cache."""
+    restore_seconds: float
+    """How long one replica takes to restore its partitions without a cache."""
 
 
-class Trouble(NamedTuple):
-    """What goes wrong."""
+class Disturbance(NamedTuple):
+    """A disturbance of a deployment."""
 
     text: str
     seconds: float
     silent: bool = False
-    """A provider sends nothing, and all of it afterwards."""
+    """A provider sends nothing, and everything afterwards."""
     away: bool = False
-    """Kafka takes and gives nothing."""
+    """Kafka is unavailable."""
     lost: bool = False
-    """One tracker's replica is gone, and its cache."""
+    """One tracker is lost with its cache."""
 
 
-TROUBLES = (
-    Trouble("providers silent for 10 minutes, then ten times as fast", 600, silent=True),
-    Trouble("Kafka unavailable for 2 minutes", 120, away=True),
-    Trouble("one tracker lost with its cache", 0, lost=True),
+DISTURBANCES = (
+    Disturbance("providers silent for 10 minutes, then ten times as fast", 600, silent=True),
+    Disturbance("Kafka unavailable for 2 minutes", 120, away=True),
+    Disturbance("one tracker lost with its cache", 0, lost=True),
 )
 
 
-class Told(NamedTuple):
-    """What came of it, in seconds."""
+class SimulationResult(NamedTuple):
+    """The effect of a disturbance."""
 
-    behind: float
-    """The most by which the journal's oldest entry waited."""
-    over: float | None
-    """From the trouble's end until nothing waited any more; None: it never ended."""
+    max_delay_seconds: float
+    """The longest time that an entry of the journal waited."""
+    recovery_seconds: float | None
+    """From the end of the disturbance until the backlog was gone; None: it never was."""
 
 
 class Queue:
-    """What waits, oldest first: amounts by the second in which they came."""
+    """A backlog, oldest first: amounts by the second in which they arrived."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, float]] = deque()
 
-    def take(self, now: int, came: float, most: float) -> float:
-        """Let this much come and at most so much go; how much went."""
-        if came:
-            self._waiting.append((now, came))
-        went = 0.0
-        while self._waiting and went < most:
+    def advance(self, now: int, arriving: float, capacity: float) -> float:
+        """Add what arrives, process up to the capacity, and return how much was processed."""
+        if arriving:
+            self._waiting.append((now, arriving))
+        processed = 0.0
+        while self._waiting and processed < capacity:
             at, amount = self._waiting.popleft()
-            part = min(amount, most - went)
-            went += part
+            part = min(amount, capacity - processed)
+            processed += part
             if amount - part > 1e-6:
                 self._waiting.appendleft((at, amount - part))
-        return went
+        return processed
 
-    def age(self, now: int) -> int:
-        """Seconds that the oldest has waited."""
+    def get_age(self, now: int) -> int:
+        """Return how many seconds the oldest amount has waited."""
         return now - self._waiting[0][0] if self._waiting else 0
 
 
-def simulate(plan: Plan, trouble: Trouble) -> Told:
-    """What a trouble does to an installation."""
+def simulate(deployment: Deployment, disturbance: Disturbance) -> SimulationResult:
+    """Simulate a disturbance of a deployment."""
     held, sent = Queue(), Queue()
-    lost = 1 / plan.trackers if trouble.lost else 0.0
-    lanes = [(Queue(), 1 - lost), (Queue(), lost)]
-    ends = BEGINS + max(trouble.seconds, SESSION_S + plan.restore_s if trouble.lost else 0)
-    usual = plan.rate * (1 + plan.reports)
-    behind, over = 0.0, None
-    for now in range(HORIZON):
-        bad = BEGINS <= now < ends
-        away, silent = bad and trouble.away, bad and trouble.silent
-        told = plan.rate * plan.reports
-        most = told * min(plan.headroom["receive"], BURST)
-        callbacks = held.take(now, told, 0 if away or silent else most)
-        events = sent.take(now, plan.rate, 0 if away else plan.rate * plan.headroom["intake"])
-        for lane, share in lanes:
-            gone = away or (bad and lane is lanes[1][0])
-            lane.take(now, (callbacks + events) * share, 0 if gone else usual * plan.headroom["track"] * share)
-        oldest = max(held.age(now) if away else 0, *(lane.age(now) for lane, _ in lanes))
-        behind = max(behind, oldest)
-        waits = max(held.age(now), sent.age(now), oldest)
+    lost = 1 / deployment.trackers if disturbance.lost else 0.0
+    partitions = [(Queue(), 1 - lost), (Queue(), lost)]
+    ends = START_SECONDS + max(
+        disturbance.seconds, SESSION_TIMEOUT_SECONDS + deployment.restore_seconds if disturbance.lost else 0
+    )
+    usual = deployment.rate * (1 + deployment.reports)
+    max_delay, recovery = 0.0, None
+    for now in range(END_SECONDS):
+        bad = START_SECONDS <= now < ends
+        away, silent = bad and disturbance.away, bad and disturbance.silent
+        reports = deployment.rate * deployment.reports
+        capacity = reports * min(deployment.headroom["receive"], BURST_FACTOR)
+        callbacks = held.advance(now, reports, 0 if away or silent else capacity)
+        events = sent.advance(now, deployment.rate, 0 if away else deployment.rate * deployment.headroom["intake"])
+        for queue, share in partitions:
+            gone = away or (bad and queue is partitions[1][0])
+            queue.advance(
+                now, (callbacks + events) * share, 0 if gone else usual * deployment.headroom["track"] * share
+            )
+        oldest = max(held.get_age(now) if away else 0, *(queue.get_age(now) for queue, _ in partitions))
+        max_delay = max(max_delay, oldest)
+        waits = max(held.get_age(now), sent.get_age(now), oldest)
         if now >= ends and waits == 0:
-            over = now - ends
+            recovery = now - ends
             break
-    return Told(behind, over)
+    return SimulationResult(max_delay, recovery)

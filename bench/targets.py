@@ -1,28 +1,28 @@
-"""What is aimed at, as a table: where a figure is found, which way it has to lie, and how it did."""
+"""The performance targets as a table, each with its figure in the results and its bound."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
 class Target(NamedTuple):
-    """One aim."""
+    """One target."""
 
     text: str
     path: tuple[str, ...]
-    """Where in the results the figure is."""
+    """The figure's path in the results."""
     sign: int
-    """1: at least so much; -1: at most."""
+    """1: the bound is a minimum; -1: a maximum."""
     bound: float
 
-    def figure(self, found: Mapping[str, Any]) -> float | None:
-        """What was measured, if it was."""
+    def read_figure(self, found: Mapping[str, Any]) -> float | None:
+        """Return the measured figure, or None."""
         at: Any = found
         for name in self.path:
             at = at.get(name) if isinstance(at, Mapping) else None
         return at if isinstance(at, int | float) else None
 
-    def met(self, figure: float) -> bool:
-        """Whether a figure lies on the right side."""
+    def is_met(self, figure: float) -> bool:
+        """Return whether a figure meets the target."""
         return self.sign * figure >= self.sign * self.bound
 
 

@@ -1,7 +1,7 @@
-"""What the peers are built with and run by: fetched once, kept in the user's cache folder, nothing installed.
+"""Builds and runs the peers; the tools are downloaded once to the cache folder.
 
-Java comes from a wheel, as the sandbox's; it has no compiler, so Eclipse's comes with the jars. Go comes from a wheel.
-The peers that are Python have an environment of their own (`make bench` makes it).
+Java and Go come from wheels. This Java has no compiler, so Eclipse's is downloaded with the jars. Python peers have
+their own environment, which `make bench` creates.
 """
 
 import hashlib
@@ -9,14 +9,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.process import Failed, finished
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import cache_folder
+from bench.process import BenchmarkError, run_to_end
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import get_cache_folder
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
 PYTHON = ROOT / ".venv-bench" / "bin" / "python"
-"""Where the Python peers run."""
+"""The interpreter of the Python peers."""
 
 KAFKA_STREAMS = (
     "org.apache.kafka:kafka-streams:jar:4.1.1:compile",
@@ -25,66 +25,68 @@ KAFKA_STREAMS = (
 )
 COMPILER = ("org.eclipse.jdt:ecj:jar:3.42.0:compile",)
 
-BUILD_WITHIN = 300.0
-"""Seconds; the first time, things are fetched."""
+BUILD_TIMEOUT_SECONDS = 300.0
+"""The first build includes downloads."""
 
 
-def python() -> str:
-    """The Python of the peers.
+def find_python() -> str:
+    """Return the interpreter of the Python peers.
 
     Raises:
-        Failed: Its environment is missing.
+        BenchmarkError: Its environment is missing.
     """
     if not PYTHON.exists():
-        raise Failed(f"{PYTHON} is missing: `make bench` makes it")
+        raise BenchmarkError(f"{PYTHON} is missing: `make bench` creates it")
     return str(PYTHON)
 
 
-async def java_program(name: str) -> tuple[str, ...]:
-    """The command that runs a Java peer, compiled first where it has changed.
+async def build_java_program(name: str) -> tuple[str, ...]:
+    """Return the command of a Java peer, which is compiled first if it has changed.
 
     Args:
-        name: Its source in `peers/`, without `.java`, which is its class too.
+        name: Its class, whose source is in `peers/`.
 
     Raises:
-        Failed: Java, the jars or the compiler can't be had.
+        BenchmarkError: Java, the jars or the compiler are missing.
     """
-    java = str((await ready_to_run()).java)
+    java = str((await prepare_installation()).java)
     jars = _jars("streams", KAFKA_STREAMS)
     source = PEERS / f"{name}.java"
-    classes = cache_folder() / "bench" / f"{name}-{_digest([source])}"
+    classes = get_cache_folder() / "bench" / f"{name}-{_digest([source])}"
     if not (classes / f"{name}.class").exists():
         compiler = _jars("compiler", COMPILER)
         main = "org.eclipse.jdt.internal.compiler.batch.Main"
-        told = ("-17", "-nowarn", "-d", str(classes), "-cp", ":".join(jars), str(source))
-        await finished((java, "-cp", ":".join(compiler), main, *told), _work(), {}, BUILD_WITHIN)
+        arguments = ("-17", "-nowarn", "-d", str(classes), "-cp", ":".join(jars), str(source))
+        await run_to_end((java, "-cp", ":".join(compiler), main, *arguments), _work_folder(), {}, BUILD_TIMEOUT_SECONDS)
     options = ("-Xmx512m", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
     return (java, *options, "-cp", ":".join([str(classes), *jars]), name)
 
 
-async def go_program(name: str) -> str:
-    """A Go peer's binary, built first where it has changed.
+async def build_go_program(name: str) -> str:
+    """Return the binary of a Go peer, which is built first if it has changed.
 
     Args:
         name: Its folder in `peers/`.
 
     Raises:
-        Failed: Go or a module can't be had.
+        BenchmarkError: Go or a module is missing.
     """
     folder = PEERS / name
-    binary = cache_folder() / "bench" / f"{name}-{_digest(sorted(folder.glob('*')))}"
+    binary = get_cache_folder() / "bench" / f"{name}-{_digest(sorted(folder.glob('*')))}"
     if not binary.exists():
-        go = Path(python()).with_name("go")
+        go = Path(find_python()).with_name("go")
         if not go.exists():
-            raise Failed("the environment of the peers has no Go")
+            raise BenchmarkError("the environment of the peers has no Go")
         environment = {name: os.environ[name] for name in ("GOPROXY", "GOFLAGS", "GOSUMDB") if name in os.environ}
         command = (str(go), "build", "-C", str(folder), "-buildvcs=false", "-o", str(binary), ".")
-        await finished(command, _work(), {**environment, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}, BUILD_WITHIN)
+        await run_to_end(
+            command, _work_folder(), {**environment, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}, BUILD_TIMEOUT_SECONDS
+        )
     return str(binary)
 
 
-def _work() -> Path:
-    return cache_folder() / "bench" / "work"
+def _work_folder() -> Path:
+    return get_cache_folder() / "bench" / "work"
 
 
 def _digest(files: Sequence[Path]) -> str:
@@ -92,17 +94,17 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 def _jars(name: str, coordinates: Sequence[str]) -> list[str]:
-    folder = cache_folder() / "bench" / f"{name}-{hashlib.sha256(repr(coordinates).encode()).hexdigest()[:12]}"
+    folder = get_cache_folder() / "bench" / f"{name}-{hashlib.sha256(repr(coordinates).encode()).hexdigest()[:12]}"
     if not (folder / ".complete").exists():
         try:
-            _fetch(folder, coordinates)
+            _download(folder, coordinates)
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
-            raise Failed(f"the jars of {name} can't be fetched: {error}") from error
+            raise BenchmarkError(f"the jars of {name} can't be downloaded: {error}") from error
         (folder / ".complete").touch()
     return sorted(str(jar) for jar in folder.rglob("*.jar"))
 
 
-def _fetch(folder: Path, coordinates: Sequence[str]) -> None:
+def _download(folder: Path, coordinates: Sequence[str]) -> None:
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - slow to import, and rarely needed
 
     context = MavenContext(PythonResolver(), repo_cache=folder, timeout=60)

@@ -1,6 +1,6 @@
-"""What topics are filled with: attempts as a sender and two providers make them, the same in every run.
+"""Generates sent events and journal entries, the same in every run.
 
-Entries of many attempts lie between one another's, as they do in a journal. No report comes before its sent.
+Entries of many attempts are interleaved, as in a real journal. No report precedes its sent event.
 """
 
 import random
@@ -15,10 +15,10 @@ from bridge.core.entries import Entry, Report, Sent
 from bridge.journal.serde import encode_entry
 
 INTERIM, REPEATED, FAILED = 0.5, 0.1, 0.15
-"""Shares of attempts that get an interim report, whose last report comes twice, that are not delivered."""
+"""The shares of attempts with an interim report, with a repeated last report, and that are not delivered."""
 
-SPREAD = 2_000
-"""Attempts that are sent between one and its reports, at most."""
+MAX_DISTANCE = 2_000
+"""How many attempts are sent between an attempt and its last report at most."""
 
 HOUR = 3_600_000
 
@@ -29,11 +29,11 @@ class Line(NamedTuple):
     key: bytes
     value: bytes
     publishes: bool
-    """Whether an event comes of it."""
+    """Whether the entry gives an event."""
 
 
-def attempt(number: int, now: int) -> Sent:
-    """One attempt, sent a little before now."""
+def make_attempt(number: int, now: int) -> Sent:
+    """Return the sent entry of an attempt that was sent a minute before now."""
     dexatel = number % 3 != 0
     return Sent(
         message_id=f"m-{number:012x}-9f43",
@@ -57,8 +57,8 @@ def _provider_id(number: int, *, dexatel: bool) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:32]}"
 
 
-def report(sent: Sent, status: Status, at: int) -> Report:
-    """What a provider says of an attempt by callback."""
+def make_report(sent: Sent, status: Status, at: int) -> Report:
+    """Return a report by callback."""
     bad = status is Status.UNDELIVERED
     word = {Status.SENT: "ACCEPTD", Status.DELIVERED: "DELIVRD"}.get(status, "UNDELIV")
     reason = Reason.ABSENT_SUBSCRIBER if bad else Reason.NONE
@@ -80,33 +80,33 @@ def report(sent: Sent, status: Status, at: int) -> Report:
     )
 
 
-def story(number: int, now: int, chance: random.Random) -> Iterator[tuple[int, Entry, bool]]:
-    """One attempt's entries: after how many other attempts each comes, the entry, whether it publishes an event."""
-    sent = attempt(number, now)
+def make_entries(number: int, now: int, rng: random.Random) -> Iterator[tuple[int, Entry, bool]]:
+    """Yield one attempt's entries: the number of attempts sent in between, the entry, whether it publishes an event."""
+    sent = make_attempt(number, now)
     yield 0, sent, False
-    after = chance.randrange(50, SPREAD // 3)
-    if chance.random() < INTERIM:
-        yield after, report(sent, Status.SENT, now - 30_000), True
-        after += chance.randrange(50, SPREAD // 3)
-    status = Status.UNDELIVERED if chance.random() < FAILED else Status.DELIVERED
-    final = report(sent, status, now - 5_000)
+    after = rng.randrange(50, MAX_DISTANCE // 3)
+    if rng.random() < INTERIM:
+        yield after, make_report(sent, Status.SENT, now - 30_000), True
+        after += rng.randrange(50, MAX_DISTANCE // 3)
+    status = Status.UNDELIVERED if rng.random() < FAILED else Status.DELIVERED
+    final = make_report(sent, status, now - 5_000)
     yield after, final, True
-    if chance.random() < REPEATED:
-        yield after + chance.randrange(1, SPREAD // 3), final, False
+    if rng.random() < REPEATED:
+        yield after + rng.randrange(1, MAX_DISTANCE // 3), final, False
 
 
-def journal(entries: int, first: int = 0) -> Iterator[Line]:
-    """The first so many entries of an endless journal.
+def generate_journal(entries: int, first: int = 0) -> Iterator[Line]:
+    """Yield the first entries of an endless journal.
 
     Args:
         entries: How many.
         first: The number of the first attempt.
     """
-    chance, now = random.Random(first), int(time.time() * 1000)
+    rng, now = random.Random(first), int(time.time() * 1000)
     waiting: list[tuple[int, int, Any, bool]] = []
     number, made, order = first, 0, 0
     while True:
-        for after, entry, publishes in story(number, now, chance):
+        for after, entry, publishes in make_entries(number, now, rng):
             order += 1
             heappush(waiting, (number + after, order, entry, publishes))
         while waiting and waiting[0][0] <= number:
@@ -119,9 +119,9 @@ def journal(entries: int, first: int = 0) -> Iterator[Line]:
         number += 1
 
 
-def sent_event(number: int) -> dict[str, Any]:
-    """One attempt as the sender publishes it, sent now."""
-    sent = attempt(number, int(time.time() * 1000))
+def make_sent_event(number: int) -> dict[str, Any]:
+    """Return an attempt's sent event, sent now."""
+    sent = make_attempt(number, int(time.time() * 1000))
     return {
         "message_id": sent.message_id,
         "provider": sent.provider,

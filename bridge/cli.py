@@ -101,13 +101,13 @@ def simulate(
 ) -> None:
     """Runs one provider's simulator until Ctrl-C; prints its URL."""
     from bridge.sandbox.simulator.fault_profiles import PROFILES  # noqa: PLC0415 - the service never loads its sandbox
-    from bridge.sandbox.simulator.server import TOKEN, Simulator, run_simulator  # noqa: PLC0415 - the same
+    from bridge.sandbox.simulator.options import TOKEN, SimulatorOptions  # noqa: PLC0415 - the same
+    from bridge.sandbox.simulator.server import Simulator, run_simulator  # noqa: PLC0415 - the same
     from bridge.tools.output import write_json  # noqa: PLC0415
     from bridge.tools.signals import run_until_signal  # noqa: PLC0415
 
-    simulator = Simulator(
-        provider,
-        callback_url,
+    options = SimulatorOptions(
+        callback_url=callback_url,
         profile=PROFILES[profile],
         seed=seed,
         speed=speed,
@@ -116,6 +116,7 @@ def simulate(
         token=token or TOKEN,
         api=api,
     )
+    simulator = Simulator(provider, options)
     try:
         ready = (lambda url: write_json({"url": url})) if as_json else typer.echo
         raise typer.Exit(run_until_signal(run_simulator(simulator, ready), endless=True))

@@ -1,1 +1,1 @@
-"""What makes files of this repository from its code; run by make, never by the service."""
+"""Generators of files in this repository, and tests of the image; run by make, never by the service."""

@@ -1,6 +1,7 @@
-"""Which Debian packages the tests look for and don't find, and what is skipped without them.
+"""Lists Debian packages that tests need and that are missing.
 
-`python -m scripts.missing_packages` says it, one line for each; with `--names` it prints only the packages' names.
+`python -m scripts.missing_packages` prints one line per package, with the tests that are skipped without it; with
+`--names` it prints only the names.
 """
 
 import shutil
@@ -10,12 +11,12 @@ from typing import NamedTuple
 
 
 class Need(NamedTuple):
-    """Something that tests call.
+    """A package that tests need.
 
     Attributes:
-        package: The Debian package that has it.
-        programs: Any of these will do, for each of these groups.
-        tests: What is skipped without it.
+        package: The Debian package.
+        programs: Groups of alternatives; of each group one program must exist.
+        tests: The tests that are skipped without it.
     """
 
     package: str
@@ -33,17 +34,17 @@ NEEDS = (
 )
 
 
-def missing() -> list[Need]:
-    """What isn't on the PATH."""
+def find_missing() -> list[Need]:
+    """Return the packages whose programs aren't on the PATH."""
     return [need for need in NEEDS if not all(any(map(shutil.which, names)) for names in need.programs)]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print what is missing."""
+    """Print the missing packages."""
     if "--names" in arguments:
-        sys.stdout.write("".join(f"{need.package}\n" for need in missing()))
+        sys.stdout.write("".join(f"{need.package}\n" for need in find_missing()))
         return
-    for need in missing():
+    for need in find_missing():
         sys.stdout.write(f"Debian package {need.package} is missing; tests skipped without it: {need.tests}\n")
 
 

@@ -1,6 +1,6 @@
-"""Records `sms-bridge demo` for the README: runs it for real and writes what it shows as a small animated SVG.
+"""Records `sms-bridge demo` for the README: runs it and writes what it shows as a small animated SVG.
 
-`python -m scripts.record_demo [FILE]`, by default docs/images/demo.svg. Nothing is drawn that the demo doesn't draw.
+`python -m scripts.record_demo [FILE]` writes docs/images/demo.svg by default.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from bridge.sandbox.demo.demo import DemoOptions, perform
-from bridge.sandbox.demo.live_view import ending, picture
+from bridge.sandbox.demo.live_view import render_progress, render_result
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.verification import VerificationResult
 
 COLUMNS, ROWS = 92, 29
-EVERY = 2.0
-"""Seconds of the demo between two frames, and of the recording for one: half of it."""
+FRAME_INTERVAL_SECONDS = 2.0
+"""The demo's time between two frames. The recording is twice as fast."""
 
-HOLD = 10
-"""Frames for which the result stays."""
+RESULT_FRAMES = 10
+"""How many frames the result stays."""
 
 WIDTH, HEIGHT, MARGIN = 8.4, 18, 16
-"""Of a character and around them, in pixels."""
+"""A character's size and the margin, in pixels."""
 
 TEXT, GROUND, DIM = (215, 224, 232), (17, 23, 30), 0.55
 THEME = TerminalTheme(
@@ -53,13 +53,13 @@ THEME = TerminalTheme(
 )
 
 Row = tuple[tuple[str, str], ...]
-"""A line: pieces of text, each with its style."""
+"""A line: pieces of text with their styles."""
 
 
 class Recorder:
-    """Keeps what the demo would have drawn. Implements the demo's `View`."""
+    """Records what the demo draws. Implements the demo's `View`."""
 
-    every = EVERY
+    interval_seconds = FRAME_INTERVAL_SECONDS
 
     def __init__(self) -> None:
         self._console = Console(
@@ -67,81 +67,83 @@ class Recorder:
         )
         self.frames: list[list[Row]] = []
         self._title = ""
-        self._said: list[RenderableType] = [Text("$ make demo", "bold")]
-        self._phases()
+        self._printed: list[RenderableType] = [Text("$ make demo", "bold")]
+        self._record_phases()
 
-    def phase(self, text: str) -> None:
-        """Something begins."""
+    def show_phase(self, text: str) -> None:
+        """Record the phase's line."""
         self._title = text
-        self._said.append(Text.assemble(("▸ ", "bold cyan"), text))
-        self._phases()
+        self._printed.append(Text.assemble(("▸ ", "bold cyan"), text))
+        self._record_phases()
 
-    def show(self, tally: RunStats) -> None:
-        """A picture."""
-        self._keep([picture(tally, self._title, ROWS)])
+    def show_progress(self, stats: RunStats) -> None:
+        """Record a frame."""
+        self._record([render_progress(stats, self._title, ROWS)])
 
-    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
-        """The end."""
-        self._keep([*self._said, Text(""), ending(comparison, summary)])
+    def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
+        """Record the result."""
+        self._record([*self._printed, Text(""), render_result(result, summary)])
 
     def close(self) -> None:
-        """Nothing is to be put away."""
+        """Nothing to release."""
 
-    def _phases(self) -> None:
-        self._keep(self._said)
+    def _record_phases(self) -> None:
+        self._record(self._printed)
 
-    def _keep(self, shown: Sequence[RenderableType]) -> None:
+    def _record(self, shown: Sequence[RenderableType]) -> None:
         lines = [line for one in shown for line in self._console.render_lines(one, pad=False)]
-        self.frames.append([_row(line) for line in lines[:ROWS]])
+        self.frames.append([_make_row(line) for line in lines[:ROWS]])
 
 
-def _row(line: Iterable[Segment]) -> Row:
-    styled = [(segment.text, _style(segment.style or Style())) for segment in line if segment.text]
+def _make_row(line: Iterable[Segment]) -> Row:
+    styled = [(segment.text, _format_style(segment.style or Style())) for segment in line if segment.text]
     return tuple(("".join(text for text, _ in some), kind) for kind, some in groupby(styled, key=itemgetter(1)))
 
 
-def _style(style: Style) -> str:
-    red, green, blue = _rgb(style.color)
+def _format_style(style: Style) -> str:
+    red, green, blue = _get_rgb(style.color)
     if style.dim:
         red, green, blue = (round(g + DIM * (c - g)) for c, g in zip((red, green, blue), GROUND, strict=True))
     return f"fill:#{red:02x}{green:02x}{blue:02x}" + (";font-weight:bold" if style.bold else "")
 
 
-def _rgb(color: Color | None) -> tuple[int, int, int]:
-    return TEXT if color is None else tuple(color.get_truecolor(THEME))  # type: ignore[return-value]  # three of them
+def _get_rgb(color: Color | None) -> tuple[int, int, int]:
+    return TEXT if color is None else tuple(color.get_truecolor(THEME))  # type: ignore[return-value]  # a tuple of three
 
 
-class _Shown(NamedTuple):
-    """A line, where it stands, and in which frames: from, and up to but without."""
+class _Run(NamedTuple):
+    """A row that stays the same over some frames."""
 
     row: Row
-    at: int
+    row_number: int
     first: int
+    """Its first frame."""
     end: int
+    """The frame after its last."""
 
 
-def _runs(frames: Sequence[Sequence[Row]]) -> list[_Shown]:
-    """Each line once for as long as it stays."""
-    found: list[_Shown] = []
+def _find_runs(frames: Sequence[Sequence[Row]]) -> list[_Run]:
+    """Return each row once for as long as it stays."""
+    found: list[_Run] = []
     for at in range(ROWS):
         lines = [frame[at] if at < len(frame) else () for frame in frames]
         first = 0
         for number in range(1, len(lines) + 1):
             if number == len(lines) or lines[number] != lines[first]:
-                found += [_Shown(lines[first], at, first, number)] if any(t.strip() for t, _ in lines[first]) else []
+                found += [_Run(lines[first], at, first, number)] if any(t.strip() for t, _ in lines[first]) else []
                 first = number
     return found
 
 
-def svg(frames: Sequence[Sequence[Row]]) -> str:
-    """The recording; whoever wants no motion sees its end."""
-    frames = [*frames, *[frames[-1]] * HOLD]
-    runs, count = _runs(frames), len(frames)
+def make_svg(frames: Sequence[Sequence[Row]]) -> str:
+    """Return the recording; with reduced motion only its end is shown."""
+    frames = [*frames, *[frames[-1]] * RESULT_FRAMES]
+    runs, count = _find_runs(frames), len(frames)
     spans = sorted({(run.first, run.end) for run in runs})
     names = {span: f"s{number}" for number, span in enumerate(spans)}
     style = [
         "text{font:14px ui-monospace,'SF Mono','Cascadia Mono','DejaVu Sans Mono',monospace;white-space:pre}",
-        f"g{{visibility:hidden;animation:{count * EVERY / 2:g}s step-end infinite}}",
+        f"g{{visibility:hidden;animation:{count * FRAME_INTERVAL_SECONDS / 2:g}s step-end infinite}}",
     ]
     for (first, end), name in names.items():
         turns = {0.0: "hidden", 100 * first / count: "visible"} | ({100 * end / count: "hidden"} if end < count else {})
@@ -152,7 +154,7 @@ def svg(frames: Sequence[Sequence[Row]]) -> str:
     kinds = {kind: f"c{n}" for n, kind in enumerate(sorted({kind for run in runs for _, kind in run.row}))}
     style += [f".{name}{{{kind}}}" for kind, name in kinds.items()]
     groups = [
-        f'<g class="{name}">{"".join(_line(run, kinds) for run in runs if (run.first, run.end) == span)}</g>'
+        f'<g class="{name}">{"".join(_draw_line(run, kinds) for run in runs if (run.first, run.end) == span)}</g>'
         for span, name in names.items()
     ]
     width, height = round(COLUMNS * WIDTH + 2 * MARGIN), ROWS * HEIGHT + 2 * MARGIN
@@ -163,7 +165,7 @@ def svg(frames: Sequence[Sequence[Row]]) -> str:
     )
 
 
-def _line(run: _Shown, kinds: Mapping[str, str]) -> str:
+def _draw_line(run: _Run, kinds: Mapping[str, str]) -> str:
     column, pieces = 0, []
     for text, kind in run.row:
         if text.strip():
@@ -173,19 +175,19 @@ def _line(run: _Shown, kinds: Mapping[str, str]) -> str:
             place = f'x="{x:.4g}" textLength="{length:.4g}"'
             pieces.append(f"<tspan class='{kinds[kind]}' {place}>{escape(kept, quote=False)}</tspan>")
         column += len(text)
-    return f'<text y="{MARGIN + 14 + run.at * HEIGHT}">{"".join(pieces)}</text>'
+    return f'<text y="{MARGIN + 14 + run.row_number * HEIGHT}">{"".join(pieces)}</text>'
 
 
 def main() -> None:
-    """Run the demo, and write what it showed."""
+    """Run the demo and write the recording."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/demo.svg")
     recorder = Recorder()
-    comparison = asyncio.run(perform(DemoOptions(), recorder))
-    if not comparison.ok:
-        sys.exit("the demo found something wrong; nothing is written")
+    result = asyncio.run(perform(DemoOptions(), recorder))
+    if not result.ok:
+        sys.exit("the demo's verification failed; nothing is written")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(svg(recorder.frames))
+    target.write_text(make_svg(recorder.frames))
 
 
 if __name__ == "__main__":

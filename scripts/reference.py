@@ -1,4 +1,4 @@
-"""The references in docs/ that are made from the code: `python -m scripts.reference` writes them (`make docs`)."""
+"""Generates docs/settings.md and docs/metrics.md from the code (`make docs`)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,52 +28,54 @@ SETTINGS = """\
 
 <!-- written by `make docs` from bridge/settings -->
 
-Variables with the prefix `SMS_BRIDGE_`; two underscores stand between a group and its member. Durations are written
-`500ms`, `90s`, `15m`, `47h`, `2d`; lists with commas or as JSON; tables as JSON objects. A file of `NAME=value` lines
-is read only by `--env-file`; the files in the folder `SMS_BRIDGE_SECRETS_DIR`, named like the variables, are read too.
-Variables win over both. Whatever is wrong stops the start with one line that names the variable.
+Settings are environment variables with the prefix `SMS_BRIDGE_`; two underscores separate a group from its member.
+Durations are written as `500ms`, `90s`, `15m`, `47h` or `2d`, lists with commas or as JSON, tables as JSON objects. A
+file of `NAME=value` lines is read only with `--env-file`. The files in the folder `SMS_BRIDGE_SECRETS_DIR` are read as
+well; they are named like the variables. Variables override both. A wrong setting stops the start with one line that
+names the variable.
 """
 
 PROVIDERS = """\
 ## Providers
 
-`DEXATEL__…` and `SPEEDOCOM__…`. A provider is on when any of its settings is there, or by `ENABLED`. The flat settings
-are the account `default`; others are `DEXATEL__ACCOUNTS__{NAME}__…`, and inherit all but the callback secrets.
+`DEXATEL__…` and `SPEEDOCOM__…`. A provider is enabled if any of its settings is set, or by `ENABLED`. The flat settings
+describe the account `default`. Other accounts are `DEXATEL__ACCOUNTS__{NAME}__…` and inherit all settings except the
+callback secrets.
 """
 
 WEBHOOKS = """\
 ## Any other provider
 
-`WEBHOOKS__{NAME}__…` describes a provider that calls back, without code; [how](adding-a-provider.md). `{NAME}` in lower
-case is what `provider` of a sent event says, with hyphens for underscores: `^[a-z0-9-]{1,32}$`. Its callbacks go to
-`POST /dlr/{name}/{secret}`; it is never asked. `ENABLED`, `CALLBACK_SECRETS` (required), `ALLOWED_NETWORKS`,
-`GIVE_UP_AFTER` (`48h`), `STATUSES`, `TIMEZONE` and `ACCOUNTS` are as above, and:
+`WEBHOOKS__{NAME}__…` describes a provider with callbacks by settings alone ([how](adding-a-provider.md)). `{NAME}` in
+lower case, with hyphens instead of underscores, is the value of `provider` in sent events: `^[a-z0-9-]{1,32}$`. Its
+callbacks go to `POST /dlr/{name}/{secret}`; it is never polled. `ENABLED`, `CALLBACK_SECRETS` (required),
+`ALLOWED_NETWORKS`, `GIVE_UP_AFTER` (`48h`), `STATUSES`, `TIMEZONE` and `ACCOUNTS` are as above. In addition:
 """
 
 NOTES = {
     "sent": """\
-A time that a pointer of `SENT__FIELDS` leads to (`sent_at`, `scheduled_at`, `give_up_at`) may be RFC 3339, or seconds
-or milliseconds since the epoch, as number or digits; `{"sent_at":"/sent_at"}` is enough where the name is ours already.
+A time that `SENT__FIELDS` maps (`sent_at`, `scheduled_at`, `give_up_at`) may be RFC 3339, or seconds or milliseconds
+since the epoch, as a number or digits. If only the format differs, map the member to itself: `{"sent_at":"/sent_at"}`.
 
-CloudEvents 1.0 are opened, structured (`content-type: application/cloudevents+json`, or `specversion` beside `data`) as
-well as binary (`ce_...` headers, the payload as value). Either way the event is read as its structured form: pointers
-start at the attributes with the payload under `/data`, and one that leads nowhere there is tried from within the
-payload; members without a pointer are the payload's own. So `SENT__WHERE={"/type":["sms.sent"]}` filters by the event's
-type, and `SENT__FIELDS={"sent_at":"/time"}` takes its time. Confluent's five framing bytes are skipped.
+CloudEvents 1.0 are unwrapped, both structured (`content-type: application/cloudevents+json`, or `specversion` beside
+`data`) and binary (`ce_...` headers, the payload as value). In both cases pointers start at the attributes, with the
+payload under `/data`; a pointer that leads nowhere there is resolved within the payload. Members without a pointer are
+read from the payload. So `SENT__WHERE={"/type":["sms.sent"]}` filters by the event's type, and
+`SENT__FIELDS={"sent_at":"/time"}` takes its time. Confluent's five-byte header is removed.
 
 `sms-bridge check --sample FILE` shows how one of your events would be read, member by member.
 """,
 }
-"""What stands below a group's table."""
+"""Texts below a group's table."""
 
 METRICS = """\
 # Metrics
 
 <!-- written by `make docs` from bridge/observability/metrics.py -->
 
-At `/metrics` of the admin port. Every name begins with `sms_bridge_`; counters end in `_total`, histograms are classic
-ones (`_bucket`, `_sum`, `_count`), durations are in seconds. Labels are closed sets, never ids. Beside these there are
-the process's own, `process_…` and `python_gc_…`.
+The admin port serves them at `/metrics`. Every name starts with `sms_bridge_`. Counters end in `_total`, histograms are
+classic (`_bucket`, `_sum`, `_count`), durations are in seconds. Label values are fixed sets, never ids. The process
+metrics `process_…` and `python_gc_…` are exposed as well.
 """
 
 _HEADINGS = {"http": "HTTP", "sent": "Sent events"}
@@ -88,73 +90,77 @@ _SIMPLE = {
 }
 
 
-def settings_reference() -> str:
-    """docs/settings.md."""
+def make_settings_reference() -> str:
+    """Return docs/settings.md."""
     parts = [SETTINGS]
     for name, field in Settings.model_fields.items():
-        model = _model(field)
+        model = _find_model(field)
         if name not in {"dexatel", "speedocom", "webhooks"} and model:
             heading = f"## {_HEADINGS.get(name, name.capitalize())}\n\n{model.__doc__}\n"
-            parts.append(f"{heading}\n{_table(_rows(model.model_fields, f'{name.upper()}__'))}")
+            parts.append(f"{heading}\n{_make_table(_make_rows(model.model_fields, f'{name.upper()}__'))}")
             parts += [NOTES[name]] if name in NOTES else []
-    parts.append(f"{PROVIDERS}\n{_table(_common())}")
-    for heading, account in (("Dexatel alone", DexatelAccountSettings), ("Speedocom alone", SpeedocomAccountSettings)):
-        parts.append(f"{heading}:\n\n{_table(_rows(_beyond(PolledAccountSettings, account), ''))}")
-    parts.append(f"{WEBHOOKS}\n{_table(_rows(_beyond(AccountSettings, WebhookAccountSettings), ''))}")
+    parts.append(f"{PROVIDERS}\n{_make_table(_make_common_rows())}")
+    for heading, account in (("Only Dexatel", DexatelAccountSettings), ("Only Speedocom", SpeedocomAccountSettings)):
+        parts.append(f"{heading}:\n\n{_make_table(_make_own_rows(PolledAccountSettings, account))}")
+    parts.append(f"{WEBHOOKS}\n{_make_table(_make_own_rows(AccountSettings, WebhookAccountSettings))}")
     return "\n".join(parts)
 
 
-def metrics_reference() -> str:
-    """docs/metrics.md."""
-    lines = ["| metric | kind | labels | what |", "|---|---|---|---|"]
+def make_metrics_reference() -> str:
+    """Return docs/metrics.md."""
+    lines = ["| metric | type | labels | meaning |", "|---|---|---|---|"]
     for metric in Metrics(CollectorRegistry()):
         (family,) = metric.describe()
         name = family.name.removeprefix("sms_bridge_") + ("_total" if family.type == "counter" else "")
-        labels = " ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - nothing public tells
+        labels = " ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - there is no public way
         lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
     return "\n".join([METRICS, *lines, ""])
 
 
-def _table(rows: Iterable[str]) -> str:
+def _make_table(rows: Iterable[str]) -> str:
     return "\n".join(["| variable | takes | default | meaning |", "|---|---|---|---|", *rows, ""])
 
 
-def _rows(fields: Mapping[str, FieldInfo], prefix: str) -> Iterator[str]:
+def _make_rows(fields: Mapping[str, FieldInfo], prefix: str) -> Iterator[str]:
     for name, field in fields.items():
-        inner = _model(field)
+        inner = _find_model(field)
         if inner:
-            yield from _rows(inner.model_fields, f"{prefix}{name.upper()}__")
+            yield from _make_rows(inner.model_fields, f"{prefix}{name.upper()}__")
         else:
-            default = "**required**" if field.is_required() else _code(_default(field))
+            default = "**required**" if field.is_required() else _format_code(_format_default(field))
             meaning = " ".join((field.description or "").split())
-            yield f"| `{prefix}{name.upper()}` | {_form(field)} | {default} | {meaning} |"
+            yield f"| `{prefix}{name.upper()}` | {_describe_form(field)} | {default} | {meaning} |"
 
 
-def _beyond(general: type[BaseModel], special: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """What one has beside what it inherits."""
-    return {name: field for name, field in special.model_fields.items() if name not in general.model_fields}
+def _make_own_rows(general: type[BaseModel], special: type[BaseModel]) -> Iterator[str]:
+    """Yield the rows of fields that one model has in addition to another."""
+    own = {name: field for name, field in special.model_fields.items() if name not in general.model_fields}
+    return _make_rows(own, "")
 
 
-def _common() -> Iterator[str]:
-    """What both providers have; a default may differ."""
-    yield "| `ENABLED` | `true` or `false` | | `false` turns a provider off that is otherwise set up |"
+def _make_common_rows() -> Iterator[str]:
+    """Yield the rows of settings that both providers have; a default may differ."""
+    yield "| `ENABLED` | `true` or `false` | | `false` disables a configured provider |"
     yield "| `ACCOUNTS` | | | see above |"
     for name, field in PolledAccountSettings.model_fields.items():
-        (row,) = _rows({name: field}, "")
-        ours, other = (
-            _default(model.model_fields[name]) for model in (DexatelAccountSettings, SpeedocomAccountSettings)
+        (row,) = _make_rows({name: field}, "")
+        dexatel, speedocom = (
+            _format_default(model.model_fields[name]) for model in (DexatelAccountSettings, SpeedocomAccountSettings)
         )
-        yield row if ours == other else row.replace(_code(other), f"Dexatel {_code(ours)}, Speedocom {_code(other)}")
+        if dexatel != speedocom:
+            both = f"Dexatel {_format_code(dexatel)}, Speedocom {_format_code(speedocom)}"
+            row = row.replace(_format_code(speedocom), both)
+        yield row
 
 
-def _model(field: FieldInfo) -> type[BaseModel] | None:
+def _find_model(field: FieldInfo) -> type[BaseModel] | None:
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]
     kind = kinds[0]
     return kind if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel) else None
 
 
-def _form(field: FieldInfo) -> str:
-    """What a value looks like."""
+def _describe_form(field: FieldInfo) -> str:
+    """Return the form of a value."""
     takes = [one.form for one in field.metadata if isinstance(one, ValueForm)]
     if takes:
         return takes[0]
@@ -166,11 +172,11 @@ def _form(field: FieldInfo) -> str:
     return _SIMPLE[kinds[0]] + "".join(least)
 
 
-def _default(field: FieldInfo) -> str:
-    """A default as one would write it."""
+def _format_default(field: FieldInfo) -> str:
+    """Return a default as a user would write it."""
     value = field.get_default(call_default_factory=True, validated_data={})
     if ValueForm("duration") in field.metadata:
-        return _duration(value)
+        return _format_duration(value)
     for name, ages in SCHEDULES.items():
         if ages and value == ages:
             return name
@@ -181,18 +187,18 @@ def _default(field: FieldInfo) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _duration(milliseconds: int) -> str:
+def _format_duration(milliseconds: int) -> str:
     unit, size = next((unit, size) for unit, size in _UNITS if milliseconds % size == 0 and milliseconds >= 3 * size)
     return f"{milliseconds // size}{unit}"
 
 
-def _code(text: Any) -> str:
+def _format_code(text: Any) -> str:
     return re.sub(r"(.+)", r"`\1`", str(text))
 
 
-WRITTEN = {"settings.md": settings_reference, "metrics.md": metrics_reference}
-"""By file of docs/."""
+DOCUMENTS = {"settings.md": make_settings_reference, "metrics.md": make_metrics_reference}
+"""By file name in docs/."""
 
 if __name__ == "__main__":
-    for file, make in WRITTEN.items():
+    for file, make in DOCUMENTS.items():
         (DOCS / file).write_text(make())

@@ -1,4 +1,4 @@
-"""The table of values in the chart's README, made from values.yaml: a comment that begins with `# -- ` is a row.
+"""Writes the table of values in the chart's README; each comment in values.yaml that starts with `# -- ` is a row.
 
 `python -m scripts.values_table` writes it.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-CHART = Path(__file__).parents[2] / "helm" / "sms-bridge"
+CHART = Path(__file__).parents[1] / "helm" / "sms-bridge"
 _BEGIN, _END = "<!-- values: written by `python -m scripts.values_table` from values.yaml -->\n", "<!-- /values -->"
 _KEY = re.compile(r"( *)([A-Za-z]+):")
 
@@ -24,8 +24,8 @@ class Row(NamedTuple):
     meaning: str
 
 
-def rows(text: str) -> Iterator[Row]:
-    """The documented values of a values.yaml, in its order."""
+def parse_rows(text: str) -> Iterator[Row]:
+    """Yield the documented values of a values.yaml, in order."""
     values, parents, words = yaml.safe_load(text), list[str](), list[str]()
     for line in text.splitlines():
         comment = line.strip()
@@ -36,34 +36,34 @@ def rows(text: str) -> Iterator[Row]:
         elif key := _KEY.match(line):
             parents = [*parents[: len(key[1]) // 2], key[2]]
             if words:
-                yield Row(".".join(parents), _at(values, parents), " ".join(words))
+                yield Row(".".join(parents), _get_value(values, parents), " ".join(words))
             words = []
 
 
-def undocumented(text: str) -> set[str]:
-    """Values that neither have a row nor are part of one that has."""
-    documented = {row.path for row in rows(text)}
+def find_undocumented(text: str) -> set[str]:
+    """Return the values that have no row and are not part of a value with a row."""
+    documented = {row.path for row in parse_rows(text)}
     return {path for path in _leaves(yaml.safe_load(text)) if not _prefixes(path) & documented}
 
 
-def table(text: str) -> str:
-    """The rows in Markdown."""
-    lines = [f"| `{row.path}` | `{_short(row.default)}` | {row.meaning} |" for row in rows(text)]
+def make_table(text: str) -> str:
+    """Return the table in Markdown."""
+    lines = [f"| `{row.path}` | `{_short(row.default)}` | {row.meaning} |" for row in parse_rows(text)]
     return "\n".join(["| value | default | meaning |", "|---|---|---|", *lines, ""])
 
 
-def with_table(readme: str, text: str) -> str:
-    """The README with its table as it should be."""
+def replace_table(readme: str, text: str) -> str:
+    """Return the README with the current table."""
     head, _, rest = readme.partition(_BEGIN)
     _, _, tail = rest.partition(_END)
-    return f"{head}{_BEGIN}\n{table(text)}\n{_END}{tail}"
+    return f"{head}{_BEGIN}\n{make_table(text)}\n{_END}{tail}"
 
 
 def _short(default: Any) -> str:
     return json.dumps(default, ensure_ascii=False).replace("|", "\\|")
 
 
-def _at(values: Any, path: list[str]) -> Any:
+def _get_value(values: Any, path: list[str]) -> Any:
     for part in path:
         values = values[part]
     return values
@@ -84,4 +84,4 @@ def _prefixes(path: str) -> set[str]:
 
 if __name__ == "__main__":
     file = CHART / "README.md"
-    file.write_text(with_table(file.read_text(), (CHART / "values.yaml").read_text()))
+    file.write_text(replace_table(file.read_text(), (CHART / "values.yaml").read_text()))

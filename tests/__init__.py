@@ -1,1 +1,1 @@
-"""The suite: what a user would miss if it broke."""
+"""The test suite. A failing test means that a user would notice."""

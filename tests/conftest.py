@@ -1,4 +1,4 @@
-"""What holds for all tests, wherever they stand: which fixtures there are, and in which order tests begin."""
+"""Applies to all tests: fixtures, and the order in which files start."""
 
 import pytest
 
@@ -11,5 +11,5 @@ pytest_plugins = [
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long files."""
+    """Start with the slowest files."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -1,4 +1,4 @@
-"""The contestants that are not the bridge, each as its own documentation recommends, doing the same work.
+"""The other contestants, which do the same work in the way that their documentation recommends.
 
-They run as processes of their own and import, of the bridge, at most its pure parts.
+They run as separate processes and import at most the pure parts of the bridge.
 """

@@ -1,6 +1,6 @@
-"""The floor: the tracker's transactions on the tracker's client, moving as many bytes as it does, and no logic at all.
+"""The tracker's transactions with its client and the same number of bytes, but without any logic.
 
-What any tracker on this client can reach at best.
+It is the upper limit for any tracker with this client.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bridge.kafka.compression import use_fast_lz4
 
-AT_ONCE = 1_000
+MAX_RECORDS = 1_000
 PARTITIONS = 4
 EVENT_BYTES, STATE_BYTES = 800, 210
-"""As the bridge's are; cut out of what came, so that they compress as theirs do."""
+"""The bridge's sizes; the bytes are cut from the input, so that they compress equally well."""
 HEADERS = [
     ("ce_specversion", b"1.0"),
     ("ce_type", b"sms.delivery.v1"),
@@ -29,8 +29,8 @@ HEADERS = [
 ]
 
 
-class Told(NamedTuple):
-    """What the benchmark says."""
+class Arguments(NamedTuple):
+    """The command line."""
 
     servers: str
     group: str
@@ -41,45 +41,45 @@ class Told(NamedTuple):
     share: str
 
 
-async def move(told: Told) -> None:
-    """Work through a journal, a transaction a batch, for ever."""
+async def move(arguments: Arguments) -> None:
+    """Work through a journal forever, one transaction per batch."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=told.servers, group_id=told.group, enable_auto_commit=False, fetch_max_wait_ms=30
+        bootstrap_servers=arguments.servers, group_id=arguments.group, enable_auto_commit=False, fetch_max_wait_ms=30
     )
     await consumer.start()
-    partitions = [TopicPartition(told.journal, number) for number in range(PARTITIONS)]
+    partitions = [TopicPartition(arguments.journal, number) for number in range(PARTITIONS)]
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)
-    await asyncio.gather(*(_work(consumer, tp, told) for tp in partitions))
+    await asyncio.gather(*(_work(consumer, tp, arguments) for tp in partitions))
 
 
-async def _work(consumer: AIOKafkaConsumer, tp: TopicPartition, told: Told) -> None:
+async def _work(consumer: AIOKafkaConsumer, tp: TopicPartition, arguments: Arguments) -> None:
     producer = AIOKafkaProducer(
-        bootstrap_servers=told.servers,
-        transactional_id=f"{told.group}.{tp.partition}",
+        bootstrap_servers=arguments.servers,
+        transactional_id=f"{arguments.group}.{tp.partition}",
         compression_type="lz4",
         max_batch_size=512 * 1024,
     )
     await producer.start()
     while True:
-        records = (await consumer.getmany(tp, timeout_ms=1000, max_records=AT_ONCE)).get(tp, [])
+        records = (await consumer.getmany(tp, timeout_ms=1000, max_records=MAX_RECORDS)).get(tp, [])
         if not records:
             continue
         await producer.begin_transaction()
         events = [(r.key[:20], (r.value * 3)[:EVENT_BYTES], HEADERS) for r in records]
         states: list[Any] = [(r.key, r.value[:STATE_BYTES], []) for r in records]
-        told_of = int(len(records) * float(told.share))
-        lanes = [(TopicPartition(told.delivery, n), events[n:told_of:PARTITIONS]) for n in range(PARTITIONS)]
-        lanes.append((TopicPartition(told.state, tp.partition), states))
-        await asyncio.gather(*[future for to, lane in lanes for future in await _sent(producer, to, lane)])
+        publishing = int(len(records) * float(arguments.share))
+        outputs = [(TopicPartition(arguments.delivery, n), events[n:publishing:PARTITIONS]) for n in range(PARTITIONS)]
+        outputs.append((TopicPartition(arguments.state, tp.partition), states))
+        await asyncio.gather(*[future for to, output in outputs for future in await _send(producer, to, output)])
         offset = OffsetAndMetadata(records[-1].offset + 1, "")
-        await producer.send_offsets_to_transaction({tp: offset}, told.group)
+        await producer.send_offsets_to_transaction({tp: offset}, arguments.group)
         await producer.commit_transaction()
 
 
-async def _sent(producer: AIOKafkaProducer, to: TopicPartition, lane: list[Any]) -> list[asyncio.Future[Any]]:
+async def _send(producer: AIOKafkaProducer, to: TopicPartition, records: list[Any]) -> list[asyncio.Future[Any]]:
     futures, batch = [], producer.create_batch()
-    for key, value, headers in lane:
+    for key, value, headers in records:
         if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
             futures.append(await producer.send_batch(batch, to.topic, partition=to.partition))
             batch = producer.create_batch()
@@ -89,5 +89,5 @@ async def _sent(producer: AIOKafkaProducer, to: TopicPartition, lane: list[Any])
 
 
 if __name__ == "__main__":
-    use_fast_lz4()  # as the bridge does: the client library on its own compresses ten times as slowly
-    uvloop.run(move(Told(*sys.argv[1:])))
+    use_fast_lz4()  # as the bridge does; the client library's own compression is ten times slower
+    uvloop.run(move(Arguments(*sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""The receiver's floor: the bridge's own HTTP listener, answering every request without Kafka."""
+"""The bridge's HTTP listener, which answers every request without Kafka: the receiver's upper limit."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ ANSWER = Response(200, b"OK")
 
 
 async def serve(address: str) -> None:
-    """Answer for ever."""
+    """Answer forever."""
 
     async def answer(_request: Request) -> Response:
         return ANSWER

@@ -1,4 +1,4 @@
-"""The poller's questions asked with httpx as it comes, so many at a time."""
+"""The poller's requests with plain httpx."""
 
 import asyncio
 import sys
@@ -10,16 +10,16 @@ import orjson
 import uvloop
 
 
-async def ask(url: str, token: str, connections: int, polls: int) -> None:
-    """Ask, and say how it went."""
+async def poll(url: str, token: str, connections: int, polls: int) -> None:
+    """Poll, and print the rate and the CPU time per poll."""
     numbers = count()
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(limits=limits, headers={"token": token}) as client:
 
         async def worker() -> None:
             while (number := next(numbers)) < polls:
-                answer = await client.get(f"{url}/dlr/{number:032x}")
-                orjson.loads(answer.content)
+                response = await client.get(f"{url}/dlr/{number:032x}")
+                orjson.loads(response.content)
 
         started, used = time.monotonic(), time.process_time()
         await asyncio.gather(*(worker() for _ in range(connections)))
@@ -28,4 +28,4 @@ async def ask(url: str, token: str, connections: int, polls: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(ask(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    uvloop.run(poll(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

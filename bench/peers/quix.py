@@ -1,6 +1,6 @@
-"""The tracker's work on Quix Streams, exactly once, its state in RocksDB and a changelog topic.
+"""The tracker's work with Quix Streams: exactly once, state in RocksDB and a changelog topic.
 
-It decides by the bridge's own rules, so that what differs is the engine.
+It uses the bridge's own rules, so that only the engine differs.
 """
 
 import sys
@@ -24,8 +24,8 @@ FIXED = [
 POLICY = Policy()
 
 
-def decide(value: bytes, key: Any, timestamp: int, _headers: Any, state: State) -> list[dict[str, Any]]:
-    """One entry: look up what is known, decide, remember, and return what is published."""
+def fold_entry(value: bytes, key: Any, timestamp: int, _headers: Any, state: State) -> list[dict[str, Any]]:
+    """Fold one entry, store the state and return the events to publish."""
     attempt = key.decode() if isinstance(key, bytes) else key
     known = state.get("s")
     before = decode_state(known.encode()) if known else None
@@ -35,8 +35,8 @@ def decide(value: bytes, key: Any, timestamp: int, _headers: Any, state: State) 
     return [publication.delivery.as_json() for publication in folded.publications]
 
 
-def headers(event: Any, _key: Any, _timestamp: int, _headers: Any) -> list[tuple[str, bytes]]:
-    """An event's headers."""
+def make_headers(event: Any, _key: Any, _timestamp: int, _headers: Any) -> list[tuple[str, bytes]]:
+    """Return an event's headers."""
     return [
         *FIXED,
         ("ce_id", event["event_id"].encode()),
@@ -46,7 +46,7 @@ def headers(event: Any, _key: Any, _timestamp: int, _headers: Any) -> list[tuple
 
 
 def main(servers: str, group: str, journal: str, delivery: str, folder: str) -> None:
-    """Work through a journal, for ever."""
+    """Work through a journal forever."""
     app = Application(
         broker_address=servers,
         consumer_group=group,
@@ -60,8 +60,8 @@ def main(servers: str, group: str, journal: str, delivery: str, folder: str) -> 
     out = TopicConfig(num_partitions=4, replication_factor=1)
     source = app.topic(journal, value_deserializer="bytes", key_deserializer="bytes", config=out)
     target = app.topic(delivery, value_serializer="json", key_serializer="str", config=out)
-    events = app.dataframe(source).apply(decide, stateful=True, expand=True, metadata=True)
-    events = events.set_headers(headers)
+    events = app.dataframe(source).apply(fold_entry, stateful=True, expand=True, metadata=True)
+    events = events.set_headers(make_headers)
     events.to_topic(target, key=lambda event: event["message_id"])
     app.run()
 

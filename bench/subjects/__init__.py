@@ -1,1 +1,1 @@
-"""One file for each thing that is measured; each takes a `Run` and returns what it found."""
+"""One file per subject; each takes a `Run` and returns its results."""

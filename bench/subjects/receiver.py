@@ -1,7 +1,7 @@
-"""The receiver: callbacks durably acknowledged, 64 connections. Beside it: no Kafka, a Go service, a Starlette one.
+"""The receiver with 64 connections, beside its listener without Kafka, a Go service and a Starlette service.
 
-The load is a Go program of its own: it is quick, so that the server is what is measured, and each callback is about
-another message. What was answered with 200 is counted in the journal.
+A fast Go program generates the load, each callback for another message. Callbacks that got a 200 are counted in the
+journal.
 """
 
 import asyncio
@@ -13,32 +13,32 @@ from uuid import uuid4
 import orjson
 
 from bench import toolchain
-from bench.bridge import SECRET, Bridge, environment, settings
-from bench.contest import Contestant, Measured, contest
-from bench.process import Failed, Running, finished
+from bench.bridge import SECRET, Bridge, make_environment, make_settings
+from bench.contest import Contestant, Measured, run_contest
+from bench.process import BenchmarkError, MeasuredProcess, run_to_end
 from bench.run import Run
-from bridge.sandbox.kafka.broker import free_ports
+from bridge.sandbox.kafka.broker import find_free_ports
 
 REQUESTS, WARM_UP = 20_000, 2_000
 CONNECTIONS = 64
 PARTITIONS = 4
-WITHIN = 120.0
+TIMEOUT_SECONDS = 120.0
 PATH = f"/dlr/dexatel/{SECRET}"
 
 Peer = Callable[[str, str, str], Awaitable[Sequence[str]]]
-"""A server's command, given Kafka, its topic and its address."""
+"""Returns a server's command, given Kafka's servers, its topic and its address."""
 
 
 async def measure(run: Run) -> Mapping[str, Any]:
-    """Run the contest."""
-    client = await toolchain.go_program("load")
+    """Measure the contestants."""
+    client = await toolchain.build_go_program("load")
     contestants = (
         Contestant("sms-bridge", lambda _: _bridge(run, client)),
         Contestant("no Kafka", lambda _: _peer(run, client, _floor, journaled=False)),
         Contestant("Go, franz-go", lambda _: _peer(run, client, _go)),
         Contestant("Starlette", lambda _: _peer(run, client, _starlette)),
     )
-    result = await contest(contestants, run.rounds, run.show)
+    result = await run_contest(contestants, run.rounds, run.show)
     us = "sms-bridge"
     others = [name for name in result.medians if name != us]
     return {
@@ -51,41 +51,45 @@ async def measure(run: Run) -> Mapping[str, Any]:
 
 async def _bridge(run: Run, client: str) -> Measured:
     prefix = f"bench-{uuid4().hex[:6]}"
-    values = settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
-    await run.cluster.create(f"{prefix}.sent", partitions=1)
+    values = make_settings(run.cluster.bootstrap_servers, prefix, partitions=PARTITIONS)
+    await run.cluster.create_topics(f"{prefix}.sent", partitions=1)
     try:
         async with Bridge(values, run.folder / prefix, "receive") as bridge:
-            await bridge.ready()
-            return await _loaded(run, client, bridge.process, bridge.url.removeprefix("http://"), f"{prefix}.journal")
+            await bridge.wait_until_ready()
+            return await _measure_under_load(
+                run, client, bridge.process, bridge.url.removeprefix("http://"), f"{prefix}.journal"
+            )
     finally:
-        await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+        await run.cluster.delete_topics(*await run.cluster.list_topics(f"{prefix}."))
 
 
 async def _peer(run: Run, client: str, peer: Peer, *, journaled: bool = True) -> Measured:
     topic = f"bench-{uuid4().hex[:6]}.journal"
-    address = f"127.0.0.1:{free_ports(1)[0]}"
+    address = f"127.0.0.1:{find_free_ports(1)[0]}"
     command = await peer(run.cluster.bootstrap_servers, topic, address)
-    await run.cluster.create(topic, partitions=PARTITIONS)
+    await run.cluster.create_topics(topic, partitions=PARTITIONS)
     try:
-        async with Running(command, run.folder / topic, environment({})) as process:
-            await process.until(lambda: listens(address), 30)
-            return await _loaded(run, client, process, address, topic if journaled else None)
+        async with MeasuredProcess(command, run.folder / topic, make_environment({})) as process:
+            await process.wait_until(lambda: is_listening(address), 30)
+            return await _measure_under_load(run, client, process, address, topic if journaled else None)
     finally:
-        await run.cluster.delete(topic)
+        await run.cluster.delete_topics(topic)
 
 
-async def _loaded(run: Run, client: str, process: Running, address: str, topic: str | None) -> Measured:
-    """Warm a server up, then load it, and see that what it answered is in the journal."""
-    await load(run, client, address, WARM_UP)
-    cpu, requests = process.cpu(), run.scaled(REQUESTS)
-    found = await load(run, client, address, requests)
-    used = process.cpu() - cpu
+async def _measure_under_load(
+    run: Run, client: str, process: MeasuredProcess, address: str, topic: str | None
+) -> Measured:
+    """Warm a server up, load it, and verify that acknowledged callbacks are in the journal."""
+    await run_load(run, client, address, WARM_UP)
+    cpu, requests = process.read_cpu_seconds(), run.scale_count(REQUESTS)
+    found = await run_load(run, client, address, requests)
+    used = process.read_cpu_seconds() - cpu
     if found["other"] or found["ok"] != requests:
-        raise Failed(f"{found['other']} requests were not answered with 200\n{process.tail()}")
+        raise BenchmarkError(f"{found['other']} requests did not get a 200\n{process.tail()}")
     if topic:
-        there = sum((await run.cluster.ends(topic)).values())
-        if there != requests + WARM_UP:
-            raise Failed(f"{requests + WARM_UP} callbacks were acknowledged, {there} are in the journal")
+        count = sum((await run.cluster.fetch_end_offsets(topic)).values())
+        if count != requests + WARM_UP:
+            raise BenchmarkError(f"{requests + WARM_UP} callbacks were acknowledged, {count} are in the journal")
     return {
         "per_second": found["ok"] / found["seconds"],
         "cpu_us": used / requests * 1e6,
@@ -94,16 +98,16 @@ async def _loaded(run: Run, client: str, process: Running, address: str, topic: 
     }
 
 
-async def load(run: Run, client: str, address: str, requests: int) -> Mapping[str, Any]:
-    """Send so many callbacks; what the load client found."""
+async def run_load(run: Run, client: str, address: str, requests: int) -> Mapping[str, Any]:
+    """Send callbacks, and return the load client's measurements."""
     command = (client, address, PATH, str(CONNECTIONS), str(requests))
-    output = await finished(command, run.folder / f"load-{uuid4().hex[:6]}", {}, WITHIN)
+    output = await run_to_end(command, run.folder / f"load-{uuid4().hex[:6]}", {}, TIMEOUT_SECONDS)
     found: dict[str, Any] = orjson.loads(output)
     return found
 
 
-async def listens(address: str) -> bool:
-    """Whether somebody answers there."""
+async def is_listening(address: str) -> bool:
+    """Return whether a server is_listening on the address."""
     host, _, port = address.partition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))
@@ -118,8 +122,8 @@ async def _floor(servers: str, topic: str, address: str) -> Sequence[str]:
 
 
 async def _go(servers: str, topic: str, address: str) -> Sequence[str]:
-    return await toolchain.go_program("receiver"), servers, topic, address, SECRET
+    return await toolchain.build_go_program("receiver"), servers, topic, address, SECRET
 
 
 async def _starlette(servers: str, topic: str, address: str) -> Sequence[str]:
-    return toolchain.python(), "-m", "bench.peers.starlette_receiver", servers, topic, address, SECRET
+    return toolchain.find_python(), "-m", "bench.peers.starlette_receiver", servers, topic, address, SECRET

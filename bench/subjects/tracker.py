@@ -1,6 +1,6 @@
-"""The tracker: journal entries folded and published exactly once. Beside it: no logic, Kafka Streams, Quix Streams.
+"""The tracker, which folds and publishes exactly once, beside no logic, Kafka Streams and Quix Streams.
 
-Every contestant works through the same journal, and what it published is read and checked.
+Every contestant works through the same journal, and its published events are verified.
 """
 
 import sys
@@ -10,35 +10,35 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from bench import toolchain
-from bench.bridge import Bridge, environment, prepare, settings
-from bench.contest import Contestant, Measured, contest
-from bench.kafka import exactly_once
-from bench.process import Running
-from bench.progress import watched
+from bench.bridge import Bridge, create_topics, make_environment, make_settings
+from bench.contest import Contestant, Measured, run_contest
+from bench.kafka import verify_exactly_once
+from bench.process import MeasuredProcess
+from bench.progress import measure_progress
 from bench.run import Run
-from bench.traffic import Line, journal
+from bench.traffic import Line, generate_journal
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
 
 ENTRIES = 150_000
 QUIX_ENTRIES = 30_000
-"""It is slower; a shorter journal of the same kind keeps the run short."""
+"""Fewer, because Quix Streams is slower."""
 
 PARTITIONS = 4
-WITHIN = 180.0
+TIMEOUT_SECONDS = 180.0
 
 
 class Journal(NamedTuple):
-    """A filled journal."""
+    """A make_journal journal."""
 
     topic: str
     entries: int
     events: int
-    """That come of it."""
+    """How many events its entries give."""
 
 
-class Round(NamedTuple):
-    """What a peer is told, as its arguments; made anew for every round."""
+class PeerArguments(NamedTuple):
+    """The arguments of a peer in one round."""
 
     servers: str
     group: str
@@ -47,11 +47,11 @@ class Round(NamedTuple):
     state: str
     folder: Path
     share: float
-    """Of the entries, how many publish."""
+    """The share of entries that publish an event."""
 
 
-async def filled(run: Run, topic: str, entries: int, partitions: int = PARTITIONS) -> Journal:
-    """Make and fill a journal."""
+async def make_journal(run: Run, topic: str, entries: int, partitions: int = PARTITIONS) -> Journal:
+    """Create and fill a journal."""
     events = 0
 
     def record(line: Line) -> Record:
@@ -59,25 +59,25 @@ async def filled(run: Run, topic: str, entries: int, partitions: int = PARTITION
         events += line.publishes
         return Record(topic, partition_for(line.key, partitions), line.key, line.value)
 
-    await run.cluster.create(topic, partitions=partitions, config={"message.timestamp.type": "LogAppendTime"})
-    await run.cluster.fill(record(line) for line in journal(entries))
+    await run.cluster.create_topics(topic, partitions=partitions, config={"message.timestamp.type": "LogAppendTime"})
+    await run.cluster.fill(record(line) for line in generate_journal(entries))
     return Journal(topic, entries, events)
 
 
 async def measure(run: Run) -> Mapping[str, Any]:
-    """Run the contest."""
+    """Measure the contestants."""
     run.show("filling the journals")
     prefix = f"bench-{uuid4().hex[:6]}"
-    full = await filled(run, f"{prefix}.journal", run.scaled(ENTRIES))
-    short = await filled(run, f"{prefix}.short", run.scaled(QUIX_ENTRIES))
+    full = await make_journal(run, f"{prefix}.journal", run.scale_count(ENTRIES))
+    short = await make_journal(run, f"{prefix}.short", run.scale_count(QUIX_ENTRIES))
     contestants = (
         Contestant("sms-bridge", lambda _: _bridge(run, full)),
         Contestant("no logic", lambda _: _peer(run, full, _floor, checked=False)),
         Contestant("Kafka Streams", lambda _: _peer(run, full, _streams)),
         Contestant("Quix Streams", lambda _: _peer(run, short, _quix)),
     )
-    result = await contest(contestants, run.rounds, run.show)
-    await run.cluster.delete(full.topic, short.topic)
+    result = await run_contest(contestants, run.rounds, run.show)
+    await run.cluster.delete_topics(full.topic, short.topic)
     us = "sms-bridge"
     others = [name for name in result.medians if name != us]
     return {
@@ -88,58 +88,60 @@ async def measure(run: Run) -> Mapping[str, Any]:
     }
 
 
-async def worked(run: Run, process: Running, group: str, source: Journal) -> Measured:
-    """Wait until a group has worked through a journal."""
-    return await watched(run.cluster, [process], group=group, topic=source.topic, records=source.entries, within=WITHIN)
+async def measure_group(run: Run, process: MeasuredProcess, group: str, source: Journal) -> Measured:
+    """Measure how fast a group works through a journal."""
+    return await measure_progress(
+        run.cluster, [process], group=group, topic=source.topic, records=source.entries, timeout=TIMEOUT_SECONDS
+    )
 
 
 async def _bridge(run: Run, source: Journal) -> Measured:
     prefix = f"bench-{uuid4().hex[:6]}"
-    values = settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=PARTITIONS)
-    await run.cluster.create(f"{prefix}.sent", partitions=1)
-    await prepare(values, run.folder / prefix, adopt=True)
+    values = make_settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=PARTITIONS)
+    await run.cluster.create_topics(f"{prefix}.sent", partitions=1)
+    await create_topics(values, run.folder / prefix, adopt=True)
     try:
         async with Bridge(values, run.folder / prefix, "track") as bridge:
-            measured = await worked(run, bridge.process, f"{prefix}.tracker", source)
-            exactly_once(await run.cluster.values(f"{prefix}.delivery", source.events), source.events)
+            measured = await measure_group(run, bridge.process, f"{prefix}.tracker", source)
+            verify_exactly_once(await run.cluster.read_values(f"{prefix}.delivery", source.events), source.events)
     finally:
-        await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+        await run.cluster.delete_topics(*await run.cluster.list_topics(f"{prefix}."))
     return measured
 
 
-Peer = Callable[[Round], Awaitable[tuple[Sequence[str], Mapping[str, str]]]]
-"""A peer's command and environment."""
+Peer = Callable[[PeerArguments], Awaitable[tuple[Sequence[str], Mapping[str, str]]]]
+"""Returns a peer's command and environment."""
 
 
 async def _peer(run: Run, source: Journal, peer: Peer, *, checked: bool = True) -> Measured:
     prefix = f"bench-{uuid4().hex[:6]}"
     share = source.events / source.entries
     names = (f"{prefix}.group", source.topic, f"{prefix}.delivery", f"{prefix}.state")
-    told = Round(run.cluster.bootstrap_servers, *names, run.folder / prefix, share)
-    command, variables = await peer(told)
-    await run.cluster.create(told.delivery, told.state, partitions=PARTITIONS)
+    arguments = PeerArguments(run.cluster.bootstrap_servers, *names, run.folder / prefix, share)
+    command, variables = await peer(arguments)
+    await run.cluster.create_topics(arguments.delivery, arguments.state, partitions=PARTITIONS)
     try:
-        async with Running(command, told.folder, variables) as process:
-            measured = await worked(run, process, told.group, source)
+        async with MeasuredProcess(command, arguments.folder, variables) as process:
+            measured = await measure_group(run, process, arguments.group, source)
             if checked:
-                exactly_once(await run.cluster.values(told.delivery, source.events), source.events)
+                verify_exactly_once(await run.cluster.read_values(arguments.delivery, source.events), source.events)
     finally:
-        await run.cluster.delete(*await run.cluster.names(f"{prefix}."))
+        await run.cluster.delete_topics(*await run.cluster.list_topics(f"{prefix}."))
     return measured
 
 
-def _arguments(told: Round) -> list[str]:
-    return [str(value) for value in told]
+def _arguments(arguments: PeerArguments) -> list[str]:
+    return [str(value) for value in arguments]
 
 
-async def _floor(told: Round) -> tuple[Sequence[str], Mapping[str, str]]:
-    command = (sys.executable, "-m", "bench.peers.floor", *_arguments(told))
-    return command, environment({})
+async def _floor(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:
+    command = (sys.executable, "-m", "bench.peers.floor", *_arguments(arguments))
+    return command, make_environment({})
 
 
-async def _streams(told: Round) -> tuple[Sequence[str], Mapping[str, str]]:
-    return (*await toolchain.java_program("StreamsTracker"), *_arguments(told)), {}
+async def _streams(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:
+    return (*await toolchain.build_java_program("StreamsTracker"), *_arguments(arguments)), {}
 
 
-async def _quix(told: Round) -> tuple[Sequence[str], Mapping[str, str]]:
-    return (toolchain.python(), "-m", "bench.peers.quix", *_arguments(told)), environment({})
+async def _quix(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:
+    return (toolchain.find_python(), "-m", "bench.peers.quix", *_arguments(arguments)), make_environment({})

@@ -8,7 +8,7 @@ from bridge.admin.rates import make_curve, measure_growth, measure_rate
 from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
 from bridge.core.delivery import RANKS, Status
 from bridge.observability.logs import Notice
-from bridge.poller.account_poller import AccountPollSnapshot
+from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.state.ownership import PartitionSnapshot
 from bridge.text import format_count
 

@@ -13,7 +13,7 @@ from bridge.admin.rates import Counts, RateHistory, Sample
 from bridge.observability.event_loop import EventLoopMonitor
 from bridge.observability.logs import Notice, RecentNotices
 from bridge.observability.readiness import PartStatus, Readiness
-from bridge.poller.account_poller import AccountPollSnapshot
+from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.state.ownership import OwnedPartitions, PartitionSnapshot
 
 

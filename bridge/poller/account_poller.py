@@ -7,10 +7,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
 
 import structlog
 
@@ -32,6 +31,7 @@ from bridge.poller.list_polling import MIN_LIST_YIELD, REST_SECONDS, list_report
 from bridge.poller.plan import IDLE, MIN_FOR_LIST, PollPlan, plan_polls
 from bridge.poller.rate_limiter import RateLimiter
 from bridge.poller.report_writer import ReportWriter
+from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.providers.dialect import Paged
 from bridge.state.keys import StoredAttempt
 from bridge.state.ownership import OwnedPartitions
@@ -43,21 +43,6 @@ MAX_REMEMBERED_FAILURES = 10_000
 """Attempts whose failed polls are remembered for their backoff."""
 
 log = structlog.get_logger(__name__)
-
-
-class AccountPollSnapshot(NamedTuple):
-    """One account's polling at one moment."""
-
-    provider: str
-    account: str
-    paused_seconds: float
-    """Until polling goes on; 0: it isn't paused."""
-    failures: int
-    """In a row."""
-    credentials_refused: bool
-    due: int
-    completed: Mapping[str, int]
-    """Polls of this process, by outcome."""
 
 
 class AccountPoller:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 from bridge.core.attempt import Followed
 from bridge.core.entries import extract_full_account
-from bridge.poller.account_poller import AccountPoller, AccountPollSnapshot
+from bridge.poller.account_poller import AccountPoller
+from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.state.keys import StoredAttempt
 
 MAX_DEADLINE_DELAY_MS = 15 * 60_000

@@ -1,1 +1,1 @@
-"""A whole world on one machine: a real Kafka, both providers simulated, a demo. Never imported by the service."""
+"""For demo and tests: a local Kafka, simulators of both providers, and the demo. The service never imports it."""

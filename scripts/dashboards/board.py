@@ -1,4 +1,4 @@
-"""Dashboards as Grafana reads them. What they show isn't decided here."""
+"""Renders dashboards as Grafana's JSON."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -27,14 +27,14 @@ from scripts.dashboards.panels import Dashboard, Panel, Row
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 RUNBOOKS = "docs/runbooks"
-"""Where links to runbooks point; an installation puts its own address in its place."""
+"""The base of links to runbooks; the chart replaces it with the installation's URL."""
 
 TAG = "sms-bridge"
-HEIGHT, NUMBERS_HEIGHT = 8, 4
+GRAPH_HEIGHT, NUMBER_HEIGHT = 8, 4
 
 
-def rendered(one: Dashboard) -> str:
-    """A dashboard's JSON, the same for the same dashboard."""
+def render_dashboard(one: Dashboard) -> str:
+    """Return a dashboard's JSON."""
     board = (
         dashboard.Dashboard(one.title)
         .uid(one.uid)
@@ -45,25 +45,25 @@ def rendered(one: Dashboard) -> str:
         .time("now-6h", "now")
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(_others())
+        .link(_make_links_to_dashboards())
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-        .with_variable(_choice("namespace", "label_values(sms_bridge_build_info, namespace)"))
-        .with_variable(_choice("job", 'label_values(sms_bridge_build_info{namespace=~"$namespace"}, job)'))
+        .with_variable(_make_variable("namespace", "label_values(sms_bridge_build_info, namespace)"))
+        .with_variable(_make_variable("job", 'label_values(sms_bridge_build_info{namespace=~"$namespace"}, job)'))
     )
     ids = count(1)
     for row in one.rows:
-        board = _with_row(board, row, ids)
+        board = _add_row(board, row, ids)
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
 
 
-def _with_row(board: dashboard.Dashboard, row: Row, ids: Iterator[int]) -> dashboard.Dashboard:
+def _add_row(board: dashboard.Dashboard, row: Row, ids: Iterator[int]) -> dashboard.Dashboard:
     board = board.with_row(dashboard.Row(row.title).id(next(ids)))
     for panel in row.panels:
-        board = board.with_panel((_number(panel) if panel.number else _lines(panel)).id(next(ids)))
+        board = board.with_panel((_make_number(panel) if panel.number else _make_graph(panel)).id(next(ids)))
     return board
 
 
-def _choice(name: str, query: str) -> dashboard.QueryVariable:
+def _make_variable(name: str, query: str) -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)
         .label(name.capitalize())
@@ -76,21 +76,21 @@ def _choice(name: str, query: str) -> dashboard.QueryVariable:
     )
 
 
-def _others() -> dashboard.DashboardLink:
+def _make_links_to_dashboards() -> dashboard.DashboardLink:
     link = dashboard.DashboardLink("SMS bridge").type(DashboardLinkType.DASHBOARDS).tags([TAG])
     return link.as_dropdown(as_dropdown=False).keep_time(keep_time=True).include_vars(include_vars=True)
 
 
-def _lines(panel: Panel) -> timeseries.Panel:
-    made = (
+def _make_graph(panel: Panel) -> timeseries.Panel:
+    built = (
         timeseries.Panel()
         .title(panel.title)
         .description(panel.description)
         .unit(panel.unit)
         .datasource(SOURCE)
-        .height(HEIGHT)
+        .height(GRAPH_HEIGHT)
         .span(panel.width)
-        .links(_links(panel))
+        .links(_make_runbook_links(panel))
         .fill_opacity(30 if panel.stacked else 5)
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .legend(
@@ -101,41 +101,41 @@ def _lines(panel: Panel) -> timeseries.Panel:
         )
     )
     if not panel.signed:
-        made = made.min(0)
+        built = built.min(0)
     if panel.stacked:
-        made = made.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
-    for query in _queries(panel):
-        made = made.with_target(query)
-    return made
+        built = built.stacking(common.StackingConfig().mode(StackingMode.NORMAL))
+    for query in _make_queries(panel):
+        built = built.with_target(query)
+    return built
 
 
-def _number(panel: Panel) -> stat.Panel:
-    made = (
+def _make_number(panel: Panel) -> stat.Panel:
+    built = (
         stat.Panel()
         .title(panel.title)
         .description(panel.description)
         .unit(panel.unit)
         .datasource(SOURCE)
-        .height(NUMBERS_HEIGHT)
+        .height(NUMBER_HEIGHT)
         .span(panel.width)
-        .links(_links(panel))
+        .links(_make_runbook_links(panel))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .graph_mode(BigValueGraphMode.NONE)
         .color_mode(BigValueColorMode.NONE)
     )
-    for query in _queries(panel):
-        made = made.with_target(query)
-    return made
+    for query in _make_queries(panel):
+        built = built.with_target(query)
+    return built
 
 
-def _queries(panel: Panel) -> list[prometheus.Dataquery]:
+def _make_queries(panel: Panel) -> list[prometheus.Dataquery]:
     return [
         prometheus.Dataquery().ref_id(chr(ord("A") + number)).expr(expression).legend_format(legend).datasource(SOURCE)
         for number, (legend, expression) in enumerate(panel.queries.items())
     ]
 
 
-def _links(panel: Panel) -> list[Builder[DashboardLink]]:
+def _make_runbook_links(panel: Panel) -> list[Builder[DashboardLink]]:
     return [
         dashboard.DashboardLink(f"Runbook {alert}").type(DashboardLinkType.LINK).url(f"{RUNBOOKS}/{alert}.md")
         for alert in panel.runbooks

@@ -1,16 +1,25 @@
-"""The dashboard *Delivery*: what became of the messages. For whoever sends them."""
+"""The dashboard *Delivery*: the results of messages, for the teams that send them."""
 
-from scripts.dashboards.panels import HALF, Dashboard, Panel, Row, or_none, quantiles, rate, series
+from scripts.dashboards.panels import (
+    HALF,
+    Dashboard,
+    Panel,
+    Row,
+    default_to_zero,
+    make_quantiles,
+    select_series,
+    sum_rate,
+)
 
 FINAL = 'status=~"delivered|undelivered|expired|rejected|failed|unknown"'
-"""What an attempt can end with."""
+"""The final outcomes."""
 
 DELIVERED = 'status="delivered"'
 
 
-def share(of: str, over: str) -> str:
-    """The part of final events that are such, by provider."""
-    return " / ".join(rate("deliveries_published", "provider", which, over) for which in (of, FINAL))
+def make_share(of: str, over: str) -> str:
+    """Return a query for the share of final events with these labels, by provider."""
+    return " / ".join(sum_rate("deliveries_published", "provider", which, over) for which in (of, FINAL))
 
 
 NOW = Row(
@@ -18,23 +27,23 @@ NOW = Row(
     (
         Panel(
             "Delivered",
-            "Of all messages that ended within the hour, the share that was delivered, by provider.",
+            "The share of delivered messages among those with a final status in the last hour, by provider.",
             "percentunit",
-            {"{{provider}}": share(DELIVERED, "1h")},
+            {"{{provider}}": make_share(DELIVERED, "1h")},
             number=True,
         ),
         Panel(
             "Open",
             "Messages without a final status, by provider.",
             "short",
-            {"{{provider}}": f"sum by (provider) ({series('attempts_followed')})"},
+            {"{{provider}}": f"sum by (provider) ({select_series('attempts_followed')})"},
             number=True,
         ),
         Panel(
             "Oldest open",
-            "Age of the open message whose end is nearest. One older than MAX_FOLLOW means that timers don't run out.",
+            "Age of the open message with the earliest deadline. More than MAX_FOLLOW means late timers.",
             "s",
-            {"{{provider}}": f"max by (provider) ({series('oldest_followed_age_seconds')})"},
+            {"{{provider}}": f"max by (provider) ({select_series('oldest_followed_age_seconds')})"},
             ("SmsBridgeOldestPending",),
             number=True,
         ),
@@ -46,42 +55,42 @@ WHAT_BECAME = Row(
     (
         Panel(
             "Sent",
-            "Sent events taken in, by provider.",
+            "Accepted sent events, by provider.",
             "mps",
-            {"{{provider}}": rate("sent_accepted", "provider")},
+            {"{{provider}}": sum_rate("sent_accepted", "provider")},
             ("SmsBridgeDeliveriesStalled",),
         ),
         Panel(
             "Delivered",
-            "Events that say delivered, by provider.",
+            "Published events with the status delivered, by provider.",
             "mps",
-            {"{{provider}}": rate("deliveries_published", "provider", DELIVERED)},
+            {"{{provider}}": sum_rate("deliveries_published", "provider", DELIVERED)},
             ("SmsBridgeNothingDelivered",),
         ),
         Panel(
             "Not delivered",
-            "Final events of what wasn't delivered, by provider and reason.",
+            "Final events of messages that were not delivered, by provider and reason.",
             "mps",
-            {"{{provider}} {{reason}}": or_none(rate("failures_published", "provider, reason"))},
+            {"{{provider}} {{reason}}": default_to_zero(sum_rate("failures_published", "provider, reason"))},
             ("SmsBridgeDeliveryRateDropped",),
             stacked=True,
         ),
         Panel(
             "Delivery rate",
-            "Delivered among all that ended, over half an hour, and the same a day before.",
+            "The share of delivered messages among final events, over half an hour, and the same one day before.",
             "percentunit",
             {
-                "{{provider}}": share(DELIVERED, "30m"),
-                "{{provider}} a day before": share(DELIVERED, "30m").replace("[30m]", "[30m] offset 1d"),
+                "{{provider}}": make_share(DELIVERED, "30m"),
+                "{{provider}} a day before": make_share(DELIVERED, "30m").replace("[30m]", "[30m] offset 1d"),
             },
             ("SmsBridgeDeliveryRateDropped",),
             width=HALF,
         ),
         Panel(
             "Unknown by deadline",
-            "Among all that ended within half an hour, the share that nobody reported about until it was given up.",
+            "The share of final events in half an hour that have the status unknown because no final report came.",
             "percentunit",
-            {"{{provider}}": or_none(share('source="deadline"', "30m"))},
+            {"{{provider}}": default_to_zero(make_share('source="deadline"', "30m"))},
             ("SmsBridgeUnknownByDeadline",),
             width=HALF,
         ),
@@ -93,25 +102,25 @@ HOW_LONG = Row(
     (
         Panel(
             "Sent to final",
-            "From the sender's time to the final status, by the provider's clock where it gives one. "
-            "Ends that only a poll found count where the provider said when they were.",
+            "From the sender's time to the final status, by the provider's clock if it reports a time. "
+            "Statuses found by a poll count only if the provider reported their time.",
             "s",
-            quantiles("delivery_latency", "provider"),
+            make_quantiles("delivery_latency", "provider"),
             width=HALF,
         ),
         Panel(
             "Open messages",
             "Messages without a final status over time, by provider.",
             "short",
-            {"{{provider}}": f"sum by (provider) ({series('attempts_followed')})"},
+            {"{{provider}}": f"sum by (provider) ({select_series('attempts_followed')})"},
             width=HALF,
             stacked=True,
         ),
         Panel(
             "Pending by age",
-            "How long messages have waited for their final status: of each process, the 20,000 whose end is nearest.",
+            "How long messages have been open; for each process, the 20,000 messages with the earliest deadlines.",
             "short",
-            {"{{age}}": f"sum by (age) ({series('attempts_pending')})"},
+            {"{{age}}": f"sum by (age) ({select_series('attempts_pending')})"},
             ("SmsBridgeOldestPending",),
             width=HALF,
             stacked=True,
@@ -123,44 +132,48 @@ HOW_KNOWN = Row(
     "How it became known",
     (
         Panel(
-            "Push against poll",
-            "Published events by where they came from: a callback, a poll, or nobody until the deadline.",
+            "Events by source",
+            "Published events by source: a callback, a poll or the deadline.",
             "mps",
-            {"{{source}}": rate("deliveries_published", "source")},
+            {"{{source}}": sum_rate("deliveries_published", "source")},
             ("SmsBridgeCallbacksMissing",),
             stacked=True,
         ),
         Panel(
-            "What reports changed",
-            "Reports of all sources by what the rules made of them.",
+            "Reports by outcome",
+            "Reports of all sources by what the tracker did with them.",
             "mps",
-            {"{{outcome}}": rate("reports_folded", "outcome")},
+            {"{{outcome}}": sum_rate("reports_folded", "outcome")},
             stacked=True,
         ),
         Panel(
             "Corrections",
-            "Events that overrule a final one, by provider.",
+            "Events that correct a final status, by provider.",
             "mps",
-            {"{{provider}}": or_none(rate("corrections_published", "provider"))},
+            {"{{provider}}": default_to_zero(sum_rate("corrections_published", "provider"))},
         ),
         Panel(
             "Unmapped codes",
-            "Reports with a status that nobody mapped; the log has the provider's words.",
+            "Reports with an unmapped provider status; the log has the provider's words.",
             "mps",
-            {"{{provider}} {{source}}": or_none(rate("reports_folded", "provider, source", 'outcome="unmapped"'))},
+            {
+                "{{provider}} {{source}}": default_to_zero(
+                    sum_rate("reports_folded", "provider, source", 'outcome="unmapped"')
+                )
+            },
             ("SmsBridgeUnmappedStatuses",),
         ),
         Panel(
             "Reported before sent",
-            "Attempts that were reported and whose sent event hasn't come yet.",
+            "Parked attempts: reports that arrived before their sent event.",
             "short",
-            {"parked": f"sum({series('parked_reports')})"},
+            {"parked": f"sum({select_series('parked_reports')})"},
         ),
         Panel(
             "Provider's clock",
-            "The provider's time minus ours, of its last callback. Hours mean a time zone that TIMEZONE doesn't name.",
+            "The time in the last callback minus the time of receipt. Whole hours mean a wrong TIMEZONE setting.",
             "s",
-            {"{{provider}}": f"max by (provider) ({series('provider_clock_skew_seconds')})"},
+            {"{{provider}}": f"max by (provider) ({select_series('provider_clock_skew_seconds')})"},
             signed=True,
         ),
     ),

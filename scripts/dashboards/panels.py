@@ -1,17 +1,17 @@
-"""What a dashboard is made of, as plain values, and the few forms that its queries have. Nothing of Grafana's own."""
+"""The parts of a dashboard as plain values, and functions that make its queries. Nothing here depends on Grafana."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 CHOSEN = 'namespace=~"$namespace", job=~"$job"'
-"""What every query asks for: the installations that the viewer chose."""
+"""Selects the installations that the viewer chose; part of every query."""
 
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
-OR_NONE = " or on () vector(0)"
+OR_ZERO = " or on () vector(0)"
 
 THIRD, HALF = 8, 12
-"""Widths, in twenty-fourths of the screen."""
+"""Widths; the screen has 24 columns."""
 
 
 class Panel(NamedTuple):
@@ -20,17 +20,17 @@ class Panel(NamedTuple):
     title: str
     description: str
     unit: str
-    """In Grafana's words: `mps`, `s`, `percentunit`, `short`, `bytes`, …"""
+    """Grafana's name of the unit: `mps`, `s`, `percentunit`, `short`, `bytes`, …"""
     queries: Mapping[str, str]
-    """By legend, in which `{{label}}` stands for a label's value."""
+    """By legend, in which `{{label}}` is a label's value."""
     runbooks: Sequence[str] = ()
-    """Alerts whose pages help with what is seen here."""
+    """Alerts whose runbooks help with this panel."""
     width: int = THIRD
     stacked: bool = False
     signed: bool = False
-    """Values below 0 mean something."""
+    """Whether values may be below 0."""
     number: bool = False
-    """Shown as one figure a series, the latest, in place of lines over time."""
+    """Whether only the latest value of each series is shown, instead of a graph."""
 
 
 class Row(NamedTuple):
@@ -49,24 +49,24 @@ class Dashboard(NamedTuple):
     rows: Sequence[Row]
 
 
-def series(metric: str, where: str = "") -> str:
-    """The chosen installations' series of a metric."""
+def select_series(metric: str, where: str = "") -> str:
+    """Return a selector for the chosen installations' series of a metric."""
     return f"sms_bridge_{metric}{{{', '.join(filter(None, (CHOSEN, where)))}}}"
 
 
-def rate(metric: str, by: str, where: str = "", over: str = "$__rate_interval") -> str:
-    """How many a second, by labels; a counter's name is given without `_total`."""
-    return f"sum by ({by}) (rate({series(f'{metric}_total', where)}[{over}]))"
+def sum_rate(metric: str, by: str, where: str = "", over: str = "$__rate_interval") -> str:
+    """Return a query for a counter's rate per second, by labels; the name is given without `_total`."""
+    return f"sum by ({by}) (rate({select_series(f'{metric}_total', where)}[{over}]))"
 
 
-def quantiles(metric: str, by: str = "") -> dict[str, str]:
-    """Percentiles of a classic histogram, by legend."""
+def make_quantiles(metric: str, by: str = "") -> dict[str, str]:
+    """Return queries for the percentiles of a classic histogram, by legend."""
     labels = ", ".join(filter(None, ("le", by)))
-    buckets = f"sum by ({labels}) (rate({series(f'{metric}_bucket')}[$__rate_interval]))"
+    buckets = f"sum by ({labels}) (rate({select_series(f'{metric}_bucket')}[$__rate_interval]))"
     legend = " ".join(f"{{{{{label.strip()}}}}}" for label in by.split(",") if label)
     return {f"{legend} {name}".strip(): f"histogram_quantile({q:g}, {buckets})" for name, q in QUANTILES.items()}
 
 
-def or_none(query: str) -> str:
-    """A query about accidents: where there was none, the answer is 0 and not an empty panel."""
-    return f"{query}{OR_NONE}"
+def default_to_zero(query: str) -> str:
+    """Return a query that gives 0 instead of an empty panel if there are no series."""
+    return f"{query}{OR_ZERO}"

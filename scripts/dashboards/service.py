@@ -1,31 +1,40 @@
-"""The dashboard *Service*: how the bridge itself does. For whoever is on call."""
+"""The dashboard *Service*: the bridge's health, for the team on call."""
 
-from scripts.dashboards.panels import CHOSEN, Dashboard, Panel, Row, or_none, quantiles, rate, series
+from scripts.dashboards.panels import (
+    CHOSEN,
+    Dashboard,
+    Panel,
+    Row,
+    default_to_zero,
+    make_quantiles,
+    select_series,
+    sum_rate,
+)
 
 READY = Row(
     "Health",
     (
         Panel(
             "Ready",
-            "Instances in which a part is ready; the least of these counts.",
+            "Instances in which each part is ready. An instance is ready if all its parts are.",
             "short",
-            {"{{part}}": f"sum by (part) ({series('part_ready')})"},
+            {"{{part}}": f"sum by (part) ({select_series('part_ready')})"},
             ("SmsBridgeInstanceNotReady", "SmsBridgeInstanceDown"),
             number=True,
         ),
         Panel(
             "Partitions with an owner",
-            "Of the journal. Fewer than it has: what is in the others waits.",
+            "Owned partitions of the journal. Entries in partitions without an owner wait.",
             "short",
-            {"partitions": f"sum({series('partitions_assigned')})"},
+            {"partitions": f"sum({select_series('partitions_assigned')})"},
             ("SmsBridgePartitionsUnowned",),
             number=True,
         ),
         Panel(
             "Versions",
-            "Instances by version; two at a time mean an upgrade under way, or one that was given up.",
+            "Instances by version. Two versions mean an upgrade in progress or an abandoned one.",
             "short",
-            {"{{version}}": f"sum by (version) ({series('build_info')})"},
+            {"{{version}}": f"sum by (version) ({select_series('build_info')})"},
             ("SmsBridgeAbsent",),
             number=True,
         ),
@@ -37,71 +46,71 @@ JOURNAL = Row(
     (
         Panel(
             "Lag in seconds",
-            "How old the entries are that are being folded, the worst partition. 0: nothing waits.",
+            "The age of the entries that are being folded, in the partition with the highest lag. 0: no entry waits.",
             "s",
-            {"worst": f"max({series('journal_lag_seconds')})"},
+            {"worst": f"max({select_series('journal_lag_seconds')})"},
             ("SmsBridgeJournalLag", "SmsBridgeJournalLagGrowing"),
         ),
         Panel(
             "Lag in entries",
-            "Entries that wait, over all partitions.",
+            "Waiting entries in all partitions.",
             "short",
-            {"entries": f"sum({series('journal_lag_entries')})"},
+            {"entries": f"sum({select_series('journal_lag_entries')})"},
             ("SmsBridgeNoProgress",),
         ),
         Panel(
             "Report to event",
             "From a report's arrival to the commit of its event.",
             "s",
-            quantiles("publish_delay"),
+            make_quantiles("publish_delay"),
             ("SmsBridgeJournalLag",),
         ),
         Panel(
             "Transactions",
-            "Kafka transactions by how they ended.",
+            "Kafka transactions, by outcome.",
             "ops",
-            {"{{outcome}}": rate("transactions_completed", "outcome")},
+            {"{{outcome}}": sum_rate("transactions_completed", "outcome")},
             ("SmsBridgeTransactionsFailing",),
         ),
         Panel(
             "Transaction, begin to commit",
-            "What Kafka takes for one transaction.",
+            "The duration of one Kafka transaction.",
             "s",
-            quantiles("transaction_duration"),
+            make_quantiles("transaction_duration"),
             ("SmsBridgeTransactionsFailing",),
         ),
         Panel(
-            "Entries a transaction",
-            "More under load, up to 1,000: that is how the tracker keeps up.",
+            "Entries per transaction",
+            "Rises with the load up to 1,000, which increases the throughput.",
             "short",
-            quantiles("transaction_entries"),
+            make_quantiles("transaction_entries"),
         ),
         Panel(
-            "Workers begun again",
-            "Partition workers by why they began again.",
+            "Worker restarts",
+            "Restarts of partition workers, by cause.",
             "ops",
-            {"{{cause}}": or_none(rate("workers_restarted", "cause"))},
+            {"{{cause}}": default_to_zero(sum_rate("workers_restarted", "cause"))},
             ("SmsBridgeWorkersRestarting",),
         ),
         Panel(
-            "States still to be restored",
-            "Until a partition's cache stands where its state topic ends, it publishes nothing.",
+            "States to restore",
+            "A partition publishes nothing until its cache has reached the end of its state topic.",
             "short",
-            {"states": f"sum({series('restore_entries_remaining')})"},
+            {"states": f"sum({select_series('restore_entries_remaining')})"},
             ("SmsBridgeRestoreLong",),
         ),
         Panel(
             "Restore",
-            "How long bringing a partition's cache up to date took.",
+            "The duration of a partition's restore.",
             "s",
-            quantiles("restore_duration"),
+            make_quantiles("restore_duration"),
             ("SmsBridgeRestoreLong",),
         ),
         Panel(
-            "Caches built anew",
-            "Partitions whose whole state topic had to be read, by why.",
+            "Rebuilt caches",
+            "Partitions whose state topic was read completely, by cause.",
             "ops",
-            {"{{cause}}": or_none(rate("caches_rebuilt", "cause"))},
+            {"{{cause}}": default_to_zero(sum_rate("caches_rebuilt", "cause"))},
             ("SmsBridgeCachesRebuilt",),
         ),
     ),
@@ -112,41 +121,41 @@ WAYS_IN = Row(
     (
         Panel(
             "Callbacks",
-            "Callbacks by provider and what became of them. Unavailable: Kafka didn't take them in time.",
+            "Callbacks by provider and outcome. Unavailable: Kafka didn't acknowledge them in time.",
             "reqps",
-            {"{{provider}} {{outcome}}": rate("callbacks_received", "provider, outcome")},
+            {"{{provider}} {{outcome}}": sum_rate("callbacks_received", "provider, outcome")},
             ("SmsBridgeCallbacksUnavailable", "SmsBridgeCallbacksRejected", "SmsBridgeCallbacksMissing"),
         ),
         Panel(
-            "Callback, request to answer",
-            "With the acknowledgement of all in-sync replicas in it.",
+            "Callback duration",
+            "Includes the acknowledgement by all in-sync replicas.",
             "s",
-            quantiles("callback_duration", "provider"),
+            make_quantiles("callback_duration", "provider"),
             ("SmsBridgeCallbacksUnavailable",),
         ),
         Panel(
             "Callbacks in flight",
-            "Callbacks that are being answered, by instance. Receivers can be scaled by it.",
+            "Callbacks that are being processed, by instance. Usable for scaling receivers.",
             "short",
-            {"{{instance}}": f"sum by (instance) ({series('callbacks_in_flight')})"},
+            {"{{instance}}": f"sum by (instance) ({select_series('callbacks_in_flight')})"},
         ),
         Panel(
-            "Records that go to Kafka together",
-            "What callbacks, sent events and polls append to one partition at a time.",
+            "Records per append",
+            "How many records of callbacks, sent events and polls are appended to one partition together.",
             "short",
-            quantiles("append_records"),
+            make_quantiles("append_records"),
         ),
         Panel(
-            "Sent events passed over",
-            "By why: known already, filtered out, tombstones.",
+            "Skipped sent events",
+            "By reason: already known, filtered out, tombstone.",
             "mps",
-            {"{{reason}}": or_none(rate("sent_skipped", "reason"))},
+            {"{{reason}}": default_to_zero(sum_rate("sent_skipped", "reason"))},
         ),
         Panel(
             "Dead letters",
-            "By reason; each is in the dead letter topic with its original bytes.",
+            "By reason. Each is in the dead letter topic with its original bytes.",
             "mps",
-            {"{{reason}}": or_none(rate("dead_letters_written", "reason"))},
+            {"{{reason}}": default_to_zero(sum_rate("dead_letters_written", "reason"))},
             ("SmsBridgeDeadLetters",),
             stacked=True,
         ),
@@ -158,78 +167,84 @@ POLLS = Row(
     (
         Panel(
             "Polls",
-            "By provider and what came back. Rate limited: the provider wants patience.",
+            "By provider and outcome. Rate limited: the provider asked for fewer polls.",
             "reqps",
-            {"{{provider}} {{outcome}}": rate("polls_completed", "provider, outcome")},
+            {"{{provider}} {{outcome}}": sum_rate("polls_completed", "provider, outcome")},
             ("SmsBridgeCircuitOpen",),
         ),
         Panel(
-            "Poll, question to answer",
-            "What the provider's API takes.",
+            "Poll duration",
+            "The response time of the provider's API.",
             "s",
-            quantiles("poll_duration", "provider"),
+            make_quantiles("poll_duration", "provider"),
         ),
         Panel(
             "Poll lateness",
-            "From due to asked. It grows when RATE_PER_SECOND is too small for what is open.",
+            "From when a poll is due until it is made. It grows if RATE_PER_SECOND is too low for the open messages.",
             "s",
-            quantiles("poll_lateness", "provider"),
+            make_quantiles("poll_lateness", "provider"),
         ),
         Panel(
             "Polls due",
-            "Questions that should have been asked.",
+            "Polls that are due and not made yet.",
             "short",
-            {"{{provider}}": f"sum by (provider) ({series('polls_due')})"},
+            {"{{provider}}": f"sum by (provider) ({select_series('polls_due')})"},
         ),
         Panel(
             "Circuit open",
-            "1 while an account isn't asked: its provider fails, or wants patience.",
+            "1 while polling of an account is paused, because its provider fails or limits the rate.",
             "short",
-            {"{{provider}} {{account}}": f"max by (provider, account) ({series('circuit_open')})"},
+            {"{{provider}} {{account}}": f"max by (provider, account) ({select_series('circuit_open')})"},
             ("SmsBridgeCircuitOpen",),
         ),
         Panel(
             "Credentials refused",
             "1 while a provider refuses an account's credentials.",
             "short",
-            {"{{provider}} {{account}}": f"max by (provider, account) ({series('credentials_refused')})"},
+            {"{{provider}} {{account}}": f"max by (provider, account) ({select_series('credentials_refused')})"},
             ("SmsBridgeCredentialsRefused",),
         ),
     ),
 )
 
 
-def process(metric: str) -> str:
-    """Of the bridge's processes; the names are common to many, so they are told by the job."""
-    return f"process_{metric}{{{CHOSEN}}} and on (namespace, job, instance) {series('build_info')}"
+def select_process_series(metric: str) -> str:
+    """Return a selector for the bridge's processes; other programs have the same metrics, so it selects by job."""
+    return f"process_{metric}{{{CHOSEN}}} and on (namespace, job, instance) {select_series('build_info')}"
 
 
 PROCESSES = Row(
     "Processes",
     (
-        Panel("Memory", "Resident, by instance.", "bytes", {"{{instance}}": process("resident_memory_bytes")}, width=6),
+        Panel(
+            "Memory",
+            "Resident, by instance.",
+            "bytes",
+            {"{{instance}}": select_process_series("resident_memory_bytes")},
+            width=6,
+        ),
         Panel(
             "CPU",
-            "Cores in use, by instance. One is the most that the event loop can use; compression and RocksDB add some.",
+            "Used cores, by instance. The event loop can use one core; compression and RocksDB use more.",
             "short",
             {
                 "{{instance}}": f"rate(process_cpu_seconds_total{{{CHOSEN}}}[$__rate_interval])"
-                f" and on (namespace, job, instance) {series('build_info')}"
+                f" and on (namespace, job, instance) {select_series('build_info')}"
             },
             width=6,
         ),
         Panel(
             "Event loop delay",
-            "How late the event loop ran a timer. More than some tens of milliseconds: too little CPU.",
+            "How late the event loop ran a timer. More than some tens of milliseconds mean too little CPU.",
             "s",
-            {"{{instance}}": f"max by (instance) ({series('event_loop_delay_seconds')})"},
+            {"{{instance}}": f"max by (instance) ({select_series('event_loop_delay_seconds')})"},
             width=6,
         ),
         Panel(
             "Open files",
-            "Sockets and RocksDB's files, by instance.",
+            "Open sockets and RocksDB files, by instance.",
             "short",
-            {"{{instance}}": process("open_fds")},
+            {"{{instance}}": select_process_series("open_fds")},
             width=6,
         ),
     ),

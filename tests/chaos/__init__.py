@@ -1,8 +1,9 @@
-"""The chaos suite: the bridge among real brokers and simulated providers, while everything around it fails on purpose.
+"""The chaos suite: injects faults into bridges, brokers, network and providers while messages flow, then verifies.
 
-From the outside in: `__main__.py` (the command), `run.py` (who is started, in which order), `plan.py` (which fault
-when), `injector.py` (how each is done). What they are done to: `cluster.py` and `wires.py` (Kafka and the network),
-`replicas.py` and `damage.py` (the bridge's processes, their disks), `providers.py` (the providers' moods). What goes
-through: `sender.py`, `bursts.py`. Whether it was right: `ledger.py` (what was promised and read), `reader.py`,
-`summary.py`.
+- the run: `__main__.py` (the command), `run.py` (the order of the steps), `plan.py` (which fault when), `injector.py`;
+- the faults: `bridges.py` (of the bridges) and `surroundings.py` (of everything else);
+- their targets: `cluster.py` and `wires.py` (Kafka and the network), `replicas.py`, `disks.py` and `damage.py` (the
+  bridges and their disks), `providers.py` (the providers' answers);
+- the load: `sender.py`, `bursts.py`;
+- the verification: `ledger.py` (what is expected and what was read), `reader.py`, `summary.py`.
 """

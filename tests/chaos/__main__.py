@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --minutes 10 --seed 1`: a run from the command line; exit code 1 when anything is wrong."""
+"""`python -m tests.chaos --minutes 10 --seed 1`: runs the chaos suite; exit code 1 if it finds a problem."""
 
 import argparse
 import shutil
@@ -9,38 +9,46 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.plan import Kind, draw
-from tests.chaos.run import Options, run
+from tests.chaos.plan import FaultKind, make_plan
+from tests.chaos.run import RunOptions, run
 
 
 def main() -> int:
-    """Draw the plan, print it, run it, tell what it came to."""
+    """Make a plan of faults, print it, run it and print the result."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=main.__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="how long messages are sent and things fail")
+    parser.add_argument("--minutes", type=float, default=10, help="how long messages are sent and faults are injected")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same faults and messages")
-    parser.add_argument("--messages-per-second", type=float, default=170)
-    parser.add_argument("--only", type=Kind, nargs="*", default=(), choices=list(Kind), metavar="KIND")
-    parser.add_argument("--keep", action="store_true", help="keep the bridges' logs when all is right, too")
-    asked = parser.parse_args()
-    plan = draw(asked.seed, asked.minutes * 60, asked.only)
-    _say(f"seed {asked.seed}: {len(plan.faults)} faults, how long each lasts, and the pick that settles whom it hits")
+    parser.add_argument("--messages-per-second", type=float, default=170, help="the rate of sent events")
+    parser.add_argument(
+        "--only",
+        type=FaultKind,
+        nargs="*",
+        default=(),
+        choices=list(FaultKind),
+        metavar="KIND",
+        help="inject only these",
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the bridges' logs even if there are no problems")
+    arguments = parser.parse_args()
+    plan = make_plan(arguments.seed, arguments.minutes * 60, arguments.only)
+    _print(f"seed {arguments.seed}: {len(plan.faults)} faults: start, kind, duration, selector of the target")
     for fault in plan.faults:
-        _say(str(fault))
-    # However it is told to end, it ends what it has started.
+        _print(str(fault))
+    # SIGTERM, like Ctrl-C, must stop everything that was started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="sms-bridge-chaos-"))
-    options = Options(plan, asked.seed, asked.minutes * 60, asked.messages_per_second)
-    outcome = uvloop.run(run(options, folder, _say))
-    if outcome.wrong or asked.keep:
-        _say(f"the bridges' logs are in {folder}")
+    options = RunOptions(plan, arguments.seed, arguments.minutes * 60, arguments.messages_per_second)
+    result = uvloop.run(run(options, folder, _print))
+    if result.problems or arguments.keep:
+        _print(f"the bridges' logs are in {folder}")
     else:
         shutil.rmtree(folder)
-    for line in outcome.lines():
-        _say(line)
-    return 1 if outcome.wrong else 0
+    for line in result.format_lines():
+        _print(line)
+    return 1 if result.problems else 0
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""How bridges are made to fail, and what is theirs: their process, their clock, their disk."""
+"""Faults of the bridges: their processes, clocks and disks."""
 
 import asyncio
 import random
@@ -7,190 +7,195 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.chaos import damage
+from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
 from tests.chaos.disks import SmallDisk
-from tests.chaos.plan import Fault, Kind
+from tests.chaos.plan import Fault, FaultKind
 from tests.chaos.replicas import Replica
-from tests.chaos.world import LeftOut, Way, World
 
-READY_WITHIN = 20.0
-"""Seconds that a bridge gets to be ready before the next fault may come; the surroundings may not let it."""
+READY_TIMEOUT_SECONDS = 20.0
+"""How long to wait for a bridge before the next fault. Faults around it may keep it from becoming ready."""
 
-ROOM = 600_000
-"""The most bytes that a full disk has left: more than an empty database takes, or less."""
+MAX_FREE_BYTES = 600_000
+"""A full disk has at most this much space left; an empty database needs more or less than what is left."""
 
-HEARD = 0.5
-"""In what share of the kills inside a transaction the broker has heard of the commit."""
+COMMIT_SHARE = 0.5
+"""The share of kills during a commit in which the broker still gets the commit request."""
 
-COMMIT_WITHIN = 10.0
-"""Seconds that a bridge gets to commit something."""
+COMMIT_TIMEOUT_SECONDS = 10.0
+"""How long to wait for a bridge to commit a transaction."""
 
-LARGEST_STEP = 300.0
-"""Seconds by which a clock is wrong at the most."""
+MAX_CLOCK_ERROR_SECONDS = 300.0
 
 
-async def _again(replica: Replica) -> None:
+async def _start(replica: Replica) -> None:
     await replica.start()
-    await replica.until_ready(READY_WITHIN)
+    await replica.wait_until_ready(READY_TIMEOUT_SECONDS)
 
 
-async def _kill(world: World, fault: Fault) -> None:
-    replica = world.fleet.chosen(fault.pick)
-    world.tell(fault, f"bridge {replica.number}")
-    async with replica.busy:
+async def _kill(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    context.log_fault(fault, f"bridge {replica.number}")
+    async with replica.lock:
         await replica.kill()
-        await _again(replica)
+        await _start(replica)
 
 
-async def _kill_all(world: World, fault: Fault) -> None:
-    running = world.fleet.running
-    world.tell(fault, f"bridges {[replica.number for replica in running]}")
-    async with AsyncExitStack() as busy:
+async def _kill_all(context: RunContext, fault: Fault) -> None:
+    running = context.fleet.running
+    context.log_fault(fault, f"bridges {[replica.number for replica in running]}")
+    async with AsyncExitStack() as locks:
         for replica in running:
-            await busy.enter_async_context(replica.busy)
+            await locks.enter_async_context(replica.lock)
         await asyncio.gather(*(replica.kill() for replica in running))
-        await asyncio.gather(*(_again(replica) for replica in running))
+        await asyncio.gather(*(_start(replica) for replica in running))
 
 
-async def _kill_again(world: World, fault: Fault) -> None:
-    replica = world.fleet.chosen(fault.pick)
-    world.tell(fault, f"bridge {replica.number}, and after {fault.seconds} s once more")
-    async with replica.busy:
+async def _kill_again(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    context.log_fault(fault, f"bridge {replica.number}, again after {fault.duration_seconds} s")
+    async with replica.lock:
         await replica.kill()
         await replica.start()
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(fault.duration_seconds)
         await replica.kill()
-        await _again(replica)
+        await _start(replica)
 
 
-async def _kill_in_transaction(world: World, fault: Fault) -> None:
-    replica = world.fleet.chosen(fault.pick)
-    heard = fault.pick * 10 % 1 < HEARD
+async def _kill_in_transaction(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    commits = fault.selector * 10 % 1 < COMMIT_SHARE
     killed = asyncio.Event()
 
     def kill() -> bool:
         if not killed.is_set():
-            replica.end_at_once()
+            replica.send_sigkill()
             killed.set()
-        return heard
+        return commits
 
-    async with replica.busy:
-        for wire in world.cluster.wires[replica.number]:
+    async with replica.lock:
+        for wire in context.cluster.wires[replica.number]:
             wire.on_commit = kill
         try:
-            async with asyncio.timeout(COMMIT_WITHIN):
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await killed.wait()
         except TimeoutError:
-            raise LeftOut(f"bridge {replica.number} commits nothing") from None
+            raise FaultSkippedError(f"bridge {replica.number} doesn't commit") from None
         finally:
-            for wire in world.cluster.wires[replica.number]:
+            for wire in context.cluster.wires[replica.number]:
                 wire.on_commit = None
-        world.tell(fault, f"bridge {replica.number}, {'after' if heard else 'before'} the broker heard it")
+        context.log_fault(
+            fault, f"bridge {replica.number}, {'after' if commits else 'before'} the broker got the commit"
+        )
         await replica.kill()
-        await _again(replica)
+        await _start(replica)
 
 
-async def _zombie(world: World, fault: Fault) -> None:
-    replica = world.fleet.chosen(fault.pick)
-    world.tell(fault, f"bridge {replica.number} for {fault.seconds} s")
-    async with replica.busy:
+async def _freeze(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    context.log_fault(fault, f"bridge {replica.number} for {fault.duration_seconds} s")
+    async with replica.lock:
         replica.freeze()
-        await asyncio.sleep(fault.seconds)
-        replica.thaw()
+        await asyncio.sleep(fault.duration_seconds)
+        replica.resume()
 
 
-async def _rolling_restart(world: World, fault: Fault) -> None:
-    running = world.fleet.running
-    world.tell(fault, f"bridges {[replica.number for replica in running]}")
+async def _restart_one_by_one(context: RunContext, fault: Fault) -> None:
+    running = context.fleet.running
+    context.log_fault(fault, f"bridges {[replica.number for replica in running]}")
     for replica in running:
-        async with replica.busy:
-            await world.fleet.stop(replica)
-            await _again(replica)
+        async with replica.lock:
+            await context.fleet.stop(replica)
+            await _start(replica)
 
 
-async def _scale(world: World, fault: Fault) -> None:
-    fleet = world.fleet
+async def _scale(context: RunContext, fault: Fault) -> None:
+    fleet = context.fleet
     running = len(fleet.running)
-    fewest = 2 if fleet.replicas[0].split else 1  # of split roles the first has only what takes things in
-    others = [count for count in range(fewest, len(fleet.replicas) + 1) if count != running]
-    count = others[int(fault.pick * len(others))]
-    world.tell(fault, f"from {running} to {count} bridges")
+    minimum = 2 if fleet.replicas[0].split else 1  # with split roles the first doesn't track
+    others = [count for count in range(minimum, len(fleet.replicas) + 1) if count != running]
+    count = others[int(fault.selector * len(others))]
+    context.log_fault(fault, f"from {running} to {count} bridges")
     for replica in fleet.replicas[running:count]:
-        async with replica.busy:
-            await _again(replica)
+        async with replica.lock:
+            await _start(replica)
     for replica in fleet.replicas[count:running]:
-        async with replica.busy:
+        async with replica.lock:
             await fleet.stop(replica)
 
 
-async def _roles(world: World, fault: Fault) -> None:
-    fleet = world.fleet
-    world.tell(fault, "joined" if fleet.replicas[0].split else "split")
+async def _switch_roles(context: RunContext, fault: Fault) -> None:
+    fleet = context.fleet
+    context.log_fault(fault, "from split to joined" if fleet.replicas[0].split else "from joined to split")
     for replica in fleet.replicas:
-        async with replica.busy:
-            if replica.wanted:
+        async with replica.lock:
+            if replica.should_run:
                 await fleet.stop(replica)
-            replica.change()
-            await _again(replica)
+            replica.switch_roles()
+            await _start(replica)
 
 
-async def _clock(world: World, fault: Fault) -> None:
-    replica = world.fleet.chosen(fault.pick)
-    seconds = round((fault.pick * 10 % 1 - 0.5) * 2 * LARGEST_STEP)
-    world.tell(fault, f"of bridge {replica.number} is wrong by {seconds} s for {fault.seconds} s")
+async def _set_clock(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    seconds = round((fault.selector * 10 % 1 - 0.5) * 2 * MAX_CLOCK_ERROR_SECONDS)
+    context.log_fault(fault, f"of bridge {replica.number} is wrong by {seconds} s for {fault.duration_seconds} s")
     replica.clock.set(seconds)
-    await asyncio.sleep(fault.seconds)
+    await asyncio.sleep(fault.duration_seconds)
     replica.clock.set(0)
 
 
-async def _disk_full(world: World, fault: Fault) -> None:
-    fleet, replica, leave = world.fleet, world.fleet.chosen(fault.pick), int(fault.pick * ROOM)
+async def _fill_disk(context: RunContext, fault: Fault) -> None:
+    fleet, replica, free_bytes = (
+        context.fleet,
+        context.fleet.select(fault.selector),
+        int(fault.selector * MAX_FREE_BYTES),
+    )
     disk = SmallDisk(replica.service.state)
-    world.tell(fault, f"of bridge {replica.number} for {fault.seconds} s, all but {leave} bytes")
-    async with replica.busy:
+    context.log_fault(fault, f"of bridge {replica.number} for {fault.duration_seconds} s, {free_bytes} bytes free")
+    async with replica.lock:
         await fleet.stop(replica)
         if not await disk.mount():
-            await _again(replica)
-            raise LeftOut("not allowed to mount")
-        await asyncio.to_thread(disk.fill, leave)
+            await _start(replica)
+            raise FaultSkippedError("no right to mount a file system")
+        await asyncio.to_thread(disk.fill, free_bytes)
         await replica.start()
     try:
-        await asyncio.sleep(fault.seconds)
-        await asyncio.to_thread(disk.relieve)
-        if not await replica.until_ready(READY_WITHIN):
-            world.say(f"bridge {replica.number} isn't ready though its disk has room again")
+        await asyncio.sleep(fault.duration_seconds)
+        await asyncio.to_thread(disk.make_room)
+        if not await replica.wait_until_ready(READY_TIMEOUT_SECONDS):
+            context.log(f"bridge {replica.number} isn't ready although its disk has room again")
     finally:
-        async with replica.busy:
+        async with replica.lock:
             await fleet.stop(replica)
             await disk.unmount()
-            await _again(replica)
+            await _start(replica)
 
 
-def _damage(how: Callable[[Path, random.Random], str]) -> Way:
-    async def done(world: World, fault: Fault) -> None:
-        replica = world.fleet.chosen(fault.pick)
-        world.tell(fault, f"of bridge {replica.number}")
-        async with replica.busy:
-            # By turns after an orderly end and a sudden one.
-            await (world.fleet.stop(replica) if fault.at % 0.2 < 0.1 else replica.kill())
-            what = await asyncio.to_thread(how, replica.service.state, random.Random(fault.pick))
-            world.say(f"{fault.kind}: {what}")
-            await _again(replica)
+def _damage_state(damage_folder: Callable[[Path, random.Random], str]) -> FaultInjector:
+    async def inject(context: RunContext, fault: Fault) -> None:
+        replica = context.fleet.select(fault.selector)
+        context.log_fault(fault, f"of bridge {replica.number}")
+        async with replica.lock:
+            # In half of the cases after a graceful stop, in the other half after a kill.
+            await (context.fleet.stop(replica) if fault.start_seconds % 0.2 < 0.1 else replica.kill())
+            damaged = await asyncio.to_thread(damage_folder, replica.service.state, random.Random(fault.selector))
+            context.log(f"{fault.kind}: {damaged}")
+            await _start(replica)
 
-    return done
+    return inject
 
 
-BRIDGES: Mapping[Kind, Way] = {
-    Kind.KILL: _kill,
-    Kind.KILL_ALL: _kill_all,
-    Kind.KILL_AGAIN: _kill_again,
-    Kind.KILL_IN_TRANSACTION: _kill_in_transaction,
-    Kind.ZOMBIE: _zombie,
-    Kind.ROLLING_RESTART: _rolling_restart,
-    Kind.SCALE: _scale,
-    Kind.ROLES: _roles,
-    Kind.DISK_FULL: _disk_full,
-    Kind.CLOCK: _clock,
-    Kind.STATE_DELETED: _damage(damage.delete),
-    Kind.STATE_TRUNCATED: _damage(damage.truncate),
-    Kind.STATE_OVERWRITTEN: _damage(damage.overwrite),
+BRIDGE_FAULTS: Mapping[FaultKind, FaultInjector] = {
+    FaultKind.KILL: _kill,
+    FaultKind.KILL_ALL: _kill_all,
+    FaultKind.KILL_AGAIN: _kill_again,
+    FaultKind.KILL_IN_TRANSACTION: _kill_in_transaction,
+    FaultKind.ZOMBIE: _freeze,
+    FaultKind.ROLLING_RESTART: _restart_one_by_one,
+    FaultKind.SCALE: _scale,
+    FaultKind.ROLES: _switch_roles,
+    FaultKind.DISK_FULL: _fill_disk,
+    FaultKind.CLOCK: _set_clock,
+    FaultKind.STATE_DELETED: _damage_state(damage.delete),
+    FaultKind.STATE_TRUNCATED: _damage_state(damage.truncate),
+    FaultKind.STATE_OVERWRITTEN: _damage_state(damage.overwrite),
 }

@@ -1,80 +1,96 @@
-"""Callbacks in bursts: what a provider already told, again, out of order and ten times as fast, each with a mark."""
+"""Bursts of callbacks: repeats what a provider reported, out of order and ten times as fast, each with a mark."""
 
 import asyncio
 import random
 import time
 from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple
 
 import aiohttp
 
 from bridge.sandbox.simulator.server import Simulator
 from tests.chaos.ledger import Ledger
 
-CALLERS = 48
-LONGEST = 30.0
-"""Seconds that a burst lasts at the most, where few of its callbacks are taken."""
-SKEW = 900
-"""Seconds by which the provider's clock may be wrong."""
+CONCURRENCY = 48
+MAX_BURST_SECONDS = 30.0
+"""Ends a burst whose callbacks are mostly refused."""
+MAX_CLOCK_ERROR_SECONDS = 900
+"""How wrong the provider's clock may be."""
+CALLBACK_TIMEOUT_SECONDS = 15
 
-RECENT = 2_000
-"""From among how many of the latest messages those are drawn that a burst is about."""
+MAX_RECENT_MESSAGES = 2_000
+"""A burst repeats callbacks of this many latest messages per provider."""
 
 
-async def burst(
-    count: int, providers: Mapping[str, Simulator], urls: Mapping[str, str], ledger: Ledger, chance: random.Random
+async def send_burst(
+    count: int, providers: Mapping[str, Simulator], urls: Mapping[str, str], ledger: Ledger, rng: random.Random
 ) -> int:
-    """Repeat callbacks; the ledger is told of each that was accepted.
+    """Repeat callbacks, and return how many were accepted.
 
     Args:
-        count: How many.
-        providers: Who knows what was told.
-        urls: Where each one's callbacks go.
-        ledger: Is told of every 200.
-        chance: Settles which.
-
-    Returns:
-        How many were accepted.
+        count: How many to send.
+        providers: The simulators, which know the callbacks.
+        urls: Each provider's callback URL.
+        ledger: Records every accepted callback.
+        rng: Chooses the callbacks.
     """
-    words = _words(count, providers, chance)
-    asyncio.get_running_loop().call_later(LONGEST, words.clear)
-    timeout = aiohttp.ClientTimeout(15)
+    reports = _choose_reports(count, providers, rng)
+    asyncio.get_running_loop().call_later(MAX_BURST_SECONDS, reports.clear)
+    timeout = aiohttp.ClientTimeout(CALLBACK_TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as group:
-        calls = [group.create_task(_call(client, words, urls, ledger, chance)) for _ in range(CALLERS)]
-    return sum(call.result() for call in calls)
+        tasks = [group.create_task(_send_reports(client, reports, urls, ledger, rng)) for _ in range(CONCURRENCY)]
+    return sum(task.result() for task in tasks)
 
 
-def _words(count: int, providers: Mapping[str, Simulator], chance: random.Random) -> list[tuple[str, str, str]]:
-    """Provider, id and a word that the provider tells of it; one that it never calls about must come by a poll."""
-    fates = [fate for simulator in providers.values() for fate in list(simulator.truth.values())[-RECENT:]]
-    told = [(fate.provider, fate.provider_message_id, call.step.word) for fate in fates for call in fate.calls]
-    return [chance.choice(told) for _ in range(count)] if told else []
+class _Report(NamedTuple):
+    provider: str
+    provider_message_id: str
+    provider_status: str
 
 
-async def _call(
+def _choose_reports(count: int, providers: Mapping[str, Simulator], rng: random.Random) -> list[_Report]:
+    """Choose among the reports that the scenarios send by callback; those without a callback must come by a poll."""
+    recent = [list(provider.scenarios.values())[-MAX_RECENT_MESSAGES:] for provider in providers.values()]
+    reports = [
+        _Report(scenario.provider, scenario.provider_message_id, callback.step.provider_status)
+        for scenario in chain.from_iterable(recent)
+        for callback in scenario.callbacks
+    ]
+    return [rng.choice(reports) for _ in range(count)] if reports else []
+
+
+async def _send_reports(
     client: aiohttp.ClientSession,
-    words: list[tuple[str, str, str]],
+    reports: list[_Report],
     urls: Mapping[str, str],
     ledger: Ledger,
-    chance: random.Random,
+    rng: random.Random,
 ) -> int:
     accepted = 0
-    while words:
-        provider, provider_message_id, word = words.pop()
-        mark = f"mark-{chance.getrandbits(64):016x}"
+    while reports:
+        provider, provider_message_id, status = reports.pop()
+        mark = f"mark-{rng.getrandbits(64):016x}"
+        timestamp = _format_wrong_time(rng)
         try:
             if provider == "dexatel":
-                query = {"message_uuid": provider_message_id, "status": word, "mark": mark, "timestamp": _clock(chance)}
-                answer = await client.get(urls[provider], params=query)
+                query = {
+                    "message_uuid": provider_message_id,
+                    "status": status,
+                    "mark": mark,
+                    "timestamp": timestamp,
+                }
+                response = await client.get(urls[provider], params=query)
             else:
                 body = {
                     "messageid": provider_message_id,
-                    "description": word,
+                    "description": status,
                     "mark": mark,
-                    "timestamp": _clock(chance),
+                    "timestamp": timestamp,
                 }
-                answer = await client.post(urls[provider], json=body)
-            answer.release()
-            if answer.status == 200:
+                response = await client.post(urls[provider], json=body)
+            response.release()
+            if response.status == 200:
                 accepted += 1
                 ledger.accepted.add(mark)
         except (aiohttp.ClientError, TimeoutError, OSError):
@@ -82,6 +98,8 @@ async def _call(
     return accepted
 
 
-def _clock(chance: random.Random) -> str:
-    """The provider's time, by a clock that is minutes wrong, one way or the other."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + chance.uniform(-SKEW, SKEW)))
+def _format_wrong_time(rng: random.Random) -> str:
+    """Format the provider's time by a clock that is minutes fast or slow."""
+    return time.strftime(
+        "%Y-%m-%d %H:%M:%S", time.gmtime(time.time() + rng.uniform(-MAX_CLOCK_ERROR_SECONDS, MAX_CLOCK_ERROR_SECONDS))
+    )

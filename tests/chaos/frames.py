@@ -1,4 +1,4 @@
-"""Which requests of Kafka's protocol begin in a stream of bytes: each has its length before it, and its kind first."""
+"""Finds the requests in a stream of Kafka's protocol: each starts with its length and its API key."""
 
 from collections.abc import Iterator
 from struct import Struct
@@ -6,30 +6,30 @@ from struct import Struct
 END_TXN = 26
 """The request that commits a transaction: https://kafka.apache.org/protocol#The_Messages_EndTxn"""
 
-_HEAD = Struct(">ih")
+_HEADER = Struct(">ih")
 
 
-class Frames:
-    """One connection's requests: feed it all that goes to the broker."""
+class RequestParser:
+    """Parses one connection's requests; feed it all bytes that go to the broker."""
 
     def __init__(self) -> None:
-        self._left = 0
-        """Bytes of the request under way that are still to come."""
-        self._head = b""
+        self._remaining = 0
+        """How many bytes of the current request are still to come."""
+        self._header = b""
 
     def feed(self, data: bytes) -> Iterator[int]:
-        """The kinds of the requests whose beginning these bytes complete."""
+        """Yield the API keys of the requests whose headers these bytes complete."""
         at = 0
         while at < len(data):
-            if self._left:
-                passed = min(self._left, len(data) - at)
-                self._left -= passed
-                at += passed
+            if self._remaining:
+                skipped = min(self._remaining, len(data) - at)
+                self._remaining -= skipped
+                at += skipped
                 continue
-            wanted = _HEAD.size - len(self._head)
-            self._head += data[at : at + wanted]
-            at += wanted
-            if len(self._head) == _HEAD.size:
-                length, kind = _HEAD.unpack(self._head)
-                self._left, self._head = length - 2, b""
-                yield kind
+            missing = _HEADER.size - len(self._header)
+            self._header += data[at : at + missing]
+            at += missing
+            if len(self._header) == _HEADER.size:
+                length, api_key = _HEADER.unpack(self._header)
+                self._remaining, self._header = length - 2, b""
+                yield api_key

@@ -1,36 +1,36 @@
-"""Does what a plan says: each fault at its time, of the kinds that `bridges.py` and `surroundings.py` know."""
+"""Injects the faults of a plan, each at its time. `bridges.py` and `surroundings.py` implement the kinds."""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tests.chaos.bridges import BRIDGES
-from tests.chaos.plan import Fault, Kind
-from tests.chaos.surroundings import SURROUNDINGS
-from tests.chaos.world import LeftOut, Way, World
+from tests.chaos.bridges import BRIDGE_FAULTS
+from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
+from tests.chaos.plan import Fault, FaultKind
+from tests.chaos.surroundings import SURROUNDING_FAULTS
 
-WAYS: Mapping[Kind, Way] = {**BRIDGES, **SURROUNDINGS}
+INJECTORS: Mapping[FaultKind, FaultInjector] = {**BRIDGE_FAULTS, **SURROUNDING_FAULTS}
 
 
 class Injector:
-    """Counts what it did."""
+    """Injects faults and counts them."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._began = time.monotonic()
-        self.done: Counter[str] = Counter()
-        """Faults by kind."""
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._start = time.monotonic()
+        self.injected: Counter[str] = Counter()
+        """By kind."""
 
-    async def run(self, lane: Sequence[Fault], until: float) -> None:
-        """Do the faults of a lane, one after the other, none before its time, and none after so many seconds."""
-        for fault in lane:
-            if time.monotonic() > self._began + until:
+    async def run(self, faults: Sequence[Fault], max_start_seconds: float) -> None:
+        """Inject faults one after the other, each at its time or later, but none after `max_start_seconds`."""
+        for fault in faults:
+            if time.monotonic() > self._start + max_start_seconds:
                 return
-            await asyncio.sleep(max(0.0, self._began + fault.at - time.monotonic()))
+            await asyncio.sleep(max(0.0, self._start + fault.start_seconds - time.monotonic()))
             try:
-                await WAYS[fault.kind](self._world, fault)
-            except LeftOut as why:
-                self._world.say(f"fault: {fault.kind} left out: {why}")
+                await INJECTORS[fault.kind](self._context, fault)
+            except FaultSkippedError as reason:
+                self._context.log(f"fault: {fault.kind} skipped: {reason}")
             else:
-                self.done[fault.kind] += 1
+                self.injected[fault.kind] += 1

@@ -1,4 +1,4 @@
-"""What was promised, and what was read of it: kept record by record, judged at the end. Nothing is fetched here."""
+"""Records the expected results and what was read from Kafka, and compares them at the end. No I/O."""
 
 import re
 import time
@@ -14,131 +14,133 @@ from bridge.sandbox.demo.verification import (
     ExpectedResult,
     VerificationResult,
     event_attempt_key,
+    is_fulfilled,
     verify,
 )
 
-KEPT = (
+KEPT_MEMBERS = (
     *("event_id", "message_id", "provider", "account", "provider_message_id"),
     *("sequence", "status", "previous_status", "final", "corrects"),
 )
-"""The members of an event that are judged; a long run has many."""
+"""The members of an event that are verified; the others are dropped to save memory in long runs."""
 
 MARK = re.compile(r"mark-[0-9a-f]{16}")
 
 
-class Place(NamedTuple):
-    """Where a sent event stands."""
+class RecordPosition(NamedTuple):
+    """The position of a sent event."""
 
     topic: str
     partition: int
     offset: int
 
 
-class Letters(NamedTuple):
-    """What came of the events that can't be read."""
+class DeadLetterResult(NamedTuple):
+    """Whether each invalid sent event has its dead letter."""
 
     expected: int
     missing: int
     repeated: int
     unexpected: tuple[str, ...]
-    """Dead letters of events that were good, or for another reason than the true one."""
+    """Dead letters of valid events, or with the wrong reason."""
 
 
 class Ledger:
-    """Promises and what became of them."""
+    """The expected results and what was read."""
 
     def __init__(self) -> None:
-        self.promises: dict[str, ExpectedResult] = {}
+        self.expected: dict[str, ExpectedResult] = {}
+        """By attempt key."""
         self.events: list[Event] = []
         self.ended: set[str] = set()
-        self.entries = 0
-        """Records of the journal."""
-        self.poison: dict[Place, str] = {}
-        """Sent events that can't be read, and for what reason."""
+        """The keys of attempts that have a final event."""
+        self.journal_entries = 0
+        self.poison: dict[RecordPosition, str] = {}
+        """Invalid sent events, and the reason that their dead letters must have."""
         self.accepted: set[str] = set()
-        """What callbacks said that got their 200: a mark, or an id and a word."""
-        self.longest_gap = 0.0
-        """Seconds without an event while messages were sent."""
+        """The callbacks that got a 200: each one's mark, or id and status."""
+        self.longest_gap_seconds = 0.0
+        """The longest time without an event while messages were sent."""
         self.sending = True
-        self._letters: Counter[tuple[Place | None, str]] = Counter()
-        self._strange: list[str] = []
+        self._dead_letters: Counter[tuple[RecordPosition, str]] = Counter()
+        self._unexpected: list[str] = []
         self._journaled: set[str] = set()
         self._open: set[str] = set()
-        self._moved_at = time.monotonic()
+        self._last_event_at = time.monotonic()
 
     @property
     def open(self) -> int:
-        """How many messages haven't come to their true end."""
+        """How many messages don't have their expected final status yet."""
         return len(self._open)
 
-    def promise(self, key: str, promise: ExpectedResult) -> None:
-        """A message is being sent."""
+    def expect(self, key: str, expected: ExpectedResult) -> None:
+        """Record the expected result of a message that is being sent."""
         if not self._open:
-            self._moved_at = time.monotonic()
-        self.promises[key] = promise
+            self._last_event_at = time.monotonic()
+        self.expected[key] = expected
         self._open.add(key)
 
-    def delivery(self, value: bytes) -> None:
-        """An event was read."""
+    def add_event(self, value: bytes) -> None:
+        """Record an event of `sms.delivery`."""
         now = time.monotonic()
         if self.sending:
-            self.longest_gap = max(self.longest_gap, now - self._moved_at)
-        self._moved_at = now
+            self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._last_event_at)
+        self._last_event_at = now
         document = orjson.loads(value)
-        event = {name: _shared(document[name]) for name in KEPT}
+        event = {name: _intern(document[name]) for name in KEPT_MEMBERS}
         self.events.append(event)
         key = event_attempt_key(event)
         if event["final"]:
             self.ended.add(key)
-        promise = self.promises.get(key)
-        fulfilled = promise is not None and event["final"] and event["status"] == promise.status
-        (self._open.discard if fulfilled else self._open.add)(key)
+        (self._open.discard if is_fulfilled(self.expected.get(key), event) else self._open.add)(key)
 
-    def letter(self, headers: Mapping[str, str]) -> None:
-        """A dead letter was read."""
+    def add_dead_letter(self, headers: Mapping[str, str]) -> None:
+        """Record a dead letter."""
         try:
-            number, offset = int(headers["source_partition"]), int(headers["source_offset"])
-            place = Place(headers["source_topic"], number, offset)
+            partition, offset = int(headers["source_partition"]), int(headers["source_offset"])
+            position = RecordPosition(headers["source_topic"], partition, offset)
         except KeyError:
-            self._strange.append(f"{headers['reason']}: {headers['error']}")
+            self._unexpected.append(f"{headers['reason']}: {headers['error']}")
         else:
-            self._letters[place, headers["reason"]] += 1
+            self._dead_letters[position, headers["reason"]] += 1
 
-    def entry(self, value: bytes) -> None:
-        """An entry of the journal was read."""
-        self.entries += 1
+    def add_journal_entry(self, value: bytes) -> None:
+        """Record an entry of the journal."""
+        self.journal_entries += 1
         document = orjson.loads(value)
         if document.get("source") == "callback":
-            self._journaled.add(_said(document["provider_message_id"], document["provider_status"]))
+            self._journaled.add(_make_callback_key(document["provider_message_id"], document["provider_status"]))
             self._journaled.update(MARK.findall(document["raw"]))
 
-    def acknowledged(self, provider_message_id: str, word: str) -> None:
-        """A provider's callback got its 200."""
-        self.accepted.add(_said(provider_message_id, word))
+    def add_acknowledged(self, provider_message_id: str, status: str) -> None:
+        """Record a provider's callback that got a 200."""
+        self.accepted.add(_make_callback_key(provider_message_id, status))
 
-    def unjournaled(self) -> int:
-        """How many callbacks got a 200 that the journal doesn't have."""
+    def count_unjournaled(self) -> int:
+        """Return how many callbacks got a 200 and are not in the journal."""
         return len(self.accepted - self._journaled)
 
-    def compare(self) -> VerificationResult:
-        """The events compared with the truth."""
-        return verify(self.promises, self.events)
+    def verify_events(self) -> VerificationResult:
+        """Compare the events with the expected results."""
+        return verify(self.expected, self.events)
 
-    def letters(self) -> Letters:
-        """The dead letters compared with what was sent to become one."""
+    def verify_dead_letters(self) -> DeadLetterResult:
+        """Compare the dead letters with the invalid events that were sent."""
         expected = set(self.poison.items())
-        unexpected = [f"{reason} at {place}" for place, reason in self._letters if (place, reason) not in expected]
-        return Letters(
+        unexpected = [
+            f"{reason} at {position}" for position, reason in self._dead_letters if (position, reason) not in expected
+        ]
+        return DeadLetterResult(
             len(expected),
-            len(expected - set(self._letters)),
-            sum(count - 1 for one, count in self._letters.items() if one in expected),
-            (*unexpected, *self._strange),
+            len(expected - set(self._dead_letters)),
+            sum(count - 1 for one, count in self._dead_letters.items() if one in expected),
+            (*unexpected, *self._unexpected),
         )
 
 
-def _said(provider_message_id: str, word: str) -> str:
-    return f"{provider_message_id} {word}".lower()  # providers don't always write a word in the same case
+def _make_callback_key(provider_message_id: str, status: str) -> str:
+    return f"{provider_message_id} {status}".lower()  # a provider may write a status in upper or lower case
 
 
-def _shared(value: Any) -> Any:
+def _intern(value: Any) -> Any:
     return intern(value) if isinstance(value, str) and len(value) < 24 else value

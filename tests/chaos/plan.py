@@ -1,4 +1,4 @@
-"""Which fault happens when: a schedule drawn from a seed, so that a run can be repeated. Pure; nothing is done here."""
+"""Decides from a seed which fault is injected when, so that a run can be repeated. Pure."""
 
 import random
 from collections.abc import Collection, Iterator, Mapping
@@ -6,169 +6,166 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Kind(StrEnum):
-    """What can be made to fail."""
+class FaultKind(StrEnum):
+    """The kinds of faults."""
 
     KILL = "kill"
-    """SIGKILL of one bridge, started again at once."""
+    """One bridge is killed and started again at once."""
     KILL_ALL = "kill_all"
-    """SIGKILL of all bridges together."""
+    """All bridges are killed together."""
     KILL_AGAIN = "kill_again"
-    """SIGKILL, and once more while it starts and restores."""
+    """One bridge is killed, and killed again while it starts and restores its state."""
     KILL_IN_TRANSACTION = "kill_in_transaction"
-    """SIGKILL of one bridge when it asks for a transaction's commit, before or after the broker has heard it."""
+    """One bridge is killed when it commits a transaction, before or after the broker got the commit request."""
     ZOMBIE = "zombie"
-    """SIGSTOP past the session time-out, then SIGCONT: it believes to own what others own by then."""
+    """One bridge is suspended for longer than the session timeout. When it resumes, others own its partitions."""
     ROLLING_RESTART = "rolling_restart"
-    """SIGTERM, one bridge after the other."""
+    """The bridges are restarted one after the other."""
     SCALE = "scale"
-    """Another number of bridges, from one to three."""
+    """The number of bridges changes, from one to three."""
     ROLES = "roles"
-    """All bridges are replaced by ones with split roles, or back."""
+    """All bridges are restarted with split roles, or with all roles again."""
     STATE_DELETED = "state_deleted"
     STATE_TRUNCATED = "state_truncated"
     STATE_OVERWRITTEN = "state_overwritten"
-    """A bridge stops, something happens to its folder, it starts."""
+    """A bridge is stopped, its state folder is damaged, and it is started again."""
     DISK_FULL = "disk_full"
-    """A bridge's disk is small and full, and after a while no longer."""
+    """A bridge's disk is full for a while."""
     CLOCK = "clock"
-    """The clock of a bridge's machine is set forth or back by minutes, and after a while right again."""
+    """The clock of a bridge's machine is minutes fast or slow for a while."""
 
     BROKER_KILLED = "broker_killed"
-    """SIGKILL of one broker, started again after some seconds."""
+    """One broker is killed and started again after some seconds."""
     COORDINATOR_KILLED = "coordinator_killed"
-    """The same for the one that coordinates the tracker's group."""
+    """The broker that coordinates the tracker's group is killed and started again."""
     BROKERS_AWAY = "brokers_away"
-    """All brokers are killed and away for a while."""
+    """All brokers are killed and started again after a while."""
     WIRE_CUT = "wire_cut"
-    """One bridge can't reach any broker: connections break, new ones are refused."""
+    """One bridge can't reach any broker: its connections break, and new ones are refused."""
     WIRE_FROZEN = "wire_frozen"
-    """One bridge's connections stay, and nothing comes through."""
+    """One bridge's connections stay open, but no data passes."""
     WIRE_HALF_OPEN = "wire_half_open"
-    """One bridge's requests arrive, and no answer comes back."""
+    """One bridge's requests reach the brokers, but no response comes back."""
     WIRE_SLOW = "wire_slow"
-    """Everything between one bridge and the brokers takes longer."""
+    """The network between one bridge and the brokers is slow."""
     LIMITED = "limited"
     """Both providers answer polls with 429."""
     FAILING = "failing"
-    """5xx."""
+    """Both providers answer polls with 5xx."""
     HANGING = "hanging"
-    """No answer."""
+    """Both providers don't answer polls."""
     RESETTING = "resetting"
-    """The connection breaks."""
+    """Both providers break the connections of polls."""
     BABBLING = "babbling"
-    """Something that isn't an answer."""
+    """Both providers answer polls with garbage."""
     REFUSING = "refusing"
-    """Our credentials are refused."""
+    """Both providers refuse the credentials of polls."""
     OUTAGE = "outage"
-    """Half of an attempt's life without an answer: what an outage of a day is in a life of two."""
+    """Both providers fail for half of the time until the bridge gives up, like one day of two."""
     BURST = "burst"
-    """Callbacks come ten times as fast, repeated and out of order."""
+    """Callbacks arrive ten times as fast, repeated and out of order."""
     POISON = "poison"
-    """Sent events that can't be read, or are too large, come among the good ones."""
+    """Invalid or too large sent events are published among the valid ones."""
 
 
-class Draw(NamedTuple):
-    """How a kind of fault is drawn."""
+class FaultTiming(NamedTuple):
+    """How long a kind of fault takes."""
 
-    seconds: tuple[float, float]
-    """How long it lasts, from and to; 0 for one that is over when it is done."""
-    takes: float
-    """Seconds that it takes beyond that, until the next of its lane may begin: an estimate."""
+    duration_seconds: tuple[float, float]
+    """Minimum and maximum; 0 for a fault without a duration."""
+    recovery_seconds: float
+    """An estimate of how long it takes until the next fault can be injected."""
 
 
-BRIDGES: Mapping[Kind, Draw] = {
-    Kind.KILL: Draw((0, 0), 8),
-    Kind.KILL_ALL: Draw((0, 0), 10),
-    Kind.KILL_AGAIN: Draw((0.3, 4), 8),
-    Kind.KILL_IN_TRANSACTION: Draw((0, 0), 9),
-    Kind.ZOMBIE: Draw((11.5, 15), 3),
-    Kind.ROLLING_RESTART: Draw((0, 0), 18),
-    Kind.SCALE: Draw((0, 0), 4),
-    Kind.ROLES: Draw((0, 0), 18),
-    Kind.STATE_DELETED: Draw((0, 0), 8),
-    Kind.STATE_TRUNCATED: Draw((0, 0), 8),
-    Kind.STATE_OVERWRITTEN: Draw((0, 0), 8),
-    Kind.DISK_FULL: Draw((4, 8), 15),
-    Kind.CLOCK: Draw((5, 15), 0),
+BRIDGE_FAULTS: Mapping[FaultKind, FaultTiming] = {
+    FaultKind.KILL: FaultTiming((0, 0), 8),
+    FaultKind.KILL_ALL: FaultTiming((0, 0), 10),
+    FaultKind.KILL_AGAIN: FaultTiming((0.3, 4), 8),
+    FaultKind.KILL_IN_TRANSACTION: FaultTiming((0, 0), 9),
+    FaultKind.ZOMBIE: FaultTiming((11.5, 15), 3),
+    FaultKind.ROLLING_RESTART: FaultTiming((0, 0), 18),
+    FaultKind.SCALE: FaultTiming((0, 0), 4),
+    FaultKind.ROLES: FaultTiming((0, 0), 18),
+    FaultKind.STATE_DELETED: FaultTiming((0, 0), 8),
+    FaultKind.STATE_TRUNCATED: FaultTiming((0, 0), 8),
+    FaultKind.STATE_OVERWRITTEN: FaultTiming((0, 0), 8),
+    FaultKind.DISK_FULL: FaultTiming((4, 8), 15),
+    FaultKind.CLOCK: FaultTiming((5, 15), 0),
 }
-"""What is done to the bridges, one after the other."""
+"""Injected into the bridges, one after the other."""
 
-SURROUNDINGS: Mapping[Kind, Draw] = {
-    Kind.BROKER_KILLED: Draw((1, 6), 8),
-    Kind.COORDINATOR_KILLED: Draw((1, 6), 8),
-    Kind.BROKERS_AWAY: Draw((20, 20), 15),
-    Kind.WIRE_CUT: Draw((1, 12), 1),
-    Kind.WIRE_FROZEN: Draw((2, 20), 1),
-    Kind.WIRE_HALF_OPEN: Draw((2, 20), 1),
-    Kind.WIRE_SLOW: Draw((3, 12), 1),
-    Kind.LIMITED: Draw((3, 10), 0),
-    Kind.FAILING: Draw((3, 10), 0),
-    Kind.HANGING: Draw((3, 10), 0),
-    Kind.RESETTING: Draw((3, 10), 0),
-    Kind.BABBLING: Draw((3, 10), 0),
-    Kind.REFUSING: Draw((2, 5), 0),
-    Kind.OUTAGE: Draw((60, 60), 0),
-    Kind.BURST: Draw((2, 5), 1),
-    Kind.POISON: Draw((2, 5), 0),
+SURROUNDING_FAULTS: Mapping[FaultKind, FaultTiming] = {
+    FaultKind.BROKER_KILLED: FaultTiming((1, 6), 8),
+    FaultKind.COORDINATOR_KILLED: FaultTiming((1, 6), 8),
+    FaultKind.BROKERS_AWAY: FaultTiming((20, 20), 15),
+    FaultKind.WIRE_CUT: FaultTiming((1, 12), 1),
+    FaultKind.WIRE_FROZEN: FaultTiming((2, 20), 1),
+    FaultKind.WIRE_HALF_OPEN: FaultTiming((2, 20), 1),
+    FaultKind.WIRE_SLOW: FaultTiming((3, 12), 1),
+    FaultKind.LIMITED: FaultTiming((3, 10), 0),
+    FaultKind.FAILING: FaultTiming((3, 10), 0),
+    FaultKind.HANGING: FaultTiming((3, 10), 0),
+    FaultKind.RESETTING: FaultTiming((3, 10), 0),
+    FaultKind.BABBLING: FaultTiming((3, 10), 0),
+    FaultKind.REFUSING: FaultTiming((2, 5), 0),
+    FaultKind.OUTAGE: FaultTiming((60, 60), 0),
+    FaultKind.BURST: FaultTiming((2, 5), 1),
+    FaultKind.POISON: FaultTiming((2, 5), 0),
 }
-"""What is done to everything around them, at the same time."""
+"""Injected into everything else at the same time, also one after the other."""
 
-GAP = (0.5, 5.0)
-"""Seconds between two faults of a lane."""
+GAP_SECONDS = (0.5, 5.0)
+"""Minimum and maximum between two faults of a sequence."""
 
 
 class Fault(NamedTuple):
-    """One fault of a schedule."""
+    """One fault of a plan."""
 
-    at: float
-    """Seconds since the beginning, or later when the one before it in its lane takes longer than was thought."""
-    kind: Kind
-    seconds: float
-    """How long it lasts."""
-    pick: float
-    """From 0 to 1: what settles whom it hits, and how."""
+    start_seconds: float
+    """Since the start of the run; later if the previous fault takes longer than estimated."""
+    kind: FaultKind
+    duration_seconds: float
+    selector: float
+    """From 0 to 1; decides the target and the variant."""
 
     def __str__(self) -> str:
-        return f"{self.at:7.1f} s  {self.kind:<18} {self.seconds:5.1f} s  {self.pick:.4f}"
+        return f"{self.start_seconds:7.1f} s  {self.kind:<18} {self.duration_seconds:5.1f} s  {self.selector:.4f}"
 
 
 class Plan(NamedTuple):
-    """Two lanes of faults. Within a lane they come one after the other, so that each is healed before the next."""
+    """Two sequences of faults that run at the same time. In each, a fault has ended before the next one starts."""
 
     bridges: tuple[Fault, ...]
     surroundings: tuple[Fault, ...]
 
     @property
     def faults(self) -> list[Fault]:
-        """All of them, in the order of their times."""
+        """All faults, ordered by start."""
         return sorted([*self.bridges, *self.surroundings])
 
 
-def draw(seed: int, seconds: float, only: Collection[Kind] = (), gap: tuple[float, float] = GAP) -> Plan:
-    """The schedule of a run.
+def make_plan(seed: int, seconds: float, only: Collection[FaultKind] = ()) -> Plan:
+    """Return the plan of a run.
 
     Args:
-        seed: The same seed gives the same schedule.
-        seconds: No fault begins after that.
-        only: Nothing but these kinds; empty: all.
-        gap: Seconds between two faults of a lane, from and to.
+        seed: The same seed gives the same plan.
+        seconds: No fault starts after this time.
+        only: Only these kinds; empty: all.
     """
-    chance = random.Random(seed)
-    lanes = [{k: d for k, d in lane.items() if not only or k in only} for lane in (BRIDGES, SURROUNDINGS)]
-    return Plan(*(tuple(_lane(chance, lane, seconds, gap)) for lane in lanes))
+    rng = random.Random(seed)
+    groups = (BRIDGE_FAULTS, SURROUNDING_FAULTS)
+    timings = [{kind: timing for kind, timing in group.items() if not only or kind in only} for group in groups]
+    return Plan(*(tuple(_make_sequence(rng, group, seconds)) for group in timings))
 
 
-def _lane(
-    chance: random.Random, kinds: Mapping[Kind, Draw], seconds: float, gap: tuple[float, float]
-) -> Iterator[Fault]:
-    at = 3.0
-    while kinds:
-        # Every kind once, in another order each time: no run is without any of them.
-        for kind in chance.sample(sorted(kinds), len(kinds)):
-            at += chance.uniform(*gap)
-            if at > seconds:
+def _make_sequence(rng: random.Random, timings: Mapping[FaultKind, FaultTiming], seconds: float) -> Iterator[Fault]:
+    start = 3.0
+    while timings:
+        # Rounds with every kind once in a new order, so that every long run has all kinds.
+        for kind in rng.sample(sorted(timings), len(timings)):
+            start += rng.uniform(*GAP_SECONDS)
+            if start > seconds:
                 return
-            lasts = chance.uniform(*kinds[kind].seconds)
-            yield Fault(round(at, 1), kind, round(lasts, 1), round(chance.random(), 4))
-            at += lasts + kinds[kind].takes
+            duration = rng.uniform(*timings[kind].duration_seconds)
+            yield Fault(round(start, 1), kind, round(duration, 1), round(rng.random(), 4))
+            start += duration + timings[kind].recovery_seconds

@@ -1,4 +1,4 @@
-"""Both simulated providers, each behind a front with moods: what it lets through is the provider's word."""
+"""Both simulated providers, each behind a proxy that can make polls fail."""
 
 import asyncio
 from collections import Counter
@@ -7,30 +7,29 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Self
-from unittest.mock import patch
 
 import aiohttp
 from aiohttp import web
 
+from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.simulator.fault_profiles import ROUGH, PollFault
+from bridge.sandbox.simulator.options import SimulatorOptions
 from bridge.sandbox.simulator.server import Simulator
-from bridge.sandbox.simulator.wire_formats import DexatelWireFormat, SpeedocomWireFormat
 
-PROVIDERS = ("dexatel", "speedocom")
+PROFILE = replace(ROUGH, poll_faults={PollFault.RATE_LIMITED: 0.002, PollFault.ERROR: 0.002, PollFault.HANG: 0.0005})
+"""The callback faults of the demo; polls fail mostly because of injected faults."""
 
-PROFILE = replace(ROUGH, troubles={PollFault.RATE_LIMITED: 0.002, PollFault.ERROR: 0.002, PollFault.HANG: 0.0005})
-"""Reports go as wrong as in the demo; polls fail in storms rather than here and there."""
+MAX_CALLBACK_RETRIES = 8
+"""Over two minutes, because a correction is reported only by its callback, which must outlast the faults."""
 
-RETRIES = 8
-"""How often a callback is repeated, over two minutes: a correction is told by nothing else, and must outlive faults."""
-
-LONGEST_HANG = 30.0
+MAX_HANG_SECONDS = 30.0
+FORWARD_TIMEOUT_SECONDS = 20
 
 
-class Mood(StrEnum):
-    """How a front treats polls."""
+class ProxyMode(StrEnum):
+    """What a proxy does with polls."""
 
-    CALM = "calm"
+    FORWARDING = "forwarding"
     LIMITED = "limited"
     FAILING = "failing"
     HANGING = "hanging"
@@ -39,30 +38,25 @@ class Mood(StrEnum):
     REFUSING = "refusing"
 
 
-@contextmanager
-def _patient() -> Iterator[None]:
-    with patch.object(DexatelWireFormat, "retries", RETRIES), patch.object(SpeedocomWireFormat, "retries", RETRIES):
-        yield
-
-
-class Front:
-    """What stands before a provider's look-up interface.
+class PollProxy:
+    """A proxy in front of a provider's polling API.
 
     Args:
+        provider: The provider's name.
         target: The provider's URL.
     """
 
     def __init__(self, provider: str, target: str) -> None:
         self.url = ""
-        self.mood = Mood.CALM
-        self.counters: Counter[str] = Counter()
+        self.mode = ProxyMode.FORWARDING
+        self._counts: Counter[str] = Counter()
         self._provider, self._target = provider, target
 
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
-        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20))
+        self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(FORWARD_TIMEOUT_SECONDS))
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
@@ -73,30 +67,29 @@ class Front:
         await self._runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.counters[self.mood] += 1
-        number = self.counters[self.mood]
-        if self.mood is Mood.CALM:
+        self._counts[self.mode] += 1
+        number = self._counts[self.mode]
+        if self.mode is ProxyMode.FORWARDING:
             return await self._forward(request)
-        if self.mood is Mood.HANGING:
-            await asyncio.sleep(LONGEST_HANG)
-        if self.mood is Mood.RESETTING and request.transport is not None:
+        if self.mode is ProxyMode.HANGING:
+            await asyncio.sleep(MAX_HANG_SECONDS)
+        if self.mode is ProxyMode.RESETTING and request.transport is not None:
             request.transport.abort()
-        return self._nonsense(number)
+        return self._make_fault_response(number)
 
-    def _nonsense(self, number: int) -> web.Response:
-        """What comes in place of an answer."""
-        match self.mood:
-            case Mood.LIMITED:
+    def _make_fault_response(self, number: int) -> web.Response:
+        match self.mode:
+            case ProxyMode.LIMITED:
                 headers = {"Retry-After": "2"} if number % 2 else {}
                 return web.json_response({"message": "slow down"}, status=429, headers=headers)
-            case Mood.BABBLING:
-                return web.Response(body=BABBLE[number % len(BABBLE)], content_type="application/json")
-            case Mood.REFUSING:
-                return self._refusal()
+            case ProxyMode.BABBLING:
+                return web.Response(body=GARBAGE_BODIES[number % len(GARBAGE_BODIES)], content_type="application/json")
+            case ProxyMode.REFUSING:
+                return self._make_refusal()
             case _:
                 return web.Response(status=(500, 502, 503, 504)[number % 4], text="<h1>Bad day</h1>")
 
-    def _refusal(self) -> web.Response:
+    def _make_refusal(self) -> web.Response:
         if self._provider == "dexatel":
             return web.json_response({"errors": [{"status": 401, "code": 1001, "message": "unauthorized"}]}, status=401)
         return web.json_response({"response-code": 1006, "response-description": "Invalid credentials"})
@@ -105,15 +98,15 @@ class Front:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         async with self._client.request(
             request.method, self._target + request.raw_path, headers=headers, data=await request.read()
-        ) as answer:
-            kept = {"Retry-After": answer.headers["Retry-After"]} if "Retry-After" in answer.headers else {}
-            body = await answer.read()
-            return web.Response(status=answer.status, body=body, headers=kept, content_type=answer.content_type)
+        ) as response:
+            kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
+            body = await response.read()
+            return web.Response(status=response.status, body=body, headers=kept, content_type=response.content_type)
 
 
 HOP_BY_HOP = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding"}
 
-BABBLE = (
+GARBAGE_BODIES = (
     b"",
     b"null",
     b"[]",
@@ -122,42 +115,43 @@ BABBLE = (
     b"\xff\xfe\x00\x01" * 64,
     b'{"response-code": {"a": [1]}, "data": 7}',
 )
-"""What isn't an answer."""
 
 
 class Providers:
-    """Both providers and their fronts: `async with Providers(urls, seed) as providers`.
+    """Both simulated providers and their proxies.
 
     Args:
-        callback_urls: Where each one's callbacks go.
-        seed: The same seed gives every message the same fate.
-        speed: What the providers' times are divided by.
-        acknowledged: Is told the id and the word of every callback that got its 200.
+        callback_urls: Each provider's callback URL.
+        seed: The same seed gives every message the same scenario.
+        speed: The providers' times are divided by it.
+        on_acknowledged: Called with the id and the status of every callback that got a 200.
     """
 
     def __init__(
-        self, callback_urls: Mapping[str, str], seed: int, speed: float, acknowledged: Callable[[str, str], None]
+        self, callback_urls: Mapping[str, str], seed: int, speed: float, on_acknowledged: Callable[[str, str], None]
     ) -> None:
         self._stack = AsyncExitStack()
-        with _patient():
-            self.simulators = {
-                name: Simulator(
-                    name,
-                    callback_urls[name],
+        self.simulators = {
+            name: Simulator(
+                name,
+                SimulatorOptions(
+                    callback_url=callback_urls[name],
                     profile=PROFILE,
                     seed=seed,
                     speed=speed,
-                    concurrency=96,
-                    acknowledged=acknowledged,
-                )
-                for name in PROVIDERS
-            }
-        self.fronts: dict[str, Front] = {}
+                    max_concurrent_callbacks=96,
+                    max_callback_retries=MAX_CALLBACK_RETRIES,
+                ),
+                on_acknowledged=on_acknowledged,
+            )
+            for name in PROVIDERS
+        }
+        self.proxies: dict[str, PollProxy] = {}
 
     async def __aenter__(self) -> Self:
         for name, simulator in self.simulators.items():
             await self._stack.enter_async_context(simulator)
-            self.fronts[name] = await self._stack.enter_async_context(Front(name, simulator.url))
+            self.proxies[name] = await self._stack.enter_async_context(PollProxy(name, simulator.url))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -165,16 +159,16 @@ class Providers:
 
     @property
     def counters(self) -> Counter[str]:
-        """What both count together."""
+        """The sum of both simulators' counters."""
         return sum((simulator.counters for simulator in self.simulators.values()), Counter())
 
     @contextmanager
-    def mood(self, mood: Mood) -> Iterator[None]:
-        """Both are in this mood."""
-        for front in self.fronts.values():
-            front.mood = mood
+    def use_mode(self, mode: ProxyMode) -> Iterator[None]:
+        """Put both proxies into a mode for this block."""
+        for proxy in self.proxies.values():
+            proxy.mode = mode
         try:
             yield
         finally:
-            for front in self.fronts.values():
-                front.mood = Mood.CALM
+            for proxy in self.proxies.values():
+                proxy.mode = ProxyMode.FORWARDING

@@ -1,4 +1,4 @@
-"""The bridge's processes: kept running as an orchestrator would, frozen and killed on demand, their memory watched."""
+"""The bridge's processes: restarted as an orchestrator would, suspended and killed on demand, their memory measured."""
 
 import asyncio
 import re
@@ -13,20 +13,21 @@ from pathlib import Path
 import aiohttp
 
 from tests.support.service.process import FORBIDDEN, Service
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
-LOOK_EVERY = 0.5
-READY_WITHIN = 60.0
-MEASURE_EVERY = 3.0
+CHECK_INTERVAL_SECONDS = 0.5
+READY_TIMEOUT_SECONDS = 60.0
+MEASURE_INTERVAL_SECONDS = 3.0
+REQUEST_TIMEOUT_SECONDS = 3
 RESIDENT = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)
 RESTARTED = re.compile(r'^sms_bridge_workers_restarted_total\{cause="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
 class Clock:
-    """What a machine's clock is wrong by: a file, that `clock/sitecustomize.py` looks at.
+    """The error of a machine's clock, kept in a file that `clock/sitecustomize.py` reads.
 
     Args:
-        file: Where.
+        file: Its path.
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,196 +37,196 @@ class Clock:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a process on that machine gets beside its settings."""
+        """The environment variables for a process on that machine."""
         here = Path(__file__).resolve()
         return {"PYTHONPATH": f"{here.parent / 'clock'}:{here.parents[2]}", "CHAOS_CLOCK": str(self._file)}
 
     def set(self, seconds: float) -> None:
-        """Set it wrong."""
-        with self._file.open("r+b") as opened:  # the same file, for processes that look at it
+        """Set the error."""
+        with self._file.open("r+b") as opened:  # not a new file: the processes have mapped this one
             opened.write(struct.pack("d", seconds))
 
 
 class Replica:
-    """One place where a bridge runs, as a whole or in a part.
+    """One bridge, which runs with all roles or with some of them.
 
     Args:
-        number: Which.
+        number: Its number.
         whole: The bridge with all roles.
-        part: The same place with some roles, for when they are split.
-        clock: Its machine's.
+        part: The same bridge with some roles, used when roles are split.
+        clock: The clock of its machine.
     """
 
     def __init__(self, number: int, whole: Service, part: Service, clock: Clock) -> None:
         self.number, self._whole, self._part, self.clock = number, whole, part, clock
         self.service = whole
-        self.wanted = False
+        self.should_run = False
         self.frozen = False
-        self.busy = Lock()
-        self.worked = False
+        self.lock = Lock()
+        """Held while a fault is injected into it."""
+        self.was_ready = False
         """Whether it was ready at some time since its start."""
-        self.resident = 0.0
-        """The most bytes that were seen resident."""
+        self.max_resident_bytes = 0.0
         self.restarts: Counter[str] = Counter()
-        """Of partitions' workers, by cause, since the process's start."""
+        """Restarts of partition workers by cause, since the process started."""
 
     @property
     def services(self) -> tuple[Service, Service]:
-        """Both of its shapes."""
+        """With all roles, and with some."""
         return self._whole, self._part
 
     @property
     def split(self) -> bool:
-        """Whether it runs in a part."""
+        """Whether it runs with some of the roles."""
         return self.service is self._part
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where callbacks go."""
+        """Where it receives callbacks."""
         host, _, port = self.service.url.removeprefix("http://").partition(":")
         return host, int(port)
 
     async def start(self) -> None:
-        """Start it, and don't wait."""
-        self.wanted, self.worked = True, False
+        """Start it, without waiting until it is ready."""
+        self.should_run, self.was_ready = True, False
         self.clock.set(0)
         await self.service.start(ready=False)
 
-    async def ready(self) -> bool:
-        """Whether it says that it is ready."""
-        status, _ = await self._ask("/readyz")
-        self.worked |= status == 200
+    async def is_ready(self) -> bool:
+        """Return whether it is ready."""
+        status, _ = await self._fetch("/readyz")
+        self.was_ready |= status == 200
         return status == 200
 
-    async def until_ready(self, within: float = READY_WITHIN) -> bool:
-        """Whether it becomes ready in time; while Kafka is away, it can't."""
+    async def wait_until_ready(self, timeout: float = READY_TIMEOUT_SECONDS) -> bool:
+        """Return whether it becomes ready in time; without Kafka it can't."""
         with suppress(AssertionError):
-            await until(self.ready, within, lambda: "it isn't ready")
+            await wait_until(self.is_ready, timeout, lambda: "it isn't ready")
             return True
         return False
 
-    def end_at_once(self) -> None:
-        """SIGKILL, and don't wait."""
-        self.wanted = False
+    def send_sigkill(self) -> None:
+        """Send SIGKILL without waiting."""
+        self.should_run = False
         with suppress(ProcessLookupError):
             self.service.signal(signal.SIGKILL)
 
     async def kill(self) -> None:
-        """SIGKILL; nothing if it has already ended."""
-        self.wanted = False
+        """Kill it and wait until it has ended."""
+        self.should_run = False
         await self.service.kill()
 
     async def stop(self) -> int | None:
-        """SIGTERM; its exit code, or None where it had to be killed in the end."""
-        self.wanted = False
+        """Send SIGTERM. Return its exit code, or None if it had to be killed."""
+        self.should_run = False
         try:
             return await self.service.stop()
         except AssertionError:
             return None
 
     def freeze(self) -> None:
-        """SIGSTOP."""
+        """Suspend it with SIGSTOP."""
         with suppress(ProcessLookupError):
             self.service.signal(signal.SIGSTOP)
         self.frozen = True
 
-    def thaw(self) -> None:
-        """SIGCONT."""
+    def resume(self) -> None:
+        """Resume it with SIGCONT."""
         with suppress(ProcessLookupError):
             self.service.signal(signal.SIGCONT)
         self.frozen = False
 
-    def change(self) -> None:
-        """Take the other shape at the next start."""
+    def switch_roles(self) -> None:
+        """Use the other set of roles at the next start."""
         self.service = self._whole if self.split else self._part
 
     async def measure(self) -> None:
-        """Look at its health and its metrics."""
-        await self.ready()
-        status, text = await self._ask("/metrics")
+        """Read its health and its metrics."""
+        await self.is_ready()
+        status, text = await self._fetch("/metrics")
         if status == 200 and (found := RESIDENT.search(text)):
-            self.resident = max(self.resident, float(found[1]))
+            self.max_resident_bytes = max(self.max_resident_bytes, float(found[1]))
             self.restarts = Counter({cause: round(float(count)) for cause, count in RESTARTED.findall(text)})
 
-    async def _ask(self, path: str) -> tuple[int, str]:
+    async def _fetch(self, path: str) -> tuple[int, str]:
         try:
-            async with asyncio.timeout(3):
-                return await self.service.ask(path)
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                return await self.service.fetch(path)
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0, ""
 
 
 class Fleet:
-    """All replicas, and what was wrong with them.
+    """All replicas, and the problems with them.
 
     Args:
-        replicas: All that there may be.
+        replicas: Every replica, running or not.
     """
 
     def __init__(self, replicas: Sequence[Replica]) -> None:
         self.replicas = tuple(replicas)
         self.exits: Counter[str] = Counter()
-        """How processes ended that nobody had told to. While Kafka is away, a start ends like that."""
-        self.dead_letters: list[str] = []
+        """Processes that ended without being stopped, by their last log line. Without Kafka a start ends like that."""
+        self.problems: list[str] = []
 
     @property
     def running(self) -> list[Replica]:
-        """Those that are meant to run."""
-        return [replica for replica in self.replicas if replica.wanted]
+        """The replicas that should run."""
+        return [replica for replica in self.replicas if replica.should_run]
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Where callbacks may go."""
+        """Where the running replicas receive callbacks."""
         return [replica.address for replica in self.running]
 
-    def chosen(self, pick: float) -> Replica:
-        """One of those that are meant to run."""
+    def select(self, selector: float) -> Replica:
+        """Return one of the replicas that should run; the selector is from 0 to 1."""
         running = self.running
-        return running[int(pick * len(running))]
+        return running[int(selector * len(running))]
 
     async def stop(self, replica: Replica) -> None:
-        """Tell one to end; a complaint when that goes wrong."""
+        """Stop a replica; a wrong exit code is a problem."""
         code = await replica.stop()
-        if code == 1 and not replica.worked:
-            self._ended(replica)  # its start, before it was told
+        if code == 1 and not replica.was_ready:
+            self._record_exit(replica)  # its start failed before it was stopped
         elif code != 0:
-            self.dead_letters.append(f"bridge {replica.number} ended with {code} when told to end")
+            self.problems.append(f"bridge {replica.number} ended with {code} when it was stopped")
 
-    def _ended(self, replica: Replica) -> None:
-        words = f"bridge {replica.number}: {_last_words(replica.service)}"
-        self.exits[words] += 1
-        if replica.worked:
-            self.dead_letters.append(f"it ended by itself in the middle of its work: {words}")
+    def _record_exit(self, replica: Replica) -> None:
+        last_line = f"bridge {replica.number}: {_last_log_line(replica.service)}"
+        self.exits[last_line] += 1
+        if replica.was_ready:
+            self.problems.append(f"a bridge that had been ready ended by itself: {last_line}")
 
-    async def keep(self) -> None:
-        """Start again whoever ended without being told to, as an orchestrator does; until cancelled."""
+    async def keep_running(self) -> None:
+        """Restart processes that ended by themselves, as an orchestrator does, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL_SECONDS)
             for replica in self.running:
-                if not replica.busy.locked() and not replica.service.running:
-                    self._ended(replica)
+                if not replica.lock.locked() and not replica.service.running:
+                    self._record_exit(replica)
                     await replica.start()
 
-    async def watch(self) -> None:
-        """Measure all of them, until cancelled."""
+    async def keep_measuring(self) -> None:
+        """Measure all replicas, until cancelled."""
         while True:
             await asyncio.gather(*(one.measure() for one in self.running if not one.frozen))
-            await asyncio.sleep(MEASURE_EVERY)
+            await asyncio.sleep(MEASURE_INTERVAL_SECONDS)
 
-    async def end(self) -> None:
-        """Stop all that still run, in order."""
+    async def stop_all(self) -> None:
+        """Stop all that still run."""
         for replica in self.replicas:
-            replica.thaw() if replica.frozen else None
+            replica.resume() if replica.frozen else None
         await asyncio.gather(*(self.stop(replica) for replica in self.running if replica.service.running))
 
-    async def abandon(self) -> None:
-        """Kill whatever still runs."""
+    async def kill_all(self) -> None:
+        """Kill all processes that still run."""
         for service in (service for replica in self.replicas for service in replica.services):
             if service.running:
                 await service.kill()
 
-    def forbidden(self) -> list[str]:
-        """Lines of the logs that mustn't be there."""
+    def find_forbidden_log_lines(self) -> list[str]:
+        """Return the log lines that must not be there."""
         found = []
         for replica in self.replicas:
             for service in replica.services:
@@ -238,6 +239,6 @@ class Fleet:
         return found
 
 
-def _last_words(service: Service) -> str:
+def _last_log_line(service: Service) -> str:
     lines = [line for line in service.tail(8).splitlines() if not line.startswith("{")]
-    return lines[-1][:200] if lines else "silence"
+    return lines[-1][:200] if lines else "no output"

@@ -1,4 +1,4 @@
-"""One run: who is started in which order, what goes on beside what, and when it is over."""
+"""One run of the chaos suite: starts everything, sends and injects faults, waits and verifies."""
 
 import asyncio
 import time
@@ -6,198 +6,196 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
-from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN
+from bridge.sandbox.demo.delivery_consumer import RunNames
+from bridge.sandbox.demo.sent_producer import PROVIDERS
+from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
 from tests.chaos.cluster import Cluster
+from tests.chaos.context import RunContext
 from tests.chaos.injector import Injector
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Plan
-from tests.chaos.providers import PROVIDERS, Providers
-from tests.chaos.reader import Names, Reader
+from tests.chaos.providers import Providers
+from tests.chaos.reader import Reader
 from tests.chaos.replicas import Clock, Fleet, Replica
 from tests.chaos.sender import Sender
-from tests.chaos.summary import Outcome
-from tests.chaos.wires import Balancer
-from tests.chaos.world import World
+from tests.chaos.summary import ChaosResult
+from tests.chaos.wires import LoadBalancer
 from tests.support.service.process import Service
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 BRIDGES = 3
 ROLES = ("intake,receive", "track,poll", "track,poll")
-"""What each bridge does while roles are split."""
+"""Each bridge's roles while roles are split."""
 
 SENT_PARTITIONS, JOURNAL_PARTITIONS, DELIVERY_PARTITIONS = 4, 9, 6
 SECRET = "callback-secret-of-the-chaos-suite"
-TELL_EVERY = 5.0
-GRACE = 90.0
-"""Seconds beyond the time to give up, after which what hasn't ended counts as lost."""
+PROGRESS_INTERVAL_SECONDS = 5.0
+GRACE_PERIOD_SECONDS = 90.0
+"""A message without a final event this long after the bridge should have given up counts as lost."""
 
-LATE = 15.0
+MAX_FAULT_DELAY_SECONDS = 15.0
 
-QUIET = 2.0
-"""Seconds in which nothing more may come after all has ended."""
+QUIET_PERIOD_SECONDS = 2.0
+"""How long to wait for unexpected events after the last message got its final status."""
 
-CALLBACKS_A_MESSAGE = 3
-"""About; a burst is ten times that."""
+CALLBACKS_PER_MESSAGE = 3
+"""An estimate."""
+
+BURST_FACTOR = 10
+"""How many times faster than usual callbacks arrive in a burst."""
 
 
-class Options(NamedTuple):
-    """How a run is made. Durations in seconds."""
+class RunOptions(NamedTuple):
+    """How a run goes."""
 
     plan: Plan
     seed: int
     seconds: float
+    """How long messages are sent."""
     rate: float
     """Messages a second."""
-    polls: str = "5s,10s,20s,40s"
-    give_up: float = 120.0
+    poll_ages: str = "5s,10s,20s,40s"
+    give_up_after_seconds: float = 120.0
     speed: float = 1.0
-    """What the providers' times are divided by."""
-    late: float = LATE
-    """After the last message was sent, for how long a fault may still begin that others have delayed."""
+    """The providers' times are divided by it."""
+    max_fault_delay_seconds: float = MAX_FAULT_DELAY_SECONDS
+    """How long after the last message a delayed fault may still start."""
 
 
-async def run(options: Options, folder: Path, say: Callable[[str], None]) -> Outcome:
-    """Run it; whatever was started is gone by the end.
+async def run(options: RunOptions, folder: Path, write_line: Callable[[str], None]) -> ChaosResult:
+    """Run the suite. Everything that was started is stopped at the end.
 
     Args:
-        options: How.
-        folder: Where the bridges have their folders and logs.
-        say: Is told how it goes.
+        options: How it goes.
+        folder: For the bridges' folders and logs.
+        write_line: Called with each line about the progress.
     """
-    began = time.monotonic()
-    names, ledger = _names(), Ledger()
+    start = time.monotonic()
+    names, ledger = RunNames.make_unique("chaos"), Ledger()
 
-    def tell(text: str) -> None:
-        say(f"{time.monotonic() - began:7.1f} s  {text}")
+    def log(text: str) -> None:
+        write_line(f"{time.monotonic() - start:7.1f} s  {text}")
 
     async with AsyncExitStack() as stack:
-        tell("starting three brokers")
+        log("starting three brokers")
         cluster = await stack.enter_async_context(Cluster(BRIDGES))
-        await cluster.create(names.sent, SENT_PARTITIONS)
+        await cluster.create_topic(names.sent, SENT_PARTITIONS)
         fleet = Fleet(())
-        balancer = await stack.enter_async_context(Balancer(lambda: fleet.addresses))
+        balancer = await stack.enter_async_context(LoadBalancer(lambda: fleet.addresses))
         urls = {name: f"http://127.0.0.1:{balancer.port}/dlr/{name}/{SECRET}" for name in PROVIDERS}
-        providers = await stack.enter_async_context(Providers(urls, options.seed, options.speed, ledger.acknowledged))
-        fronts = {name: front.url for name, front in providers.fronts.items()}
+        providers = await stack.enter_async_context(
+            Providers(urls, options.seed, options.speed, ledger.add_acknowledged)
+        )
+        polling_urls = {name: proxy.url for name, proxy in providers.proxies.items()}
         fleet.replicas = tuple(
-            _replica(number, folder, _settings(options, names, cluster.servers_of(number), fronts))
+            _make_replica(number, folder, _make_settings(options, names, cluster.servers_for(number), polling_urls))
             for number in range(BRIDGES)
         )
-        stack.push_async_callback(fleet.abandon)
-        tell("starting two bridges")
+        stack.push_async_callback(fleet.kill_all)
+        log("starting two bridges")
         for replica in fleet.replicas[:2]:
             await replica.start()
-            if not await replica.until_ready():
+            if not await replica.wait_until_ready():
                 raise RuntimeError(f"bridge {replica.number} isn't ready:\n{replica.service.tail()}")
         sender = Sender(cluster.servers, names.sent, ledger, options.seed)
-        world = World(
-            cluster,
-            fleet,
-            providers,
-            sender,
-            ledger,
-            urls,
-            names.group,
-            10 * CALLBACKS_A_MESSAGE * options.rate,
-            tell,
-        )
-        injector = Injector(world)
-        partitions = {name: await cluster.partitions(name) for name in names[1:]}
+        burst_rate = BURST_FACTOR * CALLBACKS_PER_MESSAGE * options.rate
+        context = RunContext(cluster, fleet, providers, sender, ledger, urls, names.group, burst_rate, log)
+        injector = Injector(context)
+        partitions = {name: await cluster.count_partitions(name) for name in names.topics}
         reader = Reader(cluster.servers, names, partitions, ledger)
-        beside = [fleet.keep(), fleet.watch(), reader.run(), _progress(world, injector)]
+        background = [fleet.keep_running(), fleet.keep_measuring(), reader.run(), _report_progress(context, injector)]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in beside]
-            await _work(options, world, injector, reader)
+            tasks = [group.create_task(one) for one in background]
+            await _send_and_inject(options, context, injector)
+            await _recover(options, context, reader)
             for task in tasks[:2]:
                 task.cancel()
-            await fleet.end()
-            await reader.at_end()
+            await fleet.stop_all()
+            await reader.wait_until_end()
             for task in tasks:
                 task.cancel()
-        return _outcome(options, world, injector, time.monotonic() - began)
+        return _make_result(options, context, injector, time.monotonic() - start)
 
 
-async def _work(options: Options, world: World, injector: Injector, reader: Reader) -> None:
-    """Send and make fail; then heal everything, and wait until all has ended."""
+async def _send_and_inject(options: RunOptions, context: RunContext, injector: Injector) -> None:
+    max_start_seconds = options.seconds + options.max_fault_delay_seconds
     await asyncio.gather(
-        world.sender.send(options.rate, options.seconds, world.providers.simulators),
-        injector.run(options.plan.bridges, options.seconds + options.late),
-        injector.run(options.plan.surroundings, options.seconds + options.late),
+        context.sender.send(options.rate, options.seconds, context.providers.simulators),
+        injector.run(options.plan.bridges, max_start_seconds),
+        injector.run(options.plan.surroundings, max_start_seconds),
     )
-    world.ledger.sending = False
-    world.say(f"no more faults; {world.ledger.open} messages wait for their end")
-    for replica in world.fleet.running:
-        if not await replica.until_ready():
-            world.fleet.dead_letters.append(f"bridge {replica.number} isn't ready a minute after the last fault")
+    context.ledger.sending = False
+    context.log(f"no more faults; {context.ledger.open} messages are open")
 
-    async def ended() -> bool:
-        return not world.ledger.open
 
-    within = options.give_up + GRACE
-    with suppress(AssertionError):  # what is missing by then is what the comparison is there to find
-        await until(ended, within, lambda: "not all have ended")
+async def _recover(options: RunOptions, context: RunContext, reader: Reader) -> None:
+    """Wait until the bridges are ready and every message has its expected final status."""
+    for replica in context.fleet.running:
+        if not await replica.wait_until_ready():
+            context.fleet.problems.append(f"bridge {replica.number} isn't ready a minute after the last fault")
+
+    async def is_complete() -> bool:
+        return not context.ledger.open
+
+    timeout = options.give_up_after_seconds + GRACE_PERIOD_SECONDS
+    with suppress(AssertionError):  # the verification reports the messages that are still missing
+        await wait_until(is_complete, timeout, lambda: "some messages are open")
     with suppress(TimeoutError):
-        async with asyncio.timeout(within):
-            for simulator in world.providers.simulators.values():
-                await simulator.drained()
-    await asyncio.sleep(QUIET)
-    await reader.at_end()
+        async with asyncio.timeout(timeout):
+            for simulator in context.providers.simulators.values():
+                await simulator.wait_until_drained()
+    await asyncio.sleep(QUIET_PERIOD_SECONDS)
+    await reader.wait_until_end()
 
 
-async def _progress(world: World, injector: Injector) -> None:
+async def _report_progress(context: RunContext, injector: Injector) -> None:
     while True:
-        await asyncio.sleep(TELL_EVERY)
-        ledger = world.ledger
-        world.say(
-            f"sent {len(ledger.promises):,}, ended {len(ledger.ended):,}, open {ledger.open:,}, events"
-            f" {len(ledger.events):,}; {injector.done.total()} faults; bridges"
-            f" {[replica.number for replica in world.fleet.running]}"
+        await asyncio.sleep(PROGRESS_INTERVAL_SECONDS)
+        ledger = context.ledger
+        context.log(
+            f"sent {len(ledger.expected):,}, ended {len(ledger.ended):,}, open {ledger.open:,}, events"
+            f" {len(ledger.events):,}; {injector.injected.total()} faults; bridges"
+            f" {[replica.number for replica in context.fleet.running]}"
         )
 
 
-def _outcome(options: Options, world: World, injector: Injector, seconds: float) -> Outcome:
-    ledger, fleet = world.ledger, world.fleet
-    return Outcome(
+def _make_result(options: RunOptions, context: RunContext, injector: Injector, seconds: float) -> ChaosResult:
+    ledger, fleet = context.ledger, context.fleet
+    return ChaosResult(
         seed=options.seed,
         minutes=round(options.seconds / 60, 2),
-        faults=injector.done,
-        comparison=ledger.compare(),
-        letters=ledger.letters(),
+        faults=injector.injected,
+        verification=ledger.verify_events(),
+        dead_letters=ledger.verify_dead_letters(),
         accepted=len(ledger.accepted),
-        unjournaled=ledger.unjournaled(),
-        entries=ledger.entries,
-        counters=world.providers.counters,
-        resident={replica.number: replica.resident for replica in fleet.replicas},
-        longest_gap=ledger.longest_gap,
+        unjournaled=ledger.count_unjournaled(),
+        journal_entries=ledger.journal_entries,
+        counters=context.providers.counters,
+        max_resident_bytes={replica.number: replica.max_resident_bytes for replica in fleet.replicas},
+        longest_gap_seconds=ledger.longest_gap_seconds,
         exits=fleet.exits,
-        complaints=tuple(fleet.dead_letters),
-        forbidden=tuple(fleet.forbidden()),
+        fleet_problems=tuple(fleet.problems),
+        forbidden_log_lines=tuple(fleet.find_forbidden_log_lines()),
         seconds=seconds,
     )
 
 
-def _names() -> Names:
-    prefix = f"chaos-{uuid4().hex[:8]}"
-    return Names(prefix, *(f"{prefix}.{name}" for name in Names._fields[1:]))
-
-
-def _replica(number: int, folder: Path, settings: Mapping[str, str]) -> Replica:
-    place = folder / f"bridge-{number}"
-    clock = Clock(place / "clock")
-    settings = {**settings, "STATE__DIRECTORY": str(place / "state")}
-    whole = Service(settings, place / "whole", variables=clock.variables)
-    part = Service(settings, place / "part", ROLES[number], variables=clock.variables)
-    whole.state = part.state = place / "state"
+def _make_replica(number: int, folder: Path, settings: Mapping[str, str]) -> Replica:
+    own_folder = folder / f"bridge-{number}"
+    clock = Clock(own_folder / "clock")
+    settings = {**settings, "STATE__DIRECTORY": str(own_folder / "state")}
+    whole = Service(settings, own_folder / "whole", variables=clock.variables)
+    part = Service(settings, own_folder / "part", ROLES[number], variables=clock.variables)
+    whole.state = part.state = own_folder / "state"
     return Replica(number, whole, part, clock)
 
 
-def _settings(options: Options, names: Names, servers: str, urls: Mapping[str, str]) -> dict[str, str]:
-    """All that a bridge is told."""
+def _make_settings(options: RunOptions, names: RunNames, servers: str, urls: Mapping[str, str]) -> dict[str, str]:
+    """Return a bridge's settings."""
     account = {
-        "POLL": options.polls,
-        "GIVE_UP_AFTER": f"{options.give_up:g}s",
+        "POLL": options.poll_ages,
+        "GIVE_UP_AFTER": f"{options.give_up_after_seconds:g}s",
         "POLL_TIMEOUT": "2s",
         "RATE_PER_SECOND": "300",
         "CALLBACK_SECRETS": SECRET,
@@ -205,11 +203,7 @@ def _settings(options: Options, names: Names, servers: str, urls: Mapping[str, s
     groups = {
         "KAFKA": {"BOOTSTRAP_SERVERS": servers, "GROUP_ID": names.group},
         "TOPICS": {
-            "SENT": names.sent,
-            "DELIVERY": names.delivery,
-            "JOURNAL": names.journal,
-            "STATE": names.state,
-            "DEAD_LETTER": names.dead_letter,
+            **names.topic_settings,
             "JOURNAL_PARTITIONS": str(JOURNAL_PARTITIONS),
             "DELIVERY_PARTITIONS": str(DELIVERY_PARTITIONS),
         },

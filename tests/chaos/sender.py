@@ -1,4 +1,4 @@
-"""The platform that sends: good messages at an even rate, some said twice, and now and then what nobody can read."""
+"""The sending platform: valid messages at an even rate, some published twice, and sometimes invalid ones."""
 
 import asyncio
 import random
@@ -12,28 +12,28 @@ from confluent_kafka import KafkaError, Producer
 from bridge.sandbox.demo import sent_producer
 from bridge.sandbox.demo.sent_producer import Message
 from bridge.sandbox.simulator.server import Simulator
-from tests.chaos.ledger import Ledger, Place
+from tests.chaos.ledger import Ledger, RecordPosition
 
-TWICE = 0.01
-"""The share of messages that the platform says twice."""
+DUPLICATE_SHARE = 0.01
+"""The share of sent events that are published twice."""
 
-TOO_LARGE = 700 * 1024
-"""Bytes that `sms.sent` takes and the journal doesn't."""
+TOO_LARGE_BYTES = 700 * 1024
+"""Small enough for `sms.sent` and too large for the journal."""
 
 
 class Sender:
-    """Sends until told to stop.
+    """Publishes sent events.
 
     Args:
-        servers: Kafka.
-        topic: Where sent events go.
-        ledger: Is told of every message, and of what can't be read.
+        servers: Kafka's bootstrap servers.
+        topic: The topic of sent events.
+        ledger: Records every message and every invalid event.
         seed: The same seed gives the same messages.
     """
 
     def __init__(self, servers: str, topic: str, ledger: Ledger, seed: int) -> None:
         self._topic, self._ledger, self._seed = topic, ledger, seed
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._producer = Producer(
             {
                 "bootstrap.servers": servers,
@@ -48,14 +48,14 @@ class Sender:
         self._failed: list[KafkaError] = []
 
     async def send(self, rate: float, seconds: float, providers: Mapping[str, Simulator]) -> None:
-        """Send so many messages a second for so many seconds.
+        """Send messages at a rate per second, for some seconds.
 
         Raises:
-            RuntimeError: Kafka didn't take one of them, which says nothing about the bridge.
+            RuntimeError: A sent event could not be published, so that the run says nothing about the bridge.
         """
         end = time.monotonic() + seconds
 
-        def chosen() -> Iterator[Message]:
+        def generate() -> Iterator[Message]:
             for message in sent_producer.make_messages(2**31, self._seed):
                 if time.monotonic() > end:
                     return
@@ -63,36 +63,36 @@ class Sender:
 
         polling = asyncio.create_task(self._poll())
         try:
-            await sent_producer.send_messages(chosen(), rate, providers, self._publish, self._ledger.promise)
+            await sent_producer.send_messages(generate(), rate, providers, self._publish, self._ledger.expect)
             while await asyncio.to_thread(self._producer.flush, 1):
                 pass
         finally:
             polling.cancel()
         if self._failed:
-            raise RuntimeError(f"Kafka didn't take {len(self._failed)} sent events: {self._failed[0]}")
+            raise RuntimeError(f"{len(self._failed)} sent events could not be published: {self._failed[0]}")
 
-    def poison(self, count: int, chance: random.Random) -> None:
-        """Publish what nobody can read, one of each kind in turn."""
+    def publish_poison(self, count: int, rng: random.Random) -> None:
+        """Publish invalid events, one of each kind in turn."""
         kinds = list(POISON.items())
         for number in range(count):
             make, reason = kinds[number % len(kinds)][1]
-            value = make(f"poison-{chance.getrandbits(64):016x}")
-            self._producer.produce(self._topic, value, b"poison", on_delivery=self._remember(reason))
+            value = make(f"poison-{rng.getrandbits(64):016x}")
+            self._producer.produce(self._topic, value, b"poison", on_delivery=self._make_delivery_callback(reason))
 
-    def _remember(self, reason: str) -> Callable[[Any, Any], None]:
-        def delivered(error: KafkaError | None, message: Any) -> None:
+    def _make_delivery_callback(self, reason: str) -> Callable[[Any, Any], None]:
+        def on_delivery(error: KafkaError | None, message: Any) -> None:
             if error is not None:
                 self._failed.append(error)
             else:
-                self._ledger.poison[Place(message.topic(), message.partition(), message.offset())] = reason
+                self._ledger.poison[RecordPosition(message.topic(), message.partition(), message.offset())] = reason
 
-        return delivered
+        return on_delivery
 
     async def _publish(self, message: Message, event: bytes) -> None:
-        for _ in range(2 if self._chance.random() < TWICE else 1):
-            self._producer.produce(self._topic, event, message.message_id, on_delivery=self._published)
+        for _ in range(2 if self._rng.random() < DUPLICATE_SHARE else 1):
+            self._producer.produce(self._topic, event, message.message_id, on_delivery=self._on_published)
 
-    def _published(self, error: KafkaError | None, _message: Any) -> None:
+    def _on_published(self, error: KafkaError | None, _message: Any) -> None:
         if error is not None:
             self._failed.append(error)
 
@@ -102,23 +102,23 @@ class Sender:
             await asyncio.sleep(0.05)
 
 
-def _event(mark: str, **members: Any) -> bytes:
-    good = {
+def _make_event(mark: str, **members: Any) -> bytes:
+    valid = {
         "message_id": mark,
         "provider": "dexatel",
         "provider_message_id": mark,
         "sent_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    return orjson.dumps({name: value for name, value in (good | members).items() if value is not None})
+    return orjson.dumps({name: value for name, value in (valid | members).items() if value is not None})
 
 
 POISON: Mapping[str, tuple[Callable[[str], bytes], str]] = {
     "not JSON": (lambda mark: f'{{"message_id": "{mark}"'.encode(), "malformed"),
     "not text": (lambda mark: b"\xff\xfe" + mark.encode(), "malformed"),
-    "no id": (lambda mark: _event(mark, provider_message_id=None), "invalid"),
-    "no time": (lambda mark: _event(mark, sent_at="yesterday"), "invalid"),
-    "a stranger": (lambda mark: _event(mark, provider="pigeon-post"), "unknown_provider"),
-    "an account nobody set up": (lambda mark: _event(mark, account="nobody"), "unknown_account"),
-    "too large": (lambda mark: _event(mark, metadata={"filling": "x" * TOO_LARGE}), "too_large"),
+    "no id": (lambda mark: _make_event(mark, provider_message_id=None), "invalid"),
+    "no time": (lambda mark: _make_event(mark, sent_at="yesterday"), "invalid"),
+    "an unknown provider": (lambda mark: _make_event(mark, provider="pigeon-post"), "unknown_provider"),
+    "an unknown account": (lambda mark: _make_event(mark, account="nobody"), "unknown_account"),
+    "too large": (lambda mark: _make_event(mark, metadata={"filling": "x" * TOO_LARGE_BYTES}), "too_large"),
 }
-"""Each kind of sent event that can't be followed, and the reason that its dead letter must give."""
+"""The kinds of invalid sent events, and the reason that their dead letters must have."""

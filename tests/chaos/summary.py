@@ -1,4 +1,4 @@
-"""What a run came to: figures, what was wrong, a table for people and a line of JSON for machines. Nothing is run."""
+"""The result of a run: its figures and problems, as a table for people and a line of JSON for programs."""
 
 import json
 import re
@@ -7,66 +7,70 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from bridge.sandbox.demo.verification import VerificationResult, Violation
-from tests.chaos.ledger import Letters
+from tests.chaos.ledger import DeadLetterResult
 
-RESIDENT_BOUND = 400 * 1024 * 1024
-"""Bytes that no process may ever have resident."""
+MAX_RESIDENT_BYTES = 400 * 1024 * 1024
+"""A process that has more memory is a problem."""
 
-SHOWN = 30
-"""Of the things that are wrong."""
+MAX_PROBLEMS = 30
+"""How many problems are printed."""
 
-ALIKE = 150
-"""Characters by which lines of a log count as the same."""
+PREFIX_LENGTH = 150
+"""Log lines whose first characters are equal, except for numbers, are grouped."""
 
-VARYING = re.compile(r"0x[0-9a-f]+|\d+")
+NUMBERS = re.compile(r"0x[0-9a-f]+|\d+")
 
 
-class Outcome(NamedTuple):
-    """All that is known at a run's end."""
+class ChaosResult(NamedTuple):
+    """The result of a run."""
 
     seed: int
     minutes: float
     faults: Mapping[str, int]
-    comparison: VerificationResult
-    letters: Letters
+    verification: VerificationResult
+    dead_letters: DeadLetterResult
     accepted: int
-    """Callbacks that got their 200, repetitions of a provider's own left out."""
+    """Callbacks that got a 200; a provider's own repetitions count once."""
     unjournaled: int
-    """Those of them that the journal doesn't have."""
-    entries: int
+    """Accepted callbacks that are not in the journal."""
+    journal_entries: int
     counters: Mapping[str, int]
-    """The providers'."""
-    resident: Mapping[int, float]
-    """The most bytes resident, by bridge."""
-    longest_gap: float
+    """The simulators' counters."""
+    max_resident_bytes: Mapping[int, float]
+    """By bridge."""
+    longest_gap_seconds: float
     exits: Mapping[str, int]
-    complaints: tuple[str, ...]
-    forbidden: tuple[str, ...]
+    """Processes that ended by themselves, by their last log line."""
+    fleet_problems: tuple[str, ...]
+    forbidden_log_lines: tuple[str, ...]
     seconds: float
 
     @property
-    def wrong(self) -> list[str]:
-        """Everything that mustn't be, in words; empty when all is right."""
-        found = [f"{one.fault}: {one.key}: {one.what}" for one in self.comparison.findings]
-        if self.letters.missing:
-            found.append(f"{self.letters.missing} sent events that can't be read have no dead letter")
-        found += [f"dead letter: {one}" for one in self.letters.unexpected]
+    def problems(self) -> list[str]:
+        """All problems; empty if the run was correct."""
+        found = [str(one) for one in self.verification.findings]
+        if self.dead_letters.missing:
+            found.append(f"{self.dead_letters.missing} invalid sent events have no dead letter")
+        found += [f"dead letter: {one}" for one in self.dead_letters.unexpected]
         if self.unjournaled:
-            found.append(f"{self.unjournaled} callbacks got a 200 and aren't in the journal")
+            found.append(f"{self.unjournaled} callbacks got a 200 and are not in the journal")
         if refused := self.counters.get("callback_refused"):
             found.append(f"{refused} callbacks were refused")
         found += [
-            f"bridge {n} had {size / 1e6:.0f} MB resident" for n, size in self.resident.items() if size > RESIDENT_BOUND
+            f"bridge {n} used {size / 1e6:.0f} MB of memory"
+            for n, size in self.max_resident_bytes.items()
+            if size > MAX_RESIDENT_BYTES
         ]
-        found += self.complaints
-        return [*found, *(f"log, {count} times such as: {line[:600]}" for line, count in _alike(self.forbidden))]
+        found += self.fleet_problems
+        groups = _group_similar(self.forbidden_log_lines)
+        return [*found, *(f"forbidden log line ({count} similar): {line[:600]}" for line, count in groups)]
 
     @property
     def figures(self) -> dict[str, Any]:
-        """For machines."""
-        found = self.comparison
+        """For programs."""
+        found = self.verification
         return {
-            "ok": not self.wrong,
+            "ok": not self.problems,
             "seed": self.seed,
             "minutes": self.minutes,
             "seconds": round(self.seconds, 1),
@@ -77,30 +81,30 @@ class Outcome(NamedTuple):
             "ended": found.ended,
             "events": found.events,
             "corrections": found.corrections,
-            "lost": found.messages_with(Violation.LOST),
-            "doubled": found.messages_with(Violation.TWICE),
-            "wrong": found.messages_with(Violation.WRONG),
-            "moved_back": found.messages_with(Violation.MOVED_BACK),
-            "gaps": found.messages_with(Violation.GAPS),
-            "unlinked": found.messages_with(Violation.UNLINKED),
-            "strange": found.messages_with(Violation.STRANGE),
-            "journal_entries": self.entries,
+            "lost": found.count_messages_with(Violation.LOST),
+            "doubled": found.count_messages_with(Violation.DUPLICATED),
+            "wrong": found.count_messages_with(Violation.WRONG),
+            "moved_back": found.count_messages_with(Violation.MOVED_BACK),
+            "gaps": found.count_messages_with(Violation.GAPS),
+            "unlinked": found.count_messages_with(Violation.UNLINKED),
+            "strange": found.count_messages_with(Violation.UNEXPECTED),
+            "journal_entries": self.journal_entries,
             "callbacks_accepted": self.accepted,
             "accepted_not_journaled": self.unjournaled,
-            "dead_letters_expected": self.letters.expected,
-            "dead_letters_missing": self.letters.missing,
-            "dead_letters_repeated": self.letters.repeated,
-            "dead_letters_unexpected": len(self.letters.unexpected),
+            "dead_letters_expected": self.dead_letters.expected,
+            "dead_letters_missing": self.dead_letters.missing,
+            "dead_letters_repeated": self.dead_letters.repeated,
+            "dead_letters_unexpected": len(self.dead_letters.unexpected),
             "callbacks": {n.removeprefix("callback_"): c for n, c in self.counters.items() if n.startswith("callback")},
             "polls": {n.removeprefix("poll_"): c for n, c in self.counters.items() if n.startswith("poll")},
-            "resident_mb": {f"bridge {n}": round(size / 1e6) for n, size in self.resident.items()},
-            "longest_without_an_event_seconds": round(self.longest_gap, 1),
+            "resident_mb": {f"bridge {n}": round(size / 1e6) for n, size in self.max_resident_bytes.items()},
+            "longest_without_an_event_seconds": round(self.longest_gap_seconds, 1),
             "exits": sum(self.exits.values()),
-            "forbidden_log_lines": len(self.forbidden),
+            "forbidden_log_lines": len(self.forbidden_log_lines),
         }
 
-    def lines(self) -> Iterable[str]:
-        """For people; the last line is for machines."""
+    def format_lines(self) -> Iterable[str]:
+        """Yield lines for people; the last line is JSON for programs."""
         figures = self.figures
         yield ""
         for name, value in figures.items():
@@ -109,20 +113,20 @@ class Outcome(NamedTuple):
                 yield from (f"    {one:<38} {count:>10,}" for one, count in value.items())
             else:
                 yield f"{name.replace('_', ' '):<42} {value:>10,}" if not isinstance(value, bool) else ""
-        for words, count in self.exits.items():
-            yield f"ended by itself {count} times: {words}"
-        wrong = self.wrong
-        yield from wrong[:SHOWN]
-        yield f"{len(wrong)} things are wrong" if wrong else "Nothing is wrong."
+        for last_line, count in self.exits.items():
+            yield f"ended by itself {count} times: {last_line}"
+        problems = self.problems
+        yield from problems[:MAX_PROBLEMS]
+        yield f"{len(problems)} problems" if problems else "No problems."
         yield json.dumps(figures)
 
 
-def _alike(lines: Iterable[str]) -> Iterable[tuple[str, int]]:
-    """One of each kind of line, and how many are like it: they differ in numbers and addresses."""
+def _group_similar(lines: Iterable[str]) -> Iterable[tuple[str, int]]:
+    """Group lines that differ only in numbers and addresses. Return one line of each group and the group's size."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
     for line in lines:
-        kind = VARYING.sub("", line)[:ALIKE]
-        counts[kind] += 1
-        first.setdefault(kind, line)
-    return [(first[kind], count) for kind, count in counts.most_common()]
+        prefix = NUMBERS.sub("", line)[:PREFIX_LENGTH]
+        counts[prefix] += 1
+        first.setdefault(prefix, line)
+    return [(first[prefix], count) for prefix, count in counts.most_common()]

@@ -1,93 +1,92 @@
-"""How all that a bridge depends on is made to fail: brokers, the wires to them, providers, and those who send."""
+"""Faults of everything around the bridges: brokers, network, providers, callbacks and sent events."""
 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
 
 from bridge.sandbox.kafka.broker import Broker
-from tests.chaos.bursts import burst
-from tests.chaos.plan import Fault, Kind
-from tests.chaos.providers import Mood
+from tests.chaos.bursts import send_burst
+from tests.chaos.context import FaultInjector, RunContext
+from tests.chaos.plan import Fault, FaultKind
+from tests.chaos.providers import ProxyMode
 from tests.chaos.wires import Wire
-from tests.chaos.world import Way, World
 
-LAG = 0.15
-"""Seconds that a slow wire takes for whatever comes through."""
+WIRE_DELAY_SECONDS = 0.15
 
-POISONED = 21
-"""Sent events of one dose."""
+POISON_COUNT = 21
+"""How many invalid sent events are published at once."""
 
 
-async def _broker_killed(world: World, fault: Fault) -> None:
-    brokers = world.cluster.brokers
-    await _kill_broker(world, fault, brokers[int(fault.pick * len(brokers))])
+async def _kill_any_broker(context: RunContext, fault: Fault) -> None:
+    brokers = context.cluster.brokers
+    await _kill_broker(context, fault, brokers[int(fault.selector * len(brokers))])
 
 
-async def _coordinator_killed(world: World, fault: Fault) -> None:
-    await _kill_broker(world, fault, await world.cluster.coordinator(f"{world.group}.tracker"))
+async def _kill_coordinator(context: RunContext, fault: Fault) -> None:
+    await _kill_broker(context, fault, await context.cluster.find_coordinator(f"{context.group}.tracker"))
 
 
-async def _brokers_away(world: World, fault: Fault) -> None:
-    world.tell(fault, f"for {fault.seconds} s")
-    await world.cluster.kill(world.cluster.brokers, fault.seconds)
+async def _kill_all_brokers(context: RunContext, fault: Fault) -> None:
+    context.log_fault(fault, f"for {fault.duration_seconds} s")
+    await context.cluster.kill_brokers(context.cluster.brokers, fault.duration_seconds)
 
 
-async def _kill_broker(world: World, fault: Fault, broker: Broker) -> None:
-    world.tell(fault, f"broker {broker.node} for {fault.seconds} s")
-    await world.cluster.kill([broker], fault.seconds)
+async def _kill_broker(context: RunContext, fault: Fault, broker: Broker) -> None:
+    context.log_fault(fault, f"broker {broker.node} for {fault.duration_seconds} s")
+    await context.cluster.kill_brokers([broker], fault.duration_seconds)
 
 
-async def _burst(world: World, fault: Fault) -> None:
-    count = round(fault.seconds * world.burst_per_second)
-    world.tell(fault, f"of {count} callbacks")
-    chance = random.Random(fault.pick)
-    accepted = await burst(count, world.providers.simulators, world.callback_urls, world.ledger, chance)
-    world.say(f"burst: {accepted} of {count} accepted")
+async def _send_burst(context: RunContext, fault: Fault) -> None:
+    count = round(fault.duration_seconds * context.burst_per_second)
+    context.log_fault(fault, f"of {count} callbacks")
+    rng = random.Random(fault.selector)
+    accepted = await send_burst(count, context.providers.simulators, context.callback_urls, context.ledger, rng)
+    context.log(f"burst: {accepted} of {count} accepted")
 
 
-async def _poison(world: World, fault: Fault) -> None:
-    world.tell(fault, f"{POISONED} sent events")
-    world.sender.poison(POISONED, random.Random(fault.pick))
+async def _publish_poison(context: RunContext, fault: Fault) -> None:
+    context.log_fault(fault, f"{POISON_COUNT} sent events")
+    context.sender.publish_poison(POISON_COUNT, random.Random(fault.selector))
 
 
-def _wire(how: Callable[[Wire], None]) -> Way:
-    async def done(world: World, fault: Fault) -> None:
-        replica = world.fleet.chosen(fault.pick)
-        world.tell(fault, f"between bridge {replica.number} and all brokers for {fault.seconds} s")
-        wires = world.cluster.wires[replica.number]
+def _disturb_wires(disturb: Callable[[Wire], None]) -> FaultInjector:
+    async def inject(context: RunContext, fault: Fault) -> None:
+        replica = context.fleet.select(fault.selector)
+        context.log_fault(fault, f"between bridge {replica.number} and all brokers for {fault.duration_seconds} s")
+        wires = context.cluster.wires[replica.number]
         for wire in wires:
-            how(wire)
-        await asyncio.sleep(fault.seconds)
+            disturb(wire)
+        await asyncio.sleep(fault.duration_seconds)
         for wire in wires:
-            wire.mend()
+            wire.restore()
 
-    return done
-
-
-def _mood(mood: Mood) -> Way:
-    async def done(world: World, fault: Fault) -> None:
-        world.tell(fault, f"providers for {fault.seconds} s")
-        with world.providers.mood(mood):
-            await asyncio.sleep(fault.seconds)
-
-    return done
+    return inject
 
 
-SURROUNDINGS: Mapping[Kind, Way] = {
-    Kind.BROKER_KILLED: _broker_killed,
-    Kind.COORDINATOR_KILLED: _coordinator_killed,
-    Kind.BROKERS_AWAY: _brokers_away,
-    Kind.WIRE_CUT: _wire(Wire.cut),
-    Kind.WIRE_FROZEN: _wire(Wire.freeze),
-    Kind.WIRE_HALF_OPEN: _wire(Wire.open_half),
-    Kind.WIRE_SLOW: _wire(lambda wire: setattr(wire, "lag", LAG)),
-    Kind.LIMITED: _mood(Mood.LIMITED),
-    Kind.FAILING: _mood(Mood.FAILING),
-    Kind.OUTAGE: _mood(Mood.FAILING),
-    Kind.HANGING: _mood(Mood.HANGING),
-    Kind.RESETTING: _mood(Mood.RESETTING),
-    Kind.BABBLING: _mood(Mood.BABBLING),
-    Kind.REFUSING: _mood(Mood.REFUSING),
-    Kind.BURST: _burst,
-    Kind.POISON: _poison,
+def _disturb_polls(mode: ProxyMode) -> FaultInjector:
+    async def inject(context: RunContext, fault: Fault) -> None:
+        context.log_fault(fault, f"providers for {fault.duration_seconds} s")
+        with context.providers.use_mode(mode):
+            await asyncio.sleep(fault.duration_seconds)
+
+    return inject
+
+
+SURROUNDING_FAULTS: Mapping[FaultKind, FaultInjector] = {
+    FaultKind.BROKER_KILLED: _kill_any_broker,
+    FaultKind.COORDINATOR_KILLED: _kill_coordinator,
+    FaultKind.BROKERS_AWAY: _kill_all_brokers,
+    FaultKind.WIRE_CUT: _disturb_wires(Wire.cut),
+    FaultKind.WIRE_FROZEN: _disturb_wires(Wire.freeze),
+    FaultKind.WIRE_HALF_OPEN: _disturb_wires(Wire.drop_responses),
+    FaultKind.WIRE_SLOW: _disturb_wires(lambda wire: setattr(wire, "delay_seconds", WIRE_DELAY_SECONDS)),
+    FaultKind.LIMITED: _disturb_polls(ProxyMode.LIMITED),
+    FaultKind.FAILING: _disturb_polls(ProxyMode.FAILING),
+    FaultKind.OUTAGE: _disturb_polls(ProxyMode.FAILING),
+    FaultKind.HANGING: _disturb_polls(ProxyMode.HANGING),
+    FaultKind.RESETTING: _disturb_polls(ProxyMode.RESETTING),
+    FaultKind.BABBLING: _disturb_polls(ProxyMode.BABBLING),
+    FaultKind.REFUSING: _disturb_polls(ProxyMode.REFUSING),
+    FaultKind.BURST: _send_burst,
+    FaultKind.POISON: _publish_poison,
 }

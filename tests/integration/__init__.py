@@ -1,1 +1,1 @@
-"""Tests of the parts that speak with Kafka, on a real one."""
+"""Tests of the parts that use Kafka, on a real one."""

@@ -1,1 +1,1 @@
-"""Programs that measure; no test depends on them."""
+"""Measuring programs; no test depends on them."""

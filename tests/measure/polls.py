@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 
 from bridge.sandbox.kafka.broker import sandbox
-from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN
+from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics
@@ -33,7 +33,7 @@ LATENESS = "sms_bridge_poll_lateness"
 
 @asynccontextmanager
 async def simulator(provider: str, api: str) -> AsyncIterator[str]:
-    """A simulator's URL. It knows no message, so every answer is that there is no report."""
+    """Yield a simulator's URL. It knows no message, so every answer is that there is no report."""
     process: Process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "simulate", provider, "--profile", "calm", "--api", api), stdout=PIPE
     )
@@ -46,7 +46,7 @@ async def simulator(provider: str, api: str) -> AsyncIterator[str]:
 
 
 def settings(provider: str, api: str, url: str, rate: int, seconds: int) -> Mapping[str, str]:
-    """One account that is asked about each message once a second."""
+    """Return the settings of one account that is polled about each message once a second."""
     account = {
         "BASE_URL": url,
         "POLL": ",".join(f"{age}s" for age in range(FIRST_AGE, FIRST_AGE + seconds)),
@@ -63,11 +63,11 @@ def settings(provider: str, api: str, url: str, rate: int, seconds: int) -> Mapp
 
 
 async def measured(service: Service, url: str, provider: str, rate: int, seconds: int) -> dict[str, object]:
-    """What the service and the simulator say, from the first due poll to the last."""
-    before, began = await service.samples(), time.monotonic()
+    """Return the figures of the service and the simulator, from the first due poll to the last."""
+    before, began = await service.read_samples(), time.monotonic()
     asked_before = await requests(url)
     await asyncio.sleep(seconds)
-    after, took = await service.samples(), time.monotonic() - began
+    after, took = await service.read_samples(), time.monotonic() - began
     requested = await requests(url) - asked_before
 
     def grown(name: str) -> float:
@@ -93,14 +93,14 @@ async def measured(service: Service, url: str, provider: str, rate: int, seconds
 
 
 async def requests(url: str) -> int:
-    """How many requests the simulator has answered."""
+    """Return how many requests the simulator has answered."""
     async with aiohttp.ClientSession() as client, client.get(f"{url}/counters") as response:
         counters: dict[str, int] = await response.json()
     return sum(count for name, count in counters.items() if name.startswith(("poll_", "page")))
 
 
 async def backlog(topics: Topics, url: str, count: int) -> dict[str, object]:
-    """So many messages, sent over the last hour, all of which the provider knows the end of, and all of them due."""
+    """Publish messages that were sent over the last hour, are all due, and have a final status at the provider."""
     now = time.time()
     places = [(f"id-{number}", now - 3600 + 3000 * number / count) for number in range(count)]
     async with aiohttp.ClientSession() as client:
@@ -119,7 +119,7 @@ async def backlog(topics: Topics, url: str, count: int) -> dict[str, object]:
             for name, at in places
         ]
     )
-    await topics.until(lambda: sum(e.document["final"] for e in topics.events) >= count, "all end", 90)
+    await topics.wait_until(lambda: sum(e.document["final"] for e in topics.events) >= count, "all end", 90)
     requested = await requests(url) - asked_before
     return {
         "due": count,
@@ -130,7 +130,7 @@ async def backlog(topics: Topics, url: str, count: int) -> dict[str, object]:
 
 
 async def publish(topics: Topics, provider: str, rate: int) -> None:
-    """One message for each poll of a second, spread over that second."""
+    """Publish one message for each poll of a second, spread over that second."""
     now = time.time()
     sent = [datetime.fromtimestamp(now - 1 + number / rate, UTC).isoformat() for number in range(rate)]
     await topics.publish_all(
@@ -142,7 +142,7 @@ async def publish(topics: Topics, provider: str, rate: int) -> None:
 
 
 async def main(provider: str, api: str, rate: int, seconds: int, due: int) -> None:
-    """Measure once."""
+    """Measure once and print the result."""
     async with sandbox() as kafka, simulator(provider, api) as url:
         with tempfile.TemporaryDirectory() as folder:
             fleet = Fleet(kafka, Path(folder))

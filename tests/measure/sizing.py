@@ -19,7 +19,7 @@ from tests.support.service.bridge import Message, message
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 CONCURRENCY = 128
 WORDS = ("sent", "delivered")
@@ -27,16 +27,17 @@ PATIENCE = 600
 
 
 class Spent(NamedTuple):
-    """What a process has used by now."""
+    """The resources that a process has used so far."""
 
     cpu: float
     memory: float
 
 
 async def spent(service: Service) -> Spent:
-    """CPU seconds and resident bytes, as it tells them itself."""
+    """Return CPU seconds and resident bytes from the process's own metrics."""
     return Spent(
-        await service.sample("process_cpu_seconds_total"), await service.sample("process_resident_memory_bytes")
+        await service.read_sample("process_cpu_seconds_total"),
+        await service.read_sample("process_resident_memory_bytes"),
     )
 
 
@@ -71,28 +72,28 @@ async def _measure(service: Service, topics: Topics, sent: list[Message]) -> Non
 
 
 def report(what: str, before: Spent, after: Spent, count: int) -> None:
-    """Print what something costs."""
+    """Print the costs."""
     cpu = (after.cpu - before.cpu) / count * 1e6
     say(f"{what}: {cpu:.0f} µs of CPU; {after.memory / 2**20:.0f} MiB after {count:,}")
 
 
 def say(line: str) -> None:
-    """A figure."""
+    """Print one figure."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 async def _open(service: Service, count: int) -> None:
-    """Return once so many messages are open."""
+    """Return when this many messages are open."""
 
     async def is_so() -> bool:
-        return await service.sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
+        return await service.read_sample('sms_bridge_attempts_followed{provider="dexatel"}') == count
 
-    await until(is_so, PATIENCE, lambda: f"there aren't {count} open messages")
+    await wait_until(is_so, PATIENCE, lambda: f"there aren't {count} open messages")
 
 
 async def _call(client: ClientSession, url: str, sent: Iterable[Message]) -> None:
-    """Report every message, a bounded number at a time."""
+    """Report every message, a limited number at a time."""
     waiting = iter(sent)
 
     async def call() -> None:
@@ -106,7 +107,7 @@ async def _call(client: ClientSession, url: str, sent: Iterable[Message]) -> Non
 
 
 def size(folder: Path, pattern: str) -> int:
-    """Bytes of these files on disk."""
+    """Return the disk usage of these files."""
     return sum(file.stat().st_size for file in folder.glob(pattern) if file.is_file())
 
 

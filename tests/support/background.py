@@ -1,4 +1,4 @@
-"""How a shell starts a background job: with SIGINT ignored, and the process inherits that."""
+"""How a shell starts a background job: SIGINT is ignored, and the process inherits that."""
 
 IN_BACKGROUND = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")
 """What comes before a command."""

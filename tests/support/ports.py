@@ -1,4 +1,4 @@
-"""Ports for what tests start, apart from those that the sandbox takes for its brokers."""
+"""Ports for processes that tests start, separate from the sandbox's broker ports."""
 
 import random
 import socket
@@ -10,8 +10,8 @@ PORTS = range(10_000, 20_000)
 _claims: list[socket.socket] = []
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses now, and that no other test gets, in whichever process, as long as this process lives.
+def find_free_ports(count: int) -> list[int]:
+    """Return ports that are free and that no other test process gets while this process lives.
 
     A service listens some time after its port was chosen, and not while it is down; the claim lasts nevertheless.
     """
@@ -21,7 +21,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _claim(port: int) -> bool:
-    """Take the UDP port of the same number, which nothing else uses, as a sign for other processes of tests."""
+    """Bind the UDP port with the same number, which nothing else uses, as a mark for other test processes."""
     claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with suppress(OSError):
         claim.bind((HOST, port))

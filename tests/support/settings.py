@@ -1,4 +1,4 @@
-"""Settings for tests of what reads them."""
+"""Settings for tests."""
 
 from bridge.accounts import Accounts, build_accounts
 from bridge.settings.loading import load_settings
@@ -6,7 +6,7 @@ from bridge.settings.model import Settings
 
 
 def settings_of(**changes: str) -> Settings:
-    """Settings that are enough, with these changes."""
+    """Return minimal settings with these changes."""
     variables = {
         "KAFKA__BOOTSTRAP_SERVERS": "one:9092",
         "DEXATEL__CALLBACK_SECRETS": "a-secret-of-16-or-more",
@@ -17,5 +17,5 @@ def settings_of(**changes: str) -> Settings:
 
 
 def accounts(**changes: str) -> Accounts:
-    """The accounts of these settings."""
+    """Return the accounts of these settings."""
     return build_accounts(settings_of(**changes))

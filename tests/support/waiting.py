@@ -1,19 +1,24 @@
-"""Waiting for what must become true, with an end; never for a time to pass."""
+"""Waits for a condition with a timeout, never for a fixed time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-LOOK_EVERY = 0.05
+CHECK_INTERVAL_SECONDS = 0.05
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float, complaint: Callable[[], str]) -> None:
+async def wait_until(condition: Callable[[], Awaitable[bool]], timeout: float, describe: Callable[[], str]) -> None:
     """Return as soon as a condition holds.
 
+    Args:
+        condition: Checked repeatedly.
+        timeout: In seconds.
+        describe: Returns the error's text.
+
     Raises:
-        AssertionError: It didn't within so many seconds.
+        AssertionError: The condition didn't hold in time.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + within
+    end = loop.time() + timeout
     while not await condition():
-        assert loop.time() < end, complaint()
-        await asyncio.sleep(LOOK_EVERY)
+        assert loop.time() < end, describe()
+        await asyncio.sleep(CHECK_INTERVAL_SECONDS)

@@ -1,1 +1,1 @@
-"""Tests of single parts: no Kafka, no process of the service."""
+"""Tests of single parts, without Kafka and without a process of the service."""

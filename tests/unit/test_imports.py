@@ -1,4 +1,4 @@
-"""The import graph goes one way, the pure parts stay pure, and names and files stay small."""
+"""The import graph has one direction, pure parts stay pure, and names and files stay small."""
 
 import ast
 import subprocess
@@ -50,13 +50,13 @@ ONLY_FROM: Mapping[str, tuple[str, ...]] = {
 
 
 def name_of(path: Path) -> str:
-    """A file's module."""
+    """Return a file's module name."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever it does."""
+    """Yield the modules that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -68,7 +68,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def within(module: str, package: str) -> bool:
-    """Whether a module is a package, or in it."""
+    """Return whether a module is a package or in it."""
     return module == package or module.startswith(f"{package}.")
 
 
@@ -77,8 +77,8 @@ MODULES = {name_of(path) for path in FILES}
 GRAPH = {name_of(path): set(imports(path)) for path in FILES}
 
 
-def test_there_is_no_cycle() -> None:
-    """No module imports, over any way, itself."""
+def test_no_import_cycle() -> None:
+    """No module imports itself, directly or indirectly."""
     ours = {module: {name for name in names if name in GRAPH} - {"bridge"} for module, names in GRAPH.items()}
     list(TopologicalSorter(ours).static_order())
 
@@ -108,8 +108,8 @@ def test_packages_never_import_what_they_must_not() -> None:
     assert found == []
 
 
-def test_packages_are_imported_only_by_those_who_may() -> None:
-    """What serves loads no command and no sandbox; only the command line starts a process."""
+def test_restricted_imports() -> None:
+    """Only the command line imports commands, the sandbox and the app."""
     found = [
         f"{module} imports {name}"
         for package, allowed in ONLY_FROM.items()
@@ -120,8 +120,8 @@ def test_packages_are_imported_only_by_those_who_may() -> None:
     assert found == []
 
 
-def test_the_kafka_package_knows_only_kafkas_settings() -> None:
-    """It is handed what a topic, a connection or a registry needs, never all settings."""
+def test_kafka_package_uses_only_kafka_settings() -> None:
+    """It gets a topic's, connection's or registry's settings, never all of them."""
     for path in PACKAGE.glob("kafka/*.py"):
         names = {
             alias.name
@@ -132,8 +132,8 @@ def test_the_kafka_package_knows_only_kafkas_settings() -> None:
         assert "Settings" not in names, path
 
 
-def test_the_core_imports_nothing_but_itself_its_types_and_the_language() -> None:
-    """What decides has no clock and no I/O in it; `msgspec` gives its types their wire format."""
+def test_core_imports() -> None:
+    """The core has no clock and no I/O; `msgspec` gives its types their wire format."""
     allowed = {
         "collections",
         "collections.abc",
@@ -152,8 +152,8 @@ def test_the_core_imports_nothing_but_itself_its_types_and_the_language() -> Non
         assert not strange, (module, strange)
 
 
-def test_the_dialects_do_no_io() -> None:
-    """A provider's dialect knows the core and nothing else of ours, and does nothing by itself."""
+def test_dialects_do_no_io() -> None:
+    """A provider's dialect imports the core only."""
     for module in (module for module in GRAPH if within(module, "bridge.providers")):
         names = GRAPH[module]
         assert not names & IMPURE, module
@@ -162,14 +162,14 @@ def test_the_dialects_do_no_io() -> None:
 
 
 def test_files_are_few_and_short() -> None:
-    """A file that grows hides two; a package's root shows the data flow."""
+    """Modules and the number of root files have maximum sizes."""
     long = {str(path): lines for path in FILES if (lines := path.read_text().count("\n")) > MAX_MODULE_LINES}
     assert not long
     assert len([path for path in PACKAGE.iterdir() if path.is_file()]) <= MAX_ROOT_FILES
 
 
 def test_functions_are_short() -> None:
-    """A function does one thing; its docstring doesn't count."""
+    """Without their docstrings."""
     long = []
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -180,8 +180,8 @@ def test_functions_are_short() -> None:
     assert long == []
 
 
-def test_no_two_classes_have_one_name() -> None:
-    """A reader greps one name and finds one thing."""
+def test_class_names_are_unique() -> None:
+    """A search for a class name has one result."""
     names = Counter(
         node.name for path in FILES for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
     )
@@ -189,7 +189,7 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 def test_errors_end_in_error() -> None:
-    """An exception's name says that it is one."""
+    """The name of an exception class ends in Error."""
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
             bases = (
@@ -199,8 +199,8 @@ def test_errors_end_in_error() -> None:
                 assert node.name.endswith("Error"), f"{path}: {node.name}"
 
 
-def test_a_command_loads_only_what_it_needs() -> None:
-    """Help, completion and a mistake in a command line answer at once; nothing of the service is loaded for them."""
+def test_command_loads_only_what_it_needs() -> None:
+    """Help, completion and usage errors load nothing of the service."""
     heavy = {"aiokafka", "granian", "httpx", "orjson", "pydantic", "rocksdict", "structlog", "uvloop"}
     code = "import sys, bridge.cli; print(*(name.partition('.')[0] for name in sys.modules))"
     command = [sys.executable, "-c", code]

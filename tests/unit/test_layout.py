@@ -1,4 +1,4 @@
-"""Where tests stand: what needs a Kafka is apart from what doesn't, and tests share code by `tests/support` alone."""
+"""Where tests stand: those that need Kafka are separate, and tests share code only through `tests/support`."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ STARTS_SOMETHING = {"Sandbox", "sandbox", "Fleet", "Service", "sms_bridge"}
 
 
 def imported(file: Path) -> Iterator[tuple[str, str]]:
-    """Each name that a file imports, with its module."""
+    """Yield each name that a file imports, with its module."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -23,7 +23,7 @@ def imported(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_no_file_imports_from_a_test() -> None:
-    """Nor from a conftest: code that several tests need stands in `tests/support`."""
+    """Nor from a conftest: shared code is in `tests/support`."""
     borrowed = [
         f"{file.relative_to(TESTS)}: {module}"
         for file in TESTS.rglob("*.py")
@@ -34,14 +34,14 @@ def test_no_file_imports_from_a_test() -> None:
     assert borrowed == []
 
 
-def test_tests_stand_in_three_folders() -> None:
-    """By what they need."""
+def test_tests_are_in_three_folders() -> None:
+    """Grouped by what they need."""
     strays = [file for file in TESTS.rglob("test_*.py") if file.relative_to(TESTS).parts[0] not in KINDS]
     assert strays == []
 
 
 def test_unit_tests_start_nothing() -> None:
-    """They don't import anything that starts a Kafka or the service."""
+    """They import nothing that starts Kafka or the service."""
     found = [
         f"{file.relative_to(TESTS)}: {name}"
         for file in (TESTS / "unit").rglob("*.py")
@@ -51,8 +51,8 @@ def test_unit_tests_start_nothing() -> None:
     assert found == []
 
 
-def test_unit_tests_ask_for_no_kafka(request: pytest.FixtureRequest) -> None:
-    """Neither by name nor by any other fixture."""
+def test_unit_tests_need_no_kafka(request: pytest.FixtureRequest) -> None:
+    """They don't use its fixture, directly or indirectly."""
     unit = [item for item in request.session.items if item.path.is_relative_to(TESTS / "unit")]
     asking = [item.nodeid for item in unit if isinstance(item, pytest.Function) and "kafka" in item.fixturenames]
     assert asking == []

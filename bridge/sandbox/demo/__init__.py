@@ -1,1 +1,1 @@
-"""`sms-bridge demo`: a real Kafka, simulated providers, the bridge in its own process, and a verified result."""
+"""`sms-bridge demo`: runs Kafka, both simulated providers and the bridge, and verifies the result."""

@@ -1,6 +1,6 @@
-"""The demo's side of Kafka: the topics of one run, a producer for `sms.sent`, a reader of `sms.delivery`.
+"""The demo's Kafka clients: the topics of one run, a producer for `sms.sent`, a consumer of `sms.delivery`.
 
-The bridge is not touched from here: it makes its own topics, and is told their names by `service.py`.
+The bridge creates its own topics; `bridge_process.py` passes their names to it.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from aiokafka.errors import KafkaError
 from bridge.sandbox.kafka.installation import SandboxError
 
 SENT_PARTITIONS = 3
-CLEAN_UP_WITHIN = 10.0
-"""Seconds for a cluster to forget a run's topics; it may be gone itself."""
+CLEANUP_TIMEOUT_SECONDS = 10.0
+"""For deleting a run's topics; the cluster may be gone already."""
 
 
 class RunNames(NamedTuple):
-    """What everything of one run is called in Kafka."""
+    """The names of one run's topics and consumer group."""
 
     sent: str
     delivery: str
@@ -31,20 +31,25 @@ class RunNames(NamedTuple):
     group: str
 
     @classmethod
-    def own(cls) -> Self:
-        """Names that nobody else on a shared cluster uses."""
-        prefix = f"demo-{uuid4().hex[:8]}"
+    def make_unique(cls, run: str) -> Self:
+        """Return names that start with the kind of run and are not in use on a shared cluster."""
+        prefix = f"{run}-{uuid4().hex[:8]}"
         return cls(**{name: f"{prefix}.{name}" for name in cls._fields[:-1]}, group=prefix)
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """All but the group."""
+        """All names except the group."""
         return self[:-1]
+
+    @property
+    def topic_settings(self) -> dict[str, str]:
+        """The bridge's settings of the group TOPICS."""
+        return {name.upper(): topic for name, topic in zip(self._fields, self.topics, strict=False)}
 
 
 @asynccontextmanager
-async def run_topics(servers: str, names: RunNames) -> AsyncIterator[None]:
-    """The topic that the sender owns, there for this block; after it, all of the run's are removed.
+async def manage_topics(servers: str, names: RunNames) -> AsyncIterator[None]:
+    """Create the sender's topic for this block; delete all topics of the run after it.
 
     Raises:
         SandboxError: No cluster answers, or it refuses the topic.
@@ -56,20 +61,20 @@ async def run_topics(servers: str, names: RunNames) -> AsyncIterator[None]:
         raise SandboxError(f"no Kafka answers at {servers} ({type(error).__name__})") from error
     try:
         response = await admin.create_topics([NewTopic(names.sent, SENT_PARTITIONS, 1)])
-        if refused := [text for _, code, text in response.topic_errors if code]:
-            raise SandboxError(f"the topic {names.sent} can't be created: {refused[0]}")
+        if errors := [text for _, code, text in response.topic_errors if code]:
+            raise SandboxError(f"the topic {names.sent} can't be created: {errors[0]}")
         yield
     finally:
         with suppress(KafkaError, TimeoutError, OSError):
-            async with asyncio.timeout(CLEAN_UP_WITHIN):
-                there = set(await admin.list_topics())
-                await admin.delete_topics([name for name in names.topics if name in there])
+            async with asyncio.timeout(CLEANUP_TIMEOUT_SECONDS):
+                existing = set(await admin.list_topics())
+                await admin.delete_topics([name for name in names.topics if name in existing])
         await admin.close()
 
 
 @asynccontextmanager
 async def open_publisher(servers: str, topic: str) -> AsyncIterator[Callable[[bytes, bytes], Awaitable[object]]]:
-    """What publishes a key and a value to a topic, and returns when all replicas have it."""
+    """Yield a function that publishes a key and a value, and returns when all replicas have the record."""
     async with AIOKafkaProducer(bootstrap_servers=servers, acks="all", enable_idempotence=True) as producer:
 
         async def publish(key: bytes, value: bytes) -> object:
@@ -78,8 +83,8 @@ async def open_publisher(servers: str, topic: str) -> AsyncIterator[Callable[[by
         yield publish
 
 
-async def read_events(servers: str, topic: str, take: Callable[[bytes], None]) -> None:
-    """Read a topic from its beginning, only what was committed, until cancelled; in order within a partition."""
+async def read_events(servers: str, topic: str, on_event: Callable[[bytes], None]) -> None:
+    """Read a topic's committed records from its beginning until cancelled, in order within each partition."""
     async with AIOKafkaConsumer(
         topic,
         bootstrap_servers=servers,
@@ -89,4 +94,4 @@ async def read_events(servers: str, topic: str, take: Callable[[bytes], None]) -
         fetch_max_wait_ms=50,
     ) as consumer:
         async for record in consumer:
-            take(record.value)
+            on_event(record.value)

@@ -1,7 +1,7 @@
-"""The demo: a real Kafka, both providers simulated, the bridge in a process of its own, and whether all came out right.
+"""The demo: starts Kafka, both simulated providers and the bridge, sends messages, and verifies the result.
 
-Here is only who is started in which order and what is waited for. What is judged: `verdict.py`; what is shown:
-`screen.py` and `lines.py`; what is sent: `sender.py`; how the bridge is run: `service.py`.
+This file has the order of the steps. `sent_producer.py` sends, `bridge_process.py` runs the bridge, `verification.py`
+verifies, `live_view.py` and `plain_view.py` show.
 """
 
 import asyncio
@@ -23,187 +23,192 @@ from bridge.sandbox.demo.bridge_process import (
     Addresses,
     BridgeProcess,
     PollTiming,
-    callback_path,
+    make_callback_path,
     make_environment,
     make_poll_timing,
 )
-from bridge.sandbox.demo.delivery_consumer import RunNames, open_publisher, read_events, run_topics
+from bridge.sandbox.demo.delivery_consumer import RunNames, manage_topics, open_publisher, read_events
 from bridge.sandbox.demo.live_view import LiveView
 from bridge.sandbox.demo.plain_view import JsonView, PlainView, summarize
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages, send_messages
 from bridge.sandbox.demo.verification import VerificationResult, verify
-from bridge.sandbox.kafka.broker import free_ports, sandbox
-from bridge.sandbox.kafka.installation import KAFKA, SandboxError
+from bridge.sandbox.kafka.broker import find_free_ports, sandbox
+from bridge.sandbox.kafka.installation import KAFKA_VERSION, SandboxError
 from bridge.sandbox.kafka.server_properties import HOST
 from bridge.sandbox.simulator.fault_profiles import PROFILES
+from bridge.sandbox.simulator.options import SimulatorOptions
 from bridge.sandbox.simulator.server import Simulator
 
-GRACE = 15.0
-"""Seconds beyond the bridge's own time to give up, after which what hasn't ended counts as lost."""
+GRACE_PERIOD_SECONDS = 15.0
+"""A message without a final event this long after the bridge should have given up counts as lost."""
 
-QUIET = 1.0
-"""Seconds in which nothing more may come after all has ended."""
+QUIET_PERIOD_SECONDS = 1.0
+"""How long to wait for unexpected events after the last message got its final status."""
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at the bridge's metrics."""
+METRICS_INTERVAL_SECONDS = 0.5
+"""How often the bridge's metrics are read."""
 
 
 class DemoOptions(NamedTuple):
-    """How a demo is run."""
+    """How a demo runs."""
 
     messages: int = 300
     rate: float = 30.0
     """Messages a second."""
     seed: int = 1
     speed: float = 3.0
-    """What the providers' times are divided by."""
+    """The providers' times are divided by it."""
     profile: str = "rough"
 
 
 class View(Protocol):
-    """Whoever is told how it goes."""
+    """Shows a run to the user."""
 
-    every: float
-    """Seconds between two calls of `show`."""
+    interval_seconds: float
+    """How often `show_progress` is called."""
 
-    def phase(self, text: str) -> None:
-        """Something begins that takes a while."""
+    def show_phase(self, text: str) -> None:
+        """A phase of the run begins."""
         ...
 
-    def show(self, tally: RunStats) -> None:
-        """How far it is."""
+    def show_progress(self, stats: RunStats) -> None:
+        """Show the state of the run."""
         ...
 
-    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
-        """How it ended."""
+    def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
+        """Show the result."""
         ...
 
     def close(self) -> None:
-        """No more comes."""
+        """Release the terminal."""
         ...
 
 
 def run_demo(options: DemoOptions, *, headless: bool, as_json: bool = False) -> int:
-    """Run it, and return the exit code: 0 when every message ended as it should, once."""
-    # It reports every attempt to connect; what matters of it comes as an error, and the screen is ours.
+    """Run the demo. Return the exit code: 0 if every message got exactly the expected events."""
+    # aiokafka logs every attempt to connect, which would disturb the view; serious problems are raised as errors.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     plain = headless or not sys.stdout.isatty()
     view: View = JsonView() if as_json else PlainView() if plain else LiveView()
-    # A shell starts a background job with SIGINT ignored; Ctrl-C must end this one too.
+    # A shell starts a background job with SIGINT ignored; Ctrl-C must end the demo there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        comparison = asyncio.run(perform(options, view))
-    except (SandboxError, KafkaError) as failure:
-        sys.stderr.write(f"sms-bridge demo: {failure}\n")
+        result = asyncio.run(perform(options, view))
+    except (SandboxError, KafkaError) as error:
+        sys.stderr.write(f"sms-bridge demo: {error}\n")
         return 1
-    return 0 if comparison.ok else 1
+    return 0 if result.ok else 1
 
 
 async def perform(options: DemoOptions, view: View) -> VerificationResult:
-    """Start everything, let it run, compare; what was started is gone by the end, whatever happens."""
-    names, tally, when = RunNames.own(), RunStats(options.messages), make_poll_timing(options.speed)
+    """Start everything, send, verify. Everything that was started is stopped at the end, also after an error."""
+    names, stats, timing = RunNames.make_unique("demo"), RunStats(options.messages), make_poll_timing(options.speed)
     async with AsyncExitStack() as stack:
-        view.phase(f"Starting Apache Kafka {KAFKA}")
+        view.show_phase(f"Starting Apache Kafka {KAFKA_VERSION}")
         servers = await stack.enter_async_context(sandbox())
-        await stack.enter_async_context(run_topics(servers, names))
-        view.phase("Starting the bridge and both providers")
-        world = await _start(stack, options, names, servers, when)
+        await stack.enter_async_context(manage_topics(servers, names))
+        view.show_phase("Starting the bridge and both providers")
+        system = await _start(stack, options, names, servers, timing)
         publish = await stack.enter_async_context(open_publisher(servers, names.sent))
         stack.callback(view.close)
 
         async def publish_sent(message: Message, event: bytes) -> None:
             await publish(message.message_id.encode(), event)
 
-        def take(value: bytes) -> None:
-            tally.take(orjson.loads(value), time.time())
+        def add_event(value: bytes) -> None:
+            stats.add_event(orjson.loads(value), time.time())
 
-        view.phase(f"Sending {options.messages} messages, {options.rate:g} a second")
-        view.phase(f"The status page, while it runs: {world.service.page}")
-        tally.start()
-        chosen = make_messages(options.messages, options.seed)
-        await _beside(
-            _finished(
-                send_messages(chosen, options.rate, world.providers, publish_sent, tally.promise), world, tally, when
-            ),
-            read_events(servers, names.delivery, take),
-            _watch(world.service, tally),
-            _show(view, tally),
+        view.show_phase(f"Sending {options.messages} messages, {options.rate:g} a second")
+        view.show_phase(f"Status page during the run: {system.bridge.status_page_url}")
+        stats.start_clock()
+        messages = make_messages(options.messages, options.seed)
+        sending = send_messages(messages, options.rate, system.providers, publish_sent, stats.expect)
+        await _run_alongside(
+            _send_and_wait(sending, system, stats, timing),
+            read_events(servers, names.delivery, add_event),
+            _read_metrics(system.bridge, stats),
+            _update_view(view, stats),
         )
-        tally.bridge = await world.service.counts() or tally.bridge
-        comparison = verify(tally.promises, tally.events)
-        view.result(comparison, summarize(tally, comparison, options._asdict()))
-        return comparison
+        stats.bridge_counts = await system.bridge.fetch_counts() or stats.bridge_counts
+        result = verify(stats.expected, stats.events)
+        view.show_result(result, summarize(stats, result, options._asdict()))
+        return result
 
 
-class _World(NamedTuple):
+class _System(NamedTuple):
     providers: Mapping[str, Simulator]
-    service: BridgeProcess
+    bridge: BridgeProcess
 
 
 async def _start(
-    stack: AsyncExitStack, options: DemoOptions, names: RunNames, servers: str, when: PollTiming
-) -> _World:
-    """Start the providers, then the bridge; they end in the opposite order."""
+    stack: AsyncExitStack, options: DemoOptions, names: RunNames, servers: str, timing: PollTiming
+) -> _System:
+    """Start the providers, then the bridge; they are stopped in the opposite order."""
     folder = tempfile.TemporaryDirectory(prefix="sms-bridge-demo-", ignore_cleanup_errors=True)
     path = Path(stack.enter_context(folder))
-    http, admin = free_ports(2)
+    http_port, admin_port = find_free_ports(2)
     secret = token_urlsafe(24)
     providers = {
         name: await stack.enter_async_context(
             Simulator(
                 name,
-                f"http://{HOST}:{http}{callback_path(name, secret)}",
-                profile=PROFILES[options.profile],
-                seed=options.seed,
-                speed=options.speed,
+                SimulatorOptions(
+                    callback_url=f"http://{HOST}:{http_port}{make_callback_path(name, secret)}",
+                    profile=PROFILES[options.profile],
+                    seed=options.seed,
+                    speed=options.speed,
+                ),
             )
         )
         for name in PROVIDERS
     }
-    at = Addresses(servers, {name: provider.url for name, provider in providers.items()}, http, admin)
-    service = BridgeProcess(make_environment(names, at, secret, when, path), admin, path)
-    await stack.enter_async_context(service)
-    await service.ready()
-    return _World(providers, service)
+    urls = {name: provider.url for name, provider in providers.items()}
+    addresses = Addresses(servers, urls, http_port, admin_port)
+    bridge = BridgeProcess(make_environment(names, addresses, secret, timing, path), admin_port, path)
+    await stack.enter_async_context(bridge)
+    await bridge.wait_until_ready()
+    return _System(providers, bridge)
 
 
-async def _finished(sending: Coroutine[Any, Any, None], world: _World, tally: RunStats, when: PollTiming) -> None:
-    """Send; return when every message has come to its right end and nothing follows, or the time for that is over."""
+async def _send_and_wait(
+    sending: Coroutine[Any, Any, None], system: _System, stats: RunStats, timing: PollTiming
+) -> None:
+    """Send, then wait until every message has its expected final status, or until the time for that is over."""
     await sending
     try:
-        async with asyncio.timeout(when.give_up / 1000 + GRACE):
-            for provider in world.providers.values():
-                await provider.drained()
-            await tally.settled()
+        async with asyncio.timeout(timing.give_up_after_ms / 1000 + GRACE_PERIOD_SECONDS):
+            for provider in system.providers.values():
+                await provider.wait_until_drained()
+            await stats.wait_until_complete()
     except TimeoutError:
-        pass  # what is missing by now is what the comparison is there to find
-    tally.stop()
-    await asyncio.sleep(QUIET)
+        pass  # the verification reports the messages that are still missing
+    stats.stop_clock()
+    await asyncio.sleep(QUIET_PERIOD_SECONDS)
 
 
-async def _watch(service: BridgeProcess, tally: RunStats) -> None:
+async def _read_metrics(bridge: BridgeProcess, stats: RunStats) -> None:
     while True:
-        tally.bridge = await service.counts() or tally.bridge
-        await asyncio.sleep(LOOK_EVERY)
+        stats.bridge_counts = await bridge.fetch_counts() or stats.bridge_counts
+        await asyncio.sleep(METRICS_INTERVAL_SECONDS)
 
 
-async def _show(view: View, tally: RunStats) -> None:
+async def _update_view(view: View, stats: RunStats) -> None:
     while True:
-        await asyncio.sleep(view.every)
-        view.show(tally)
+        await asyncio.sleep(view.interval_seconds)
+        view.show_progress(stats)
 
 
-async def _beside(main: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
-    """Run the others for as long as the first takes; the first failure of any is raised as it is."""
+async def _run_alongside(main: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
+    """Run the others until the main coroutine ends. The first error of any of them is raised, without a group."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(other) for other in others]
             await main
             for task in tasks:
                 task.cancel()
-    except BaseExceptionGroup as failures:
-        first: BaseException = failures
+    except BaseExceptionGroup as errors:
+        first: BaseException = errors
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None

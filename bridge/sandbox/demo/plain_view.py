@@ -1,4 +1,4 @@
-"""The demo without a screen: a line a second for people, or JSON documents for whoever reads it by program."""
+"""The demo's views without a terminal: one plain line per second, or JSON documents for programs."""
 
 import sys
 from collections.abc import Mapping
@@ -9,109 +9,110 @@ import orjson
 from bridge.sandbox.demo.run_stats import RunStats, percentile
 from bridge.sandbox.demo.verification import VerificationResult, Violation
 
-EVERY = 1.0
-"""Seconds between two lines."""
+INTERVAL_SECONDS = 1.0
+"""How often a line is written."""
 
-SHARES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 class PlainView:
     """Writes to standard output. Implements `View`."""
 
-    every = EVERY
+    interval_seconds = INTERVAL_SECONDS
 
-    def phase(self, text: str) -> None:
-        """Say what begins."""
+    def show_phase(self, text: str) -> None:
+        """A phase of the run begins."""
         _write(text)
 
-    def show(self, tally: RunStats) -> None:
-        """Say how far it is."""
-        sources = " ".join(f"{source} {count}" for source, count in sorted(tally.sources.items()))
+    def show_progress(self, stats: RunStats) -> None:
+        """Show the state of the run."""
+        sources = " ".join(f"{source} {count}" for source, count in sorted(stats.sources.items()))
         _write(
-            f"{tally.seconds:5.1f} s  sent {tally.sent}/{tally.messages}  ended {len(tally.ended)}"
-            f"  events {len(tally.events)}  {sources}"
+            f"{stats.seconds:5.1f} s  sent {stats.sent}/{stats.messages}  ended {len(stats.ended)}"
+            f"  events {len(stats.events)}  {sources}"
         )
 
-    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
-        """Say how it ended; the last line is JSON."""
-        for finding in comparison.findings:
-            _write(f"{finding.fault}: {finding.key}: {finding.what}")
+    def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
+        """Show the violations; the last line is the summary as JSON."""
+        for finding in result.findings:
+            _write(str(finding))
         _write(orjson.dumps(summary).decode())
 
     def close(self) -> None:
-        """There is nothing to put away."""
+        """Nothing to release."""
 
 
 class JsonView:
     """Writes JSON to standard output, one document a line, each with its `type`. Implements `View`."""
 
-    every = EVERY
+    interval_seconds = INTERVAL_SECONDS
 
-    def phase(self, text: str) -> None:
-        """Say what begins."""
+    def show_phase(self, text: str) -> None:
+        """A phase of the run begins."""
         self._write("phase", {"text": text})
 
-    def show(self, tally: RunStats) -> None:
-        """Say how far it is."""
+    def show_progress(self, stats: RunStats) -> None:
+        """Show the state of the run."""
         counts = {
-            "messages": tally.messages,
-            "sent": tally.sent,
-            "ended": len(tally.ended),
-            "events": len(tally.events),
+            "messages": stats.messages,
+            "sent": stats.sent,
+            "ended": len(stats.ended),
+            "events": len(stats.events),
         }
-        self._write("progress", {"seconds": round(tally.seconds, 1), **counts, **tally.sources})
+        self._write("progress", {"seconds": round(stats.seconds, 1), **counts, **stats.sources})
 
-    def result(self, comparison: VerificationResult, summary: Mapping[str, Any]) -> None:
-        """Say what was wrong, if anything was, and how it ended."""
-        for finding in comparison.findings:
-            self._write("finding", finding._asdict())
+    def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
+        """Show the violations and the summary."""
+        for finding in result.findings:
+            members = {"fault": finding.violation, "key": finding.key, "what": finding.description}
+            self._write("finding", members)
         self._write("verdict", summary)
 
     def close(self) -> None:
-        """There is nothing to put away."""
+        """Nothing to release."""
 
     def _write(self, kind: str, members: Mapping[str, Any]) -> None:
         _write(orjson.dumps({"type": kind, **members}).decode())
 
 
-def summarize(tally: RunStats, comparison: VerificationResult, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All of a run in one object.
+def summarize(stats: RunStats, result: VerificationResult, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the summary of a run.
 
     Args:
-        tally: What happened.
-        comparison: Whether it was right.
-        options: How it was run, so that it can be run again.
+        stats: Its statistics.
+        result: Its result.
+        options: Its options, so that it can be repeated.
     """
-    bridge = tally.bridge
+    bridge = stats.bridge_counts
     return {
-        "ok": comparison.ok,
-        "messages": comparison.messages,
-        "ended": comparison.ended,
-        **{fault.value: comparison.messages_with(fault) for fault in Violation},
-        "events": comparison.events,
-        "corrections": comparison.corrections,
-        "seconds": round(tally.seconds, 1),
+        "ok": result.ok,
+        "messages": result.messages,
+        "ended": result.ended,
+        **{violation.value: result.count_messages_with(violation) for violation in Violation},
+        "events": result.events,
+        "corrections": result.corrections,
+        "seconds": round(stats.seconds, 1),
         **options,
-        **{source: tally.sources[source] for source in ("callback", "poll", "deadline")},
-        "callbacks_received": total(bridge, "callbacks"),
-        "polls_completed": total(bridge, "polls"),
+        **{source: stats.sources[source] for source in ("callback", "poll", "deadline")},
+        "callbacks_received": sum_counts(bridge, "callbacks"),
+        "polls_completed": sum_counts(bridge, "polls"),
         "suppressed": {name: bridge.get(f"reports.{name}", 0) for name in ("duplicate", "stale", "late", "unmapped")},
         "parked": bridge.get("reports.parked", 0),
-        "dead_letters": total(bridge, "dead_letters"),
-        "sent_to_final_seconds": percentiles(tally.to_final),
-        "told_to_read_seconds": percentiles(tally.to_reader),
+        "dead_letters": sum_counts(bridge, "dead_letters"),
+        "sent_to_final_seconds": summarize_percentiles(stats.sent_to_final_seconds),
+        "told_to_read_seconds": summarize_percentiles(stats.observed_to_read_seconds),
     }
 
 
-def percentiles(values: list[float]) -> dict[str, float | None]:
-    """The usual ones, in seconds, to the millisecond."""
-    found = {name: percentile(values, share) for name, share in SHARES.items()}
+def summarize_percentiles(values: list[float]) -> dict[str, float | None]:
+    """Return p50, p95 and p99, in seconds with three decimals."""
+    found = {name: percentile(values, share) for name, share in PERCENTILES.items()}
     return {name: None if value is None else round(value, 3) for name, value in found.items()}
 
 
-def total(counts: Mapping[str, int], name: str) -> int:
-    """All that the bridge counted under a name."""
-    return sum(count for counted, count in counts.items() if counted.startswith(f"{name}."))
+def sum_counts(counts: Mapping[str, int], name: str) -> int:
+    """Return the sum of the bridge's counts under a name."""
+    return sum(count for counter, count in counts.items() if counter.startswith(f"{name}."))
 
 
 def _write(line: str) -> None:

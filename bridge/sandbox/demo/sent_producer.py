@@ -1,6 +1,6 @@
-"""The platform that sends: hands each message to a provider and says so in `sms.sent`, at an even rate.
+"""The sending platform: hands each message to a provider and publishes its sent event, at an even rate.
 
-What then becomes of a message is the provider's affair, and settled in `truth.py`.
+What happens to a message then is decided in the simulator's `scenarios.py`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Publish = Callable[["Message", bytes], Awaitable[object]]
 
 
 class Message(NamedTuple):
-    """One message, as the platform and its provider know it."""
+    """One message, with the platform's id and the provider's."""
 
     message_id: str
     provider: str
@@ -34,8 +34,12 @@ class Message(NamedTuple):
         """The attempt's key."""
         return f"{self.provider}:default:{self.provider_message_id}"
 
-    def sent_event(self, sent_at: float) -> bytes:
-        """The event that says it was sent then, in seconds since the epoch."""
+    def make_sent_event(self, sent_at: float) -> bytes:
+        """Return the record for `sms.sent`.
+
+        Args:
+            sent_at: Seconds since the epoch.
+        """
         return orjson.dumps(
             {
                 "message_id": self.message_id,
@@ -50,44 +54,44 @@ class Message(NamedTuple):
 
 
 def make_messages(count: int, seed: int) -> Iterator[Message]:
-    """The same messages for the same seed, for both providers in turn as chance has it."""
-    chance = random.Random(seed)
+    """Yield messages for both providers in random order; the same seed gives the same messages."""
+    rng = random.Random(seed)
     for number in range(1, count + 1):
-        provider = chance.choice(PROVIDERS)
-        drawn = UUID(int=chance.getrandbits(128), version=4)
-        # Each in the form that the provider gives its ids; the recipients' numbers belong to nobody.
-        provider_message_id = str(drawn) if provider == "dexatel" else str(drawn.int)[:12]
+        provider = rng.choice(PROVIDERS)
+        identifier = UUID(int=rng.getrandbits(128), version=4)
+        # Each provider has its own form of ids. The recipients' numbers are reserved for fiction.
+        provider_message_id = str(identifier) if provider == "dexatel" else str(identifier.int)[:12]
         yield Message(f"msg-{number:05}", provider, provider_message_id, f"+447700900{number % 1000:03}")
 
 
 async def send_messages(
-    chosen: Iterator[Message],
+    messages: Iterator[Message],
     rate: float,
     providers: Mapping[str, Simulator],
     publish: Publish,
-    promise: Callable[[str, ExpectedResult], None],
+    on_send: Callable[[str, ExpectedResult], None],
 ) -> None:
-    """Send messages, and return when all of them were published.
+    """Send messages, and return when all sent events are published.
 
     Args:
-        chosen: Which.
-        rate: How many a second.
-        providers: By name.
-        publish: Puts a message's event into Kafka, when the platform says that it was sent.
-        promise: Called before anything else can happen, with an attempt's key and what must become of it.
+        messages: The messages.
+        rate: Messages per second.
+        providers: The simulators by name.
+        publish: Publishes a message's sent event.
+        on_send: Called with each attempt's key and expected result, before any event about it can be published.
     """
-    began = time.monotonic()
-    async with asyncio.TaskGroup() as late:
-        for number, message in enumerate(chosen):
-            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+    start = time.monotonic()
+    async with asyncio.TaskGroup() as publishing:
+        for number, message in enumerate(messages):
+            await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
             now = time.time()
-            fate = providers[message.provider].submit(message.provider_message_id, now)
-            promise(message.key, ExpectedResult(message.message_id, fate.expected))
-            late.create_task(_publish_later(publish, message, message.sent_event(now), fate.event_after))
+            scenario = providers[message.provider].submit(message.provider_message_id, now)
+            on_send(message.key, ExpectedResult(message.message_id, scenario.expected))
+            event, delay_seconds = message.make_sent_event(now), scenario.sent_event_delay_seconds
+            publishing.create_task(_publish_after(delay_seconds, publish, message, event))
 
 
-async def _publish_later(publish: Publish, message: Message, event: bytes, after: float) -> None:
-    """Say so at once, or late where a callback has to come first."""
-    if after:
-        await asyncio.sleep(after)
+async def _publish_after(delay_seconds: float, publish: Publish, message: Message, event: bytes) -> None:
+    if delay_seconds:  # the scenario wants a callback to arrive first
+        await asyncio.sleep(delay_seconds)
     await publish(message, event)

@@ -1,6 +1,6 @@
-"""Was it right? What was read from `sms.delivery`, compared with what the simulators know to be true. Pure.
+"""Compares the events of `sms.delivery` with the results that the simulators expect. Pure.
 
-How a run is made and what it shows is not known here: promises and events in, findings out.
+It takes the expected results and the events, and returns the violations.
 """
 
 from collections import Counter
@@ -16,42 +16,45 @@ Event = Mapping[str, Any]
 
 
 class ExpectedResult(NamedTuple):
-    """What was sent, and what it must come to."""
+    """A message that was sent, and the status that it must get."""
 
     message_id: str
     status: Status
 
 
 class Violation(StrEnum):
-    """What can be wrong with a message's story."""
+    """What can be wrong with a message's events. The values are members of the demo's summary."""
 
     LOST = "lost"
-    """It has no end."""
+    """It has no final event."""
     WRONG = "wrong"
-    """Its last event isn't the truth."""
-    TWICE = "twice"
-    """Something was published more than once."""
+    """Its last event doesn't have the expected status."""
+    DUPLICATED = "twice"
+    """An event was published more than once."""
     GAPS = "gaps"
-    """Numbers are missing from its sequence."""
+    """Sequence numbers are missing."""
     MOVED_BACK = "moved_back"
-    """An event came after one that it should have come before."""
+    """A status follows a later one."""
     UNLINKED = "unlinked"
-    """A correction doesn't name what it corrects, or something that isn't a correction says it is."""
-    STRANGE = "strange"
-    """It is about a message that nobody sent, or under another message's id."""
+    """A correction doesn't name the event that it corrects, or an event claims to be a correction and isn't."""
+    UNEXPECTED = "strange"
+    """The event is about a message that was never sent, or has another message's id."""
 
 
 class ViolationFound(NamedTuple):
-    """Something that is wrong."""
+    """A violation in one attempt's events."""
 
-    fault: Violation
+    violation: Violation
     key: str
     """The attempt, `provider:account:provider_message_id`."""
-    what: str
+    description: str
+
+    def __str__(self) -> str:
+        return f"{self.violation}: {self.key}: {self.description}"
 
 
 class VerificationResult(NamedTuple):
-    """What came of a run."""
+    """The result of a run."""
 
     messages: int
     ended: int
@@ -61,83 +64,89 @@ class VerificationResult(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing at all is wrong."""
+        """Whether there are no violations."""
         return not self.findings
 
-    def messages_with(self, fault: Violation) -> int:
-        """How many messages have it."""
-        return len({finding.key for finding in self.findings if finding.fault is fault})
+    def count_messages_with(self, violation: Violation) -> int:
+        """Return how many messages have this violation."""
+        return len({finding.key for finding in self.findings if finding.violation is violation})
 
 
 def event_attempt_key(event: Event) -> str:
-    """The attempt that an event is about."""
+    """Return the key of the attempt that an event is about."""
     return f"{event['provider']}:{event['account']}:{event['provider_message_id']}"
 
 
-def verify(promises: Mapping[str, ExpectedResult], events: Sequence[Event]) -> VerificationResult:
-    """Look for everything that could be wrong.
+def is_fulfilled(expected: ExpectedResult | None, event: Event) -> bool:
+    """Return whether an event gives its attempt the expected final status."""
+    return expected is not None and event["final"] and event["status"] == expected.status
+
+
+def verify(expected: Mapping[str, ExpectedResult], events: Sequence[Event]) -> VerificationResult:
+    """Find all violations.
 
     Args:
-        promises: By the attempt's key.
+        expected: By attempt key.
         events: In the order in which they were read.
     """
-    once, findings = _each_once(events)
-    chains: dict[str, list[Event]] = {key: [] for key in promises}
-    for event in once:
+    unique, findings = _remove_duplicates(events)
+    chains: dict[str, list[Event]] = {key: [] for key in expected}
+    for event in unique:
         chains.setdefault(event_attempt_key(event), []).append(event)
     for key, chain in chains.items():
-        promise = promises.get(key)
-        findings += [ViolationFound(fault, key, what) for check in CHECKS for fault, what in check(promise, chain)]
+        for check in CHECKS:
+            findings += [ViolationFound(violation, key, text) for violation, text in check(expected.get(key), chain)]
     return VerificationResult(
-        messages=len(promises),
-        ended=sum(any(event["final"] for event in chains[key]) for key in promises),
+        messages=len(expected),
+        ended=sum(any(event["final"] for event in chains[key]) for key in expected),
         events=len(events),
-        corrections=sum(event["corrects"] is not None for event in once),
+        corrections=sum(event["corrects"] is not None for event in unique),
         findings=tuple(findings),
     )
 
 
-def _each_once(events: Iterable[Event]) -> tuple[list[Event], list[ViolationFound]]:
-    """The events without repetitions, and these: so that one fault isn't reported as three."""
-    read: Counter[str] = Counter()
-    once: list[Event] = []
+def _remove_duplicates(events: Iterable[Event]) -> tuple[list[Event], list[ViolationFound]]:
+    """Return the events without duplicates, and a violation for each duplicate.
+
+    Without this the other checks would report a duplicate again.
+    """
+    seen: set[str] = set()
+    unique: list[Event] = []
     findings: list[ViolationFound] = []
     for event in events:
-        read[event["event_id"]] += 1
-        if read[event["event_id"]] > 1:
-            findings.append(
-                ViolationFound(
-                    Violation.TWICE, event_attempt_key(event), f"event {event['event_id']} was published again"
-                )
-            )
+        event_id = event["event_id"]
+        if event_id in seen:
+            text = f"event {event_id} was published again"
+            findings.append(ViolationFound(Violation.DUPLICATED, event_attempt_key(event), text))
         else:
-            once.append(event)
-    return once, findings
+            seen.add(event_id)
+            unique.append(event)
+    return unique, findings
 
 
 Chain = Sequence[Event]
-Found = Iterator[tuple[Violation, str]]
+Violations = Iterator[tuple[Violation, str]]
 
 
-def _end(promise: ExpectedResult | None, chain: Chain) -> Found:
-    if promise is None:
+def _check_final_status(expected: ExpectedResult | None, chain: Chain) -> Violations:
+    if expected is None:
         return
     if not any(event["final"] for event in chain):
-        yield Violation.LOST, f"no final event, and {promise.status} is the truth"
-    elif not chain[-1]["final"] or chain[-1]["status"] != promise.status:
-        yield Violation.WRONG, f"ended as {chain[-1]['status']}, and {promise.status} is the truth"
+        yield Violation.LOST, f"no final event; {expected.status} is expected"
+    elif not is_fulfilled(expected, chain[-1]):
+        yield Violation.WRONG, f"the last status is {chain[-1]['status']}; {expected.status} is expected"
 
 
-def _numbers(_promise: ExpectedResult | None, chain: Chain) -> Found:
+def _check_sequence(_expected: ExpectedResult | None, chain: Chain) -> Violations:
     numbers = [event["sequence"] for event in chain]
-    for number, times in Counter(numbers).items():
-        if times > 1:
-            yield Violation.TWICE, f"{times} events have the number {number}"
+    for number, count in Counter(numbers).items():
+        if count > 1:
+            yield Violation.DUPLICATED, f"{count} events have the sequence number {number}"
     if missing := set(range(1, max(numbers, default=0) + 1)) - set(numbers):
-        yield Violation.GAPS, f"without the numbers {sorted(missing)}"
+        yield Violation.GAPS, f"the sequence numbers {sorted(missing)} are missing"
 
 
-def _order(_promise: ExpectedResult | None, chain: Chain) -> Found:
+def _check_order(_expected: ExpectedResult | None, chain: Chain) -> Violations:
     for earlier, later in pairwise(chain):
         step = f"{earlier['status']} ({earlier['sequence']}), then {later['status']} ({later['sequence']})"
         rank = RANKS[later["status"]]
@@ -145,20 +154,26 @@ def _order(_promise: ExpectedResult | None, chain: Chain) -> Found:
         if later["sequence"] < earlier["sequence"] or not upwards:
             yield Violation.MOVED_BACK, step
         elif later["sequence"] == earlier["sequence"] + 1 and later["previous_status"] != earlier["status"]:
-            yield Violation.MOVED_BACK, f"{step}, which says that it follows {later['previous_status']}"
+            yield Violation.MOVED_BACK, f"{step}, whose previous_status is {later['previous_status']}"
 
 
-def _links(_promise: ExpectedResult | None, chain: Chain) -> Found:
+def _check_corrections(_expected: ExpectedResult | None, chain: Chain) -> Violations:
     for earlier, later in pairwise((None, *chain)):
-        expected = earlier["event_id"] if earlier and earlier["final"] else None
-        if later and later["corrects"] != expected:
-            yield Violation.UNLINKED, f"event {later['sequence']} corrects {later['corrects']} and not {expected}"
+        corrected = earlier["event_id"] if earlier and earlier["final"] else None
+        if later and later["corrects"] != corrected:
+            yield Violation.UNLINKED, f"event {later['sequence']} corrects {later['corrects']} instead of {corrected}"
 
 
-def _belonging(promise: ExpectedResult | None, chain: Chain) -> Found:
+def _check_message_id(expected: ExpectedResult | None, chain: Chain) -> Violations:
     for event in chain:
-        if promise is None or event["message_id"] != promise.message_id:
-            yield Violation.STRANGE, f"an event about the message {event['message_id']}"
+        if expected is None or event["message_id"] != expected.message_id:
+            yield Violation.UNEXPECTED, f"an event about the message {event['message_id']}"
 
 
-CHECKS: tuple[Callable[[ExpectedResult | None, Chain], Found], ...] = (_end, _numbers, _order, _links, _belonging)
+CHECKS: tuple[Callable[[ExpectedResult | None, Chain], Violations], ...] = (
+    _check_final_status,
+    _check_sequence,
+    _check_order,
+    _check_corrections,
+    _check_message_id,
+)

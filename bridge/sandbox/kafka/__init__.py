@@ -1,1 +1,1 @@
-"""A real Apache Kafka on this machine, installed from package registries, gone when its owner is."""
+"""A local Apache Kafka, installed from package registries, which stops with the process that started it."""

@@ -1,7 +1,8 @@
-"""A real Apache Kafka for tests and the demo: one broker or three, on ports and in a folder of their own.
+"""A real Apache Kafka for tests and the demo: one broker or three, with free ports and a temporary folder.
 
-Here is how a cluster comes and goes; one broker's life is `node.py`, its settings `properties.py`, where its programs
-come from `installation.py`. Nothing here knows topics. `python -m bridge.sandbox.kafka.broker` runs one until Ctrl-C.
+This file starts and stops a cluster. One broker's process is in `node.py`, its configuration in
+`server_properties.py`, the download in `installation.py`. `python -m bridge.sandbox.kafka.broker` runs a cluster
+until Ctrl-C.
 """
 
 import argparse
@@ -24,25 +25,25 @@ from rich.console import Console
 
 from bridge.sandbox.kafka.installation import Installation, SandboxError, hold_lock, install_kafka
 from bridge.sandbox.kafka.node import Broker
-from bridge.sandbox.kafka.server_properties import HOST, broker_properties
+from bridge.sandbox.kafka.server_properties import HOST, format_properties
 
 __all__ = ["BOOTSTRAP_SERVERS", "Broker", "Sandbox", "SandboxError", "sandbox"]
 
 BOOTSTRAP_SERVERS = "SMS_BRIDGE_SANDBOX_BOOTSTRAP_SERVERS"
-"""Names a cluster to use in place of one started here. The service's own variables never reach the sandbox."""
+"""The variable that names a cluster to use instead of starting one. The service's own variables are ignored here."""
 
 PORTS = range(20_000, 32_000)
-"""Below those that Linux hands out to clients, so that nobody takes a broker's port while it is down."""
+"""Below Linux's ephemeral ports, so that no client connection takes a broker's port while the broker is down."""
 
-HEAP = {1: "-Xmx512m", 3: "-Xmx384m"}
+HEAP_OPTIONS = {1: "-Xmx512m", 3: "-Xmx384m"}
 """By the number of brokers."""
 
-JVM = (
-    "-XX:+UseSerialGC",  # the smallest and, on few cores, the quickest to be up
-    "-XX:TieredStopAtLevel=1",  # a broker that lives for minutes never earns back what optimising it costs
+JVM_OPTIONS = (
+    "-XX:+UseSerialGC",  # the smallest, and the fastest to start on few cores
+    "-XX:TieredStopAtLevel=1",  # optimising takes longer than it saves in a few minutes
     "-XX:+ExitOnOutOfMemoryError",
-    "-XX:-UsePerfData",  # or each leaves a file in /tmp when killed
-    "-Xlog:disable",  # the JVM's own remarks; errors still come
+    "-XX:-UsePerfData",  # otherwise a killed JVM leaves a file in /tmp
+    "-Xlog:disable",  # turns off the JVM's own messages, except errors
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
@@ -51,12 +52,12 @@ JVM = (
 class Sandbox:
     """A cluster: `async with Sandbox() as kafka: kafka.bootstrap_servers`.
 
-    However this process ends, SIGKILL included, the brokers end with it and their folder is removed.
+    However this process ends, even by SIGKILL, the brokers end with it and their folder is removed.
 
     Args:
         brokers: 1 or 3.
-        config: Kafka's own settings, over those of `properties.py`.
-        jvm: Further options of each broker's Java.
+        config: Broker settings that override those of `server_properties.py`.
+        jvm: More options for each broker's JVM.
     """
 
     def __init__(self, brokers: int = 1, *, config: Mapping[str, str] | None = None, jvm: Sequence[str] = ()) -> None:
@@ -68,11 +69,11 @@ class Sandbox:
 
     @property
     def bootstrap_servers(self) -> str:
-        """The addresses of all brokers, with commas between."""
+        """The addresses of all brokers, separated by commas."""
         return ",".join(broker.bootstrap_server for broker in self.brokers)
 
     async def __aenter__(self) -> Self:
-        installation = await ready_to_run()
+        installation = await prepare_installation()
         jvm = (f"-XX:AOTCache={installation.startup_archive}", *self._jvm)
         self.brokers = await self._stack.enter_async_context(_cluster(installation, self._size, self._config, jvm))
         return self
@@ -85,7 +86,7 @@ class Sandbox:
 
 @asynccontextmanager
 async def sandbox() -> AsyncIterator[str]:
-    """Bootstrap servers of a cluster to use: the one that the environment names, or a broker started for this block."""
+    """Yield the bootstrap servers of the cluster that the environment names, or of a broker started for this block."""
     if named := os.environ.get(BOOTSTRAP_SERVERS):
         yield named
         return
@@ -93,26 +94,26 @@ async def sandbox() -> AsyncIterator[str]:
         yield kafka.bootstrap_servers
 
 
-async def ready_to_run() -> Installation:
-    """Kafka and Java on disk, with all that makes their start quick. Takes seconds the first time, then none.
+async def prepare_installation() -> Installation:
+    """Return Kafka and Java on disk, with an archive that makes their start fast. Only the first call takes seconds.
 
     Raises:
-        SandboxError: They can't be had.
+        SandboxError: Kafka can't be installed.
     """
     async with hold_lock():
         installation = await install_kafka()
         if not installation.startup_archive.exists():
-            Console(stderr=True).print("Recording Kafka's start, so that later ones take a second (only once)")
-            await _record_start(installation)
+            Console(stderr=True).print("Recording Kafka's startup, so that later starts take a second (only once)")
+            await _record_startup(installation)
     return installation
 
 
-async def _record_start(installation: Installation) -> None:
-    """Start a broker and stop it while the JVM writes down which classes that took."""
+async def _record_startup(installation: Installation) -> None:
+    """Start and stop a broker while the JVM records which classes it loads."""
     partial = installation.startup_archive.with_suffix(".partial")
     async with _cluster(installation, 1, {}, (f"-XX:AOTCacheOutput={partial}",)) as (broker,):
         await broker.stop(timeout=90)
-    # A JVM that can't write an archive also ignores an empty one; that it is there keeps us from trying each time.
+    # A JVM that can't write an archive ignores an empty one; the empty file prevents another attempt at each start.
     partial.touch()
     partial.rename(installation.startup_archive)
 
@@ -121,27 +122,27 @@ async def _record_start(installation: Installation) -> None:
 async def _cluster(
     installation: Installation, size: int, config: Mapping[str, str], jvm: Sequence[str]
 ) -> AsyncIterator[tuple[Broker, ...]]:
-    """Brokers that are up and know each other; gone, with their data, at the block's end."""
-    with _folder() as folder, _lifeline() as lifeline:
-        options = (HEAP[size], *JVM, *jvm, f"-Djava.io.tmpdir={folder}")
+    """Start brokers and wait until they know each other; kill them and remove their data at the end of the block."""
+    with _make_folder() as folder, _open_lifeline() as lifeline:
+        options = (HEAP_OPTIONS[size], *JVM_OPTIONS, *jvm, f"-Djava.io.tmpdir={folder}")
         java = (str(installation.java), *options, "-cp", installation.class_path)
-        ports = free_ports(2 * size)
+        ports = find_free_ports(2 * size)
         for node, port in enumerate(ports[:size], 1):
-            settings = broker_properties(node, port, ports[size:], folder / f"data-{node}", config)
+            settings = format_properties(node, port, ports[size:], folder / f"data-{node}", config)
             (folder / f"broker-{node}.properties").write_text(settings)
         brokers = tuple(Broker(node, port, folder, java, lifeline) for node, port in enumerate(ports[:size], 1))
         cluster_id = uuid4().hex[:22]
         try:
-            await _together(broker.format(cluster_id) for broker in brokers)
-            await _together(broker.start() for broker in brokers)
-            await _together(broker.sees([other.node for other in brokers]) for broker in brokers)
+            await _run_all(broker.format(cluster_id) for broker in brokers)
+            await _run_all(broker.start() for broker in brokers)
+            await _run_all(broker.wait_until_lists([other.node for other in brokers]) for broker in brokers)
             yield brokers
         finally:
-            await _together(broker.kill() for broker in brokers)
+            await _run_all(broker.kill() for broker in brokers)
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _make_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="sms-bridge-kafka-"))
     try:
         yield folder
@@ -150,39 +151,39 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _lifeline() -> Iterator[int]:
-    """A pipe that only this process can write to: it ends when this process does."""
-    reading, writing = os.pipe()
+def _open_lifeline() -> Iterator[int]:
+    """Yield the read end of a pipe whose write end only this process has, so that it closes when this process ends."""
+    read_end, write_end = os.pipe()
     try:
-        yield reading
+        yield read_end
     finally:
-        os.close(writing)
-        os.close(reading)
+        os.close(write_end)
+        os.close(read_end)
 
 
-async def _together(steps: Iterator[Coroutine[Any, Any, None]]) -> None:
-    """Take the steps at the same time; the first failure ends the others and is raised as it is."""
+async def _run_all(coroutines: Iterator[Coroutine[Any, Any, None]]) -> None:
+    """Run them concurrently. The first error cancels the others and is raised, without a group."""
     try:
         async with asyncio.TaskGroup() as group:
-            for step in steps:
-                group.create_task(step)
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports on the loopback address that nobody uses now."""
-    # Not the shared generator: tests seed it, and two processes would take the same ports.
+def find_free_ports(count: int) -> list[int]:
+    """Return free ports of the loopback address."""
+    # Not the global generator: tests seed it, and two processes would then choose the same ports.
     candidates = random.SystemRandom().sample(PORTS, len(PORTS))
-    found: list[int] = []
-    with ExitStack() as held:
+    ports: list[int] = []
+    with ExitStack() as sockets:
         for port in candidates:
-            if len(found) == count:
+            if len(ports) == count:
                 break
             with suppress(OSError):
-                held.enter_context(socket.create_server((HOST, port)))
-                found.append(port)
-    return found
+                sockets.enter_context(socket.create_server((HOST, port)))
+                ports.append(port)
+    return ports
 
 
 async def _serve(size: int) -> None:
@@ -195,15 +196,15 @@ async def _serve(size: int) -> None:
 def main() -> None:
     """Run a cluster in the foreground until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m bridge.sandbox.kafka.broker", description=main.__doc__)
-    parser.add_argument("--brokers", type=int, choices=sorted(HEAP), default=1)
-    # A shell starts a background job with SIGINT ignored; Ctrl-C must end this one too.
+    parser.add_argument("--brokers", type=int, choices=sorted(HEAP_OPTIONS), default=1)
+    # A shell starts a background job with SIGINT ignored; Ctrl-C must end the cluster there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asyncio.run(_serve(parser.parse_args().brokers))
     except KeyboardInterrupt:
         pass
-    except SandboxError as failure:
-        sys.exit(f"sandbox: {failure}")
+    except SandboxError as error:
+        sys.exit(f"sandbox: {error}")
 
 
 if __name__ == "__main__":

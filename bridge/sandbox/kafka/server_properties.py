@@ -1,25 +1,25 @@
-"""How the sandbox's brokers are configured: Kafka's own names and values, as tables. Nothing is started here."""
+"""The configuration of the sandbox's brokers, with Kafka's own names and values."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 HOST = "127.0.0.1"
 
-ALWAYS: Mapping[str, str] = {
+COMMON_PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
     "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
-    # A typing error in a topic's name must fail here as it would in production.
+    # A misspelt topic name must fail here as it would in production.
     "auto.create.topics.enable": "false",
     "delete.topic.enable": "true",
-    # Groups form at once, and a test may wait for a session to run out.
+    # Groups form at once, and tests can wait until a session expires.
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
-    # A killed broker's registration has to run out before the same broker may come back.
+    # A killed broker's registration must expire before the same broker can come back.
     "broker.session.timeout.ms": "4000",
     "broker.heartbeat.interval.ms": "500",
-    # Internal topics: every partition is a folder, files and memory maps.
+    # Few partitions in internal topics: each needs a folder, files and memory maps.
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "1",
@@ -32,7 +32,7 @@ ALWAYS: Mapping[str, str] = {
     "log.cleaner.dedupe.buffer.size": "4194304",
 }
 
-REPLICATION: Mapping[int, Mapping[str, str]] = {
+REPLICATION_PROPERTIES: Mapping[int, Mapping[str, str]] = {
     1: {
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.replication.factor": "1",
@@ -53,27 +53,27 @@ REPLICATION: Mapping[int, Mapping[str, str]] = {
 """By the number of brokers."""
 
 
-def broker_properties(
+def format_properties(
     node: int, port: int, controllers: Sequence[int], data: Path, overrides: Mapping[str, str]
 ) -> str:
-    """One broker's configuration file.
+    """Return one broker's configuration file.
 
     Args:
         node: Its id, from 1.
         port: Where it serves clients.
         controllers: Every node's controller port, in the order of their ids.
         data: The folder of its logs.
-        overrides: Kafka's settings that win over all others; its `listeners` come beside the broker's own.
+        overrides: Settings that override all others, except that `listeners` are added to the broker's own.
     """
     others = dict(overrides)
-    further = f",{others.pop('listeners')}" if "listeners" in others else ""
+    more_listeners = f",{others.pop('listeners')}" if "listeners" in others else ""
     voters = ",".join(f"{voter}@{HOST}:{controller}" for voter, controller in enumerate(controllers, 1))
     own = {
         "node.id": str(node),
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controllers[node - 1]}{further}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}{further}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controllers[node - 1]}{more_listeners}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}{more_listeners}",
         "controller.quorum.voters": voters,
         "log.dirs": str(data),
     }
-    settings = {**ALWAYS, **REPLICATION[len(controllers)], **own, **others}
+    settings = {**COMMON_PROPERTIES, **REPLICATION_PROPERTIES[len(controllers)], **own, **others}
     return "".join(f"{name}={value}\n" for name, value in settings.items())

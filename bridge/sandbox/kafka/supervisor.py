@@ -1,8 +1,8 @@
-"""The process between us and a broker: it sees to it that nothing outlives whoever asked for the broker.
+"""A process that runs a command and kills it when the process that asked for it ends.
 
-Started as a file of its own, by `node.py`, with the folder to remove and the command to run; it ends when the command
-does. SIGTERM stops the command, SIGUSR1 kills it. When standard input ends, for its writer has died, however suddenly,
-it kills the command and removes the folder. It imports only the standard library: it has to start in milliseconds.
+It is started as a script with a folder and a command. SIGTERM stops the command, SIGUSR1 kills it, and the supervisor
+ends when the command does. When standard input closes because its writer died, it kills the command and removes the
+folder. It imports only the standard library, so that it starts in milliseconds.
 """
 
 import os
@@ -13,30 +13,30 @@ import sys
 import threading
 from types import FrameType
 
-MEANING: dict[int, int] = {signal.SIGTERM: signal.SIGTERM, signal.SIGUSR1: signal.SIGKILL}
-"""What is passed on to the command: whoever asked can wait for us, and then both are gone."""
+SIGNALS: dict[int, int] = {signal.SIGTERM: signal.SIGTERM, signal.SIGUSR1: signal.SIGKILL}
+"""For each signal that the supervisor gets, the one that it sends to the command."""
 
 
 def supervise(folder: str, command: list[str]) -> None:
-    """Run the command until it ends or standard input does.
+    """Run the command until it ends or standard input closes.
 
     Args:
-        folder: What to remove when standard input ends.
+        folder: Removed when standard input closes.
         command: The program and its arguments.
     """
     child: subprocess.Popen[bytes] | None = None
-    asked: list[int] = []
+    received: list[int] = []
 
-    def pass_on(number: int, _frame: FrameType | None = None) -> None:
-        asked.append(number)
+    def forward_signal(number: int, _frame: FrameType | None = None) -> None:
+        received.append(number)
         if child is not None:
-            child.send_signal(MEANING[number])
+            child.send_signal(SIGNALS[number])
 
-    for number in MEANING:
-        signal.signal(number, pass_on)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - node.py built it
-    for number in tuple(asked):  # those that came before there was anybody to pass them on to
-        pass_on(number)
+    for number in SIGNALS:
+        signal.signal(number, forward_signal)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the command comes from this package
+    for number in tuple(received):  # those that arrived before the command was started
+        forward_signal(number)
     orphaned = threading.Event()
 
     def watch_input() -> None:
@@ -48,7 +48,7 @@ def supervise(folder: str, command: list[str]) -> None:
     child.wait()
     if orphaned.is_set():
         shutil.rmtree(folder, ignore_errors=True)
-    os._exit(child.returncode & 0xFF)  # not sys.exit: the thread still reads
+    os._exit(child.returncode & 0xFF)  # not sys.exit: the thread is still reading
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Both providers simulated as real HTTP servers, with faults that a seed decides."""
+"""Simulators of both providers: real HTTP servers, with faults that are decided by a seed."""

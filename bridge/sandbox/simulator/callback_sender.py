@@ -1,6 +1,6 @@
-"""How a simulator's callbacks get out: when they are due, a bounded number at a time, tried again as providers do.
+"""Sends a simulator's callbacks: at their time, with limited concurrency, retried as the providers do.
 
-What they say, and whether there are any, was settled elsewhere (`truth.py`, `voices.py`).
+The callbacks' content and schedule come from `scenarios.py` and `wire_formats.py`.
 """
 
 import asyncio
@@ -14,83 +14,83 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from bridge.sandbox.simulator.wire_formats import CallbackRequest
 
-TIMEOUT = 10.0
-"""Seconds that a provider waits for an answer."""
+CALLBACK_TIMEOUT_SECONDS = 10.0
 
-RETRY_AFTER = 0.5
-"""Seconds until it tries again; twice as long each time. Divided by the speed."""
+FIRST_RETRY_INTERVAL_SECONDS = 0.5
+"""Doubles with each retry. Divided by the speed."""
 
-NO_ANSWER = 599
-"""Stands for the status of an answer that never came."""
+NO_RESPONSE_STATUS = 599
+"""Used as the status if no response arrives."""
 
 
-class _Attempt(NamedTuple):
+class _CallbackAttempt(NamedTuple):
     request: CallbackRequest
-    acknowledged: Callable[[], None]
-    tries: int
+    on_acknowledged: Callable[[], None]
+    retries: int
 
 
 class CallbackSender:
-    """Sends what was scheduled, until it is acknowledged, refused or given up.
+    """Sends each scheduled callback until it is acknowledged or refused, or the retries are used up.
 
     Args:
-        retries: How often it tries again after a 5xx or no answer.
-        speed: What spacing is divided by.
-        concurrency: Callbacks in flight at most.
-        counters: Where to count `callback_sent`, `_retried`, and how each ended: `callback_acknowledged` (2xx),
-            `callback_refused` (anything else that isn't the server's failure), `callback_given_up`.
+        max_retries: How often a callback is retried after a 5xx or no response.
+        speed: Retry intervals are divided by it.
+        max_concurrency: How many callbacks are in flight at most.
+        counters: Counts `callback_sent`, `callback_retried` and each result: `callback_acknowledged` (2xx),
+            `callback_given_up` (5xx or no response until the end), `callback_refused` (any other status).
     """
 
-    def __init__(self, *, retries: int, speed: float, concurrency: int, counters: Counter[str]) -> None:
-        self._retries = retries
+    def __init__(self, *, max_retries: int, speed: float, max_concurrency: int, counters: Counter[str]) -> None:
+        self._max_retries = max_retries
         self._speed = speed
-        self._concurrency = concurrency
+        self._max_concurrency = max_concurrency
         self._counters = counters
-        self._due: Queue[_Attempt] = Queue()
+        self._due: Queue[_CallbackAttempt] = Queue()
         self._outstanding = 0
         self._idle = Event()
         self._idle.set()
         self._tasks: list[Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to send."""
+        """Start sending."""
         self._client = ClientSession(
-            connector=TCPConnector(limit=self._concurrency), timeout=ClientTimeout(total=TIMEOUT)
+            connector=TCPConnector(limit=self._max_concurrency), timeout=ClientTimeout(total=CALLBACK_TIMEOUT_SECONDS)
         )
-        self._tasks = [asyncio.create_task(self._send_due()) for _ in range(self._concurrency)]
+        self._tasks = [asyncio.create_task(self._send_due()) for _ in range(self._max_concurrency)]
 
     async def stop(self) -> None:
-        """Stop at once; what is outstanding is dropped."""
+        """Stop at once and drop the outstanding callbacks."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.close()
 
-    def schedule(self, delay: float, request: CallbackRequest, acknowledged: Callable[[], None]) -> None:
-        """Send this in so many seconds, and say when it was acknowledged."""
+    def schedule(self, delay_seconds: float, request: CallbackRequest, on_acknowledged: Callable[[], None]) -> None:
+        """Send a callback after a delay; `on_acknowledged` is called when it gets a 2xx."""
         self._outstanding += 1
         self._idle.clear()
-        self._later(delay, _Attempt(request, acknowledged, 0))
+        self._enqueue_after(delay_seconds, _CallbackAttempt(request, on_acknowledged, 0))
 
-    async def drained(self) -> None:
-        """Return when nothing is outstanding."""
+    async def wait_until_drained(self) -> None:
+        """Return when no callback is outstanding."""
         await self._idle.wait()
 
-    def _later(self, delay: float, attempt: _Attempt) -> None:
-        get_running_loop().call_later(max(0.0, delay), self._due.put_nowait, attempt)
+    def _enqueue_after(self, delay_seconds: float, attempt: _CallbackAttempt) -> None:
+        get_running_loop().call_later(max(0.0, delay_seconds), self._due.put_nowait, attempt)
 
     async def _send_due(self) -> None:
         while True:
-            request, acknowledged, tries = await self._due.get()
+            request, on_acknowledged, retries = await self._due.get()
             status = await self._send(request)
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR and tries < self._retries:
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR and retries < self._max_retries:
                 self._counters["callback_retried"] += 1
-                self._later(RETRY_AFTER * 2**tries / self._speed, _Attempt(request, acknowledged, tries + 1))
+                interval = FIRST_RETRY_INTERVAL_SECONDS * 2**retries / self._speed
+                self._enqueue_after(interval, _CallbackAttempt(request, on_acknowledged, retries + 1))
                 continue
-            ending = _ending(status)
-            self._counters[f"callback_{ending}"] += 1
-            if ending == "acknowledged":
-                acknowledged()
+            result = _classify_status(status)
+            self._counters[f"callback_{result}"] += 1
+            if result == "acknowledged":
+                on_acknowledged()
             self._outstanding -= 1
             if not self._outstanding:
                 self._idle.set()
@@ -103,10 +103,10 @@ class CallbackSender:
             ) as response:
                 return response.status
         except (ClientError, TimeoutError, OSError):
-            return NO_ANSWER
+            return NO_RESPONSE_STATUS
 
 
-def _ending(status: int) -> str:
+def _classify_status(status: int) -> str:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return "acknowledged"
     return "given_up" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused"

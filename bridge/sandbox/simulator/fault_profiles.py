@@ -1,7 +1,7 @@
-"""How providers misbehave, and how often: chances as tables, and the dice that settle them. No I/O, no clock.
+"""Fault profiles: how often each fault occurs, and the random numbers that decide it. No I/O, no clock.
 
-A throw depends on the seed, the message and what is asked, never on what was thrown before: a run can be repeated
-whatever the order of its events, and another chance in a profile changes no other message's fate.
+Every random number depends only on the seed, the message and its label, never on numbers drawn before. A run can
+therefore be repeated whatever the order of its events, and changing one probability changes nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,26 +14,26 @@ T = TypeVar("T")
 
 
 class CallbackFault(StrEnum):
-    """What is wrong with the way a message's reports come."""
+    """A fault in how a provider reports a message. `GET /truth` shows these values."""
 
-    NEVER_TOLD = "never_told"
-    """The provider never has a last word, neither by callback nor when asked."""
+    NEVER_REPORTED = "never_told"
+    """The provider never reports a final status, neither by callback nor when polled."""
     LOST = "lost"
-    """The last callback doesn't come; only a poll can tell."""
+    """The last callback is not sent; only a poll returns that status."""
     DUPLICATED = "duplicated"
-    """Every callback comes twice."""
-    DISORDERED = "disordered"
-    """Callbacks come in the reverse order."""
+    """Every callback is sent twice."""
+    REORDERED = "disordered"
+    """Callbacks are sent in reverse order."""
     EARLY = "early"
-    """The first callback comes before the sender has said that it sent the message."""
+    """The first callback is sent before the sender publishes its sent event."""
     CORRECTED = "corrected"
-    """The provider says it failed, and later that it was delivered after all."""
+    """The provider reports a failure, and later that the message was delivered after all."""
     UNMAPPED = "unmapped"
-    """A word comes in between that no documentation knows."""
+    """The provider also reports a status that its documentation doesn't list."""
 
 
 class PollFault(StrEnum):
-    """What may come in place of a poll's answer."""
+    """A fault that replaces the answer to a poll."""
 
     RATE_LIMITED = "rate_limited"
     ERROR = "error"
@@ -44,31 +44,31 @@ class PollFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultProfile:
-    """How often what goes wrong; chances from 0 to 1."""
+    """The probability of each fault, from 0 to 1."""
 
     name: str
-    flaws: Mapping[CallbackFault, float]
+    callback_faults: Mapping[CallbackFault, float]
     """Per message."""
-    troubles: Mapping[PollFault, float]
+    poll_faults: Mapping[PollFault, float]
     """Per poll."""
     varied: bool
-    """Whether callbacks and answers come in every shape that was seen, or always as documented."""
+    """Whether callbacks and answers take every shape seen in practice, or only the documented one."""
 
 
-CALM = FaultProfile("calm", flaws={}, troubles={}, varied=False)
+CALM = FaultProfile("calm", callback_faults={}, poll_faults={}, varied=False)
 
 ROUGH = FaultProfile(
     "rough",
-    flaws={
-        CallbackFault.NEVER_TOLD: 0.02,
+    callback_faults={
+        CallbackFault.NEVER_REPORTED: 0.02,
         CallbackFault.LOST: 0.03,
         CallbackFault.DUPLICATED: 0.05,
-        CallbackFault.DISORDERED: 0.05,
+        CallbackFault.REORDERED: 0.05,
         CallbackFault.EARLY: 0.03,
         CallbackFault.CORRECTED: 0.01,
         CallbackFault.UNMAPPED: 0.01,
     },
-    troubles={
+    poll_faults={
         PollFault.RATE_LIMITED: 0.01,
         PollFault.ERROR: 0.005,
         PollFault.UNAVAILABLE: 0.005,
@@ -80,43 +80,43 @@ ROUGH = FaultProfile(
 
 HOSTILE = FaultProfile(
     "hostile",
-    flaws=dict.fromkeys(CallbackFault, 0.2),
-    troubles=dict.fromkeys(PollFault, 0.04),
+    callback_faults=dict.fromkeys(CallbackFault, 0.2),
+    poll_faults=dict.fromkeys(PollFault, 0.04),
     varied=True,
 )
 
 PROFILES: Mapping[str, FaultProfile] = {profile.name: profile for profile in (CALM, ROUGH, HOSTILE)}
 
 
-class Dice(NamedTuple):
-    """One message's chance."""
+class MessageRng(NamedTuple):
+    """The random numbers of one message. The same label always gives the same number."""
 
     seed: int
     provider: str
     provider_message_id: str
 
-    def roll(self, question: str) -> float:
-        """A number from 0 up to 1; the same question always gets the same."""
-        text = f"{self.seed}:{self.provider}:{self.provider_message_id}:{question}"
+    def random(self, label: str) -> float:
+        """Return a number from 0 (included) to 1 (excluded)."""
+        text = f"{self.seed}:{self.provider}:{self.provider_message_id}:{label}"
         return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) / 2**64
 
-    def chance(self, share: float, question: str) -> bool:
-        """Whether it happens, as it does in this share of all cases."""
-        return self.roll(question) < share
+    def decide(self, probability: float, label: str) -> bool:
+        """Return True with this probability."""
+        return self.random(label) < probability
 
-    def between(self, low: float, high: float, question: str) -> float:
-        """A number from `low` to `high`."""
-        return low + (high - low) * self.roll(question)
+    def uniform(self, low: float, high: float, label: str) -> float:
+        """Return a number from `low` to `high`."""
+        return low + (high - low) * self.random(label)
 
-    def pick(self, choices: Sequence[T], question: str) -> T:
-        """One of the choices, each as likely as another."""
-        return choices[int(self.roll(question) * len(choices))]
+    def choose(self, choices: Sequence[T], label: str) -> T:
+        """Return one of the choices, each with the same probability."""
+        return choices[int(self.random(label) * len(choices))]
 
-    def weighted(self, chances: Mapping[T, float], question: str) -> T | None:
-        """One of the chances' keys, each as likely as its chance says; None for what is left up to 1."""
-        rest = self.roll(question)
-        for key, chance in chances.items():
-            if rest < chance:
+    def choose_weighted(self, probabilities: Mapping[T, float], label: str) -> T | None:
+        """Return one of the keys with its probability, or None with the probability that remains up to 1."""
+        remaining = self.random(label)
+        for key, probability in probabilities.items():
+            if remaining < probability:
                 return key
-            rest -= chance
+            remaining -= probability
         return None

@@ -1,66 +1,66 @@
-"""What will become of a message: the provider's words and their times, the callbacks that come, the right answer.
+"""A message's scenario: the statuses that its provider reports, when, by which callbacks, and the expected result.
 
-Pure: the same seed, provider, id and profile give the same fate, in any process. The table of words here is the
-simulators' own, so that the bridge's is checked against it and not against itself.
+Pure: the same seed, provider, id and profile give the same scenario in any process. The status table here belongs to
+the simulators, so that the bridge's own table is checked against it and not against itself.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from bridge.core.delivery import Status
-from bridge.sandbox.simulator.fault_profiles import CallbackFault, Dice, FaultProfile
+from bridge.sandbox.simulator.fault_profiles import CallbackFault, FaultProfile, MessageRng
 
 
 class ScenarioStep(NamedTuple):
-    """From here on the provider knows this word."""
+    """The provider learns a new status."""
 
-    after: float
-    """Seconds since the message was submitted."""
-    word: str
+    after_seconds: float
+    """Since the message was submitted."""
+    provider_status: str
 
 
 class ScheduledCallback(NamedTuple):
-    """A callback that will be made."""
+    """A callback that the provider will send."""
 
-    after: float
-    """Seconds since the message was submitted."""
+    after_seconds: float
+    """Since the message was submitted."""
     step: ScenarioStep
-    """What it tells."""
+    """The status that it reports."""
 
 
 class Scenario(NamedTuple):
-    """All that will happen to one message, and what the bridge must make of it in the end."""
+    """Everything that will happen to one message, and the result that the bridge must publish."""
 
     provider: str
     provider_message_id: str
     steps: tuple[ScenarioStep, ...]
-    """What the provider knows, in order; a poll is answered with the last one so far."""
-    calls: tuple[ScheduledCallback, ...]
-    lost: tuple[ScenarioStep, ...]
-    """Steps whose callback doesn't come."""
-    final_word: str | None
-    """The provider's last word; None: it never has one, so waiting has to end by itself."""
+    """In order; a poll returns the latest one so far."""
+    callbacks: tuple[ScheduledCallback, ...]
+    lost_steps: tuple[ScenarioStep, ...]
+    """Steps without a callback."""
+    final_provider_status: str | None
+    """None: the provider never reports a final status, so that the bridge has to give up."""
     expected: Status
-    """The status of the last event; `unknown` where the provider never has a last word."""
-    flaws: frozenset[CallbackFault]
-    event_after: float
-    """Seconds that the sender takes to say it sent the message. Above zero only for an early callback."""
+    """The status of the last event; `unknown` if the provider never reports a final status."""
+    faults: frozenset[CallbackFault]
+    sent_event_delay_seconds: float
+    """How long the sender waits before it publishes the sent event. Above 0 only for an early callback."""
 
-    def known(self, age: float) -> ScenarioStep | None:
-        """What the provider can tell when the message is this many seconds old."""
-        return next((step for step in reversed(self.steps) if step.after <= age), None)
+    def find_step(self, age_seconds: float) -> ScenarioStep | None:
+        """Return what the provider reports about the message at this age."""
+        return next((step for step in reversed(self.steps) if step.after_seconds <= age_seconds), None)
 
 
 class Vocabulary(NamedTuple):
-    """A provider's vocabulary."""
+    """A provider's statuses."""
 
     interim: tuple[str, ...]
-    """In the order in which they come."""
+    """In the order in which they are reported."""
     unmapped: str
     finals: Mapping[str, tuple[Status, float]]
-    """The last words: what they mean, and their share, which add up to 1."""
+    """The final statuses: what each means, and its share of messages. The shares add up to 1."""
     mistaken: str
-    """What it says of a message that turns out delivered."""
+    """The status reported first for a message that turns out to be delivered."""
     delivered: str
 
 
@@ -95,101 +95,104 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
 }
 
 EXCLUDED_BY: Mapping[CallbackFault, frozenset[CallbackFault]] = {
-    CallbackFault.NEVER_TOLD: frozenset(
+    CallbackFault.NEVER_REPORTED: frozenset(
         {CallbackFault.LOST, CallbackFault.CORRECTED, CallbackFault.EARLY, CallbackFault.UNMAPPED}
     ),
-    # A lost correction could not be learnt: after a final word nobody asks again.
+    # The bridge couldn't learn of a lost correction: it stops polling after a final status.
     CallbackFault.LOST: frozenset({CallbackFault.CORRECTED}),
-    CallbackFault.EARLY: frozenset({CallbackFault.DISORDERED}),
+    CallbackFault.EARLY: frozenset({CallbackFault.REORDERED}),
 }
-"""What can't be wrong where the first is."""
+"""The faults that a message with the first fault can't have as well."""
 
 
 def make_scenario(
     seed: int, provider: str, provider_message_id: str, profile: FaultProfile, speed: float = 1.0
 ) -> Scenario:
-    """Settle what will happen to a message.
+    """Decide what will happen to a message.
 
     Args:
-        seed: Another one gives another world.
+        seed: A different seed gives different scenarios.
         provider: `dexatel` or `speedocom`.
         provider_message_id: The message.
-        profile: How often what goes wrong.
-        speed: All times are divided by it. At 1 a message's life takes up to about 15 seconds.
+        profile: How often each fault occurs.
+        speed: All times are divided by it. At 1 a message's scenario takes up to about 15 seconds.
     """
-    dice = Dice(seed, provider, provider_message_id)
-    words = VOCABULARIES[provider]
-    flaws = _flaws(dice, profile)
-    never = CallbackFault.NEVER_TOLD in flaws
-    final_word = None if never else _final_word(dice, words, flaws)
-    steps = tuple(_steps(dice, words, flaws, final_word))
-    if CallbackFault.EARLY in flaws:
-        steps = (ScenarioStep(0.0, steps[0].word), *steps[1:])
-    lost = steps[-1:] if CallbackFault.LOST in flaws else ()
-    calls = _calls(dice, steps[: len(steps) - len(lost)], flaws)
+    rng = MessageRng(seed, provider, provider_message_id)
+    vocabulary = VOCABULARIES[provider]
+    faults = _choose_faults(rng, profile)
+    final = None if CallbackFault.NEVER_REPORTED in faults else _choose_final(rng, vocabulary, faults)
+    steps = tuple(_make_steps(rng, vocabulary, faults, final))
+    if CallbackFault.EARLY in faults:
+        steps = (ScenarioStep(0.0, steps[0].provider_status), *steps[1:])
+    lost_steps = steps[-1:] if CallbackFault.LOST in faults else ()
+    callbacks = _schedule_callbacks(rng, steps[: len(steps) - len(lost_steps)], faults)
     return Scenario(
         provider=provider,
         provider_message_id=provider_message_id,
-        steps=tuple(_sooner(step, speed) for step in steps),
-        calls=tuple(ScheduledCallback(call.after / speed, _sooner(call.step, speed)) for call in calls),
-        lost=tuple(_sooner(step, speed) for step in lost),
-        final_word=final_word,
-        expected=Status.UNKNOWN if final_word is None else words.finals[final_word][0],
-        flaws=flaws,
-        event_after=dice.between(0.5, 1.5, "event") / speed if CallbackFault.EARLY in flaws else 0.0,
+        steps=tuple(_speed_up(step, speed) for step in steps),
+        callbacks=tuple(
+            ScheduledCallback(call.after_seconds / speed, _speed_up(call.step, speed)) for call in callbacks
+        ),
+        lost_steps=tuple(_speed_up(step, speed) for step in lost_steps),
+        final_provider_status=final,
+        expected=Status.UNKNOWN if final is None else vocabulary.finals[final][0],
+        faults=faults,
+        sent_event_delay_seconds=rng.uniform(0.5, 1.5, "event") / speed if CallbackFault.EARLY in faults else 0.0,
     )
 
 
-def _sooner(step: ScenarioStep, speed: float) -> ScenarioStep:
-    return ScenarioStep(step.after / speed, step.word)
+def _speed_up(step: ScenarioStep, speed: float) -> ScenarioStep:
+    return ScenarioStep(step.after_seconds / speed, step.provider_status)
 
 
-def _flaws(dice: Dice, profile: FaultProfile) -> frozenset[CallbackFault]:
-    found = {flaw for flaw, chance in profile.flaws.items() if dice.chance(chance, flaw)}
-    for flaw, excluded in EXCLUDED_BY.items():
-        if flaw in found:
-            found -= excluded
-    return frozenset(found)
+def _choose_faults(rng: MessageRng, profile: FaultProfile) -> frozenset[CallbackFault]:
+    faults = {fault for fault, probability in profile.callback_faults.items() if rng.decide(probability, fault)}
+    for fault, excluded in EXCLUDED_BY.items():
+        if fault in faults:
+            faults -= excluded
+    return frozenset(faults)
 
 
-def _final_word(dice: Dice, words: Vocabulary, flaws: frozenset[CallbackFault]) -> str:
-    if CallbackFault.CORRECTED in flaws:
-        return words.delivered
-    shares = {word: share for word, (_, share) in words.finals.items()}
-    return dice.weighted(shares, "final word") or words.delivered  # shares may add up to a hair less than 1
+def _choose_final(rng: MessageRng, vocabulary: Vocabulary, faults: frozenset[CallbackFault]) -> str:
+    if CallbackFault.CORRECTED in faults:
+        return vocabulary.delivered
+    shares = {status: share for status, (_, share) in vocabulary.finals.items()}
+    return rng.choose_weighted(shares, "final word") or vocabulary.delivered  # the shares may sum to slightly under 1
 
 
-def _steps(
-    dice: Dice, words: Vocabulary, flaws: frozenset[CallbackFault], final_word: str | None
+def _make_steps(
+    rng: MessageRng, vocabulary: Vocabulary, faults: frozenset[CallbackFault], final: str | None
 ) -> Iterator[ScenarioStep]:
-    told = [word for word in words.interim if dice.chance(0.7, f"has {word}")]
-    if CallbackFault.UNMAPPED in flaws:
-        told.append(words.unmapped)
-    if CallbackFault.CORRECTED in flaws:
-        told.append(words.mistaken)
-    after = 0.0
-    for word in told:
-        after += dice.between(0.1, 1.2, f"when {word}")
-        yield ScenarioStep(after, word)
-    if final_word is not None:
-        # Most within three seconds, a few within ten: a phone that was switched off.
-        yield ScenarioStep(after + 0.3 + 9.7 * dice.roll("when final") ** 4, final_word)
+    reported = [status for status in vocabulary.interim if rng.decide(0.7, f"has {status}")]
+    if CallbackFault.UNMAPPED in faults:
+        reported.append(vocabulary.unmapped)
+    if CallbackFault.CORRECTED in faults:
+        reported.append(vocabulary.mistaken)
+    after_seconds = 0.0
+    for status in reported:
+        after_seconds += rng.uniform(0.1, 1.2, f"when {status}")
+        yield ScenarioStep(after_seconds, status)
+    if final is not None:
+        # Most within three seconds, a few within ten, like a phone that was switched off.
+        yield ScenarioStep(after_seconds + 0.3 + 9.7 * rng.random("when final") ** 4, final)
 
 
-def _calls(dice: Dice, steps: tuple[ScenarioStep, ...], flaws: frozenset[CallbackFault]) -> list[ScheduledCallback]:
-    """The callbacks about these steps, by time."""
-    times = [step.after + dice.between(0.02, 0.2, f"lag {number}") for number, step in enumerate(steps)]
-    if CallbackFault.EARLY in flaws:
+def _schedule_callbacks(
+    rng: MessageRng, steps: tuple[ScenarioStep, ...], faults: frozenset[CallbackFault]
+) -> list[ScheduledCallback]:
+    """Return the callbacks about these steps, ordered by time."""
+    times = [step.after_seconds + rng.uniform(0.02, 0.2, f"lag {number}") for number, step in enumerate(steps)]
+    if CallbackFault.EARLY in faults:
         times[:1] = [0.0] * len(times[:1])
-    calls = [ScheduledCallback(time, step) for time, step in zip(sorted(times), steps, strict=True)]
-    if CallbackFault.DISORDERED in flaws and steps:
-        # All of them when the last one would come: before that the provider itself didn't know it.
+    callbacks = [ScheduledCallback(time, step) for time, step in zip(sorted(times), steps, strict=True)]
+    if CallbackFault.REORDERED in faults and steps:
+        # None before the time of the last one: until then the provider doesn't know that status itself.
         latest = max(times)
-        calls = [ScheduledCallback(latest + 0.3 * number, step) for number, step in enumerate(reversed(steps))]
-    if CallbackFault.DUPLICATED in flaws:
-        again = [
-            ScheduledCallback(call.after + dice.between(0.05, 2.0, f"again {n}"), call.step)
-            for n, call in enumerate(calls)
+        callbacks = [ScheduledCallback(latest + 0.3 * number, step) for number, step in enumerate(reversed(steps))]
+    if CallbackFault.DUPLICATED in faults:
+        duplicates = [
+            ScheduledCallback(callback.after_seconds + rng.uniform(0.05, 2.0, f"again {number}"), callback.step)
+            for number, callback in enumerate(callbacks)
         ]
-        calls = sorted([*calls, *again])
-    return calls
+        callbacks = sorted([*callbacks, *duplicates])
+    return callbacks

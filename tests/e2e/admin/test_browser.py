@@ -1,4 +1,4 @@
-"""The status page in a real browser: a headless Chromium. Skipped where there is none (Debian: chromium-driver)."""
+"""The status page in headless Chromium. Skipped without Chromium (Debian: chromium-driver)."""
 
 import asyncio
 import shutil
@@ -25,7 +25,7 @@ OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disab
 
 
 class Browser:
-    """A browser that is driven from a thread of its own: the test's event loop goes on meanwhile."""
+    """A browser that is controlled from its own thread, so that the test's event loop keeps running."""
 
     def __init__(self, driver: webdriver.Chrome) -> None:
         self.driver = driver
@@ -35,16 +35,16 @@ class Browser:
         await asyncio.to_thread(self.driver.get, url)
 
     async def run(self, script: str, *arguments: Any) -> Any:
-        """What a script in the page returns."""
+        """Run a script in the page and return its result."""
         return await asyncio.to_thread(self.driver.execute_script, script, *arguments)
 
-    async def until(self, script: str) -> Any:
-        """What a script in the page returns, once that is something."""
+    async def wait_until(self, script: str) -> Any:
+        """Wait until a script returns a true value, and return it."""
         wait = WebDriverWait(self.driver, PATIENCE)
         return await asyncio.to_thread(wait.until, lambda driver: driver.execute_script(script), f"never: {script}")
 
     async def press(self, *keys: str) -> None:
-        """Press keys, wherever the focus is."""
+        """Press keys on the focused element."""
 
         def pressed() -> None:
             focus: WebElement = self.driver.switch_to.active_element
@@ -53,14 +53,14 @@ class Browser:
         await asyncio.to_thread(pressed)
 
     async def complaints(self) -> list[str]:
-        """What the console has said since the last look."""
+        """Return the console's messages since the last call."""
         found = await asyncio.to_thread(self.driver.get_log, "browser")
         return [entry["message"] for entry in found]
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium with a profile of its own."""
+    """A Chromium with its own profile."""
     driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
     if not driver or not chromium:
         pytest.skip("no chromium and chromedriver on the PATH")
@@ -90,38 +90,38 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 
 async def delivered(bridge: Bridge, one: Message | None = None) -> Message:
-    """A message whose story is told."""
-    one = await bridge.followed(one)
-    await bridge.tell(one, "sent", "delivered")
+    """A delivered message."""
+    one = await bridge.send_and_wait(one)
+    await bridge.report_all(one, "sent", "delivered")
     await bridge.events(one, 2)
     return one
 
 
 def shows(one: Message, status: str) -> str:
-    """A script: whether the list of events has this one."""
+    """Return a script that checks whether the list of events contains this message."""
     return (
         "return [...document.querySelectorAll('#events li')].some((row) =>"
         f" row.textContent.includes('{one.message_id}') && row.textContent.includes('{status}'))"
     )
 
 
-async def test_the_page_loads_and_says_how_it_is(seen: Bridge, browser: Browser) -> None:
-    """The verdict, the parts and the provider; the console stays empty."""
+async def test_page_loads_and_shows_status(seen: Bridge, browser: Browser) -> None:
+    """The page shows the overall status, the parts and the provider, without console errors."""
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('All is well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('All is well')")
     parts = await browser.run("return [...document.querySelectorAll('.parts .tag')].map((tag) => tag.textContent)")
     assert parts == ["✓ started", "✓ tracker", "✓ intake", "✓ receiver"]
     assert await browser.run("return document.querySelector('.provider h3').textContent") == "dexatel"
     assert await browser.complaints() == []
 
 
-async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser) -> None:
-    """Without loading the page again; filters leave out the others."""
+async def test_new_event_appears_without_reload(seen: Bridge, browser: Browser) -> None:
+    """A new event appears in the open page, and filters hide the others."""
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    await browser.wait_until("return document.querySelector('#pulse').textContent === 'live'")
     first, second = await delivered(seen), await delivered(seen)
     for one in (first, second):
-        await browser.until(shows(one, "delivered"))
+        await browser.wait_until(shows(one, "delivered"))
     await browser.press("x")  # no key of the page's
     await browser.run("document.querySelector('#by-text').focus()")
     await browser.press(second.message_id)
@@ -131,15 +131,17 @@ async def test_an_event_shows_up_while_one_looks(seen: Bridge, browser: Browser)
     assert await browser.complaints() == []
 
 
-async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) -> None:
-    """By keys alone: `/`, the id, Enter; then arrows along its steps, Escape to close it."""
+async def test_search_shows_a_message(seen: Bridge, browser: Browser) -> None:
+    """The search works with the keyboard: `/`, the id, Enter; arrows select a step, Escape closes it."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
     await browser.press("/")
     await browser.press(one.message_id, Keys.ENTER)
     steps = "[...document.querySelectorAll('#story .step')]"
-    told = await browser.until(f"const steps = {steps}; return steps.length && steps.map((step) => step.textContent)")
+    told = await browser.wait_until(
+        f"const steps = {steps}; return steps.length && steps.map((step) => step.textContent)"
+    )
     assert ["handed to the provider" in told[0], "“sent”" in told[1], "“delivered”" in told[2]] == [True] * 3
     assert "delivered" in await browser.run("return document.querySelector('#story .title .tag').textContent")
     for at in (0, 1, 2, 2):
@@ -151,30 +153,32 @@ async def test_a_search_tells_a_message_s_story(seen: Bridge, browser: Browser) 
     assert await browser.complaints() == []
 
 
-async def test_an_event_leads_to_its_story(seen: Bridge, browser: Browser) -> None:
-    """From the list of events, by keys: down to another one, Enter. A link with an id does the same."""
+async def test_event_opens_its_trace(seen: Bridge, browser: Browser) -> None:
+    """An event is selected and opened with the keyboard; a link with an id opens the same trace."""
     one = await delivered(seen)
     await browser.open(seen.service.admin_url)
-    await browser.until(shows(one, "delivered"))
+    await browser.wait_until(shows(one, "delivered"))
     await browser.run("document.querySelector('.event[tabindex=\"0\"]').focus()")
     await browser.press(Keys.ARROW_DOWN)
     wanted = await browser.run("return document.activeElement.querySelector('.mono').textContent")
     await browser.press(Keys.ENTER)
     shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
-    assert await browser.until(shown) == wanted
+    assert await browser.wait_until(shown) == wanted
     await browser.open("about:blank")
     await browser.open(f"{seen.service.admin_url}/#{one.message_id}")
-    assert await browser.until(shown) == one.message_id
+    assert await browser.wait_until(shown) == one.message_id
 
 
-async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -> None:
-    """An id with markup in it is shown, not run; it couldn't run either."""
+async def test_markup_in_an_id_is_text(seen: Bridge, browser: Browser) -> None:
+    """An id that contains markup is shown as text and not executed."""
     nasty = "<img src=x onerror=document.title=1>"
     one = await delivered(seen, message(message_id=nasty))
     await browser.open(f"{seen.service.admin_url}/#{nasty}")
     shown = "const title = document.querySelector('#story h3'); return title && title.textContent"
-    assert await browser.until(shown) == one.message_id
-    await browser.until("return [...document.querySelectorAll('#events .mono')].some((e) => e.textContent[0] === '<')")
+    assert await browser.wait_until(shown) == one.message_id
+    await browser.wait_until(
+        "return [...document.querySelectorAll('#events .mono')].some((e) => e.textContent[0] === '<')"
+    )
     assert await browser.run("return document.querySelectorAll('main img').length") == 0
     inline = (
         "const made = document.createElement('script'); made.textContent = 'window.ran = 1'; document.body.append(made)"
@@ -184,8 +188,11 @@ async def test_what_comes_from_outside_is_text(seen: Bridge, browser: Browser) -
     assert any("Content Security Policy" in line for line in await browser.complaints())
 
 
-async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) -> None:
-    """As the system has it, until somebody chooses; the choice is remembered. A phone scrolls in one direction."""
+async def test_light_and_dark_theme(seen: Bridge, browser: Browser, tmp_path: Path) -> None:
+    """The theme follows the system until the user chooses one, which is remembered.
+
+    A phone scrolls in one direction only.
+    """
     driver = browser.driver
     theme, media = "return document.documentElement.dataset.theme", "Emulation.setEmulatedMedia"
     for scheme in ("dark", "light"):
@@ -199,19 +206,19 @@ async def test_light_and_dark(seen: Bridge, browser: Browser, tmp_path: Path) ->
     assert await browser.run(theme) == "dark"
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.setDeviceMetricsOverride", phone)
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
     assert await browser.run("return document.documentElement.scrollWidth") <= 360
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
 
 
-async def test_from_another_machine_it_asks_for_the_token(seen: Bridge, browser: Browser) -> None:
-    """Without it there is no page; with it the page, its requests and its events all come."""
+async def test_remote_browser_needs_the_token(seen: Bridge, browser: Browser) -> None:
+    """Without the token a remote browser gets no page; with it page, requests and events work."""
     url = elsewhere(seen)
     await browser.complaints()
     await browser.open(url)
     assert await asyncio.to_thread(browser.driver.find_elements, By.ID, "verdict") == []
     assert any("401" in line for line in await browser.complaints())
     await browser.open(url.replace("http://", f"http://on-call:{TOKEN}@"))
-    await browser.until("return document.querySelector('#verdict').textContent.includes('well')")
-    await browser.until("return document.querySelector('#pulse').textContent === 'live'")
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
+    await browser.wait_until("return document.querySelector('#pulse').textContent === 'live'")
     assert await browser.complaints() == []

@@ -1,4 +1,4 @@
-"""The status page and what is behind it, over HTTP: who may see it, what it knows, and that it holds nothing up."""
+"""The status page and its API over HTTP: access, contents, and that they delay nothing."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import TOKEN, elsewhere, events
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 GUARDED = ("/", "/page.css", "/page.js", "/icon.svg", "/api/status", "/api/events", "/api/messages?id=x")
 
@@ -40,23 +40,23 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
 
 
 async def status(bridge: Bridge) -> dict[str, Any]:
-    """What `/api/status` says."""
-    code, text = await bridge.service.ask("/api/status")
+    """Return `/api/status`."""
+    code, text = await bridge.service.fetch("/api/status")
     assert code == 200
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 async def story(bridge: Bridge, name: str) -> dict[str, Any]:
-    """What `/api/messages` says."""
+    """Return `/api/messages` for a message."""
     answer = await bridge.client.get(f"{bridge.service.admin_url}/api/messages", params={"id": name}, timeout=40)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-async def test_from_another_machine_it_needs_the_token(seen: Bridge) -> None:
-    """Asked for in the way browsers know; probes and metrics stay open."""
+async def test_remote_request_needs_the_token(seen: Bridge) -> None:
+    """A remote request is asked for the token in the standard way; probes and metrics stay open."""
     url, right = elsewhere(seen), httpx.BasicAuth("on-call", TOKEN)
     for path in GUARDED:
         refused = await seen.client.get(url + path)
@@ -70,8 +70,8 @@ async def test_from_another_machine_it_needs_the_token(seen: Bridge) -> None:
         assert (await seen.client.get(url + path)).status_code == 200
 
 
-async def test_from_another_machine_there_is_nothing_without_a_token_set(bridge: Bridge, fleet: Fleet) -> None:
-    """404 for each route, as for one that doesn't exist, whatever is offered and by whatever method."""
+async def test_no_remote_access_without_a_token_set(bridge: Bridge, fleet: Fleet) -> None:
+    """Without a token in the settings each route is a 404 for remote requests, whatever they send."""
     settings = {**bridge.service.settings, "ADMIN__HOST": "0.0.0.0"}  # noqa: S104 - that is what is tested
     del settings["HTTP__PORT"], settings["ADMIN__PORT"], settings["STATE__DIRECTORY"]
     async with fleet.running(settings, "receive") as service:
@@ -84,21 +84,21 @@ async def test_from_another_machine_there_is_nothing_without_a_token_set(bridge:
         assert (await bridge.client.get(f"{url}/readyz")).status_code == 200
 
 
-async def test_a_page_from_elsewhere_that_leads_here_is_turned_away(bridge: Bridge) -> None:
-    """A name that was rebound to this machine reads nothing of it."""
+async def test_rebound_host_name_is_refused(bridge: Bridge) -> None:
+    """A page from another site can't read anything, even if its host name resolves to this machine."""
     headers = {"host": "rebound.example.com"}
     answer = await bridge.client.get(f"{bridge.service.admin_url}/api/status", headers=headers)
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("path", GUARDED)
-async def test_the_public_port_has_none_of_it(bridge: Bridge, path: str) -> None:
-    """Callbacks and nothing else."""
+async def test_public_port_has_no_status_page(bridge: Bridge, path: str) -> None:
+    """The public port serves callbacks only."""
     assert (await bridge.client.get(bridge.service.url + path)).status_code == 404
 
 
-async def test_it_only_reads_and_lets_nothing_in(bridge: Bridge) -> None:
-    """No other method; no script, style or frame from elsewhere, and nothing that a cache may keep."""
+async def test_page_is_read_only_and_restricted(bridge: Bridge) -> None:
+    """Only GET is allowed, no foreign script, style or frame is, and nothing may be cached."""
     for path in GUARDED:
         url = bridge.service.admin_url + path
         assert (await bridge.client.post(url)).status_code == 405
@@ -110,10 +110,10 @@ async def test_it_only_reads_and_lets_nothing_in(bridge: Bridge) -> None:
     assert not [word for word in ("//", "style=", "<style", "<script>", "onclick") if word in page]
 
 
-async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
-    """Parts, partitions, both providers, what waits for its end."""
-    one, other = await seen.followed(message("dexatel")), await seen.followed(message("speedocom"))
-    await seen.tell(one, "sent", "delivered")
+async def test_status_reports_each_part(seen: Bridge) -> None:
+    """The status has the parts, the partitions, both providers and the open messages."""
+    one, other = await seen.send_and_wait(message("dexatel")), await seen.send_and_wait(message("speedocom"))
+    await seen.report_all(one, "sent", "delivered")
     await seen.events(one, 2)
 
     async def counted() -> bool:
@@ -126,7 +126,7 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
             and speedocom["provider"] == "speedocom"
         )
 
-    await until(counted, 60, lambda: "the status hasn't counted what happened")
+    await wait_until(counted, 60, lambda: "the status hasn't counted what happened")
     found = await status(seen)
     assert (found["ready"], found["concerns"]) == (True, [])
     assert {part["name"] for part in found["parts"]} == {"started", "intake", "receiver", "tracker"}
@@ -140,16 +140,16 @@ async def test_the_status_says_how_each_part_is(seen: Bridge) -> None:
         ages = (await status(seen))["pending"]["ages"]
         return bool(ages.get("speedocom", {}).get("<1m") or ages.get("speedocom", {}).get("<10m"))
 
-    await until(aged, 60, lambda: f"{other} isn't counted by its age")
+    await wait_until(aged, 60, lambda: f"{other} isn't counted by its age")
     name = 'sms_bridge_attempts_pending{age="%s",provider="speedocom"}'
-    assert sum([await seen.service.sample(name % age) for age in ("<1m", "<10m")]) >= 1
+    assert sum([await seen.service.read_sample(name % age) for age in ("<1m", "<10m")]) >= 1
 
 
 @pytest.mark.parametrize("by", ["message", "provider", "account"])
-async def test_a_message_is_found_by_either_id(seen: Bridge, by: str) -> None:
-    """With what came, from where, and what was decided."""
-    one = await seen.followed()
-    await seen.tell(one, "sent", "sent", "delivered")
+async def test_message_is_found_by_either_id(seen: Bridge, by: str) -> None:
+    """The answer has the reports, their sources and the decisions."""
+    one = await seen.send_and_wait()
+    await seen.report_all(one, "sent", "sent", "delivered")
     await seen.events(one, 2)
     name = {
         "message": one.message_id,
@@ -162,10 +162,10 @@ async def test_a_message_is_found_by_either_id(seen: Bridge, by: str) -> None:
     assert [step["decision"] for step in attempt["timeline"]] == ["followed", "published", "duplicate", "published"]
 
 
-async def test_a_message_is_found_where_its_partition_is_not(seen: Bridge, fleet: Fleet) -> None:
-    """A process that tracks nothing knows the story as well."""
-    one = await seen.followed()
-    await seen.tell(one, "delivered")
+async def test_message_is_found_on_any_replica(seen: Bridge, fleet: Fleet) -> None:
+    """A process that owns no partition also finds a message."""
+    one = await seen.send_and_wait()
+    await seen.report_all(one, "delivered")
     await seen.events(one)
     settings = dict(seen.service.settings)
     del settings["HTTP__PORT"], settings["ADMIN__PORT"], settings["STATE__DIRECTORY"]
@@ -176,22 +176,22 @@ async def test_a_message_is_found_where_its_partition_is_not(seen: Bridge, fleet
         assert (await status(other))["partitions"]["own"] == []
 
 
-async def test_what_nobody_knows_is_not_found(seen: Bridge) -> None:
-    """An empty answer, and a plain word about a question that isn't one."""
+async def test_unknown_message_is_an_empty_answer(seen: Bridge) -> None:
+    """An unknown id gives an empty answer, an invalid query a clear error."""
     found = await story(seen, "nobody-knows-this-one")
     assert (found["attempts"], found["dead_letters"]) == ([], [])
     for query in ("", "?id=", f"?id={'x' * 301}"):
-        code, text = await seen.service.ask(f"/api/messages{query}")
+        code, text = await seen.service.fetch(f"/api/messages{query}")
         assert (code, "error" in json.loads(text)) == (400, True)
 
 
-async def test_events_come_live(seen: Bridge) -> None:
-    """What is published is told to whoever watches."""
+async def test_published_events_are_streamed(seen: Bridge) -> None:
+    """Each published event is sent to the open streams."""
     url = f"{seen.service.admin_url}/api/events"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.content_type == "text/event-stream"
-        one = await seen.followed()
-        await seen.tell(one, "sent", "delivered")
+        one = await seen.send_and_wait()
+        await seen.report_all(one, "sent", "delivered")
         told = []
         async with asyncio.timeout(60):
             async for event in events(response):
@@ -201,8 +201,8 @@ async def test_events_come_live(seen: Bridge) -> None:
         assert told == ["sent", "delivered"]
 
 
-async def test_watchers_are_few_and_who_leaves_makes_room(seen: Bridge) -> None:
-    """One more is turned away, and is let in when another has gone."""
+async def test_streams_are_limited(seen: Bridge) -> None:
+    """One stream too many is refused, and accepted after another one has closed."""
     url = f"{seen.service.admin_url}/api/events"
     async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
 
@@ -220,11 +220,11 @@ async def test_watchers_are_few_and_who_leaves_makes_room(seen: Bridge) -> None:
         async def let_in() -> bool:
             return not await full()
 
-        await until(let_in, 60, lambda: "there is no room for one more")
+        await wait_until(let_in, 60, lambda: "there is no room for one more")
 
 
-async def test_an_open_page_does_not_keep_it_from_ending(bridge: Bridge, fleet: Fleet) -> None:
-    """Streams end when the process is told to; it doesn't wait for those who watch."""
+async def test_open_stream_does_not_delay_shutdown(bridge: Bridge, fleet: Fleet) -> None:
+    """The process closes open streams when it shuts down."""
     settings = dict(bridge.service.settings)
     del settings["HTTP__PORT"], settings["ADMIN__PORT"], settings["STATE__DIRECTORY"]
     service = fleet.service(settings, "receive")

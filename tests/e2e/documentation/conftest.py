@@ -1,4 +1,4 @@
-"""What only the tests of the documentation may ask for: installations that the pages are tried on."""
+"""Fixtures of the documentation's tests: installations for trying the pages."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ from tests.support.documentation.installation import (
     story,
 )
 from tests.support.documentation.shell import Shell
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said
 from tests.support.service.fleet import Fleet
@@ -31,9 +31,9 @@ from tests.support.service.fleet import Fleet
 async def newcomer(
     fleet: Fleet, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Newcomer]:
-    """The README's first steps, typed into a clean shell; after a message came through, Ctrl-C."""
+    """The README's first steps in a clean shell; after a message has passed, Ctrl-C."""
     async with fleet.topics() as topics:
-        public, admin = map(str, free_ports(2))
+        public, admin = map(str, find_free_ports(2))
         here = {"HTTP__PORT": public, "ADMIN__PORT": admin}
         at = await shell(tmp_path_factory.mktemp("newcomer"), topics, topics.settings | here)
         said: dict[str, Said] = {}
@@ -49,7 +49,7 @@ async def newcomer(
 async def world(
     fleet: Fleet, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    """A bridge to which all that pages speak of has happened. One provider is set up as *Adding a provider* says."""
+    """A bridge with the messages that the pages mention. One provider is configured as in *Adding a provider*."""
     async with fleet.topics() as topics:
         folder = tmp_path_factory.mktemp("world")
         settings = Shell(folder, CALLBACKS_ONLY, {})
@@ -58,7 +58,7 @@ async def world(
         async with fleet.running(topics.settings | settings.settings) as service:
             bridge = Bridge(service, topics, client, SECRETS)
             for one, (recipient, words) in STORIES.items():
-                await bridge.followed(one, recipient=recipient)
+                await bridge.send_and_wait(one, recipient=recipient)
                 for word in words:
                     assert await report(bridge, one, word) == 200
                 await bridge.events(one, len(words))

@@ -1,4 +1,4 @@
-"""The description of the topics is one that AsyncAPI's own parser takes."""
+"""AsyncAPI's official parser accepts the description of the topics."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ console.log(JSON.stringify({ channels, diagnostics }));
 
 
 async def parsed(folder: Path, description: Path) -> Any:
-    """What the parser makes of a description: the topics it found, and what it says against it."""
+    """Parse a description, and return the topics and the parser's findings."""
     modules = await node_modules("@asyncapi/parser@3.6.3")
     if not (folder / "node_modules").exists():
         (folder / "node_modules").symlink_to(modules)
@@ -28,15 +28,15 @@ async def parsed(folder: Path, description: Path) -> Any:
     return json.loads(said.splitlines()[-1])
 
 
-async def test_the_official_parser_takes_it(tmp_path: Path) -> None:
-    """References to the schemas included; of its remarks none is a warning or worse."""
+async def test_official_parser_accepts_the_document(tmp_path: Path) -> None:
+    """The parser resolves all references and reports no warning or error."""
     found = await parsed(tmp_path, SCHEMAS / "asyncapi.yaml")
     assert [one for one in found["diagnostics"] if one["severity"] <= WARNING] == []
     assert set(found["channels"]) == {"sms.sent", "sms.delivery", "sms-bridge.journal", "sms-bridge.dead-letter"}
 
 
-async def test_the_official_parser_would_find_a_mistake(tmp_path: Path) -> None:
-    """A reference that leads nowhere is an error, so that the test above means something."""
+async def test_official_parser_finds_a_mistake(tmp_path: Path) -> None:
+    """A broken reference is an error, so the test above can fail."""
     for file in SCHEMAS.glob("*.*"):
         shutil.copy(file, tmp_path)
     broken = tmp_path / "asyncapi.yaml"

@@ -2,7 +2,7 @@
 
 Into a real shell, on a real Kafka, with a running bridge to which all that the pages speak of has happened. What can't
 be had here has a test below that looks at as much of it as can: helm without a cluster, kubectl without a server, make
-without making. `ELSEWHERE` names the rest. A command of a program that nobody takes fails.
+without making. `ELSEWHERE` names the rest. A command of a program that no test covers fails.
 """
 
 import json
@@ -20,7 +20,7 @@ import pytest
 
 from tests.support.documentation.blocks import Block, Command, blocks, commands, quoted
 from tests.support.documentation.installation import Newcomer, World, story
-from tests.support.documentation.shell import masked
+from tests.support.documentation.shell import mask_output
 from tests.support.helm.binaries import helm, kubectl
 from tests.support.helm.chart import Chart
 from tests.support.kafka.schema_registry import listening, registered
@@ -73,36 +73,36 @@ TO_TYPE = [block for block in blocks("console") if {c.words[0] for c in commands
 
 
 @pytest.mark.parametrize("block", [one for one in TO_TYPE if one.place[:2] not in ALONE | SETTINGS], ids=shown)
-async def test_what_is_typed_does_what_the_page_says(block: Block, world: World) -> None:
-    """Beside a running bridge."""
+async def test_documented_commands_work(block: Block, world: World) -> None:
+    """Each documented command works beside a running bridge."""
     for command in commands(block):
         await done(command, world)
 
 
 @pytest.mark.parametrize("text", taken(*TYPED[1:], text_alone=True))
-async def test_what_the_text_says_to_type_works(text: str, world: World) -> None:
-    """In the middle of a sentence, too."""
+async def test_commands_in_prose_work(text: str, world: World) -> None:
+    """Commands within a sentence work, too."""
     await done(Command(text, ""), world)
 
 
-async def test_the_readmes_first_steps_lead_to_a_running_bridge(newcomer: Newcomer) -> None:
-    """Its exports are enough, `check` finds nothing wrong, a message comes through, Ctrl-C ends it in order."""
+async def test_readme_quickstart_works(newcomer: Newcomer) -> None:
+    """With the README's exports `check` finds no problem, a message passes through, and Ctrl-C stops the bridge."""
     assert [said.code for said in newcomer.said.values()] == [0] * 5
     [checked] = [said for line, said in newcomer.said.items() if line.startswith("sms-bridge check")]
     assert re.search(TELLS["check"], checked.out), checked.out
     assert newcomer.said.keys() >= {command.text for command in commands(_alone("README.md"))}
 
 
-async def test_a_run_logs_json_when_it_is_asked_to(newcomer: Newcomer, client: httpx.AsyncClient) -> None:
-    """Also where the settings say that people read it."""
+async def test_run_logs_json_on_request(newcomer: Newcomer, client: httpx.AsyncClient) -> None:
+    """`--json` overrides the log format of the settings."""
     newcomer.shell.settings["LOG__FORMAT"] = "console"
     [command] = commands(_alone("docs/commands.md"))
     said = await newcomer.shell.interrupted(command.text, lambda _: story(newcomer.shell, newcomer.topics, client))
     assert [json.loads(line)["event"] for line in said.err.splitlines()][-1] == "stopped"
 
 
-async def test_disaster_recovery_works_as_it_is_printed(newcomer: Newcomer) -> None:
-    """While no bridge runs: a group is set back, another deleted, and the journal is adopted."""
+async def test_documented_disaster_recovery_works(newcomer: Newcomer) -> None:
+    """With the bridge stopped, one group is reset, another is deleted, and the journal is adopted."""
     for command in commands(_alone("docs/operating.md")):
         said = await newcomer.shell.type(command.text)
         assert said.code == 0, (command, said)
@@ -125,7 +125,7 @@ async def done(command: Command, world: World) -> None:
         said = await world.shell.type(command.text)
     assert said.code == 0, (command, said)
     if command.output:
-        assert masked(said.out) == masked(command.output), said.out
+        assert mask_output(said.out) == mask_output(command.output), said.out
     elif command.words[1] not in ENDLESS:
         assert re.search(_told(command), said.out), (command, said)
 
@@ -143,8 +143,8 @@ async def _alive(command: Command, world: World, process: Process) -> None:
     if name == "tail" and "--from" not in options:
         # It begins at the end: something has to happen once it looks.
         assert b"Ctrl-C" in await process.stderr.readline()
-        one = await world.bridge.followed(message("speedocom"))
-        await world.bridge.tell(one, "DeliveredToTerminal")
+        one = await world.bridge.send_and_wait(message("speedocom"))
+        await world.bridge.report_all(one, "DeliveredToTerminal")
     line = (await process.stdout.readline()).decode()
     if name == "simulate":
         assert line.startswith("http://127.0.0.1:")
@@ -161,10 +161,10 @@ async def _registering(command: Command, world: World) -> Any:
 
 
 @pytest.mark.parametrize("text", taken("kubectl"))
-def test_kubectl_takes_it(text: str, chart: Chart) -> None:
-    """There is no cluster here: it gets as far as asking one. What it asks for is what the chart makes."""
+def test_kubectl_commands_are_valid(text: str, chart: Chart) -> None:
+    """Without a cluster kubectl fails only when it connects, and the objects are those that the chart creates."""
     asked = [str(kubectl()), "--server", "http://127.0.0.1:1", *shlex.split(text, comments=True)[1:]]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"KUBECONFIG": "/dev/null"})  # noqa: S603 - ours
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, env={"KUBECONFIG": "/dev/null"})  # noqa: S603 - a fixed program
     assert "The connection to the server 127.0.0.1:1 was refused" in said.stderr, said.stderr
     release = chart.scenario("everything")
     for name, value in re.findall(r"([a-z./]+/[a-z]+)=(\S+)", text):
@@ -176,11 +176,11 @@ def test_kubectl_takes_it(text: str, chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("text", taken("helm"))
-def test_helm_takes_it(text: str, chart: Chart, tmp_path: Path) -> None:
-    """Without a cluster: its options are some, and the chart is rendered with the values that the page shows."""
+def test_helm_commands_are_valid(text: str, chart: Chart, tmp_path: Path) -> None:
+    """The options exist, and the chart renders with the documented values."""
     words = shlex.split(text, comments=True)[1:]
     [name, *_] = [word for word in words if word in {"upgrade", "test", "rollback", "package"}]
-    known = subprocess.run([helm(), name, "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    known = subprocess.run([helm(), name, "--help"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - a fixed program
     assert [word for word in words if word.startswith("--") and f"{word} " not in known] == []
     if name == "upgrade" and "--values" in words:
         [values] = [one.text for one in blocks("yaml") if one.text.startswith("# my-values.yaml\n")]
@@ -195,8 +195,8 @@ def test_helm_takes_it(text: str, chart: Chart, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", taken("make", "python"))
-def test_what_makes_something_is_there(text: str) -> None:
-    """Each takes minutes or is this run itself; so make says what it would do, and a program what it takes."""
+def test_long_commands_are_valid(text: str) -> None:
+    """Commands that take minutes or run the tests are only checked: by `make -n`, or against the program's options."""
     words = shlex.split(text, comments=True)
     if words[0] == "make":
         subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, capture_output=True)  # noqa: S603, S607 - ours
@@ -206,8 +206,8 @@ def test_what_makes_something_is_there(text: str) -> None:
     ).is_dir()
 
 
-def test_every_command_is_taken() -> None:
-    """By a test above, for each program that is shown."""
+def test_every_command_is_tested() -> None:
+    """Each documented command is covered by a test above."""
     programs = {command.words[0] for block in blocks("console", "sh", "bash", "shell") for command in commands(block)}
     assert programs <= {*TYPED, "export", "kubectl", "helm", "make"}
     assert {place[:2] for place in (block.place for block in TO_TYPE)} >= ALONE | SETTINGS

@@ -1,4 +1,4 @@
-"""Every example consumer reads what was committed, once, in order, and knows the latest status; in each language."""
+"""Each example consumer reads committed events once, in order, and knows each attempt's latest status."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ import pytest_asyncio
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
-from tests.support.documentation.runtimes import compiled, node_modules
+from tests.support.documentation.runtimes import compile_java, node_modules
 from tests.support.paths import ROOT
 
 CONSUMERS = ROOT / "examples" / "consumers"
@@ -27,7 +27,7 @@ WITHIN = 60
 
 
 class Stream(NamedTuple):
-    """A topic of events, and what a consumer has to make of it."""
+    """A topic of events and the expected result of a consumer."""
 
     servers: str
     topic: str
@@ -35,7 +35,7 @@ class Stream(NamedTuple):
 
 
 def event(attempt: str, sequence: int, status: str, **members: Any) -> dict[str, Any]:
-    """An event of an attempt of the message `m-1`."""
+    """Return an event of the message `m-1`."""
     outcome = {"delivered": "delivered", "sent": "in_progress", "unknown": "unknown", "failed": "not_delivered"}[status]
     ids = {"event_id": str(uuid4()), "message_id": "m-1", "provider_message_id": attempt, "sequence": sequence}
     return {**EVENT, **ids, "status": status, "outcome": outcome, "final": outcome != "in_progress", **members}
@@ -43,7 +43,7 @@ def event(attempt: str, sequence: int, status: str, **members: Any) -> dict[str,
 
 @pytest_asyncio.fixture(scope="module")
 async def stream(kafka: str) -> AsyncIterator[Stream]:
-    """What the bridge may write, and more than it writes: a transaction that was given up, and events twice."""
+    """A topic with an aborted transaction and duplicates."""
     topic = f"test-{uuid4().hex[:12]}.delivery"
     admin = AdminClient({"bootstrap.servers": kafka})
     [made] = admin.create_topics([NewTopic(topic, 3, 1)]).values()
@@ -69,7 +69,7 @@ async def stream(kafka: str) -> AsyncIterator[Stream]:
 
 
 async def consumed(stream: Stream, command: Sequence[str], cwd: Path) -> list[dict[str, Any]]:
-    """What a consumer says until it has said as much as there is to say; then it is told to end, and does."""
+    """Run a consumer until it has printed everything, then stop it, and return its output."""
     variables = {"BOOTSTRAP_SERVERS": stream.servers, "TOPIC": stream.topic, "GROUP": f"{stream.topic}.{uuid4().hex}"}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, env={"PATH": os.environ["PATH"], **variables}, stdout=PIPE, stderr=PIPE
@@ -92,19 +92,19 @@ async def consumed(stream: Stream, command: Sequence[str], cwd: Path) -> list[di
 
 
 @pytest.mark.parametrize("file", ["with_aiokafka.py", "with_confluent_kafka.py"])
-async def test_python(stream: Stream, file: str) -> None:
-    """With either of its clients."""
+async def test_python_consumers(stream: Stream, file: str) -> None:
+    """Both Python examples read the events."""
     assert await consumed(stream, (sys.executable, file), CONSUMERS) == stream.expected
 
 
-async def test_java(stream: Stream, tmp_path: Path) -> None:
-    """With Kafka's own client."""
-    command = await compiled(CONSUMERS / "LatestStatus.java", tmp_path)
+async def test_java_consumer(stream: Stream, tmp_path: Path) -> None:
+    """The Java example reads the events with Kafka's own client."""
+    command = await compile_java(CONSUMERS / "LatestStatus.java", tmp_path)
     assert await consumed(stream, command, tmp_path) == stream.expected
 
 
-async def test_javascript(stream: Stream, tmp_path: Path) -> None:
-    """With kafkajs, as its package file names it."""
+async def test_javascript_consumer(stream: Stream, tmp_path: Path) -> None:
+    """The JavaScript example reads the events with kafkajs."""
     wanted = json.loads((CONSUMERS / "package.json").read_text())["dependencies"]
     modules = await node_modules(*(f"{name}@{version}" for name, version in wanted.items()))
     shutil.copy(CONSUMERS / "latest-status.mjs", tmp_path)

@@ -29,7 +29,7 @@ CHART = "helm/sms-bridge/README.md"
 
 
 async def told(text: str, world: World, **_: Any) -> None:
-    """The README's event is what the bridge has said of that message, but for times."""
+    """The README's event equals the published one, except times."""
     shown = json.loads(text)
     del shown["..."]
     [one] = [one for one in STORIES if one.message_id == shown["message_id"]]
@@ -40,7 +40,7 @@ async def told(text: str, world: World, **_: Any) -> None:
 
 
 async def sent(text: str, world: World, tmp_path: Path, **_: Any) -> None:
-    """The README's least event is one by the schema, has all that is needed, and is read as it stands."""
+    """The README's minimal event is valid, has all required members, and can be read."""
     event = json.loads(text)
     load_validator("sms.sent.v1").validate(event)
     assert event.keys() == set(load_schema("sms.sent.v1")["required"])
@@ -51,25 +51,25 @@ async def sent(text: str, world: World, tmp_path: Path, **_: Any) -> None:
 
 
 async def called(text: str, world: World, **_: Any) -> None:
-    """The provider that only settings know calls so, signature and all, and its message is delivered."""
+    """The callback of the configured provider works with its signature, and its message is delivered."""
     head, body = text.rstrip("\n").split("\n\n")
     first, *headers = head.splitlines()
     method, path, _version = first.split()
     one = message("acme", provider_message_id="0042")
-    await world.bridge.followed(one)
+    await world.bridge.send_and_wait(one)
     secret = world.shell.settings["WEBHOOKS__ACME__CALLBACK_SECRETS"]
     url = world.bridge.service.url + path.replace("…", secret)
     fields = dict(line.split(": ") for line in headers)
     answer = await world.bridge.client.request(method, url, headers=fields, content=body)
     assert answer.status_code == 200
-    event = await world.bridge.final(one)
+    event = await world.bridge.wait_for_final(one)
     assert (event["status"], event["provider_status"], event["provider_code"]) == ("delivered", "DELIVRD", "000")
     forged = await world.bridge.client.request(method, url, headers=fields, content=body + " ")
     assert forged.status_code == 401
 
 
 async def kept(text: str, **_: Any) -> None:
-    """A database keeps the highest number of each attempt, however often and in which order events come."""
+    """The database keeps the highest sequence of each attempt, in any order and with duplicates."""
     with sqlite3.connect(":memory:") as database:
         [columns] = re.findall(r"sms_status \((.+)\)", text)
         database.execute(f"CREATE TABLE sms_status ({columns}, UNIQUE (provider, account, provider_message_id))")
@@ -80,7 +80,7 @@ async def kept(text: str, **_: Any) -> None:
 
 
 async def typed(text: str, capsys: pytest.CaptureFixture[str], **_: Any) -> None:
-    """Whoever copies the Python gets what it promises."""
+    """The Python snippet works."""
     file = ROOT / "schemas/examples/sms.delivery.v1/valid/not-delivered-by-poll.json"
     exec(text, {"value": file.read_bytes()})  # noqa: S102 - it is our own
     event = json.loads(file.read_bytes())
@@ -88,7 +88,7 @@ async def typed(text: str, capsys: pytest.CaptureFixture[str], **_: Any) -> None
 
 
 async def rendered(text: str, chart: Chart, tmp_path: Path, **_: Any) -> None:
-    """Values that the chart takes: alone, or over those that it needs."""
+    """The chart accepts the values, alone or with the required ones."""
     values = yaml.safe_load(text)
     least = {} if "kafka" in values else yaml.safe_load((CHART_FOLDER / "ci/minimal-values.yaml").read_text())
     (tmp_path / "values.yaml").write_text(yaml.safe_dump({**least, **values}))
@@ -103,7 +103,7 @@ async def rendered(text: str, chart: Chart, tmp_path: Path, **_: Any) -> None:
 
 
 async def mounted(text: str, tmp_path: Path, **_: Any) -> None:
-    """A Secret's keys are variables that the service takes from files, and knows as secrets."""
+    """The Secret's keys are settings that the service reads from files and treats as secrets."""
     variables = yaml.safe_load(text)["stringData"]
     for name, value in variables.items():
         (tmp_path / name).write_text(value.replace("…", "a-secret-of-the-snippet"))
@@ -115,13 +115,13 @@ async def mounted(text: str, tmp_path: Path, **_: Any) -> None:
 
 
 async def adapted(text: str, **_: Any) -> None:
-    """A metrics adapter is told of a metric that there is."""
+    """The metrics adapter uses an existing metric."""
     [rule] = yaml.safe_load(text)["rules"]
     assert rule["seriesQuery"].partition("{")[0] in labels_of_metrics()
 
 
 async def a_picture(text: str, **_: Any) -> None:
-    """GitHub draws it, and no library here can: every arrow is between things that are named."""
+    """Every arrow of a diagram connects defined nodes; no library can draw it here."""
     named = {*re.findall(r"(\w+)[(\[]", text), "intake", "receiver", "poller", "tracker"}
     lines = [re.split(r"\s*(?:<?-->|-\..*?\.->)\s*", line.strip()) for line in text.splitlines()]
     ends = [end for line in lines if len(line) > 1 for part in line for end in part.split(" & ")]
@@ -149,15 +149,15 @@ SNIPPETS = {block.place: block.text for block in blocks() if block.kind != "cons
 
 
 @pytest.mark.parametrize("place", USED, ids=" ".join)
-async def test_a_snippet_works_as_it_is_printed(
+async def test_snippet_works_as_printed(
     place: tuple[str, str, str], world: World, chart: Chart, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In what it is for."""
+    """Each snippet works in its own program."""
     await USED[place](SNIPPETS[place], world=world, chart=chart, tmp_path=tmp_path, capsys=capsys)
 
 
-def test_every_snippet_is_used() -> None:
-    """Above, each by its place; there is one of a kind under a heading, and each says of which kind it is."""
+def test_every_snippet_is_tested() -> None:
+    """Each snippet has a test above, is the only one of its kind under its heading, and names its language."""
     assert sorted(block.place for block in blocks() if block.kind != "console") == sorted(USED)
 
 
@@ -165,8 +165,8 @@ QUERIES = sorted({text for _, text in quoted() if "sms_bridge_" in text and re.s
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_query_asks_for_what_there_is(query: str) -> None:
-    """Of metrics and labels that are ours."""
+def test_queries_use_existing_metrics(query: str) -> None:
+    """Each query uses metrics and labels that the service exposes."""
     known = labels_of_metrics()
     names = re.findall(r"sms_bridge_\w+", query)
     labels = {label for name in names for label in known[name]} | OF_PROMETHEUS
@@ -174,11 +174,11 @@ def test_a_query_asks_for_what_there_is(query: str) -> None:
     assert {*grouped, *re.findall(r"[{,](\w+)=", query)} <= labels
 
 
-def test_prometheus_takes_the_queries(tmp_path: Path) -> None:
-    """As rules, which it reads without having to run."""
+def test_prometheus_accepts_the_queries(tmp_path: Path) -> None:
+    """They are valid as rules for promtool."""
     assert len(QUERIES) > 10
     rules = [{"record": f"query:{number}", "expr": query} for number, query in enumerate(QUERIES)]
     (tmp_path / "rules.yaml").write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
     asked = (promtool(), "check", "rules", tmp_path / "rules.yaml")
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
     assert done.returncode == 0, done.stdout + done.stderr

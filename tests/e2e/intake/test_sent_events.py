@@ -30,7 +30,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("what", "reason", "members"), BAD, ids=[what for what, *_ in BAD])
-async def test_bad_sent_event_becomes_a_dead_letter(
+async def test_invalid_sent_event_becomes_a_dead_letter(
     bridge: Bridge, what: str, reason: str, members: dict[str, Any]
 ) -> None:
     """The dead letter has the original bytes, key and position; the next event is followed."""
@@ -40,11 +40,13 @@ async def test_bad_sent_event_becomes_a_dead_letter(
         value = value.replace(b"{", b'{"message_id": null, ', 1)
     sent = await bridge.topics.publish(value, key=bad.message_id)
     await bridge.send(good)
-    letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
+    letter = await bridge.wait_for_dead_letter(
+        source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset
+    )
     assert letter.headers["reason"] == reason
     assert letter.value == value
     assert letter.key == bad.message_id.encode()
-    await bridge.tell(good, "delivered")
+    await bridge.report_all(good, "delivered")
     assert [e["status"] for e in await bridge.events(good)] == ["delivered"]
 
 
@@ -52,32 +54,34 @@ async def test_bad_sent_event_becomes_a_dead_letter(
 async def test_what_isnt_json_is_malformed(bridge: Bridge, value: bytes) -> None:
     """The dead letter has the original bytes."""
     sent = await bridge.topics.publish(value, key="k")
-    letter = await bridge.letter(source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset)
+    letter = await bridge.wait_for_dead_letter(
+        source_topic=sent.topic, source_partition=sent.partition, source_offset=sent.offset
+    )
     assert (letter.headers["reason"], letter.value, letter.key) == ("malformed", value, b"k")
 
 
 async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
     """A second message with the same provider's id is a conflict: it becomes a dead letter, and the first continues."""
-    one = await bridge.followed()
+    one = await bridge.send_and_wait()
     thief = json.dumps(one.sent(message_id="m-thief")).encode()
     await bridge.topics.publish(thief, key="m-thief")
-    letter = await bridge.letter_of(thief)
+    letter = await bridge.wait_for_dead_letter_of(thief)
     assert letter.headers["reason"] == "conflict"
     assert letter.key == b"m-thief"
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     assert [e["message_id"] for e in await bridge.events(one)] == [one.message_id]
 
 
 async def test_the_same_sent_event_again_changes_nothing(bridge: Bridge) -> None:
     """A repeated sent event is ignored, before and after the end."""
-    one = await bridge.followed()
+    one = await bridge.send_and_wait()
     await bridge.send(one)
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     await bridge.events(one)
     await bridge.send(one)
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     await bridge.events(one)
-    assert not [x for x in bridge.topics.letters if one.provider_message_id.encode() in (x.value or b"")]
+    assert not [x for x in bridge.topics.dead_letters if one.provider_message_id.encode() in (x.value or b"")]
 
 
 async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) -> None:
@@ -85,9 +89,9 @@ async def test_a_sent_event_too_large_for_the_journal_is_kept(bridge: Bridge) ->
     large, good = message(), message()
     value = json.dumps(large.sent(metadata={"x": "y" * 700_000})).encode()
     await bridge.topics.publish_all([value, good.sent()], key=large.message_id)
-    letter = await bridge.letter_of(value)
+    letter = await bridge.wait_for_dead_letter_of(value)
     assert letter.headers["reason"] == "too_large"
-    await bridge.tell(good, "delivered")
+    await bridge.report_all(good, "delivered")
     await bridge.events(good)
 
 
@@ -95,7 +99,7 @@ async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> 
     """An event just below the limit fits in the journal, the state and each delivery event."""
     one = message()
     await bridge.send(one, metadata={"x": "\u00fc" * 200_000})
-    await bridge.tell(one, "sent", "delivered")
+    await bridge.report_all(one, "sent", "delivered")
     events = await bridge.events(one, 2)
     assert len(events[-1].document["metadata"]["x"]) == 200_000
 
@@ -103,11 +107,11 @@ async def test_a_large_sent_event_is_carried_into_its_events(bridge: Bridge) -> 
 async def test_tombstones_are_skipped(bridge: Bridge) -> None:
     """A null value is counted as skipped, and doesn't become a dead letter."""
     name = 'sms_bridge_sent_skipped_total{reason="tombstone"}'
-    before, letters = await bridge.service.sample(name), len(bridge.topics.letters)
+    before, letters = await bridge.service.read_sample(name), len(bridge.topics.dead_letters)
     await bridge.topics.publish(None, key="gone")
-    await bridge.topics.settled()
-    assert await bridge.service.sample(name) == before + 1
-    assert len(bridge.topics.letters) == letters
+    await bridge.topics.wait_until_folded()
+    assert await bridge.service.read_sample(name) == before + 1
+    assert len(bridge.topics.dead_letters) == letters
 
 
 async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -> None:
@@ -115,7 +119,7 @@ async def test_null_counts_as_absent_and_strangers_are_ignored(bridge: Bridge) -
     one = message()
     event = one.sent() | dict.fromkeys(("account", "recipient", "sender", "scheduled_at", "give_up_at", "metadata"))
     await bridge.topics.publish({**event, "campaign": {"deep": [1, 2]}})
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     [delivered] = await bridge.events(one)
     event = delivered.document
     assert (event["account"], event["recipient"], event["sender"], event["metadata"]) == ("default", None, None, {})
@@ -127,50 +131,50 @@ async def test_ids_as_numbers_are_their_digits(bridge: Bridge) -> None:
     await bridge.topics.publish(
         one.sent(message_id=int(one.message_id), provider_message_id=int(one.provider_message_id))
     )
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     [event] = await bridge.events(one)
     assert (event["message_id"], event["provider_message_id"]) == (one.message_id, one.provider_message_id)
 
 
-async def test_the_trace_goes_on_in_every_event(bridge: Bridge) -> None:
-    """`traceparent` of the sent event is a header of each delivery event; without one there is none."""
+async def test_traceparent_is_propagated(bridge: Bridge) -> None:
+    """Each delivery event has the `traceparent` of its sent event as a header, or none."""
     traced, plain = message(), message()
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     await bridge.topics.publish(traced.sent(), key="k", headers={"traceparent": parent, "other": "x"})
     await bridge.send(plain)
     for one in (traced, plain):
-        await bridge.tell(one, "sent", "delivered")
+        await bridge.report_all(one, "sent", "delivered")
     assert [e.headers.get("traceparent") for e in await bridge.events(traced, 2)] == [parent, parent]
     assert [e.headers.get("traceparent") for e in await bridge.events(plain, 2)] == [None, None]
 
 
-async def test_times_of_any_zone_are_written_in_utc(bridge: Bridge) -> None:
-    """RFC 3339 allows offsets and fractions; events have UTC and milliseconds."""
+async def test_times_are_converted_to_utc(bridge: Bridge) -> None:
+    """RFC 3339 offsets and fractions are accepted; events have UTC and milliseconds."""
     one = message()
     local = datetime.now(UTC) + timedelta(hours=5, minutes=30)
     await bridge.send(one, sent_at=f"{local:%Y-%m-%dT%H:%M:%S}.123456+05:30")
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     [event] = await bridge.events(one)
     assert event["sent_at"] == f"{local - timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}.123Z"
 
 
 async def test_intake_begins_at_the_horizon(bridge: Bridge) -> None:
     """Without committed offsets, only events younger than the give-up time are read."""
-    await bridge.tell(RECENT, "delivered")
+    await bridge.report_all(RECENT, "delivered")
     assert [e["status"] for e in await bridge.events(RECENT)] == ["delivered"]
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     assert not bridge.story(OLD)
     assert not [e for e in bridge.topics.entries if e["provider_message_id"] == OLD.provider_message_id]
 
 
-async def test_a_message_keeps_its_partition_for_other_clients_to_join(bridge: Bridge) -> None:
-    """The partition is the one that a Java client would choose for the key."""
+async def test_partition_is_compatible_with_java(bridge: Bridge) -> None:
+    """An event's partition is the one that a Java client would choose for its key."""
     from confluent_kafka import Producer  # noqa: PLC0415 - the independent opinion
 
     messages = [message() for _ in range(12)]
     await bridge.topics.publish_all([one.sent() for one in messages])
     for one in messages:
-        await bridge.tell(one, "delivered")
+        await bridge.report_all(one, "delivered")
     events = [(await bridge.events(one))[0] for one in messages]
     reference = f"{bridge.topics.group}.reference"
     await bridge.topics.create([reference], 3)

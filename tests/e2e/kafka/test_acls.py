@@ -1,4 +1,4 @@
-"""On a Kafka with users, certificates and ACLs: the documented rights are enough, and each of them is needed."""
+"""With users, certificates and ACLs: the documented ACLs are sufficient, and each is needed."""
 
 import asyncio
 import shutil
@@ -13,9 +13,9 @@ from tests.support.kafka.secured import PASSWORD, Guarded, Right, documented, gu
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import refused
+from tests.support.service.process import run_refused
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -27,13 +27,13 @@ COMPLAINTS = ("uthorization", "can't be read; they are not checked")
 
 @pytest_asyncio.fixture(scope="module")
 async def kafka_with_users(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
-    """One for all tests of this file; each has names of its own."""
+    """A Kafka for all tests of this file; each test has its own names."""
     async with guarded(tmp_path_factory.mktemp("certificates")) as cluster:
         yield cluster
 
 
 def rights_of(topics: Topics, rights: Iterable[Right]) -> list[Right]:
-    """Documented rights, with the names of an installation."""
+    """Return documented ACLs with the names of an installation."""
     names = {
         "sms.sent": topics.sent[0],
         "sms.delivery": topics.delivery,
@@ -49,30 +49,30 @@ def rights_of(topics: Topics, rights: Iterable[Right]) -> list[Right]:
     ("protocol", "mechanism"),
     [("SASL_PLAINTEXT", "PLAIN"), ("SASL_PLAINTEXT", "SCRAM-SHA-512"), ("SASL_SSL", "PLAIN")],
 )
-async def test_the_documented_rights_are_enough(
+async def test_documented_acls_are_sufficient(
     fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, protocol: str, mechanism: str
 ) -> None:
-    """It makes topics, takes in, publishes, writes dead letters, goes on after a restart; with TLS and without."""
+    """With the documented ACLs every function works, with TLS and without."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, documented()))
         service = fleet.service({**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings(protocol, mechanism)})
         bridge = Bridge(service, topics, client, SECRETS)
         for _ in range(2):
             async with service:
-                one = await bridge.followed()
-                await bridge.tell(one, "sent", "delivered")
+                one = await bridge.send_and_wait()
+                await bridge.report_all(one, "sent", "delivered")
                 assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
                 await topics.publish(b"{")
-                await topics.settled()
-        assert len(topics.letters) == 2
+                await topics.wait_until_folded()
+        assert len(topics.dead_letters) == 2
         assert "uthorization" not in service.log
 
 
 @pytest.mark.parametrize("lacking", documented(), ids=lambda right: f"{right.operation} {right.name}")
-async def test_each_documented_right_is_needed(
+async def test_each_documented_acl_is_needed(
     fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient, lacking: Right
 ) -> None:
-    """Without any one of them the log says so: nobody is asked for more than it takes."""
+    """Without any one of the ACLs the log names the problem, so that no ACL is superfluous."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         rights = [right for right in documented() if right != lacking]
         await asyncio.to_thread(kafka_with_users.allow, rights_of(topics, rights))
@@ -84,18 +84,18 @@ async def test_each_documented_right_is_needed(
             return not service.running or any(word in service.log for word in COMPLAINTS)
 
         async def works_or_complains() -> bool:
-            if complains() or not await service.ready():
+            if complains() or not await service.is_ready():
                 return complains()
             await topics.publish(b"{")
             assert await bridge.report(await bridge.send(), "sent") in {200, 503}
             await topics.read()
-            return bool(topics.letters and topics.events)
+            return bool(topics.dead_letters and topics.events)
 
         # The second time without its disk, which takes rights of its own.
         for _ in range(2):
             try:
                 await service.start(ready=False)
-                await until(works_or_complains, 60, lambda: f"neither works nor complains:\n{service.tail()}")
+                await wait_until(works_or_complains, 60, lambda: f"neither works nor complains:\n{service.tail()}")
                 complained = complains()
             finally:
                 await service.kill()
@@ -105,36 +105,36 @@ async def test_each_documented_right_is_needed(
         pytest.fail(f"it does without {lacking}")
 
 
-async def test_right_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient) -> None:
-    """A group that it may not read is told of, and joined again as soon as it may be."""
+async def test_acl_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, client: httpx.AsyncClient) -> None:
+    """The log reports a group that may not be read; it is joined again when the ACL is back."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         rights = rights_of(topics, documented())
         await asyncio.to_thread(kafka_with_users.allow, rights)
         settings = kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")
         async with fleet.service({**topics.settings, **ONLY_CALLBACKS, **settings}) as service:
             bridge = Bridge(service, topics, client, SECRETS)
-            one = await bridge.followed()
+            one = await bridge.send_and_wait()
             lost = [right for right in rights if right.resource == "Group" and right.operation == "Read"]
             await asyncio.to_thread(kafka_with_users.forbid, lost)
 
             async def outside() -> bool:
-                return "rejoining the tracker's group" in service.log and not await service.ready()
+                return "rejoining the tracker's group" in service.log and not await service.is_ready()
 
-            await until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
+            await wait_until(outside, 60, lambda: f"it doesn't notice:\n{service.tail()}")
             await asyncio.to_thread(kafka_with_users.allow, lost)
-            await until(service.ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
-            await bridge.tell(one, "sent", "delivered")
+            await wait_until(service.is_ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
+            await bridge.report_all(one, "sent", "delivered")
             assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
-async def test_without_any_right_it_says_so(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
-    """A wrong password and a user without rights are each one line, without the password."""
+async def test_missing_rights_are_one_line(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
+    """A wrong password or a user without ACLs is reported in one line without the password."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
-        code, lines = await refused(settings, tmp_path / "no-rights")
+        code, lines = await run_refused(settings, tmp_path / "no-rights")
         assert code == 1
         assert len(lines) == 1, lines
-        code, lines = await refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
+        code, lines = await run_refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
         assert code == 1
         assert PASSWORD not in str(lines)
         assert len(lines) == 1, lines

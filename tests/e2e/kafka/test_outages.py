@@ -1,4 +1,4 @@
-"""While Kafka is away providers are told to come back; once it is there again, all goes on and nothing is lost."""
+"""While Kafka is down, callbacks get 503; afterwards everything continues and nothing is lost."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from tests.support.kafka.proxy import Proxy
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -25,7 +25,7 @@ UNAVAILABLE = 'sms_bridge_callbacks_received_total{outcome="unavailable",provide
 
 
 class Apart(NamedTuple):
-    """A bridge, and the wire to a Kafka of its own."""
+    """A bridge, and the proxy to its own Kafka."""
 
     bridge: Bridge
     proxy: Proxy
@@ -34,7 +34,7 @@ class Apart(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module")
 async def apart(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Apart]:
-    """A bridge that reaches its Kafka by a wire that can be cut."""
+    """A bridge that reaches its own Kafka through a proxy."""
     async with Proxy() as proxy:
         advertised = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{proxy.port}"}
         async with Sandbox(config=advertised) as sandbox:
@@ -52,16 +52,16 @@ async def apart(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Apart]
 
 
 async def told_until_accepted(bridge: Bridge, one: Message, word: str) -> None:
-    """A provider that comes back until it is heard."""
+    """Repeat a callback until it is accepted."""
 
     async def accepted() -> bool:
         return await bridge.report(one, word) == 200
 
-    await until(accepted, 60, lambda: f"nobody takes the callback:\n{bridge.service.tail()}")
+    await wait_until(accepted, 60, lambda: f"the callback is not accepted:\n{bridge.service.tail()}")
 
 
 async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> float:
-    """A callback that isn't taken: 503 and when to come back; how long that took, in seconds."""
+    """Send a callback that gets a 503 with Retry-After, and return its duration in seconds."""
     started = time.monotonic()
     query = {"message_uuid": one.provider_message_id, "status": word}
     answer = await bridge.client.get(bridge.url("dexatel"), params=query)
@@ -70,53 +70,53 @@ async def refused_with_patience(bridge: Bridge, one: Message, word: str) -> floa
     return time.monotonic() - started
 
 
-async def test_a_first_bridge_on_a_new_kafka_starts(apart: Apart) -> None:
-    """A cluster that has never seen a group is as good as any."""
-    assert await apart.bridge.service.ready()
+async def test_start_on_a_new_kafka(apart: Apart) -> None:
+    """The bridge starts on a cluster that has never had a consumer group."""
+    assert await apart.bridge.service.is_ready()
 
 
-async def test_a_wire_that_is_cut_loses_nothing(apart: Apart) -> None:
-    """503 within the time to wait; what was accepted before is published; what is repeated after is one event."""
+async def test_network_outage_loses_nothing(apart: Apart) -> None:
+    """Callbacks get 503 in time; accepted ones are published, and repeated ones are one event."""
     bridge = apart.bridge
-    messages = [await bridge.followed() for _ in range(5)]
+    messages = [await bridge.send_and_wait() for _ in range(5)]
     for one in messages:
-        await bridge.tell(one, "sent")
+        await bridge.report_all(one, "sent")
     apart.proxy.cut()
     for one in messages[:2]:
         assert await refused_with_patience(bridge, one, "delivered") < 3
-    assert (await bridge.service.ask("/livez"))[0] == 200
-    apart.proxy.mend()
+    assert (await bridge.service.fetch("/livez"))[0] == 200
+    apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
-        await bridge.tell(one, "delivered")
-    later = await bridge.followed()
-    await bridge.tell(later, "delivered")
+        await bridge.report_all(one, "delivered")
+    later = await bridge.send_and_wait()
+    await bridge.report_all(later, "delivered")
     await bridge.events(later)
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
-async def test_blackholed_kafka_limits_waiting_callbacks(apart: Apart) -> None:
-    """So many callbacks may wait for Kafka and no more: the rest is told so without waiting."""
+async def test_waiting_callbacks_are_limited(apart: Apart) -> None:
+    """While Kafka doesn't respond, only a limited number of callbacks wait; the others are refused at once."""
     bridge = apart.bridge
-    messages = [await bridge.followed() for _ in range(MAX_WAITING + 10)]
-    before = await bridge.service.sample(UNAVAILABLE)
+    messages = [await bridge.send_and_wait() for _ in range(MAX_WAITING + 10)]
+    before = await bridge.service.read_sample(UNAVAILABLE)
     apart.proxy.freeze()
     waited = await asyncio.gather(*(refused_with_patience(bridge, one, "delivered") for one in messages))
     assert sum(seconds >= 0.9 for seconds in waited) == MAX_WAITING
     assert await refused_with_patience(bridge, messages[0], "delivered") < 0.5
-    assert await bridge.service.sample(UNAVAILABLE) == before + len(messages) + 1
-    apart.proxy.mend()
+    assert await bridge.service.read_sample(UNAVAILABLE) == before + len(messages) + 1
+    apart.proxy.restore()
     for one in messages:
         await told_until_accepted(bridge, one, "delivered")
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         await bridge.events(one)
 
 
-async def test_a_broker_that_dies_and_comes_back_finds_everybody_again(apart: Apart) -> None:
-    """Killed like a lost machine, in the middle of the work; each callback that got its 200 is in the stream, once."""
+async def test_bridge_survives_a_broker_crash(apart: Apart) -> None:
+    """The broker is killed during the work and comes back; every callback that got a 200 is published once."""
     bridge, [broker] = apart.bridge, apart.sandbox.brokers
     messages = [message() for _ in range(300)]
     await bridge.topics.publish_all([one.sent() for one in messages])
@@ -126,17 +126,17 @@ async def test_a_broker_that_dies_and_comes_back_finds_everybody_again(apart: Ap
             await told_until_accepted(bridge, one, "sent")
             await told_until_accepted(bridge, one, "delivered")
 
-    before = await bridge.service.sample(JOURNALED)
+    before = await bridge.service.read_sample(JOURNALED)
     told = asyncio.gather(*(tell(messages[start::10]) for start in range(10)))
 
     async def some() -> bool:
-        return await bridge.service.sample(JOURNALED) >= before + 100
+        return await bridge.service.read_sample(JOURNALED) >= before + 100
 
-    await until(some, 60, lambda: "no callback is taken")
+    await wait_until(some, 60, lambda: "no callback is taken")
     await broker.kill()
     await refused_with_patience(bridge, messages[0], "pending")
     await broker.start()
     await told
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     for one in messages:
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]

@@ -1,4 +1,4 @@
-"""The topics that the bridge makes are as the design has them."""
+"""The created topics have the designed configuration."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from tests.support.service.fleet import Fleet
 DAY = 86_400_000
 
 
-async def test_missing_topics_are_made_as_designed(bridge: Bridge) -> None:
-    """How long each keeps what, and whose clock the journal is written by."""
+async def test_missing_topics_are_created(bridge: Bridge) -> None:
+    """The created topics have the designed retention, compaction and timestamp settings."""
     topics = bridge.topics
     journal, state, delivery, dead = [
         await config_of(topics, name) for name in (topics.journal, topics.state, topics.delivery, topics.dead_letter)
@@ -29,8 +29,8 @@ async def test_missing_topics_are_made_as_designed(bridge: Bridge) -> None:
     assert counts == [4, 4, 3, 3]
 
 
-async def test_by_default_there_are_enough_partitions_to_grow(fleet: Fleet) -> None:
-    """24 for journal and state, 12 for events: as many replicas may share the work."""
+async def test_default_partition_counts(fleet: Fleet) -> None:
+    """Journal and state get 24 partitions, events 12, so that this many replicas can share the work."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         del settings["TOPICS__JOURNAL_PARTITIONS"], settings["TOPICS__DELIVERY_PARTITIONS"]
@@ -38,12 +38,12 @@ async def test_by_default_there_are_enough_partitions_to_grow(fleet: Fleet) -> N
             counts = [await partitions_of(topics, name) for name in (topics.journal, topics.state, topics.delivery)]
             assert counts == [24, 24, 12]
             warned = [line for line in service.log.splitlines() if json.loads(line)["level"] == "warning"]
-            # One broker keeps one copy: whoever runs it so is told.
+            # With one broker there is one replica, which is logged as a warning.
             assert any(topics.journal in line for line in warned)
 
 
 async def test_group_ids_have_the_prefix(bridge: Bridge) -> None:
-    """Prefixed rights on the group's name are enough: nothing else is joined."""
+    """All consumer groups start with the configured prefix, so that a prefixed ACL covers them."""
     topics = bridge.topics
     listed = await asyncio.wrap_future(topics.admin.list_consumer_groups())
     ours = {group.group_id for group in listed.valid if group.group_id.startswith(topics.group)}

@@ -1,4 +1,4 @@
-"""Every query of the dashboards and of the alerts returns data on a real Prometheus that scrapes a running bridge."""
+"""Every query of dashboards and alerts returns data from a real Prometheus that scrapes a running bridge."""
 
 import asyncio
 import math
@@ -15,7 +15,7 @@ import yaml
 from confluent_kafka import Producer
 
 from scripts.dashboards.__main__ import DASHBOARDS
-from scripts.dashboards.panels import OR_NONE
+from scripts.dashboards.panels import OR_ZERO
 from tests.support.paths import CHART_FOLDER
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
@@ -45,19 +45,19 @@ LONG = 45.0
 
 
 def rules() -> list[Any]:
-    """The alerts as they are written."""
+    """The alerts' rules file."""
     return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
 class Seen(NamedTuple):
-    """A bridge that all sorts of things happened to, and the Prometheus that saw it."""
+    """A bridge with all kinds of events, and the Prometheus that scraped it."""
 
     prometheus: Prometheus
     alerts: list[Any]
 
 
 def settings(url: str) -> dict[str, str]:
-    """Both providers are polled; an account of Dexatel's has wrong credentials; few callbacks may wait."""
+    """Both providers are polled, one account has wrong credentials, and few callbacks may wait."""
     return {
         "DEXATEL__BASE_URL": f"{url}/dexatel",
         "DEXATEL__TOKEN": TOKEN,
@@ -76,7 +76,7 @@ def settings(url: str) -> dict[str, str]:
 
 
 async def happen(bridge: Bridge, providers: Providers) -> None:
-    """A bit of everything, at both providers where it is theirs."""
+    """Cause all kinds of events at both providers."""
     topics = bridge.topics
     for provider, words in {
         "dexatel": ("sent", "sent", "failed", "delivered", "sent"),
@@ -86,14 +86,14 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
         says = dexatel_says("delivered") if provider == "dexatel" else speedocom_says("DeliveredToTerminal")
         providers.script(corrected.provider_message_id, [NOT_FOUND])
         providers.script(polled.provider_message_id, [Reply(b"", 500), Reply(b"", 429, {"Retry-After": "0"}), says])
-        await bridge.followed(corrected)
-        await bridge.tell(corrected, *words)
-        await bridge.tell(corrected, "nobody-mapped-this")
+        await bridge.send_and_wait(corrected)
+        await bridge.report_all(corrected, *words)
+        await bridge.report_all(corrected, "nobody-mapped-this")
         await bridge.send(polled)
         await bridge.send(silent, give_up_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
         await bridge.send(message(provider))
-        assert (await bridge.final(silent, LONG))["status"] == "unknown"
-        assert (await bridge.final(polled, LONG))["source"] == "poll"
+        assert (await bridge.wait_for_final(silent, LONG))["status"] == "unknown"
+        assert (await bridge.wait_for_final(polled, LONG))["source"] == "poll"
         assert await bridge.report(message(provider), "delivered", timestamp="2026-01-31 12:00:00") == 200  # parked
     await topics.publish(b"{")
     await topics.publish(None)
@@ -102,11 +102,11 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
     busy = message()
     answers = await asyncio.gather(*(bridge.report(busy, "delivered") for _ in range(30)))
     assert 503 in answers
-    await topics.settled(LONG)
+    await topics.wait_until_folded(LONG)
 
 
 async def fence(bridge: Bridge) -> None:
-    """Another owner of every partition's transactional id appears and goes: the workers begin again."""
+    """Fence the producer of every partition, so that the workers restart."""
     for number in range(4):
         taken = Producer(
             {
@@ -122,7 +122,7 @@ async def fence(bridge: Bridge) -> None:
 async def seen(
     fleet: Fleet, providers: Providers, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Seen]:
-    """One bridge with a life of accidents: things happen, its disk is lost, things happen, its workers are fenced."""
+    """A bridge with accidents: events, a lost disk, more events, fenced workers."""
     async with fleet.topics() as topics:
         service = fleet.service({**topics.settings, **settings(providers.url)})
         target = service.admin_url.removeprefix("http://")
@@ -136,18 +136,18 @@ async def seen(
                 # Counters are seen before and after they move.
                 for _ in range(2):
                     await happen(bridge, providers)
-                    await prometheus.scraped()
+                    await prometheus.wait_until_scraped()
                 await fence(bridge)
                 await happen(bridge, providers)
-                await prometheus.scraped()
+                await prometheus.wait_until_scraped()
                 yield Seen(prometheus, await prometheus.rules())
 
 
 def ready(query: str) -> str:
-    """A query as Grafana sends it. What is 0 where nothing happened must have happened here."""
+    """Return a query as Grafana sends it, without its default of 0."""
     for name, value in LOOKED_AT.items():
         query = query.replace(name, value)
-    return query.removesuffix(OR_NONE)
+    return query.removesuffix(OR_ZERO)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def ready(query: str) -> str:
     ],
 )
 async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
-    """No panel is empty when what it is about has happened, and no line of it is without a value."""
+    """Every query of every panel returns values once its events have happened."""
     found = await seen.prometheus.query(ready(query))
     values = [sample.value for sample in found]
     assert values, panel
@@ -169,14 +169,14 @@ async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
 
 
 async def test_prometheus_evaluates_every_alert(seen: Seen) -> None:
-    """The rules that the chart installs are loaded as they are, and none of them fails on real series."""
+    """Prometheus loads the chart's rules and evaluates each without error on real series."""
     assert {rule["name"] for rule in seen.alerts} == {rule["alert"] for rule in rules()}
     assert {rule["name"]: rule.get("lastError") for rule in seen.alerts if rule["health"] != "ok"} == {}
 
 
 @pytest.mark.parametrize("alert", [rule["alert"] for rule in rules()])
-async def test_what_an_alert_looks_at_is_there(seen: Seen, alert: str) -> None:
-    """Every series that an alert asks for exists once it has happened: an alert can't be silent for a wrong label."""
+async def test_alert_series_exist(seen: Seen, alert: str) -> None:
+    """Every series that an alert uses exists once its event has happened, so no alert has a wrong label."""
     (rule,) = (rule for rule in rules() if rule["alert"] == alert)
     for selector in SELECTOR.findall(rule["expr"]):
         assert await seen.prometheus.query(f"last_over_time({selector}[10m])"), selector

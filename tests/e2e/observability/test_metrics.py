@@ -1,4 +1,4 @@
-"""What the on-call engineer sees: every metric that is promised is there, and moves when it should."""
+"""Every documented metric exists and changes when it should."""
 
 import asyncio
 import json
@@ -56,13 +56,13 @@ GAUGES: dict[str, set[str]] = {
 }
 
 
-async def test_every_promised_metric_is_exposed_with_its_labels(bridge: Bridge, providers: Providers) -> None:
-    """Names and labels are a contract with dashboards and alerts."""
+async def test_documented_metrics_are_exposed(bridge: Bridge, providers: Providers) -> None:
+    """Metric names and labels are as documented, because dashboards and alerts depend on them."""
     one = message(account="polled")
     providers.script(one.provider_message_id, [dexatel_says("delivered")])
     await bridge.send(one)
-    await bridge.final(one)
-    _, text = await bridge.service.ask("/metrics")
+    await bridge.wait_for_final(one)
+    _, text = await bridge.service.fetch("/metrics")
     types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE sms_bridge_"))
     for kind, suffix, families in (
         ("counter", "_total", COUNTERS),
@@ -71,7 +71,7 @@ async def test_every_promised_metric_is_exposed_with_its_labels(bridge: Bridge, 
     ):
         missing = [name for name in families if types.get(f"sms_bridge_{name}{suffix}") != kind]
         assert not missing, kind
-    labels = _labels(await bridge.service.samples())
+    labels = _labels(await bridge.service.read_samples())
     for suffix, families in (("_total", COUNTERS), ("_count", HISTOGRAMS), ("", GAUGES)):
         for name, expected in families.items():
             for found in labels.get(f"sms_bridge_{name}{suffix}", [expected]):
@@ -88,8 +88,8 @@ def _labels(samples: dict[str, float]) -> dict[str, list[set[str]]]:
 
 
 async def _sent(bridge: Bridge, **members: Any) -> None:
-    one = await bridge.followed(message(**members))
-    await bridge.tell(one, "pending", "pending", "failed", "sent", "delivered")
+    one = await bridge.send_and_wait(message(**members))
+    await bridge.report_all(one, "pending", "pending", "failed", "sent", "delivered")
     await bridge.events(one, 3)
 
 
@@ -100,8 +100,8 @@ async def _spoilt(bridge: Bridge) -> None:
         assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == status
     assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/not-the-secret-0123456")).status_code == 404
     early = message()
-    await bridge.tell(early, "delivered")
-    await bridge.topics.settled()
+    await bridge.report_all(early, "delivered")
+    await bridge.topics.wait_until_folded()
     await bridge.send(early)
     await bridge.events(early)
 
@@ -126,14 +126,14 @@ MOVED = {
 }
 
 
-async def test_counters_count_what_happened(bridge: Bridge) -> None:
-    """One story with everything in it moves each counter by as much as it should."""
-    await bridge.topics.settled()
-    before = await bridge.service.samples()
+async def test_counters_count_each_event(bridge: Bridge) -> None:
+    """A scenario with every kind of event increases each counter by the right amount."""
+    await bridge.topics.wait_until_folded()
+    before = await bridge.service.read_samples()
     await _sent(bridge)
     await _spoilt(bridge)
-    await bridge.topics.settled()
-    after = await bridge.service.samples()
+    await bridge.topics.wait_until_folded()
+    after = await bridge.service.read_samples()
     moved = {name: after.get(f"sms_bridge_{name}", 0) - before.get(f"sms_bridge_{name}", 0) for name in MOVED}
     assert moved == MOVED
     for name in ('transactions_completed_total{outcome="committed"}', "transaction_duration_count"):
@@ -144,8 +144,8 @@ async def test_counters_count_what_happened(bridge: Bridge) -> None:
     assert after["sms_bridge_publish_delay_count"] - before["sms_bridge_publish_delay_count"] == 4
 
 
-async def test_poll_metrics_count_what_came_back(bridge: Bridge, providers: Providers) -> None:
-    """How many, how long, how late."""
+async def test_poll_metrics(bridge: Bridge, providers: Providers) -> None:
+    """The metrics count poll results, durations and lateness."""
     names = (
         'polls_completed_total{outcome="report",provider="dexatel"}',
         'polls_completed_total{outcome="no_report",provider="dexatel"}',
@@ -153,83 +153,83 @@ async def test_poll_metrics_count_what_came_back(bridge: Bridge, providers: Prov
         'poll_lateness_count{provider="dexatel"}',
         'deliveries_published_total{provider="dexatel",source="poll",status="delivered"}',
     )
-    before = await bridge.service.samples()
+    before = await bridge.service.read_samples()
     one = message(account="v1")
     providers.script(one.provider_message_id, [NOT_FOUND, dexatel_says("delivered")])
     await bridge.send(one)
-    await bridge.final(one)
-    after = await bridge.service.samples()
+    await bridge.wait_for_final(one)
+    after = await bridge.service.read_samples()
     for name in names:
         assert after[f"sms_bridge_{name}"] >= before.get(f"sms_bridge_{name}", 0) + 1, name
 
 
-async def test_gauges_tell_what_is_open(bridge: Bridge) -> None:
-    """What is followed, what waits, how far behind: up, and down again."""
+async def test_gauges_show_open_work(bridge: Bridge) -> None:
+    """The gauges of followed attempts, parked reports and lag rise and fall."""
 
     async def gauge(name: str) -> float:
-        return await bridge.service.sample(f"sms_bridge_{name}")
+        return await bridge.service.read_sample(f"sms_bridge_{name}")
 
     followed = 'attempts_followed{provider="speedocom"}'
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     open_before = await gauge(followed)
-    messages = [await bridge.followed(message("speedocom")) for _ in range(3)]
+    messages = [await bridge.send_and_wait(message("speedocom")) for _ in range(3)]
 
     async def follows(count: float) -> bool:
         return await gauge(followed) == count
 
-    await bridge.topics.until_async(lambda: follows(open_before + 3), "three more are followed")
+    await bridge.topics.wait_until_async(lambda: follows(open_before + 3), "three more are followed")
     assert await gauge('oldest_followed_age_seconds{provider="speedocom"}') > 0
     for one in messages:
-        await bridge.tell(one, "DeliveredToTerminal")
-    await bridge.topics.until_async(lambda: follows(open_before), "they are over")
+        await bridge.report_all(one, "DeliveredToTerminal")
+    await bridge.topics.wait_until_async(lambda: follows(open_before), "they are over")
     assert await gauge("partitions_assigned") == 4
     assert await gauge("restore_entries_remaining") == 0
-    samples = await bridge.service.samples()
+    samples = await bridge.service.read_samples()
     lags = [n for name, n in samples.items() if name.startswith("sms_bridge_journal_lag_entries{")]
     assert lags == [0, 0, 0, 0]
 
 
-async def test_readiness_is_told_by_part(bridge: Bridge) -> None:
-    """What keeps a pod from being ready can be seen without asking the pod."""
-    samples = await bridge.service.samples()
+async def test_readiness_by_part(bridge: Bridge) -> None:
+    """`/readyz` shows which part isn't ready."""
+    samples = await bridge.service.read_samples()
     parts = {name: n for name, n in samples.items() if name.startswith("sms_bridge_part_ready{")}
     assert parts == {
         f'sms_bridge_part_ready{{part="{part}"}}': 1 for part in ("started", "tracker", "intake", "receiver")
     }
 
 
-async def test_a_callback_is_in_flight_until_it_is_answered(bridge: Bridge) -> None:
-    """Receivers can be scaled by it: one that waits for its caller's own body counts, and then no more."""
+async def test_callbacks_in_flight_are_counted(bridge: Bridge) -> None:
+    """A callback whose body is still being received counts as in flight until it is answered."""
 
     async def in_flight(count: int) -> bool:
-        return await bridge.service.sample("sms_bridge_callbacks_in_flight") == count
+        return await bridge.service.read_sample("sms_bridge_callbacks_in_flight") == count
 
     address = urlsplit(bridge.url("dexatel"))
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     head = f"POST {address.path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nconnection: close\r\n\r\n"
     writer.write(head.encode())
-    await bridge.topics.until_async(lambda: in_flight(1), "it is in flight")
-    appended = await bridge.service.sample("sms_bridge_append_records_count")
+    await bridge.topics.wait_until_async(lambda: in_flight(1), "it is in flight")
+    appended = await bridge.service.read_sample("sms_bridge_append_records_count")
     writer.write(b"{}")
     assert (await reader.read()).startswith(b"HTTP/1.1 200")
     writer.close()
-    await bridge.topics.until_async(lambda: in_flight(0), "it is answered")
-    assert await bridge.service.sample("sms_bridge_append_records_count") > appended
+    await bridge.topics.wait_until_async(lambda: in_flight(0), "it is answered")
+    assert await bridge.service.read_sample("sms_bridge_append_records_count") > appended
 
 
-async def test_a_providers_clock_that_is_off_is_seen(bridge: Bridge) -> None:
-    """Three hours ahead is a time zone that nobody set: the skew is a metric, and the time isn't believed."""
-    one = await bridge.followed(message("speedocom"))
+async def test_clock_skew_is_measured(bridge: Bridge) -> None:
+    """A provider's clock three hours ahead is a skew metric, and its times are not used."""
+    one = await bridge.send_and_wait(message("speedocom"))
     ahead = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
     assert await bridge.report(one, "DeliveredToTerminal", timestamp=ahead) == 200
     [event] = await bridge.events(one)
     assert event["occurred_at_source"] == "observed"
-    skew = await bridge.service.sample('sms_bridge_provider_clock_skew_seconds{provider="speedocom"}')
+    skew = await bridge.service.read_sample('sms_bridge_provider_clock_skew_seconds{provider="speedocom"}')
     assert skew == pytest.approx(3 * 3600, abs=5)
 
 
-async def test_the_log_is_json_and_names_no_secret(bridge: Bridge) -> None:
-    """A machine reads it; `clean_logs` has looked for secrets after every test."""
+async def test_log_is_json_without_secrets(bridge: Bridge) -> None:
+    """Each log line is JSON; `clean_logs` checks for secrets after every test."""
     lines = [json.loads(line) for line in bridge.service.log.splitlines()]
     assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
     assert len(bridge.service.secrets) > 10

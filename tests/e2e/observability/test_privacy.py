@@ -1,4 +1,4 @@
-"""With `hash` or `drop`, a recipient's digits are in no topic of the bridge and in no line that it logs."""
+"""With `hash` or `drop`, a recipient's digits are in no topic of the bridge and in no log line."""
 
 import asyncio
 import hmac
@@ -25,7 +25,7 @@ TRACE = re.compile(rb"[ ()./+%20-]*".join(digit.encode() for digit in DIGITS[3:]
 
 
 def everything(topics: Topics) -> Iterator[tuple[str, bytes]]:
-    """Keys, values and headers of all records in all topics that the bridge writes; uncommitted ones too."""
+    """Return keys, values and headers of all records in the bridge's topics, including uncommitted ones."""
     names = (topics.journal, topics.state, topics.delivery, topics.dead_letter)
     consumer: Any = Consumer(
         {
@@ -50,10 +50,10 @@ def everything(topics: Topics) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("setting", ["hash", "drop"])
-async def test_a_recipient_is_nowhere(
+async def test_recipient_is_never_stored(
     fleet: Fleet, providers: Providers, client: httpx.AsyncClient, setting: str
 ) -> None:
-    """Whichever way a number comes in: sent events good and bad, callbacks read and unread, polls, keys, errors."""
+    """A phone number is stored nowhere, whatever its source: sent events, callbacks, polls, keys or errors."""
     async with fleet.topics() as topics:
         settings = {
             **topics.settings,
@@ -75,7 +75,9 @@ async def test_a_recipient_is_nowhere(
             bridge = Bridge(service, topics, client, SECRETS)
             reasons = await _bad_sent_events(bridge) | await _bad_callbacks(bridge)
             event = await _good_ones(bridge, providers)
-            await topics.until(lambda: {x.headers["reason"] for x in topics.letters} >= reasons, f"letters: {reasons}")
+            await topics.wait_until(
+                lambda: {x.headers["reason"] for x in topics.dead_letters} >= reasons, f"letters: {reasons}"
+            )
             records = await asyncio.to_thread(lambda: list(everything(topics)))
             log = service.log.encode()
     assert {topic for topic, _ in records} == {topics.journal, topics.state, topics.delivery, topics.dead_letter}
@@ -87,7 +89,7 @@ async def test_a_recipient_is_nowhere(
 
 
 async def _bad_sent_events(bridge: Bridge) -> set[str]:
-    """Every way for a sent event to become a dead letter, with a number in it; the reasons."""
+    """Publish a sent event with a number for each kind of dead letter, and return the reasons."""
     topics, one = bridge.topics, message()
     for spelling in SPELLINGS:
         await topics.publish(message().sent(provider_message_id=None, recipient=spelling), key=spelling)
@@ -96,13 +98,13 @@ async def _bad_sent_events(bridge: Bridge) -> set[str]:
     await topics.publish(message().sent(recipient=int(DIGITS)))
     await topics.publish(message().sent(metadata={"phone": int(DIGITS)}, recipient=DIGITS))
     await topics.publish(message().sent(sent_at="2020-01-01T00:00:00Z", recipient=DIGITS), key=DIGITS)
-    await bridge.followed(one, recipient=DIGITS)
+    await bridge.send_and_wait(one, recipient=DIGITS)
     await topics.publish(one.sent(message_id="m-thief", recipient=DIGITS), key=DIGITS)
     return {"invalid", "unknown_provider", "malformed", "too_old", "conflict"}
 
 
 async def _bad_callbacks(bridge: Bridge) -> set[str]:
-    """Callbacks that can't be read, and one that nobody waits for; the reasons."""
+    """Send unreadable callbacks and an unmatched one, and return the reasons."""
     client, stranger = bridge.client, message()
     answers = [
         await client.get(bridge.url("dexatel"), params={"message_uuid": "%d", "status": "sent", "to": SPELLINGS[1]}),
@@ -119,17 +121,17 @@ async def _bad_callbacks(bridge: Bridge) -> set[str]:
 
 
 async def _good_ones(bridge: Bridge, providers: Providers) -> Any:
-    """What is published: by callback, webhook and poll, each with the number in the provider's words; an event."""
+    """Publish events by callback, webhook and poll, each with the number in the provider's text."""
     one, signed, polled = message(), message("dexatel", "signed"), message()
     providers.script(polled.provider_message_id, [dexatel_says("delivered", to=DIGITS, number=f"+{DIGITS}")])
     for each, spelling in zip((one, signed, polled), SPELLINGS, strict=False):
-        await bridge.followed(each, recipient=spelling)
+        await bridge.send_and_wait(each, recipient=spelling)
     await bridge.report(one, "levitating", to=SPELLINGS[0])
     await bridge.report(one, "delivered", to=SPELLINGS[1])
     await _webhook(bridge, signed)
     for each in (signed, polled):
-        await bridge.final(each)
-    return await bridge.final(one)
+        await bridge.wait_for_final(each)
+    return await bridge.wait_for_final(one)
 
 
 async def _webhook(bridge: Bridge, one: Message) -> None:

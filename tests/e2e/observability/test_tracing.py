@@ -1,4 +1,4 @@
-"""One trace from the sender to the event, sent to a collector; and log lines that name messages, not people."""
+"""One trace from the sender to the event, exported to a collector; log lines with ids and without numbers."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ NUMBER = "37499123456"
 
 
 class Collector:
-    """What a collector gets."""
+    """Receives exported spans."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -27,7 +27,7 @@ class Collector:
         self.services: set[str] = set()
 
     async def take(self, request: web.Request) -> web.Response:
-        """One export."""
+        """Receive one export."""
         export = ExportTraceServiceRequest.FromString(await request.read())
         for of_resource in export.resource_spans:
             names = {one.key: one.value.string_value for one in of_resource.resource.attributes}
@@ -38,7 +38,7 @@ class Collector:
 
 @pytest_asyncio.fixture
 async def collector() -> AsyncIterator[Collector]:
-    """One that listens."""
+    """A running collector."""
     collector, app = Collector(), web.Application()
     app.router.add_post("/v1/traces", collector.take)
     runner = web.AppRunner(app, access_log=None)
@@ -49,16 +49,16 @@ async def collector() -> AsyncIterator[Collector]:
     await runner.cleanup()
 
 
-async def test_a_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, collector: Collector) -> None:
-    """Intake is a child of the sender's span, the event carries its trace on, and the end loses no span."""
+async def test_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, collector: Collector) -> None:
+    """The intake's span is a child of the sender's, the event continues the trace, and shutdown loses no span."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
         settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
         async with fleet.running(settings) as service:
             bridge, one = Bridge(service, topics, client, SECRETS), message()
             await topics.publish(one.sent(recipient=NUMBER), headers={"traceparent": TRACEPARENT})
-            await topics.until(lambda: bool(topics.entries), "the journal has it")
-            await bridge.tell(one, "delivered")
+            await topics.wait_until(lambda: bool(topics.entries), "the journal has it")
+            await bridge.report_all(one, "delivered")
             [event] = await bridge.events(one)
             assert event.headers["traceparent"] == TRACEPARENT
     assert collector.services == {"sms-bridge"}
@@ -70,16 +70,16 @@ async def test_a_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, c
     assert all(NUMBER not in str(span) for span in collector.spans)
 
 
-async def test_a_log_line_names_the_message_and_not_the_person(bridge: Bridge) -> None:
-    """Whoever reads the log finds message and trace; what others said is quoted without whole phone numbers."""
+async def test_log_lines_have_ids_but_no_phone_number(bridge: Bridge) -> None:
+    """Log lines have the message id and the trace id; quoted input has no complete phone number."""
     one = message()
     await bridge.topics.publish(one.sent(recipient=int(NUMBER)), headers={"traceparent": TRACEPARENT})
-    await bridge.letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
+    await bridge.wait_for_dead_letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
     lines = [json.loads(line) for line in bridge.service.log.splitlines() if one.message_id in line]
     assert [(line["message_id"], line["trace_id"]) for line in lines] == [(one.message_id, TRACE)]
-    other = await bridge.followed()
+    other = await bridge.send_and_wait()
     assert await bridge.report(other, "a-word-nobody-mapped", to=f"+{NUMBER}") == 200
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     [unmapped] = [line for line in bridge.service.log.splitlines() if "a-word-nobody-mapped" in line]
     assert other.provider_message_id in unmapped
     assert json.loads(unmapped)["message_id"] == other.message_id

@@ -1,4 +1,4 @@
-"""Polls find what callbacks lost: on schedule, no longer than needed, and whatever the provider's interface does."""
+"""Polls find reports whose callbacks were lost: on schedule, until the final status, whatever the provider answers."""
 
 import asyncio
 from collections.abc import Mapping
@@ -40,17 +40,19 @@ ENDS = {"dexatel": dexatel_says("delivered"), "speedocom": speedocom_says("Deliv
 
 
 def entries_of(bridge: Bridge, one: Message) -> int:
-    """How many entries the journal has about a message."""
+    """Return the number of journal entries of a message."""
     return sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries)
 
 
 async def polled(bridge: Bridge, providers: Providers, one: Message, times: int, within: float = 60) -> None:
-    """Return once a message was asked about so many times."""
-    await bridge.topics.until(lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within)
+    """Return when a message was polled this many times."""
+    await bridge.topics.wait_until(
+        lambda: len(providers.polls(one.provider_message_id)) >= times, f"{times} polls", within
+    )
 
 
 class Slow(NamedTuple):
-    """Attempts that begin together, so that what takes long is waited for together."""
+    """Messages with slow schedules, started together to save time."""
 
     start: float
     """By the event loop's clock, in seconds."""
@@ -66,9 +68,9 @@ class Slow(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", autouse=True)
 async def slow(bridge: Bridge, providers: Providers) -> Slow:
-    """One attempt for each kind of schedule."""
-    repeated = await bridge.followed(message(account="polled"))
-    await bridge.tell(repeated, "sent")
+    """One message for each kind of schedule."""
+    repeated = await bridge.send_and_wait(message(account="polled"))
+    await bridge.report_all(repeated, "sent")
     await bridge.events(repeated)
     begun = Slow(
         start=asyncio.get_running_loop().time(),
@@ -88,10 +90,10 @@ async def slow(bridge: Bridge, providers: Providers) -> Slow:
     return begun
 
 
-async def test_no_report_yet_is_no_status(bridge: Bridge, providers: Providers) -> None:
-    """In whichever way a provider says it: nothing is written, nothing is published, and it is asked again."""
+async def test_no_report_yet_changes_nothing(bridge: Bridge, providers: Providers) -> None:
+    """In each form of the answer: nothing is written or published, and the message is polled again."""
     failed = [f'sms_bridge_polls_completed_total{{outcome="failed",provider="{provider}"}}' for provider in CASES]
-    before = [await bridge.service.sample(name) for name in failed]
+    before = [await bridge.service.read_sample(name) for name in failed]
     messages = {what: message(provider, "polled") for what, (provider, _) in NO_REPORT.items()}
     for what, one in messages.items():
         nothing = NO_REPORT[what][1]
@@ -102,17 +104,17 @@ async def test_no_report_yet_is_no_status(bridge: Bridge, providers: Providers) 
         assert (event["status"], event["previous_status"], event["source"]) == ("delivered", None, "poll"), what
         assert len(providers.polls(one.provider_message_id)) == 3, what
         assert entries_of(bridge, one) == 2, what
-    assert before == [await bridge.service.sample(name) for name in failed]
+    assert before == [await bridge.service.read_sample(name) for name in failed]
 
 
-async def test_polls_carry_credentials_where_no_log_sees_them(bridge: Bridge, providers: Providers) -> None:
-    """Speedocom's key is in the body of a POST, Dexatel's token in a header; no URL has either."""
+async def test_poll_credentials_are_not_in_urls(bridge: Bridge, providers: Providers) -> None:
+    """Speedocom's key is in the body of a POST, Dexatel's token in a header."""
     messages = [message("dexatel", "polled"), message("dexatel", "v1"), message("speedocom", "polled")]
     for one in messages:
         providers.script(one.provider_message_id, [ENDS[one.provider]])
         await bridge.send(one)
     for one in messages:
-        assert (await bridge.final(one))["status"] == "delivered"
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
     legacy, v1, speedocom = (providers.polls(one.provider_message_id)[0] for one in messages)
     assert (legacy.method, legacy.headers["token"]) == ("GET", TOKEN)
     assert legacy.target == f"/dexatel-polled/dlr/{messages[0].provider_message_id}"
@@ -123,8 +125,8 @@ async def test_polls_carry_credentials_where_no_log_sees_them(bridge: Bridge, pr
     assert not [one for one in providers.asked if TOKEN in one.target or API_KEY in one.target]
 
 
-async def test_an_id_with_odd_characters_is_asked_about_as_it_is(bridge: Bridge, providers: Providers) -> None:
-    """An id never changes what is asked: it is quoted where it becomes part of a path."""
+async def test_id_is_escaped_in_the_url(bridge: Bridge, providers: Providers) -> None:
+    """An id with special characters is quoted in the path and doesn't change the request."""
     one = message(account="polled", provider_message_id=f"a:b/../c?d=e#{message().provider_message_id}")
     await bridge.send(one)
 
@@ -132,8 +134,8 @@ async def test_an_id_with_odd_characters_is_asked_about_as_it_is(bridge: Bridge,
         segments = (poll.target.removeprefix("/dexatel-polled/dlr/") for poll in providers.asked)
         return any("/" not in segment and unquote(segment) == one.provider_message_id for segment in segments)
 
-    await bridge.topics.until(asked, "a poll of the whole id, in one segment of the path")
-    await bridge.tell(one, "delivered")
+    await bridge.topics.wait_until(asked, "a poll of the whole id, in one segment of the path")
+    await bridge.report_all(one, "delivered")
     await bridge.events(one)
 
 
@@ -144,33 +146,36 @@ async def test_an_id_with_odd_characters_is_asked_about_as_it_is(bridge: Bridge,
         ("speedocom", Reply({"response-code": 1006, "response-description": "Invalid credentials"})),
     ],
 )
-async def test_refused_credentials_raise_an_alarm_and_touch_no_message(
+async def test_refused_credentials_pause_polling(
     bridge: Bridge, providers: Providers, provider: str, refusal: Reply
 ) -> None:
-    """A gauge says whose; asking stops; the messages wait, and callbacks still count."""
+    """A gauge names the account, polling pauses, and messages stay open; callbacks still work."""
     providers.gate(f"{provider}-refused", refusal)
     labels = f'{{account="refused",provider="{provider}"}}'
-    assert await bridge.service.sample(f"sms_bridge_credentials_refused{labels}") == 0
+    assert await bridge.service.read_sample(f"sms_bridge_credentials_refused{labels}") == 0
     messages = [await bridge.send(message(provider, "refused")) for _ in range(3)]
 
     async def alarmed() -> bool:
-        samples = await bridge.service.samples()
+        samples = await bridge.service.read_samples()
         return samples[f"sms_bridge_credentials_refused{labels}"] == samples[f"sms_bridge_circuit_open{labels}"] == 1
 
-    await bridge.topics.until_async(alarmed, "the alarm")
-    assert await bridge.service.sample(f'sms_bridge_credentials_refused{{account="polled",provider="{provider}"}}') == 0
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_async(alarmed, "the alarm")
+    assert (
+        await bridge.service.read_sample(f'sms_bridge_credentials_refused{{account="polled",provider="{provider}"}}')
+        == 0
+    )
+    await bridge.topics.wait_until_folded()
     assert not [event for one in messages for event in bridge.story(one)]
     # Another account of the provider is asked as before; meanwhile the refused one isn't asked any more.
     other = message(provider, "polled")
     providers.script(other.provider_message_id, [ENDS[provider]])
     await bridge.send(other)
-    await bridge.final(other)
+    await bridge.wait_for_final(other)
     assert sum(asked.account == f"{provider}-refused" for asked in providers.asked) <= 3
 
 
-async def test_a_rate_limit_is_honoured(bridge: Bridge, providers: Providers) -> None:
-    """After 429 with `Retry-After: 3` the account is left alone for as long, then it is asked again."""
+async def test_rate_limit_is_honoured(bridge: Bridge, providers: Providers) -> None:
+    """After a 429 with `Retry-After: 3` the account is not polled for 3 s."""
     one, other = message(account="limited"), message(account="limited")
     providers.script(one.provider_message_id, [Reply(b"", 429, {"Retry-After": "3"}), ENDS["dexatel"]])
     providers.script(other.provider_message_id, [ENDS["dexatel"]])
@@ -179,7 +184,7 @@ async def test_a_rate_limit_is_honoured(bridge: Bridge, providers: Providers) ->
     first = providers.polls(one.provider_message_id)[0].at
     await bridge.send(other)
     for waiting in (one, other):
-        assert (await bridge.final(waiting))["status"] == "delivered"
+        assert (await bridge.wait_for_final(waiting))["status"] == "delivered"
     asked = [poll.at for poll in providers.asked if poll.account == "dexatel-limited" and poll.at > first]
     assert min(asked) - first >= 3.0
     assert max(asked) - first < 8.0
@@ -193,10 +198,10 @@ TROUBLES: dict[str, Reply | Hang] = {
 }
 
 
-async def test_an_interface_in_trouble_is_asked_again(bridge: Bridge, providers: Providers) -> None:
-    """A fault of the provider's is no status of a message: it is counted, and asked again later."""
+async def test_provider_errors_are_retried(bridge: Bridge, providers: Providers) -> None:
+    """A provider's error is counted and retried, and is no status of a message."""
     name = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
-    before = await bridge.service.sample(name)
+    before = await bridge.service.read_sample(name)
     messages = {what: message(account="flaky") for what in TROUBLES}
     for what, one in messages.items():
         providers.script(one.provider_message_id, [TROUBLES[what], ENDS["dexatel"]])
@@ -205,11 +210,11 @@ async def test_an_interface_in_trouble_is_asked_again(bridge: Bridge, providers:
         [event] = await bridge.events(one)
         assert (event["status"], event["source"]) == ("delivered", "poll"), what
         assert len(providers.polls(one.provider_message_id)) == 2, what
-    assert await bridge.service.sample(name) == before + len(TROUBLES)
+    assert await bridge.service.read_sample(name) == before + len(TROUBLES)
 
 
-async def test_an_outage_opens_the_circuit_and_ends_nothing(bridge: Bridge, providers: Providers) -> None:
-    """After five failures in a row asking pauses; when the interface is back, everything is found."""
+async def test_outage_opens_the_circuit(bridge: Bridge, providers: Providers) -> None:
+    """After five failures in a row polling pauses; after the outage every report is found."""
     providers.gate("dexatel-flaky", Reply(b"", 503))
     messages = [message(account="flaky") for _ in range(12)]
     for one in messages:
@@ -217,20 +222,18 @@ async def test_an_outage_opens_the_circuit_and_ends_nothing(bridge: Bridge, prov
     await bridge.topics.publish_all([one.sent() for one in messages])
 
     async def is_open() -> bool:
-        return await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 1
+        return await bridge.service.read_sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 1
 
-    await bridge.topics.until_async(is_open, "the circuit opens")
+    await bridge.topics.wait_until_async(is_open, "the circuit opens")
     providers.gate("dexatel-flaky", None)
     for one in messages:
-        assert (await bridge.final(one))["status"] == "delivered"
-    assert await bridge.service.sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 0
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
+    assert await bridge.service.read_sample('sms_bridge_circuit_open{account="flaky",provider="dexatel"}') == 0
 
 
 @pytest.mark.parametrize("provider", list(CASES))
-async def test_final_status_found_by_poll_ends_polling(
-    bridge: Bridge, providers: Providers, slow: Slow, provider: str
-) -> None:
-    """Asked at 1 s and 2 s and 3 s, jittered by at most a tenth; not once more after the final status."""
+async def test_final_status_ends_polling(bridge: Bridge, providers: Providers, slow: Slow, provider: str) -> None:
+    """A message is polled at 1, 2 and 3 s with at most 10 % jitter, and never after its final status."""
     one = slow.known[provider]
     events = await bridge.events(one, 2)
     assert [(e["status"], e["source"]) for e in events] == [("sent", "poll"), ("delivered", "poll")]
@@ -243,16 +246,16 @@ async def test_final_status_found_by_poll_ends_polling(
     assert entries_of(bridge, one) == 1 + 2
 
 
-async def test_a_poll_that_says_nothing_new_writes_nothing(bridge: Bridge, providers: Providers, slow: Slow) -> None:
-    """Six polls that repeat what a callback said leave the journal as it was."""
+async def test_unchanged_poll_writes_nothing(bridge: Bridge, providers: Providers, slow: Slow) -> None:
+    """Polls that repeat a known status write no journal entry."""
     await polled(bridge, providers, slow.repeated, 6)
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     assert entries_of(bridge, slow.repeated) == 2
     await bridge.events(slow.repeated)
 
 
-async def test_mode_always_polls_early_and_catches_up_once(bridge: Bridge, providers: Providers, slow: Slow) -> None:
-    """`always` begins at ten seconds; a sent event that came 25 s late is asked about at once, and then at 30 s."""
+async def test_always_polls_early_and_catches_up_once(bridge: Bridge, providers: Providers, slow: Slow) -> None:
+    """With `always`, a sent event that is 25 s late is polled at once and then at 30 s."""
     await polled(bridge, providers, slow.late, 2)
     await polled(bridge, providers, slow.fresh, 1)
     first, second = [poll.at - slow.start for poll in providers.polls(slow.late.provider_message_id)][:2]

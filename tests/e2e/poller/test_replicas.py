@@ -1,4 +1,4 @@
-"""Polling over replicas, over rebalances and through outages."""
+"""Polling with several replicas, through rebalances and outages."""
 
 import asyncio
 import time
@@ -23,29 +23,29 @@ BUNCHED = 1.0
 
 
 def settings(url: str, account: str, **more: str) -> dict[str, str]:
-    """One account at Dexatel that is polled, with a base URL of its own."""
+    """One polled Dexatel account with its own base URL."""
     given = {"BASE_URL": f"{url}/{account}", "TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}", **more}
     return {f"DEXATEL__{name}": value for name, value in given.items()}
 
 
 async def shared(topics: Topics, *services: Service) -> None:
-    """Return once these replicas own all partitions, and each of them some."""
+    """Return when these replicas own all partitions, and each owns some."""
 
     async def are() -> bool:
-        owned = [await service.sample("sms_bridge_partitions_assigned") for service in services]
+        owned = [await service.read_sample("sms_bridge_partitions_assigned") for service in services]
         return sum(owned) == 4 and all(owned)
 
-    await topics.until_async(are, "every replica has its partitions", 60)
+    await topics.wait_until_async(are, "every replica has its partitions", 60)
 
 
 async def passed(topics: Topics, moment: float) -> None:
     """Return at this time of the event loop."""
     now: Callable[[], float] = asyncio.get_running_loop().time
-    await topics.until(lambda: now() >= moment, "time goes by", moment - now() + 60)
+    await topics.wait_until(lambda: now() >= moment, "time goes by", moment - now() + 60)
 
 
-async def test_an_accounts_rate_is_kept_over_replicas_and_rebalances(fleet: Fleet, providers: Providers) -> None:
-    """One process, two, and one again: together they ask as often as one alone may, by the provider's own clock."""
+async def test_rate_limit_holds_across_replicas(fleet: Fleet, providers: Providers) -> None:
+    """One process, two, and one again keep the account's rate, measured by the provider."""
     polled = settings(
         providers.url,
         "dexatel-shared",
@@ -67,7 +67,7 @@ async def test_an_accounts_rate_is_kept_over_replicas_and_rebalances(fleet: Flee
 
         async with fleet.running(given) as first:
             await topics.publish_all([message().sent() for _ in range(10 * RATE)])
-            await topics.until(lambda: bool(asked(providers)), "it asks")
+            await topics.wait_until(lambda: bool(asked(providers)), "it asks")
             started = now() + 1
             await for_a_window(first)
             async with fleet.running(given) as second:
@@ -84,12 +84,12 @@ async def test_an_accounts_rate_is_kept_over_replicas_and_rebalances(fleet: Flee
 
 
 def asked(providers: Providers) -> list[float]:
-    """When the account was asked."""
+    """Return the times of the account's polls."""
     return sorted(one.at for one in providers.asked if one.account == "dexatel-shared")
 
 
-async def test_an_outage_as_long_as_the_schedule_loses_no_message(fleet: Fleet, providers: Providers) -> None:
-    """The provider is away from before the first poll until after the end: what it knows is still found."""
+async def test_outage_longer_than_the_schedule(fleet: Fleet, providers: Providers) -> None:
+    """The provider fails from before the first poll until after the last; its report is still found."""
     polled = settings(
         providers.url, "dexatel-away", POLL="1s,2s", RATE_PER_SECOND="100", GIVE_UP_AFTER="8s", POLL_TIMEOUT="1s"
     )
@@ -101,18 +101,20 @@ async def test_an_outage_as_long_as_the_schedule_loses_no_message(fleet: Fleet, 
             providers.script(one.provider_message_id, [dexatel_says("delivered")])
         sent = time.monotonic()
         await topics.publish_all([one.sent() for one in messages])
-        await topics.until(lambda: time.monotonic() > sent + 10, "every end passes")
+        await topics.wait_until(lambda: time.monotonic() > sent + 10, "every end passes")
         assert not topics.events
         failed = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
-        assert 5 <= await service.sample(failed) < 40  # the circuit opened: not each of them was tried again and again
+        assert (
+            5 <= await service.read_sample(failed) < 40
+        )  # the circuit opened: not each of them was tried again and again
         providers.gate("dexatel-away", None)
-        await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
+        await topics.wait_until(lambda: len(topics.events) >= len(messages), "all are found", 60)
         assert {event["status"] for event in topics.events} == {"delivered"}
         assert {event["provider_message_id"] for event in topics.events} == {m.provider_message_id for m in messages}
 
 
-async def test_a_provider_that_hangs_is_probed_by_one_question_at_a_time(fleet: Fleet, providers: Providers) -> None:
-    """While nobody knows whether it is back, dozens of due messages make no crowd at its door."""
+async def test_hanging_provider_gets_one_probe(fleet: Fleet, providers: Providers) -> None:
+    """While the circuit is open, due messages cause only one poll at a time."""
     polled = settings(
         providers.url, "dexatel-hung", POLL="1s", RATE_PER_SECOND="100", POLL_TIMEOUT="500ms", POLL_CONCURRENCY="8"
     )
@@ -128,12 +130,12 @@ async def test_a_provider_that_hangs_is_probed_by_one_question_at_a_time(fleet: 
         await topics.publish_all([one.sent() for one in messages])
 
         async def is_open() -> bool:
-            return await service.sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 1
+            return await service.read_sample('sms_bridge_circuit_open{account="default",provider="dexatel"}') == 1
 
-        await topics.until_async(is_open, "the circuit opens")
+        await topics.wait_until_async(is_open, "the circuit opens")
         before = len(asked_at())
-        await topics.until(lambda: len(asked_at()) >= before + 3, "it is probed", 60)
+        await topics.wait_until(lambda: len(asked_at()) >= before + 3, "it is probed", 60)
         probes = asked_at()[before:]
         assert all(later - earlier >= 0.45 for earlier, later in pairwise(probes))
         providers.gate("dexatel-hung", None)
-        await topics.until(lambda: len(topics.events) >= len(messages), "all are found", 60)
+        await topics.wait_until(lambda: len(topics.events) >= len(messages), "all are found", 60)

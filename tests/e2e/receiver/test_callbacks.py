@@ -19,7 +19,7 @@ async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridg
     """Every member of the event has the sender's or the provider's value."""
     written, expected = provider_clock()
     one = message(age=timedelta(seconds=90))
-    await bridge.followed(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
+    await bridge.send_and_wait(one, recipient="+374 10 000000", sender="Shop", metadata={"order": "17"})
     assert await bridge.report(one, "delivered", err="000", timestamp=written) == 200
     [event] = await bridge.events(one)
     document = event.document
@@ -52,7 +52,7 @@ async def test_a_dexatel_get_becomes_the_event_that_consumers_are_promised(bridg
 
 async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
     """A classic callback may also be a form."""
-    one = await bridge.followed()
+    one = await bridge.send_and_wait()
     form = {"uuid": one.provider_message_id, "stat": "Failed", "error_code": "011"}
     response = await bridge.client.post(bridge.url("dexatel"), data=form)
     assert response.status_code == 200
@@ -65,7 +65,7 @@ async def test_a_dexatel_form_says_the_same_as_a_get(bridge: Bridge) -> None:
 @pytest.mark.parametrize("form", ["hex", "base64"])
 async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
     """The signature of the raw body is accepted in both encodings; details are published unchanged."""
-    one = await bridge.followed(message(account="signed"))
+    one = await bridge.send_and_wait(message(account="signed"))
     body = webhook(one, "EXPIRED", mccmnc="28301", price=0.0125, segments=2)
     digest = signature(WEBHOOK_SECRET, body)
     headers = {
@@ -81,13 +81,13 @@ async def test_a_signed_webhook_is_read(bridge: Bridge, form: str) -> None:
 
 async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) -> None:
     """Without the right signature, the response is 401, and nothing is kept."""
-    one = await bridge.followed(message(account="signed"))
+    one = await bridge.send_and_wait(message(account="signed"))
     body = webhook(one)
     for wrong in ("", "0" * 64, signature("another secret", body).hex(), signature(WEBHOOK_SECRET, body + b" ").hex()):
         headers = {"content-type": "application/json", "x-dexatel-signature": wrong}
         response = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
         assert response.status_code == 401
-    await bridge.topics.settled()
+    await bridge.topics.wait_until_folded()
     assert not bridge.story(one)
     assert sum(entry["provider_message_id"] == one.provider_message_id for entry in bridge.topics.entries) == 1
 
@@ -96,7 +96,7 @@ async def test_a_webhook_with_a_wrong_signature_changes_nothing(bridge: Bridge) 
 async def test_a_speedocom_callback_becomes_one_event(bridge: Bridge, shape: str) -> None:
     """JSON and form have the same result; the turnaround is published."""
     written, expected = provider_clock()
-    one = await bridge.followed(message("speedocom"))
+    one = await bridge.send_and_wait(message("speedocom"))
     members = {
         "description": "DeliveredToTerminal",
         "messageid": one.provider_message_id,
@@ -153,7 +153,7 @@ async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Br
     messages = [message(provider) for provider, *_ in MAPPING]
     await bridge.topics.publish_all([one.sent() for one in messages])
     for one, (_, word, *_) in zip(messages, MAPPING, strict=True):
-        await bridge.tell(one, word)
+        await bridge.report_all(one, word)
     for one, (provider, word, status, permanent, reason) in zip(messages, MAPPING, strict=True):
         [event] = await bridge.events(one)
         published = (provider, event["provider_status"], event["status"], event["permanent"], event["reason"])
@@ -163,9 +163,9 @@ async def test_every_word_of_both_providers_means_what_the_table_says(bridge: Br
 @pytest.mark.parametrize(("provider", "word"), [("dexatel", "received"), ("speedocom", "Teleported")])
 async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, word: str) -> None:
     """The attempt continues; the log and the journal have the unmapped status."""
-    one = await bridge.followed(message(provider))
-    await bridge.tell(one, word)
-    await bridge.tell(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
+    one = await bridge.send_and_wait(message(provider))
+    await bridge.report_all(one, word)
+    await bridge.report_all(one, {"dexatel": "delivered", "speedocom": "DeliveredToTerminal"}[provider])
     [event] = await bridge.events(one)
     assert event["status"] == "delivered"
     reports = [e for e in bridge.topics.entries if e["type"] == "report" and e["provider_status"] == word]
@@ -175,9 +175,9 @@ async def test_unmapped_status_is_journaled_only(bridge: Bridge, provider: str, 
 
 async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
     """Repeated callbacks don't repeat the event."""
-    one = await bridge.followed()
-    await bridge.tell(one, *["delivered"] * 5)
-    await bridge.topics.settled()
+    one = await bridge.send_and_wait()
+    await bridge.report_all(one, *["delivered"] * 5)
+    await bridge.topics.wait_until_folded()
     [event] = await bridge.events(one)
     assert event["status"] == "delivered"
     reports = [e for e in bridge.topics.entries if e["provider_message_id"] == one.provider_message_id]
@@ -186,9 +186,9 @@ async def test_five_identical_callbacks_are_one_event(bridge: Bridge) -> None:
 
 async def test_out_of_order_reports_are_published_in_order(bridge: Bridge) -> None:
     """No status goes back; only delivered corrects a final status, and names the event that it corrects."""
-    one = await bridge.followed()
-    await bridge.tell(one, "pending", "sent", "pending", "failed", "sent", "delivered")
-    await bridge.topics.settled()
+    one = await bridge.send_and_wait()
+    await bridge.report_all(one, "pending", "sent", "pending", "failed", "sent", "delivered")
+    await bridge.topics.wait_until_folded()
     events = await bridge.events(one, 4)
     assert [event["status"] for event in events] == ["pending", "sent", "failed", "delivered"]
     assert [event["sequence"] for event in events] == [1, 2, 3, 4]

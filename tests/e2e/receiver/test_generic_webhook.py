@@ -17,7 +17,7 @@ async def test_a_provider_by_settings_is_served_like_another(
     """Its sent events are followed, its callbacks are parsed as described, and every attempt ends."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY, **ACME}) as service:
         bridge = Bridge(service, topics, client, {("acme-sms", "default"): ACME_SECRET})
-        one = await bridge.followed(message("acme-sms", provider_message_id="00042"))
+        one = await bridge.send_and_wait(message("acme-sms", provider_message_id="00042"))
         silent = await bridge.send(message("acme-sms", "brief"))
 
         async def call(state: str, event: str = "dlr", key: str = ACME_KEY, method: str = "POST") -> int:
@@ -36,10 +36,10 @@ async def test_a_provider_by_settings_is_served_like_another(
         assert await call("ACCEPTD") == 200
         assert await call("Delivrd") == 200
         assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
-        end = await bridge.final(silent)
+        end = await bridge.wait_for_final(silent)
         assert (end["status"], end["reason"], end["account"]) == ("unknown", "no_report", "brief")
         received = "sms_bridge_callbacks_received_total"
-        samples = await service.samples()
+        samples = await service.read_samples()
         counted = {o: samples[f'{received}{{outcome="{o}",provider="acme-sms"}}'] for o in ("journaled", "ignored")}
         assert counted == {"journaled": 2, "ignored": 1}
         assert samples[f'{received}{{outcome="rejected",provider="acme-sms"}}'] == 2

@@ -66,7 +66,7 @@ def path_of(bridge: Bridge, provider: str) -> str:
 
 async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridge) -> None:
     """Hundreds of clients never finish their headers or body; a callback among them is accepted at once."""
-    ones = [await walled.followed() for _ in range(5)]
+    ones = [await walled.send_and_wait() for _ in range(5)]
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(Connection(walled)) for _ in range(LORISES)]
         for number, loris in enumerate(slow):
@@ -89,7 +89,7 @@ async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet,
     few = {**CALLBACKS_ONLY, "HTTP__MAX_WAITING": "2"}
     async with fleet.topics() as topics, fleet.running({**topics.settings, **few}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
-        one, other = await bridge.followed(), await bridge.followed(message("speedocom"))
+        one, other = await bridge.send_and_wait(), await bridge.send_and_wait(message("speedocom"))
         async with Connection(bridge) as first, Connection(bridge) as second:
             for slow in (first, second):
                 await slow.say(post(path_of(bridge, "speedocom"), b"{", 60))
@@ -97,7 +97,7 @@ async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet,
             async def is_full() -> bool:
                 return await bridge.report(other, "Queued") == 503
 
-            await topics.until_async(is_full, "its places are taken")
+            await topics.wait_until_async(is_full, "its places are taken")
             assert await bridge.report(one, "delivered") == 200
             assert {await first.status(), await second.status()} == {408}
         assert await bridge.report(other, "Queued") == 200
@@ -115,13 +115,13 @@ async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
             await stranger.say(head.encode())
             answer = await asyncio.wait_for(stranger.reader.read(), 20)
             assert answer[9:12] in {b"", b"400", b"414", b"431"}, answer[:80]
-    one = await walled.followed()
+    one = await walled.send_and_wait()
     assert await walled.report(one, "delivered", note="y" * 8_000) == 200
 
 
 async def test_a_connection_is_kept_and_never_out_of_step(walled: Bridge) -> None:
     """Each response belongs to its request, also if a body was never read."""
-    one = await walled.followed(message("speedocom"))
+    one = await walled.send_and_wait(message("speedocom"))
     body = b'{"messageid":"%s","description":"Queued"}' % one.provider_message_id.encode()
     right = post(path_of(walled, "speedocom"), body)
     async with Connection(walled) as kept:
@@ -158,7 +158,7 @@ async def test_callbacks_come_over_tls(fleet: Fleet, tmp_path: Path) -> None:
     ):
         bridge = Bridge(service, topics, client, SECRETS)
         in_the_clear, service.url = service.url, service.url.replace("http:", "https:")
-        one = await bridge.followed()
+        one = await bridge.send_and_wait()
         assert await bridge.report(one, "delivered") == 200
         assert [event["status"] for event in await bridge.events(one)] == ["delivered"]
         try:

@@ -55,8 +55,8 @@ async def test_the_listener_keeps_to_its_description(fleet: Fleet, tmp_path: Pat
             if process.returncode is None:
                 process.kill()
         assert process.returncode == 0, output.decode()[-5000:]
-        samples = await service.samples()
+        samples = await service.read_samples()
         taken = sum(count for name, count in samples.items() if "callbacks_received_total" in name)
         assert taken > 50
-        assert await service.ready()
+        assert await service.is_ready()
         assert "request failed" not in service.log

@@ -14,7 +14,7 @@ async def test_a_turnaround_counts_and_a_wrong_zone_is_reported_once(fleet: Flee
     """Times three hours off are implausible, so the turnaround counts; one warning names the setting to change."""
     async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
-        one = await bridge.followed(message("speedocom", age=timedelta(minutes=5)))
+        one = await bridge.send_and_wait(message("speedocom", age=timedelta(minutes=5)))
         written = f"{datetime.now(UTC) + timedelta(hours=3):%Y-%m-%d %H:%M:%S}"
         for word in ["Queued"] * (2 * SAMPLE_SIZE) + ["DeliveredToTerminal"]:
             assert await bridge.report(one, word, timestamp=written, timeTaken="0.24 sec") == 200
@@ -22,5 +22,5 @@ async def test_a_turnaround_counts_and_a_wrong_zone_is_reported_once(fleet: Flee
         assert (event["occurred_at_source"], event["latency_seconds"]) == ("provider", 0.24)
         [line] = [line for line in service.log.splitlines() if "TIMEZONE" in line]
         assert "SMS_BRIDGE_SPEEDOCOM__TIMEZONE" in line
-        skew = await service.sample('sms_bridge_provider_clock_skew_seconds{provider="speedocom"}')
+        skew = await service.read_sample('sms_bridge_provider_clock_skew_seconds{provider="speedocom"}')
         assert abs(skew - 3 * 3600) < 60

@@ -38,10 +38,10 @@ async def test_what_is_no_route_or_no_secret_is_not_found(bridge: Bridge, path: 
 
 async def test_every_secret_of_a_rotation_opens_the_door(bridge: Bridge) -> None:
     """The old and the new secret belong to the same account."""
-    one = await bridge.followed()
+    one = await bridge.send_and_wait()
     query = {"id": one.provider_message_id, "status": "sent"}
     assert (await bridge.client.get(f"{bridge.service.url}/dlr/dexatel/{ROTATED}", params=query)).status_code == 200
-    await bridge.tell(one, "delivered")
+    await bridge.report_all(one, "delivered")
     assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
 
 
@@ -64,7 +64,7 @@ async def test_another_method_is_told_which_ones_there_are(
 
 async def test_a_body_over_64_kib_is_too_large(bridge: Bridge) -> None:
     """The response is 413, with a declared length or in chunks; one byte less is accepted."""
-    one = await bridge.followed(message("speedocom"))
+    one = await bridge.send_and_wait(message("speedocom"))
     body = b'{"messageid":"%s","description":"Queued","x":"' % one.provider_message_id.encode()
     fits = body + b"y" * (64 * 1024 - len(body) - 2) + b'"}'
     headers = {"content-type": "application/json"}
@@ -97,7 +97,7 @@ async def test_an_address_outside_the_allowed_networks_is_forbidden(
     bridge: Bridge, forwarded: str | None, status: int
 ) -> None:
     """The client is the last hop that isn't a trusted proxy; hops before it may be invented, and are ignored."""
-    one = await bridge.followed(message(account="walled"))
+    one = await bridge.send_and_wait(message(account="walled"))
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
     query = {"id": one.provider_message_id, "status": "delivered"}
     answer = await bridge.client.get(bridge.url("dexatel", "walled"), params=query, headers=headers)
@@ -110,8 +110,8 @@ async def test_an_address_outside_the_allowed_networks_is_forbidden(
 async def test_a_webhook_about_something_else_is_accepted_and_ignored(bridge: Bridge, members: dict[str, str]) -> None:
     """It is accepted, because a retry would not help; it is counted, and neither journaled nor a dead letter."""
     name = 'sms_bridge_callbacks_received_total{outcome="ignored",provider="dexatel"}'
-    before = await bridge.service.sample(name)
-    one = await bridge.followed(message(account="signed"))
+    before = await bridge.service.read_sample(name)
+    one = await bridge.send_and_wait(message(account="signed"))
     body = webhook(one, **members)
     headers = {
         "content-type": "application/json",
@@ -119,10 +119,10 @@ async def test_a_webhook_about_something_else_is_accepted_and_ignored(bridge: Br
     }
     answer = await bridge.client.post(bridge.url("dexatel", "signed"), content=body, headers=headers)
     assert answer.status_code == 200
-    assert await bridge.service.sample(name) == before + 1
-    await bridge.topics.settled()
+    assert await bridge.service.read_sample(name) == before + 1
+    await bridge.topics.wait_until_folded()
     assert sum(e["provider_message_id"] == one.provider_message_id for e in bridge.topics.entries) == 1
-    assert not [x for x in bridge.topics.letters if x.value == body]
+    assert not [x for x in bridge.topics.dead_letters if x.value == body]
 
 
 UNREADABLE = [
@@ -138,7 +138,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("what", "content_type", "template"), UNREADABLE, ids=[what for what, *_ in UNREADABLE])
-async def test_an_authentic_callback_that_cant_be_read_is_kept(
+async def test_unreadable_authentic_callback_is_kept(
     bridge: Bridge, what: str, content_type: str, template: bytes
 ) -> None:
     """It is accepted, because a retry would not help, and becomes a dead letter with its bytes and source."""
@@ -146,7 +146,7 @@ async def test_an_authentic_callback_that_cant_be_read_is_kept(
     headers = {"content-type": content_type}
     answer = await bridge.client.post(bridge.url("speedocom", "second"), content=body, headers=headers)
     assert answer.status_code == 200
-    letter = await bridge.letter_of(body)
+    letter = await bridge.wait_for_dead_letter_of(body)
     assert letter.headers["reason"] == "unreadable"
     assert letter.headers["http_method"] == "POST"
     assert letter.headers["http_route"].startswith("/dlr/speedocom/")
@@ -160,7 +160,7 @@ async def test_unfilled_template_is_kept_as_its_query(bridge: Bridge) -> None:
     """The dead letter of a GET has its raw query."""
     query = f"message_uuid=%25x&status=delivered&n={message().provider_message_id}"
     assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
-    letter = await bridge.letter_of(query.encode())
+    letter = await bridge.wait_for_dead_letter_of(query.encode())
     assert (letter.headers["reason"], letter.headers["http_method"]) == ("unreadable", "GET")
     _assert_nothing_leaked(bridge, letter.headers)
 
@@ -171,15 +171,15 @@ async def test_garbled_request_is_answered_without_details(bridge: Bridge) -> No
         assert (await bridge.client.get(bridge.service.url + path)).status_code == 404
     answer = await bridge.client.get(f"{bridge.url('dexatel')}?id=%ff&status=%ff")
     assert answer.status_code == 200
-    assert await bridge.service.ready()
+    assert await bridge.service.is_ready()
 
 
 async def test_the_admin_listener_tells_who_is_ready_and_nothing_else(bridge: Bridge) -> None:
     """It has probes for the cluster, no callbacks and no other routes."""
-    status, _ = await bridge.service.ask("/livez")
+    status, _ = await bridge.service.fetch("/livez")
     assert status == 200
-    assert (await bridge.service.ask("/dlr/dexatel/secret-dexatel-default-0123"))[0] == 404
-    assert (await bridge.service.ask("/api/attempts"))[0] == 404
+    assert (await bridge.service.fetch("/dlr/dexatel/secret-dexatel-default-0123"))[0] == 404
+    assert (await bridge.service.fetch("/api/attempts"))[0] == 404
     answer: httpx.Response = await bridge.client.get(f"{bridge.service.admin_url}/readyz")
     assert answer.status_code == 200
     assert answer.json()["ready"] is True

@@ -1,4 +1,4 @@
-"""Disaster recovery as docs/operating.md says it: a topic is gone, and what the bridge knew comes back."""
+"""Disaster recovery as in docs/operating.md: a topic is lost and rebuilt."""
 
 import asyncio
 import json
@@ -11,17 +11,17 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Place
 
 from tests.support.service.accounts import SECRETS, secrets
-from tests.support.service.bridge import Bridge
+from tests.support.service.bridge import Bridge, Message
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service, environment
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SETTINGS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
 
 async def command(service: Service, *arguments: str) -> str:
-    """What `sms-bridge topics` prints with a service's settings."""
+    """Run `sms-bridge topics` with a service's settings, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "topics", *arguments),
         env=environment(service.settings),
@@ -34,24 +34,24 @@ async def command(service: Service, *arguments: str) -> str:
 
 
 async def delete(topics: Topics, name: str) -> None:
-    """Lose a topic."""
+    """Delete a topic."""
     [done] = topics.admin.delete_topics([name]).values()
     await asyncio.wrap_future(done)
 
     async def is_gone() -> bool:
         return name not in (await asyncio.to_thread(topics.admin.list_topics, timeout=60)).topics
 
-    await until(is_gone, 60, lambda: f"{name} is still there")
+    await wait_until(is_gone, 60, lambda: f"{name} is still there")
 
 
 async def forget(topics: Topics, group: str) -> None:
-    """Delete a group of the bridge's, which nobody is in."""
+    """Delete an inactive consumer group of the bridge."""
     [done] = topics.admin.delete_consumer_groups([f"{topics.group}.{group}"]).values()
     await asyncio.wrap_future(done)
 
 
 async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """Everything in the events' topic, repeated or not, once there is enough."""
+    """Return everything in the events' topic, once there is enough."""
     found: list[Any] = []
     consumer = Consumer(
         {
@@ -68,55 +68,56 @@ async def published(topics: Topics, enough: Callable[[list[Any]], bool]) -> list
         return enough(found)
 
     try:
-        await until(read, 60, lambda: f"only {[one.value() for one in found]}")
+        await wait_until(read, 60, lambda: f"only {[one.value() for one in found]}")
     finally:
         await asyncio.to_thread(consumer.close)
     return found
 
 
-async def test_a_lost_state_topic_is_made_of_the_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Its events come once more, the very same, and an open message goes on where it was."""
+async def run_until_interim(service: Service, topics: Topics, client: httpx.AsyncClient) -> tuple[Bridge, Message]:
+    """Run the service until a message has an interim event, and stop it."""
+    bridge = Bridge(service, topics, client, SECRETS)
+    async with service:
+        one = await bridge.send_and_wait()
+        await bridge.report_all(one, "sent")
+        await bridge.events(one)
+        await topics.wait_until_folded()
+    return bridge, one
+
+
+async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """The journal is folded again: the same events are published, and open messages continue."""
     async with fleet.topics() as topics:
-        service = fleet.service({**topics.settings, **SETTINGS})
-        bridge = Bridge(service, topics, client, SECRETS)
-        async with service:
-            one = await bridge.followed()
-            await bridge.tell(one, "sent")
-            await bridge.events(one)
-            await topics.settled()
+        bridge, one = await run_until_interim(fleet.service({**topics.settings, **SETTINGS}), topics, client)
+        service = bridge.service
         await delete(topics, topics.state)
         await forget(topics, "tracker")
         await command(service, "--apply")
         assert "adopted at the start" in await command(service, "--adopt", "start")
         async with service:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             events = await published(topics, lambda found: len(found) >= 3)
         first, again, last = sorted((event_of(event) for event in events), key=lambda event: event["sequence"])
         assert first == again
         assert (last["status"], last["previous_status"], last["sequence"]) == ("delivered", "sent", 2)
 
 
-async def test_a_lost_journal_loses_nothing_that_is_known(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """What the state topic has goes on, and sent events that were in the journal alone come again from their topic."""
+async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Attempts in the state topic continue, and sent events that only the journal had are read again."""
     async with fleet.topics() as topics:
-        service = fleet.service({**topics.settings, **SETTINGS})
-        bridge = Bridge(service, topics, client, SECRETS)
-        async with service:
-            one = await bridge.followed()
-            await bridge.tell(one, "sent")
-            await bridge.events(one)
-            await topics.settled()
+        bridge, one = await run_until_interim(fleet.service({**topics.settings, **SETTINGS}), topics, client)
+        service = bridge.service
         await delete(topics, topics.journal)
         await command(service, "--apply")
         await command(service, "--adopt", "start")
         await topics.rewind()
         async with service:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             events = await published(topics, lambda found: len(found) >= 2)
         told = [event_of(event)["status"] for event in events]
         assert told == ["sent", "delivered"]
 
 
 def event_of(record: Any) -> Any:
-    """A record's event."""
+    """Return a record's event."""
     return json.loads(record.value())

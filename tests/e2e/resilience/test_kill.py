@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of the work, again and again: every message ends exactly once."""
+"""Processes are killed repeatedly, and every message still ends exactly once."""
 
 import asyncio
 import os
@@ -24,10 +24,10 @@ CALLERS = 32
 
 
 class Caller:
-    """A provider that tells every word of every message, each until somebody takes it.
+    """A provider that repeats each callback until a replica accepts it.
 
     Args:
-        replicas: Who may take it; any may be gone at any time.
+        replicas: Any of them may be down.
     """
 
     def __init__(self, replicas: Sequence[Service]) -> None:
@@ -38,7 +38,7 @@ class Caller:
         self.retried = 0
 
     async def tell(self, messages: Sequence[Message]) -> None:
-        """Tell everything about these messages, many at a time."""
+        """Send all callbacks of these messages, many at a time."""
         queue = list(reversed(messages))
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(15)) as client, asyncio.TaskGroup() as group:
             for _ in range(CALLERS):
@@ -70,13 +70,13 @@ async def send(topics: Topics, messages: Sequence[Message]) -> None:
 
 
 async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, total: int, kills: int) -> None:
-    """Kill one replica or the other, at times both, spread over the work; each is started again at once.
+    """Kill one replica, the other, or both, and restart them at once.
 
-    Never twice without events between: a tracker that is still taking over has nothing to lose.
+    There are always events between two kills; otherwise the second would have no effect.
     """
     for number in range(1, kills + 1):
         goal, published = total * number // (kills + 1), len(topics.events) + 100
-        await topics.until(
+        await topics.wait_until(
             lambda goal=goal, published=published: caller.told >= goal and len(topics.events) >= published,  # type: ignore[misc]
             f"callbacks are taken and events published before kill {number}",
         )
@@ -94,7 +94,7 @@ async def kill(replicas: Sequence[Service], caller: Caller, topics: Topics, tota
     ],
 )
 async def test_replicas_killed_repeatedly(fleet: Fleet, count: int, kills: int) -> None:
-    """For a read_committed reader: each story whole, in order, without a gap or a repetition, with one final event."""
+    """A read_committed reader gets every event in order, without gap or duplicate, with one final event per message."""
     async with fleet.topics() as topics:
         replicas = [fleet.service({**topics.settings, **CALLBACKS_ONLY}) for _ in range(2)]
         try:
@@ -105,20 +105,20 @@ async def test_replicas_killed_repeatedly(fleet: Fleet, count: int, kills: int) 
                 send(topics, messages), caller.tell(messages), kill(replicas, caller, topics, total, kills)
             )
             taken = time.monotonic() - started
-            await topics.settled()
+            await topics.wait_until_folded()
             took = time.monotonic() - started
             stories = [[event["status"] for event in topics.story(*one.attempt)] for one in messages]
             odd = [story for story in stories if story != ["pending", "sent", "delivered"]]
             assert not odd, f"{len(odd)} of {count}, such as {odd[:5]}"
             assert len(topics.events) == 3 * count
-            assert not topics.letters
+            assert not topics.dead_letters
             assert caller.retried, "no kill was noticed: the test tests nothing"
             sys.stdout.write(
                 f"{count} messages, {total} callbacks, {kills} kills: taken in {taken:.1f} s, all published after"
                 f" {took:.1f} s; {caller.retried} calls repeated, {len(topics.entries)} journal entries\n"
             )
             # One that was killed last may still be starting: told to end by then, it would die of the signal.
-            await asyncio.gather(*(replica.until_ready() for replica in replicas))
+            await asyncio.gather(*(replica.wait_until_ready() for replica in replicas))
             assert [await replica.stop() for replica in replicas] == [0, 0]
         finally:
             for replica in replicas:

@@ -1,4 +1,4 @@
-"""Whatever happens to a process, its disk or its input: each story goes on, and nothing is repeated."""
+"""After the loss of a process, its disk or its offsets, each message continues and nothing is repeated."""
 
 import asyncio
 import shutil
@@ -19,110 +19,108 @@ pytestmark = pytest.mark.long
 
 @asynccontextmanager
 async def running(fleet: Fleet, client: httpx.AsyncClient, topics: Topics) -> AsyncIterator[Bridge]:
-    """One process with callbacks and nothing else."""
+    """A bridge that only receives callbacks."""
     async with fleet.running({**topics.settings, **CALLBACKS_ONLY}) as service:
         yield Bridge(service, topics, client, SECRETS)
 
 
-async def test_a_lost_disk_loses_and_repeats_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Without its state folder the bridge builds it anew: stories go on where they were, duplicates stay duplicates."""
+async def test_lost_disk(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Without its state folder the bridge rebuilds its state; duplicates are still recognised."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         under_way, over, early = [await bridge.send() for _ in range(20)], await bridge.send(), message()
         for one in under_way:
-            await bridge.tell(one, "pending")
-        await bridge.tell(over, "failed")
-        await bridge.tell(early, "sent")
-        await topics.settled()
+            await bridge.report_all(one, "pending")
+        await bridge.report_all(over, "failed")
+        await bridge.report_all(early, "sent")
+        await topics.wait_until_folded()
         assert await bridge.service.stop() == 0
         await asyncio.to_thread(shutil.rmtree, bridge.service.state)
         await bridge.service.start()
         for one in under_way:
-            await bridge.tell(one, "pending")
-        assert await bridge.service.sample("sms_bridge_restore_duration_count") >= 1
-        await bridge.tell(over, "failed")
-        await topics.settled()
+            await bridge.report_all(one, "pending")
+        assert await bridge.service.read_sample("sms_bridge_restore_duration_count") >= 1
+        await bridge.report_all(over, "failed")
+        await topics.wait_until_folded()
         assert len(topics.events) == 21
         for one in under_way:
-            await bridge.tell(one, "sent", "delivered")
-        await bridge.tell(over, "delivered")
+            await bridge.report_all(one, "sent", "delivered")
+        await bridge.report_all(over, "delivered")
         await bridge.send(early)
-        await topics.settled()
+        await topics.wait_until_folded()
         for one in under_way:
             assert [e["status"] for e in await bridge.events(one, 3)] == ["pending", "sent", "delivered"]
         assert [e["status"] for e in await bridge.events(over, 2)] == ["failed", "delivered"]
         assert [e["status"] for e in await bridge.events(early)] == ["sent"]
 
 
-async def test_a_damaged_disk_is_built_anew(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Files that can't be read are no reason to stop, nor to begin stories again."""
+async def test_damaged_disk(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Unreadable files are discarded and rebuilt; no message starts again."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         one = await bridge.send()
-        await bridge.tell(one, "pending")
-        await topics.settled()
+        await bridge.report_all(one, "pending")
+        await topics.wait_until_folded()
         await bridge.service.stop()
         for file in [path for path in bridge.service.state.rglob("*") if path.is_file()]:
             file.write_bytes(b"garbage")
         await bridge.service.start()
-        await bridge.tell(one, "pending", "delivered")
-        await topics.settled()
+        await bridge.report_all(one, "pending", "delivered")
+        await topics.wait_until_folded()
         assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
 
 
 async def test_state_damaged_while_running_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """The process stays, callbacks are taken all the time, and the stories go on where they were."""
+    """The process keeps running and accepting callbacks while it rebuilds the state."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(50)]
         await topics.publish_all([one.sent() for one in messages])
         for one in messages:
-            await bridge.tell(one, "pending")
-        await topics.settled()
+            await bridge.report_all(one, "pending")
+        await topics.wait_until_folded()
         await bridge.service.stop()
         await bridge.service.start()
 
         async def restored() -> bool:
-            return await bridge.service.sample("sms_bridge_restore_duration_count") == 4
+            return await bridge.service.read_sample("sms_bridge_restore_duration_count") == 4
 
-        await topics.until_async(restored, "every partition's states lie in files")
+        await topics.wait_until_async(restored, "every partition's states lie in files")
         for file in bridge.service.state.rglob("*.sst"):
             file.write_bytes(b"\0" * file.stat().st_size)
         for one in messages:
-            await bridge.tell(one, "pending", "delivered")
+            await bridge.report_all(one, "pending", "delivered")
         for one in messages:
             assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
         assert bridge.service.running
         assert list(bridge.service.state.glob("*.damaged"))
 
 
-async def test_a_rewind_of_the_senders_topic_publishes_nothing_twice(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """Read again from the beginning, events that are known change nothing, and those that are over stay over."""
+async def test_rewound_sent_topic_publishes_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Known sent events that are read again change nothing."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(50)]
         await topics.publish_all([one.sent() for one in messages])
         for one in messages[:25]:
-            await bridge.tell(one, "delivered")
-        await topics.settled()
+            await bridge.report_all(one, "delivered")
+        await topics.wait_until_folded()
         before = len(topics.events)
         assert before == 25
         await bridge.service.stop()
         await topics.rewind()
         await bridge.service.start()
         again = len(messages)
-        await topics.until(
+        await topics.wait_until(
             lambda: sum(e["type"] == "sent" for e in topics.entries) == 2 * again, "the journal has each sent twice"
         )
-        await topics.settled()
+        await topics.wait_until_folded()
         assert len(topics.events) == before
-        assert not topics.letters
+        assert not topics.dead_letters
         for one in messages[25:]:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             await bridge.events(one)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_told_to_end_it_keeps_every_promise_first(
-    fleet: Fleet, client: httpx.AsyncClient, number: signal.Signals
-) -> None:
-    """Each callback that got its 200 while the process was ending is in the journal; it ends soon, with 0."""
+async def test_shutdown_loses_no_callback(fleet: Fleet, client: httpx.AsyncClient, number: signal.Signals) -> None:
+    """Every callback that got a 200 during shutdown is in the journal, and the exit code is 0."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         messages = [message() for _ in range(600)]
         accepted: list[Message] = []
@@ -140,9 +138,9 @@ async def test_told_to_end_it_keeps_every_promise_first(
         async def some() -> bool:
             return len(accepted) >= 100
 
-        await topics.until_async(some, "some callbacks are accepted")
+        await topics.wait_until_async(some, "some callbacks are accepted")
         bridge.service.signal(number)
-        assert await bridge.service.ended(within=20) == 0
+        assert await bridge.service.wait_until_ended(within=20) == 0
         await asyncio.gather(*calls)
         assert 100 <= len(accepted) < len(messages)
 
@@ -150,45 +148,48 @@ async def test_told_to_end_it_keeps_every_promise_first(
             return {entry.document["provider_message_id"] for entry in topics.entries}
 
         wanted = {one.provider_message_id for one in accepted}
-        await topics.until(lambda: wanted <= journaled(), "the journal has all that was accepted")
+        await topics.wait_until(lambda: wanted <= journaled(), "the journal has all that was accepted")
         assert '"stopped"' in bridge.service.log
 
 
-async def test_roles_in_processes_of_their_own_work_together(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """One takes in, one takes callbacks, one tracks and polls: together they are the bridge."""
+async def test_roles_in_separate_processes(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Processes for intake, callbacks, and tracking with polling work together like one bridge."""
     async with fleet.topics() as topics, AsyncExitStack() as stack:
         settings = {**topics.settings, **CALLBACKS_ONLY}
         tracker = await stack.enter_async_context(fleet.running(settings, "track,poll"))
         intake = await stack.enter_async_context(fleet.running(settings, "intake"))
         receiver = await stack.enter_async_context(fleet.running(settings, "receive"))
         bridge = Bridge(receiver, topics, client, SECRETS)
-        one = await bridge.followed()
-        await bridge.tell(one, "sent", "delivered")
+        one = await bridge.send_and_wait()
+        await bridge.report_all(one, "sent", "delivered")
         assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
         for other in (tracker, intake):
             with pytest.raises(httpx.ConnectError):
                 await client.get(f"{other.url}/dlr/dexatel/{SECRETS['dexatel', 'default']}")
-        assert await receiver.sample('sms_bridge_callbacks_received_total{outcome="journaled",provider="dexatel"}') == 2
-        assert await intake.sample('sms_bridge_sent_accepted_total{provider="dexatel"}') == 1
-        assert await tracker.sample("sms_bridge_partitions_assigned") == 4
+        assert (
+            await receiver.read_sample('sms_bridge_callbacks_received_total{outcome="journaled",provider="dexatel"}')
+            == 2
+        )
+        assert await intake.read_sample('sms_bridge_sent_accepted_total{provider="dexatel"}') == 1
+        assert await tracker.read_sample("sms_bridge_partitions_assigned") == 4
 
 
-async def test_replicas_share_the_work_and_hand_it_over(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """A second replica takes half of the partitions, callbacks may go to any, and when one leaves the other has all."""
+async def test_replicas_share_the_work(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """A second replica takes half of the partitions; when one leaves, the other takes all."""
     async with fleet.topics() as topics, running(fleet, client, topics) as bridge:
         async with running(fleet, client, topics) as other:
 
             async def shared() -> bool:
-                counts = [await b.service.sample("sms_bridge_partitions_assigned") for b in (bridge, other)]
+                counts = [await b.service.read_sample("sms_bridge_partitions_assigned") for b in (bridge, other)]
                 return counts == [2, 2]
 
-            await topics.until_async(shared, "two partitions each")
+            await topics.wait_until_async(shared, "two partitions each")
             messages = [await bridge.send() for _ in range(12)]
             for one in messages:
-                await bridge.tell(one, "sent")
-                await other.tell(one, "sent")
+                await bridge.report_all(one, "sent")
+                await other.report_all(one, "sent")
         for one in messages:
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
         for one in messages:
             assert [e["status"] for e in await bridge.events(one, 2)] == ["sent", "delivered"]
-        assert await bridge.service.sample("sms_bridge_partitions_assigned") == 4
+        assert await bridge.service.read_sample("sms_bridge_partitions_assigned") == 4

@@ -1,4 +1,4 @@
-"""The sandbox's Kafka is a real one, and leaves nothing behind, however its owner ends."""
+"""The sandbox's Kafka is a real one and leaves nothing behind, however its owner ends."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.support.background import IN_BACKGROUND
 
 @asynccontextmanager
 async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, closed at the block's end."""
+    """Yield an admin client."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
@@ -30,13 +30,13 @@ async def admin_of(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]
 
 
 async def send(bootstrap_servers: str, topic: str, value: bytes) -> None:
-    """Have one record acknowledged by all replicas."""
+    """Publish a record that all replicas acknowledge."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all") as producer:
         await producer.send_and_wait(topic, value)
 
 
 async def first_value(bootstrap_servers: str, topic: str) -> bytes | None:
-    """The topic's first record's value."""
+    """Return the value of the topic's first record."""
     async with AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
     ) as consumer:
@@ -45,7 +45,7 @@ async def first_value(bootstrap_servers: str, topic: str) -> bytes | None:
 
 
 def processes_of(folder: Path) -> list[int]:
-    """Ids of the processes whose command line names the folder."""
+    """Return the ids of processes whose command line contains the folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -57,21 +57,21 @@ def processes_of(folder: Path) -> list[int]:
 
 
 async def gone(folder: Path) -> None:
-    """Return as soon as nothing of a cluster is left."""
+    """Return when the cluster's processes and folder are gone."""
     while processes_of(folder) or folder.exists():  # noqa: ASYNC110, ASYNC240 - other processes' ends set no event here
         await asyncio.sleep(0.02)
 
 
-async def test_a_record_goes_through(kafka: str, unique: str) -> None:
-    """What was sent can be read."""
+async def test_record_is_read_back(kafka: str, unique: str) -> None:
+    """A published record can be read."""
     async with admin_of(kafka) as admin:
         await admin.create_topics([NewTopic(unique, 1, 1)])
     await send(kafka, unique, b"hello")
     assert await first_value(kafka, unique) == b"hello"
 
 
-async def test_broker_survives_a_crash_and_leaves_nothing(unique: str) -> None:
-    """Killed and started again it is the same broker; after the block neither process nor folder is left."""
+async def test_broker_survives_a_kill(unique: str) -> None:
+    """A killed broker restarts with its data; after the block no process or folder is left."""
     async with Sandbox() as kafka:
         (broker,) = kafka.brokers
         async with admin_of(kafka.bootstrap_servers) as admin:
@@ -87,7 +87,7 @@ async def test_broker_survives_a_crash_and_leaves_nothing(unique: str) -> None:
 
 
 async def test_three_brokers_survive_the_loss_of_one(unique: str) -> None:
-    """With two of three replicas alive a record is still acknowledged by all that count."""
+    """With two of three replicas alive, a record is acknowledged."""
     async with Sandbox(3) as kafka:
         async with admin_of(kafka.bootstrap_servers) as admin:
             await admin.create_topics([NewTopic(unique, 1, 3)])
@@ -98,8 +98,8 @@ async def test_three_brokers_survive_the_loss_of_one(unique: str) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-async def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
-    """Ctrl-C, even of a background job, an orderly end and a sudden one: brokers and folder go with their owner."""
+async def test_brokers_end_with_their_owner(end: signal.Signals) -> None:
+    """After Ctrl-C, also of a background job, SIGTERM or SIGKILL, brokers and folder are gone."""
     command = (*IN_BACKGROUND, sys.executable, "-m", "bridge.sandbox.kafka.broker")
     owner = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     assert owner.stdout is not None
@@ -112,7 +112,7 @@ async def test_nothing_outlives_its_owner(end: signal.Signals) -> None:
 
 
 def folder_of(address: str) -> Path:
-    """Where the cluster with this address keeps its data."""
+    """Return the folder of the cluster with this address."""
     for folder in Path(os.environ.get("TMPDIR", "/tmp")).glob("sms-bridge-kafka-*"):  # noqa: S108 - where brokers put it
         with suppress(FileNotFoundError):  # of a cluster that just ended
             if any(address in file.read_text() for file in folder.glob("*.properties")):
@@ -120,26 +120,26 @@ def folder_of(address: str) -> Path:
     raise AssertionError(address)
 
 
-async def test_the_environment_names_another_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is started where a cluster is named."""
+async def test_environment_names_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is started if the environment names a cluster."""
     monkeypatch.setenv(BOOTSTRAP_SERVERS, "kafka.example:9092")
     async with sandbox() as bootstrap_servers:
         assert bootstrap_servers == "kafka.example:9092"
 
 
-async def test_a_broker_that_does_not_come_up_says_why() -> None:
+async def test_failed_broker_start_is_explained() -> None:
     """The error's first line names the broker, the rest is the end of its log."""
     with pytest.raises(SandboxError, match=r"Kafka broker 1 .*(?s:.*)nonsense"):
         async with Sandbox(config={"log.cleanup.policy": "nonsense"}):
             pass
 
 
-async def test_jars_that_cannot_be_fetched_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One line says what could not be had; nothing half fetched is taken for whole."""
+async def test_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error is one line, and a partial download is not used."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for _ in range(2):
-        with pytest.raises(SandboxError, match=r"^can't fetch Apache Kafka [^\n]*$"):
+        with pytest.raises(SandboxError, match=r"^can't download Apache Kafka [^\n]*$"):
             async with Sandbox():
                 pass

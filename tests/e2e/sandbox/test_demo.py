@@ -1,4 +1,4 @@
-"""The demo comes out right on a real Kafka, and would say so if it didn't."""
+"""The demo on a real Kafka: its result, its cleanup and its errors."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tests.support.background import IN_BACKGROUND
 
 @asynccontextmanager
 async def demo(kafka: str, *options: str) -> AsyncIterator[Process]:
-    """A headless demo on that cluster, as a person would start it in the background; ended at the block's end."""
+    """Run a headless demo on that cluster as a background job; it is killed at the end of the block."""
     misleading = {"SMS_BRIDGE_DEXATEL__POLL": "never", "SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "production:9092"}
     process = await asyncio.create_subprocess_exec(
         *(*IN_BACKGROUND, sys.executable, "-m", "bridge", "demo", "--headless", *options),
@@ -39,7 +39,7 @@ async def demo(kafka: str, *options: str) -> AsyncIterator[Process]:
 
 
 async def topics_of_demos(kafka: str) -> set[str]:
-    """What demos have left on the cluster."""
+    """Return the demos' topics on the cluster."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -48,8 +48,8 @@ async def topics_of_demos(kafka: str) -> set[str]:
         await admin.close()
 
 
-async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
-    """Nothing wrong, lost or doubled among sixty messages; the caller's own settings don't reach the bridge."""
+async def test_demo_passes_and_cleans_up(kafka: str) -> None:
+    """All sixty messages are correct; the caller's settings don't reach the bridge."""
     before = await topics_of_demos(kafka)
     async with demo(kafka, "--json", "--messages", "60", "--rate", "100", "--speed", "15", "--seed", "27") as process:
         told, complaints = await process.communicate()
@@ -62,15 +62,15 @@ async def test_demo_ends_right_and_leaves_nothing(kafka: str) -> None:
     summary = documents[-1]
     assert (summary["type"], summary["ok"]) == ("verdict", True)
     assert (summary["messages"], summary["ended"]) == (60, 60)
-    assert {summary[fault] for fault in Violation} == {0}
+    assert {summary[violation] for violation in Violation} == {0}
     # All that can be wrong with a provider was wrong with some of them.
     assert all(summary[name] for name in ("callback", "poll", "deadline", "parked", "corrections"))
     assert all(summary["suppressed"][name] for name in ("duplicate", "unmapped"))
     assert await topics_of_demos(kafka) <= before
 
 
-async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> None:
-    """Ctrl-C is no failure: exit code 130, no traceback, no topics."""
+async def test_interrupted_demo_cleans_up(kafka: str) -> None:
+    """Ctrl-C gives exit code 130, no traceback, and leaves no topics."""
     before = await topics_of_demos(kafka)
     async with demo(kafka, "--rate", "10") as process:
         assert process.stdout is not None
@@ -82,17 +82,17 @@ async def test_an_interrupted_demo_cleans_up_and_says_nothing(kafka: str) -> Non
     assert await topics_of_demos(kafka) <= before
 
 
-async def test_a_bridge_that_cannot_start_is_told_of_in_its_own_words(tmp_path: Path) -> None:
-    """Its last log lines say why."""
+async def test_failed_bridge_start_shows_its_log(tmp_path: Path) -> None:
+    """The error has the last lines of the bridge's log."""
     async with BridgeProcess({"PATH": os.environ["PATH"]}, 1, tmp_path) as bridge:
         with pytest.raises(
             SandboxError, match=r"the bridge ended with exit code 1; (?s:.*)BOOTSTRAP_SERVERS is missing"
         ):
-            await bridge.ready()
+            await bridge.wait_until_ready()
 
 
-async def test_a_demo_without_a_kafka_says_so_in_a_line() -> None:
-    """The environment names a cluster that isn't there."""
+async def test_demo_without_kafka_is_one_line() -> None:
+    """The environment names a cluster that doesn't exist."""
     async with demo("127.0.0.1:1") as process:
         _, complaints = await process.communicate()
     assert process.returncode == 1

@@ -79,8 +79,8 @@ async def test_another_shape_is_read_as_the_settings_say(other: Bridge) -> None:
     messages = [message(), message("speedocom")]
     for topic, one in zip(other.topics.sent, messages, strict=True):
         await other.topics.publish(foreign(one), topic=topic)
-    await other.tell(messages[0], "delivered")
-    await other.tell(messages[1], "DeliveredToTerminal")
+    await other.report_all(messages[0], "delivered")
+    await other.report_all(messages[1], "DeliveredToTerminal")
     for one in messages:
         [event] = await other.events(one)
         assert (event["message_id"], event["status"]) == (one.message_id, "delivered")
@@ -90,28 +90,28 @@ async def test_confluents_framing_is_taken_off(other: Bridge) -> None:
     """A zero byte and a schema id before the JSON are skipped."""
     one = message()
     await other.topics.publish(b"\x00\x00\x00\x01\x02" + json.dumps(foreign(one)).encode())
-    await other.tell(one, "delivered")
+    await other.report_all(one, "delivered")
     await other.events(one)
 
 
 async def test_events_of_another_kind_are_skipped_and_counted(other: Bridge) -> None:
     """They don't become dead letters, and the next event is read."""
     name = 'sms_bridge_sent_skipped_total{reason="filtered"}'
-    before = await other.service.sample(name)
+    before = await other.service.read_sample(name)
     skipped, one = message(), message()
     for event in (foreign(skipped, "sms.queued"), {"data": 1}, foreign(one, "sms.resent")):
         await other.topics.publish(event)
-    await other.tell(one, "delivered")
+    await other.report_all(one, "delivered")
     await other.events(one)
-    await other.topics.settled()
-    assert await other.service.sample(name) == before + 2
+    await other.topics.wait_until_folded()
+    assert await other.service.read_sample(name) == before + 2
     assert not other.story(skipped)
-    assert not other.topics.letters
+    assert not other.topics.dead_letters
 
 
 async def test_earliest_begins_at_the_beginning(other: Bridge) -> None:
     """Even a record written in 1970 is read, as long as its deadline is in the future."""
-    await other.tell(EARLY, "delivered")
+    await other.report_all(EARLY, "delivered")
     await other.events(EARLY)
 
 
@@ -119,8 +119,8 @@ async def test_ends_alone_are_published_when_only_they_are_wanted(other: Bridge)
     """EMIT=final withholds interim events; the sequence has no gaps."""
     one = message()
     await other.topics.publish(foreign(one))
-    await other.tell(one, "pending", "sent", "failed", "delivered")
-    await other.topics.settled()
+    await other.report_all(one, "pending", "sent", "failed", "delivered")
+    await other.topics.wait_until_folded()
     failed, delivered = await other.events(one, 2)
     assert (failed["status"], failed["sequence"]) == ("failed", 1)
     assert (delivered["status"], delivered["sequence"]) == ("delivered", 2)
@@ -132,18 +132,18 @@ async def test_shared_account_only_counts_unmatched_reports(other: Bridge) -> No
     one = message()
 
     async def unmatched() -> bool:
-        samples = await other.service.samples()
+        samples = await other.service.read_samples()
         return sum(n for name, n in samples.items() if "reports_folded" in name and '"unmatched"' in name) >= 1
 
-    await other.tell(one, "delivered")
-    await other.topics.until_async(unmatched, "it is counted")
-    await other.topics.settled()
-    assert not other.topics.letters
+    await other.report_all(one, "delivered")
+    await other.topics.wait_until_async(unmatched, "it is counted")
+    await other.topics.wait_until_folded()
+    assert not other.topics.dead_letters
 
     async def none_waits() -> bool:
-        return await other.service.sample("sms_bridge_parked_reports") == 0
+        return await other.service.read_sample("sms_bridge_parked_reports") == 0
 
-    await other.topics.until_async(none_waits, "nothing is parked any more")
+    await other.topics.wait_until_async(none_waits, "nothing is parked any more")
 
 
 async def test_hashed_number_is_stable_and_never_in_the_clear(other: Bridge) -> None:
@@ -190,19 +190,19 @@ async def test_latest_begins_at_the_end_and_dropped_numbers_are_nowhere(
             bridge = Bridge(service, topics, client, SECRETS)
 
             async def begun() -> bool:
-                return len([at for at in (await topics.committed("intake")).values() if at >= 0]) == 2
+                return len([at for at in (await topics.fetch_committed("intake")).values() if at >= 0]) == 2
 
-            await topics.until_async(begun, "the intake's place is committed")
+            await topics.wait_until_async(begun, "the intake's place is committed")
             await _drops_numbers(bridge)
             await _overflows(bridge)
             await _ignores_what_a_stranger_forwards(bridge)
-            await topics.settled()
+            await topics.wait_until_folded()
             assert not [e for e in topics.entries if e["provider_message_id"] == unpublished.provider_message_id]
 
 
 async def _drops_numbers(bridge: Bridge) -> None:
     one = message()
-    await bridge.followed(one, recipient=NUMBER)
+    await bridge.send_and_wait(one, recipient=NUMBER)
     local = f"{datetime.now(UTC).hour + 3:02d}" if datetime.now(UTC).hour < 21 else None
     at = f"{datetime.now(UTC):%Y-%m-%d} {local}:{datetime.now(UTC):%M:%S}" if local else ""
     query = {"ref": one.provider_message_id, "status": "LOST", "phone": "37410000017", "time": at}
@@ -219,9 +219,9 @@ async def _overflows(bridge: Bridge) -> None:
     words = [f"ref={one}&status=delivered" for one in early]
     for query in words:
         assert (await bridge.client.get(f"{bridge.url('dexatel')}?{query}")).status_code == 200
-    letters = bridge.topics.letters
-    await bridge.topics.until(lambda: len(letters) >= 2, "the oldest leave")
-    await bridge.topics.settled()
+    letters = bridge.topics.dead_letters
+    await bridge.topics.wait_until(lambda: len(letters) >= 2, "the oldest leave")
+    await bridge.topics.wait_until_folded()
     assert [letter.headers["reason"] for letter in letters] == ["parked_overflow"] * 2
     assert sorted(letter.value or b"" for letter in letters) == sorted(query.encode() for query in words[:2])
     kept = message(provider_message_id=early[4])

@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka import TopicPartition as Place
 
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.accounts import CALLBACKS_ONLY
 from tests.support.service.bridge import message
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import environment, refused
+from tests.support.service.process import environment, run_refused
 from tests.support.service.topics import Topics
 
 pytestmark = pytest.mark.long
@@ -26,7 +26,7 @@ NOWHERE = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", **CALLBACKS_ONLY}
 
 async def line_of(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
     """Start a service that must not start, and return its one line."""
-    code, lines = await refused(settings, folder, *arguments)
+    code, lines = await run_refused(settings, folder, *arguments)
     assert code == 1, lines
     [line] = lines
     assert line.startswith("sms-bridge: "), line
@@ -79,7 +79,7 @@ async def test_every_wrong_setting_is_named_in_one_line(tmp_path: Path) -> None:
 
 async def test_several_wrong_settings_are_a_line_each(tmp_path: Path) -> None:
     """One start shows all mistakes."""
-    code, lines = await refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
+    code, lines = await run_refused({**NOWHERE, "HTTP__PORT": "x", "FOLLOW__EMIT": "some"}, tmp_path)
     assert code == 1
     assert {line.split()[1] for line in lines} == {"SMS_BRIDGE_HTTP__PORT", "SMS_BRIDGE_FOLLOW__EMIT"}
 
@@ -87,7 +87,7 @@ async def test_several_wrong_settings_are_a_line_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize("roles", ["poll", "fly", ""])
 async def test_roles_that_cant_be_are_refused(tmp_path: Path, roles: str) -> None:
     """An unknown role is rejected, and so are polls without the state that they require."""
-    code, lines = await refused(NOWHERE, tmp_path, "--roles", roles)
+    code, lines = await run_refused(NOWHERE, tmp_path, "--roles", roles)
     assert code != 0
     assert "roles" in "\n".join(lines)
     assert "Traceback" not in "\n".join(lines)
@@ -110,7 +110,7 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool
 async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
     """Otherwise the status page would answer some of the callbacks."""
     async with fleet.topics() as topics:
-        at = {"HTTP__PORT": str(free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
+        at = {"HTTP__PORT": str(find_free_ports(1)[0]), "HTTP__HOST": "127.0.0.1", "ADMIN__HOST": "127.0.0.1"}
         at["ADMIN__PORT"] = at["HTTP__PORT"]
         assert "SMS_BRIDGE_HTTP__PORT" in await line_of({**topics.settings, **CALLBACKS_ONLY, **at}, tmp_path)
 
@@ -157,7 +157,7 @@ async def test_a_journal_whose_offsets_are_lost_is_refused_with_the_remedy(fleet
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         line = await line_of({**settings, "KAFKA__GROUP_ID": f"{topics.group}-b"}, tmp_path)
         assert topics.journal in line
         assert "--adopt" in line
@@ -170,7 +170,7 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         places = [Place(topics.journal, number, 1_000_000) for number in range(4)]
         group = ConsumerGroupTopicPartitions(f"{topics.group}.tracker", places)
         [future] = topics.admin.alter_consumer_group_offsets([group]).values()
@@ -191,7 +191,7 @@ async def test_offset_outside_the_journal_must_be_adopted(fleet: Fleet, tmp_path
         assert b"partitions [0, 1, 2, 3]" in output
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
 
 
 async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> N
         settings = {**topics.settings, **CALLBACKS_ONLY}
         async with fleet.running(settings):
             await topics.publish(message().sent())
-            await topics.settled()
+            await topics.wait_until_folded()
         grown = topics.admin.create_partitions([NewPartitions(name, 6) for name in (topics.journal, topics.state)])
         await asyncio.gather(*map(asyncio.wrap_future, grown.values()))
         line = await line_of(settings, tmp_path)

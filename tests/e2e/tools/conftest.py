@@ -1,4 +1,4 @@
-"""One running bridge that the commands look at: its accounts, its topics, and settings as a person would have them."""
+"""A running bridge for the commands, with its accounts, topics and settings."""
 
 from collections.abc import AsyncIterator, Mapping
 
@@ -14,7 +14,7 @@ from tests.support.service.providers import Providers
 
 @pytest_asyncio.fixture(scope="session")
 async def installation(fleet: Fleet, providers: Providers, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """The bridge that the commands are asked about."""
+    """The bridge that the commands inspect."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **installation_settings(providers.url), "FOLLOW__PARK_FOR": f"{BRIEF.seconds}s"}
         async with fleet.running(settings) as service:
@@ -23,5 +23,5 @@ async def installation(fleet: Fleet, providers: Providers, client: httpx.AsyncCl
 
 @pytest.fixture
 def settings(installation: Bridge) -> Mapping[str, str]:
-    """What the commands are told: the same as the service."""
+    """The settings of the commands: the same as the service's."""
     return installation.service.settings

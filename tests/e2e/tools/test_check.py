@@ -1,4 +1,4 @@
-"""What is wrong is found and named, with its remedy; what is right isn't complained about; secrets stay secret."""
+"""Problems are found and named with their remedy; correct settings pass; secrets are not shown."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 from bridge.sandbox.kafka.broker import Sandbox
 from bridge.settings.loading import load_settings
 from bridge.tools.check_settings import check_settings
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said, sms_bridge
 from tests.support.service.providers import Providers, Reply
@@ -32,19 +32,19 @@ Settings = Mapping[str, str]
 
 
 def wrong(said: Said) -> list[tuple[str, str]]:
-    """What was found to be wrong: area and subject."""
+    """Return the area and the subject of each problem."""
     assert said.document["ok"] == (said.code == 0)
     return [(x["area"], x["subject"]) for x in said.document["findings"] if x["level"] == "wrong"]
 
 
 def remedies(said: Said) -> list[str]:
-    """What is to be done about it."""
+    """Return the remedies."""
     return [x["remedy"] for x in said.document["findings"] if x["level"] != "ok"]
 
 
-async def test_a_sound_installation_passes(installation: Bridge, settings: Settings) -> None:
-    """Beside a running service; every part was looked at, and nothing was written."""
-    ends = await installation.topics.ends(installation.topics.journal, installation.topics.delivery)
+async def test_sound_installation_passes(installation: Bridge, settings: Settings) -> None:
+    """All parts are checked beside a running service, and nothing is written."""
+    ends = await installation.topics.fetch_end_offsets(installation.topics.journal, installation.topics.delivery)
     said = await sms_bridge(settings, "check", "--json")
     assert (said.code, wrong(said)) == (0, [])
     assert {x["area"] for x in said.document["findings"]} == {
@@ -54,21 +54,23 @@ async def test_a_sound_installation_passes(installation: Bridge, settings: Setti
     assert told["dexatel:default"] == "the credentials are accepted"
     assert told["speedocom:default"] == "callbacks only, not polled"
     assert told["SMS_BRIDGE_DEXATEL__TOKEN"] == "set"
-    assert await installation.topics.ends(installation.topics.journal, installation.topics.delivery) == ends
+    assert (
+        await installation.topics.fetch_end_offsets(installation.topics.journal, installation.topics.delivery) == ends
+    )
     # A single broker keeps a single copy, which is worth a word each time.
     assert all(remedies(said))
 
 
-async def test_refused_credentials_and_troubles_are_told_apart(
+async def test_credentials_and_errors_are_distinguished(
     installation: Bridge, settings: Settings, providers: Providers
 ) -> None:
-    """401 is ours to mend, a 500 the provider's, silence is either's."""
+    """A 401 is a wrong setting, a 500 the provider's error, a timeout may be either."""
     base = providers.url
     asked = {
         **settings,
         "DEXATEL__BASE_URL": f"{base}/check-refused",
         "DEXATEL__ACCOUNTS__SECOND__BASE_URL": f"{base}/check-troubled",
-        "DEXATEL__ACCOUNTS__SIGNED__BASE_URL": f"http://127.0.0.1:{free_ports(1)[0]}",
+        "DEXATEL__ACCOUNTS__SIGNED__BASE_URL": f"http://127.0.0.1:{find_free_ports(1)[0]}",
         "SPEEDOCOM__POLL": "fallback",
         "SPEEDOCOM__BASE_URL": f"{base}/check-wrong-key",
     }
@@ -90,25 +92,25 @@ async def test_refused_credentials_and_troubles_are_told_apart(
     assert "3 wrong" in people.out
 
 
-async def test_wrong_settings_are_a_line_each(settings: Settings) -> None:
-    """All of them at once; without settings nothing else can be looked at."""
+async def test_wrong_settings_are_listed(settings: Settings) -> None:
+    """All are reported at once; other checks need valid settings."""
     said = await sms_bridge({**settings, "HTTP__PORT": "http", "DEXATEL__POLL": "often"}, "check", "--json")
     assert said.code == 1
     assert {subject for _, subject in wrong(said)} == {"SMS_BRIDGE_HTTP__PORT", "SMS_BRIDGE_DEXATEL__POLL"}
 
 
-async def test_no_kafka_is_a_finding(settings: Settings) -> None:
-    """The providers are looked at all the same."""
-    away = {**settings, "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{free_ports(1)[0]}"}
+async def test_missing_kafka_is_a_finding(settings: Settings) -> None:
+    """The providers are still checked."""
+    away = {**settings, "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{find_free_ports(1)[0]}"}
     said = await sms_bridge(away, "check", "--json")
     assert [area for area, _ in wrong(said)] == ["kafka"]
     assert "providers" in {x["area"] for x in said.document["findings"]}
 
 
-async def test_topics_that_cannot_work_are_found(installation: Bridge, settings: Settings) -> None:
-    """A compacted journal, a state topic that isn't, other counts, a missing source, a lost place."""
+async def test_unusable_topics_are_found(installation: Bridge, settings: Settings) -> None:
+    """Wrong compaction, wrong partition counts, a missing topic and lost offsets are found."""
     topics, name = installation.topics, installation.topics.group
-    await installation.followed()
+    await installation.send_and_wait()
     await topics.create([f"{name}.bad-journal"], 2, {"cleanup.policy": "compact"})
     await topics.create([f"{name}.bad-state", f"{name}.bad-latest"], 3, {"cleanup.policy": "delete"})
     bad = {
@@ -138,7 +140,7 @@ async def test_topics_that_cannot_work_are_found(installation: Bridge, settings:
 
 @pytest_asyncio.fixture(scope="module")
 async def guarded() -> AsyncIterator[str]:
-    """A Kafka that asks who may do what; nobody is forbidden anything yet."""
+    """A Kafka with ACLs; nothing is forbidden yet."""
     config = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
@@ -155,8 +157,8 @@ DENIED = [
 ]
 
 
-async def test_missing_rights_are_found_by_trying(guarded: str, settings: Settings, tmp_path: Path) -> None:
-    """Each right that is denied is named, with what to allow; the others pass."""
+async def test_missing_acls_are_found(guarded: str, settings: Settings, tmp_path: Path) -> None:
+    """Each missing ACL is named with its remedy; the others pass."""
     admin: Any = AdminClient({"bootstrap.servers": guarded})
     for future in admin.create_topics([NewTopic("sms.sent", 1, 1)]).values():
         future.result()
@@ -185,8 +187,8 @@ MAPPING = {
 }
 
 
-async def test_a_sample_is_explained_member_by_member(settings: Settings, tmp_path: Path) -> None:
-    """From which place, which value, taken as what."""
+async def test_sample_is_explained(settings: Settings, tmp_path: Path) -> None:
+    """For each member: the source, the value and its interpretation."""
     file = tmp_path / "sample.json"
     file.write_bytes(orjson.dumps(SAMPLE))
     said = await sms_bridge({**settings, **MAPPING}, "check", "--sample", str(file), "--json")
@@ -209,10 +211,8 @@ async def test_a_sample_is_explained_member_by_member(settings: Settings, tmp_pa
         (b"no JSON", "malformed"),
     ],
 )
-async def test_a_sample_that_cannot_be_read_says_why(
-    settings: Settings, tmp_path: Path, value: bytes, verdict: str
-) -> None:
-    """The words are those of the dead letter that it would become."""
+async def test_unreadable_sample_is_explained(settings: Settings, tmp_path: Path, value: bytes, verdict: str) -> None:
+    """The text is the same as in the dead letter."""
     file = tmp_path / "sample.json"
     file.write_bytes(value)
     said = await sms_bridge({**settings, **MAPPING}, "check", "--sample", str(file), "--json")
@@ -220,8 +220,8 @@ async def test_a_sample_that_cannot_be_read_says_why(
     assert verdict in said.document["verdict"]
 
 
-def test_tables_are_shown_as_people_read_them() -> None:
-    """What a word means, and not how it is kept."""
+def test_tables_are_readable() -> None:
+    """Status tables are shown as text and not in their internal form."""
     statuses = '{"Ok":"delivered","Gone":{"status":"undelivered","reason":"absent_subscriber"}}'
     webhook = {"ID": "/id", "STATUS": "/s", "STATUSES": statuses, "WHERE": '{"/event":["dlr"]}'}
     variables = {f"SMS_BRIDGE_WEBHOOKS__ACME__{name}": value for name, value in webhook.items()}

@@ -1,4 +1,4 @@
-"""Dead letters that can be read by now go into the journal; nothing else moves, and nothing is published twice."""
+"""Dead letters that can be read now are appended to the journal; nothing else changes or is published twice."""
 
 import json
 from collections.abc import Mapping
@@ -14,55 +14,57 @@ Settings = Mapping[str, str]
 
 
 async def replayed(settings: Settings, *arguments: str, code: int = 0) -> Any:
-    """What `replay --json` did."""
+    """Run `replay --json` and return its output."""
     said = await sms_bridge(settings, "replay", *arguments, "--json")
     assert said.code == code, said
     return said.document
 
 
-async def test_a_callback_is_read_again_with_todays_settings(installation: Bridge, settings: Settings) -> None:
-    """A parameter that nobody knew is named by a setting; the report then counts, once, from when it came."""
-    one = await installation.followed()
+async def test_replay_uses_current_settings(installation: Bridge, settings: Settings) -> None:
+    """After a setting names the parameter, the report counts once, with its original time."""
+    one = await installation.send_and_wait()
     query = {"ref_of_ours": one.provider_message_id, "status": "delivered"}
     response = await installation.client.get(installation.url("dexatel"), params=query)
     assert response.status_code == 200
-    letter = await installation.letter_of(f"ref_of_ours={one.provider_message_id}&status=delivered".encode())
+    letter = await installation.wait_for_dead_letter_of(
+        f"ref_of_ours={one.provider_message_id}&status=delivered".encode()
+    )
     mended = {**settings, "DEXATEL__CALLBACK__ID": "ref_of_ours"}
     assert (await replayed(settings, "--reason", "unreadable", "--dry-run", code=1))["totals"]["journaled"] == 0
     dry = await replayed(mended, "--reason", "unreadable", "--dry-run")
     [told] = [x for x in dry["letters"] if (x["partition"], x["offset"]) == (letter.partition, letter.offset)]
     assert (dry["dry_run"], told["fate"]) == (True, "journaled")
-    await installation.topics.settled()
+    await installation.topics.wait_until_folded()
     assert installation.story(one) == []
     for _ in range(2):
         await replayed(mended, "--reason", "unreadable")
-        await installation.topics.settled()
+        await installation.topics.wait_until_folded()
         [event] = installation.story(one)
         assert (event["status"], event["source"]) == ("delivered", "callback")
         assert event["observed_at"] == letter.headers["received_at"]
 
 
-async def test_a_sent_event_is_read_again_from_where_it_stands(installation: Bridge, settings: Settings) -> None:
-    """With the headers that a dead letter doesn't have: a CloudEvent in binary mode is still one."""
+async def test_sent_event_is_replayed_from_its_topic(installation: Bridge, settings: Settings) -> None:
+    """It is read with its headers, so that a CloudEvent in binary mode works."""
     one = message()
     theirs = one.sent(provider="DX")
     headers = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": "sms.sent", "traceparent": "00-1-2-01"}
     sent = await installation.topics.publish(theirs, headers=headers)
-    await installation.letter(source_partition=sent.partition, source_offset=sent.offset)
+    await installation.wait_for_dead_letter(source_partition=sent.partition, source_offset=sent.offset)
     mended = {**settings, "SENT__PROVIDERS": '{"DX":"dexatel"}', "SENT__WHERE": '{"/type":["sms.sent"]}'}
     did = await replayed(mended, "--reason", "invalid", "--provider", "dexatel")
     assert did["totals"]["journaled"] == 1
-    await installation.tell(one, "delivered")
+    await installation.report_all(one, "delivered")
     [event] = await installation.events(one)
     assert event.headers["traceparent"] == "00-1-2-01"
 
 
-async def test_a_report_whose_sent_event_came_late_is_matched(installation: Bridge, settings: Settings) -> None:
-    """It was given up; its words and its time are those of its entry in the journal."""
+async def test_late_sent_event_matches_its_report(installation: Bridge, settings: Settings) -> None:
+    """The expired report is replayed with the content and time of its journal entry."""
     one = message()
-    await installation.tell(one, "delivered")
-    letter = await installation.letter(reason="unmatched")
-    await installation.followed(one)
+    await installation.report_all(one, "delivered")
+    letter = await installation.wait_for_dead_letter(reason="unmatched")
+    await installation.send_and_wait(one)
     await replayed(settings, "--reason", "unmatched")
     [event] = await installation.events(one)
     reports = [entry for entry in installation.topics.entries if entry["type"] == "report"]
@@ -71,35 +73,35 @@ async def test_a_report_whose_sent_event_came_late_is_matched(installation: Brid
     assert event["observed_at"] != letter.headers["received_at"]
 
 
-async def test_what_no_mending_helps_stays_where_it_is(installation: Bridge, settings: Settings) -> None:
-    """A conflict is told apart from what could be read some day; a limit and a reason bound the choice."""
-    one = await installation.followed()
+async def test_unfixable_dead_letter_stays(installation: Bridge, settings: Settings) -> None:
+    """Conflicts are not replayed; limit and reason restrict the selection."""
+    one = await installation.send_and_wait()
     await installation.topics.publish(json.dumps(one.sent(message_id="m-other")).encode())
-    await installation.letter(reason="conflict")
+    await installation.wait_for_dead_letter(reason="conflict")
     entries = len(installation.topics.entries)
     did = await replayed(settings, "--reason", "conflict")
     assert [x["fate"] for x in did["letters"]] == ["not_replayable"]
-    await installation.topics.settled()
+    await installation.topics.wait_until_folded()
     assert len(installation.topics.entries) == entries
     assert (await replayed(settings, "--since", "2999-01-01T00:00:00Z"))["letters"] == []
 
 
-async def test_a_signed_webhook_needs_no_second_signature(installation: Bridge, settings: Settings) -> None:
-    """It was authentic when it came; what is wrong with it is still said."""
+async def test_signed_webhook_is_replayed(installation: Bridge, settings: Settings) -> None:
+    """A replay needs no signature, but other errors are still reported."""
     body = b'{"data":{"event":"delivery","channel":"sms","status":"DELIVERED"}}'
     headers = {"content-type": "application/json", "x-dexatel-signature": signature(HOOK_SECRET, body).hex()}
     response = await installation.client.post(installation.url("dexatel", "signed"), content=body, headers=headers)
     assert response.status_code == 200
-    letter = await installation.letter_of(body)
+    letter = await installation.wait_for_dead_letter_of(body)
     did = await replayed(settings, "--reason", "unreadable", "--dry-run", code=1)
     [told] = [x for x in did["letters"] if (x["partition"], x["offset"]) == (letter.partition, letter.offset)]
     assert (told["fate"], told["why"]) == ("still_bad", "unreadable: the id is missing")
 
 
-async def test_people_get_a_table(installation: Bridge, settings: Settings) -> None:
-    """What is still bad says why, and the end is a sum."""
+async def test_replay_prints_a_table(installation: Bridge, settings: Settings) -> None:
+    """The table explains what still fails and ends with a total."""
     await installation.topics.publish(b"not JSON at all")
-    await installation.letter_of(b"not JSON at all")
+    await installation.wait_for_dead_letter_of(b"not JSON at all")
     said = await sms_bridge(settings, "replay", "--reason", "malformed", "--dry-run", "--limit", "1")
     assert said.code == 1
     assert "still unreadable" in said.out
@@ -107,6 +109,6 @@ async def test_people_get_a_table(installation: Bridge, settings: Settings) -> N
 
 
 @pytest.mark.parametrize("arguments", [["--reason", "bad-luck"], ["--limit", "0"], ["--since", "soon"]])
-async def test_a_wrong_choice_is_a_mistake_of_usage(settings: Settings, arguments: list[str]) -> None:
-    """Nothing is replayed by accident."""
+async def test_replay_usage_errors(settings: Settings, arguments: list[str]) -> None:
+    """A wrong option is a usage error, and nothing is replayed."""
     assert (await sms_bridge(settings, "replay", *arguments)).code == 2

@@ -1,4 +1,4 @@
-"""Events are watched as they come, and only those that are asked for; the command ends when it is told to."""
+"""`tail` shows matching events live, and stops on a signal."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ from tests.support.service.command import WITHIN, ended, sms_bridge, started
 Settings = Mapping[str, str]
 
 
-async def test_the_events_that_are_asked_for_come_live(installation: Bridge, settings: Settings) -> None:
-    """By message, status and finality; each as it stands in the topic."""
-    one, other = await installation.followed(), await installation.followed()
+async def test_tail_shows_matching_events(installation: Bridge, settings: Settings) -> None:
+    """Filters by message, status and finality; each event as it is in the topic."""
+    one, other = await installation.send_and_wait(), await installation.send_and_wait()
     begin = ("tail", "--from", "start", "--json", "--message-id", one.message_id)
     async with started(settings, *begin, "--final") as final, started(settings, *begin, "--status", "sent") as sent:
-        await installation.tell(other, "sent", "delivered")
-        await installation.tell(one, "sent", "delivered")
+        await installation.report_all(other, "sent", "delivered")
+        await installation.report_all(one, "sent", "delivered")
         events = await installation.events(one, 2)
         for process, event in ((sent, events[0]), (final, events[1])):
             assert process.stdout
@@ -29,17 +29,17 @@ async def test_the_events_that_are_asked_for_come_live(installation: Bridge, set
             assert await process.stdout.read() == b""
 
 
-async def test_it_begins_at_the_end(installation: Bridge, settings: Settings) -> None:
-    """What was there before isn't shown, unless a time is given that lies before it."""
-    old, new = await installation.followed(), await installation.followed(message("speedocom"))
-    await installation.tell(old, "delivered")
+async def test_tail_starts_at_the_end(installation: Bridge, settings: Settings) -> None:
+    """Earlier events are shown only for an earlier start time."""
+    old, new = await installation.send_and_wait(), await installation.send_and_wait(message("speedocom"))
+    await installation.report_all(old, "delivered")
     await installation.events(old)
     async with started(settings, "tail") as process:
         assert process.stderr
         assert process.stdout
         async with asyncio.timeout(WITHIN):
             assert b"Ctrl-C" in await process.stderr.readline()
-            await installation.tell(new, "DeliveredToTerminal")
+            await installation.report_all(new, "DeliveredToTerminal")
             line = (await process.stdout.readline()).decode()
         assert new.message_id in line
         assert "delivered" in line
@@ -52,13 +52,13 @@ async def test_it_begins_at_the_end(installation: Bridge, settings: Settings) ->
 
 
 @pytest.mark.parametrize("arguments", [["--from", "once"], ["--status", "lost"]])
-async def test_a_wrong_filter_is_a_mistake_of_usage(settings: Settings, arguments: list[str]) -> None:
-    """Better than an endless wait for nothing."""
+async def test_tail_usage_errors(settings: Settings, arguments: list[str]) -> None:
+    """A wrong filter is a usage error."""
     assert (await sms_bridge(settings, "tail", *arguments)).code == 2
 
 
-async def test_a_simulator_ends_when_it_is_told_to() -> None:
-    """As a container's first process it gets no default handling of SIGTERM, so it handles it."""
+async def test_simulator_handles_sigterm() -> None:
+    """As PID 1 of a container it has no default handler, so it needs its own."""
     for number in (signal.SIGTERM, signal.SIGINT):
         async with started({}, "simulate", "speedocom", "--json") as process:
             assert process.stdout

@@ -1,4 +1,4 @@
-"""Every attempt has an end: when nobody says one, the time does, and what is said later corrects it."""
+"""Every attempt gets a final status: from a report or at its deadline; later reports correct it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from tests.support.service.providers import Providers, Reply, dexatel_says
 
 
 def ends_in(seconds: float) -> str:
-    """A time to give up at."""
+    """Return a deadline this far in the future."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
 
 
 def in_milliseconds(text: str) -> int:
-    """An RFC 3339 time."""
+    """Convert an RFC 3339 time to milliseconds."""
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 class Waiting(NamedTuple):
-    """Attempts that begin together, so that their ends are waited for together."""
+    """Attempts that start together, so that the tests wait for their deadlines together."""
 
     unheard: Message
     soon: Message
@@ -39,7 +39,7 @@ class Waiting(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module")
 async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
-    """One attempt for each kind of end; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
+    """One attempt per case; `brief` gives up after 3 seconds, `outlived` after 6, `last` after 7."""
     scheduled_at, gives_up_at = ends_in(2), ends_in(2)
     last = message(account="last")
     providers.script(last.provider_message_id, [dexatel_says("delivered")])
@@ -57,13 +57,13 @@ async def waiting(bridge: Bridge, providers: Providers) -> Waiting:
         last=await bridge.send(last),
         outlived=await bridge.send(message(account="outlived")),
     )
-    await bridge.tell(attempts.interim, "Queued", "SentToNetwork")
+    await bridge.report_all(attempts.interim, "Queued", "SentToNetwork")
     return attempts
 
 
-async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge, waiting: Waiting) -> None:
-    """`unknown`, because no report came, by the deadline; never before it."""
-    event = await bridge.final(waiting.unheard)
+async def test_without_reports_the_status_is_unknown(bridge: Bridge, waiting: Waiting) -> None:
+    """The reason is `no_report`, the source `deadline`, and never before the deadline."""
+    event = await bridge.wait_for_final(waiting.unheard)
     found = {name: event[name] for name in ("status", "outcome", "reason", "source", "sequence", "previous_status")}
     assert found == {
         "status": "unknown",
@@ -79,61 +79,59 @@ async def test_without_any_report_the_time_to_give_up_ends_it(bridge: Bridge, wa
     assert 0 <= late < 2_000
 
 
-async def test_the_senders_time_to_give_up_counts(bridge: Bridge, waiting: Waiting) -> None:
-    """`give_up_at` overrules the account's setting, in both directions."""
-    event = await bridge.final(waiting.soon)
+async def test_sent_event_sets_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
+    """`give_up_at` overrules the account's setting in both directions."""
+    event = await bridge.wait_for_final(waiting.soon)
     assert (event["status"], event["reason"], event["source"]) == ("unknown", "no_report", "deadline")
     assert 0 <= moment(event.document["observed_at"]) - in_milliseconds(waiting.gives_up_at) < 2_000
-    await bridge.final(waiting.unheard)
+    await bridge.wait_for_final(waiting.unheard)
     assert not bridge.story(waiting.later)
-    await bridge.tell(waiting.later, "delivered")
+    await bridge.report_all(waiting.later, "delivered")
     await bridge.events(waiting.later)
 
 
-async def test_time_counts_from_when_it_was_scheduled(bridge: Bridge, waiting: Waiting) -> None:
-    """What is to be sent later is waited for from then on."""
-    event = await bridge.final(waiting.scheduled)
+async def test_scheduled_message_starts_later(bridge: Bridge, waiting: Waiting) -> None:
+    """The deadline counts from the scheduled time."""
+    event = await bridge.wait_for_final(waiting.scheduled)
     assert (event["status"], event["source"]) == ("unknown", "deadline")
     assert moment(event.document["observed_at"]) >= in_milliseconds(waiting.scheduled_at) + 3_000
 
 
-async def test_with_interim_reports_only_the_end_says_so(bridge: Bridge, waiting: Waiting) -> None:
-    """`no_final_report`, after what was published before."""
-    await bridge.final(waiting.interim)
+async def test_interim_reports_only(bridge: Bridge, waiting: Waiting) -> None:
+    """The final event has the reason `no_final_report`."""
+    await bridge.wait_for_final(waiting.interim)
     events = bridge.story(waiting.interim)
     assert [event["status"] for event in events] == ["pending", "sent", "unknown"]
     assert (events[-1]["reason"], events[-1]["source"]) == ("no_final_report", "deadline")
     assert events[-1]["previous_status"] == "sent"
 
 
-async def test_a_final_report_after_the_end_corrects_it(bridge: Bridge, waiting: Waiting) -> None:
-    """Whatever final a provider says later overrules our `unknown`; interim ones don't."""
+async def test_final_report_after_the_deadline(bridge: Bridge, waiting: Waiting) -> None:
+    """A later final report corrects `unknown`; an interim one doesn't."""
     for one in (waiting.failed, waiting.delivered):
-        await bridge.final(one)
-    await bridge.tell(waiting.failed, "sent", "failed", "failed", "sent")
-    await bridge.tell(waiting.delivered, "delivered", "failed")
-    await bridge.topics.settled()
+        await bridge.wait_for_final(one)
+    await bridge.report_all(waiting.failed, "sent", "failed", "failed", "sent")
+    await bridge.report_all(waiting.delivered, "delivered", "failed")
+    await bridge.topics.wait_until_folded()
     for one, status in ((waiting.failed, "failed"), (waiting.delivered, "delivered")):
         unknown, last = await bridge.events(one, 2)
         assert (last["status"], last["previous_status"]) == (status, "unknown")
         assert last["corrects"] == unknown["event_id"]
 
 
-async def test_a_providers_own_unknown_is_final_and_may_be_corrected(bridge: Bridge) -> None:
-    """Speedocom's `Unknown` ends an attempt until it knows better; a failure it said is kept unless delivered."""
-    one = await bridge.followed(message("speedocom"))
-    await bridge.tell(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
-    await bridge.topics.settled()
+async def test_speedocom_unknown_is_final(bridge: Bridge) -> None:
+    """It may be corrected by any later status; a failure only by a delivery."""
+    one = await bridge.send_and_wait(message("speedocom"))
+    await bridge.report_all(one, "Unknown", "AbsentSubscriber", "Expired", "DeliveredToTerminal", "AbsentSubscriber")
+    await bridge.topics.wait_until_folded()
     events = await bridge.events(one, 3)
     assert [event["status"] for event in events] == ["unknown", "undelivered", "delivered"]
     assert [event["corrects"] for event in events] == [None, events[0]["event_id"], events[1]["event_id"]]
 
 
-async def test_an_attempt_is_asked_about_once_more_before_its_end(
-    bridge: Bridge, providers: Providers, waiting: Waiting
-) -> None:
-    """Five seconds before it gives up the bridge asks a last time, and what it hears is the end."""
-    event = await bridge.final(waiting.last)
+async def test_last_poll_before_the_deadline(bridge: Bridge, providers: Providers, waiting: Waiting) -> None:
+    """Five seconds before the deadline the bridge polls a last time."""
+    event = await bridge.wait_for_final(waiting.last)
     assert (event["status"], event["source"]) == ("delivered", "poll")
     [asked] = providers.polls(waiting.last.provider_message_id)
     assert moment(event.document["observed_at"]) - in_milliseconds(waiting.last.sent_at) >= 2_000
@@ -141,17 +139,17 @@ async def test_an_attempt_is_asked_about_once_more_before_its_end(
 
 
 @pytest.mark.timeout(240)
-async def test_an_end_waits_for_a_provider_that_is_out_of_order(
-    bridge: Bridge, providers: Providers, waiting: Waiting
-) -> None:
-    """While its last poll gets no answer an attempt doesn't end, long after its time; the answer is its end."""
+async def test_failing_last_poll_delays_the_deadline(bridge: Bridge, providers: Providers, waiting: Waiting) -> None:
+    """While the last poll fails the attempt doesn't end; its answer is the final status."""
     one = waiting.outlived
     overdue = in_milliseconds(one.sent_at) + 8_000
-    await bridge.topics.until(lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed")
-    await bridge.topics.settled()
+    await bridge.topics.wait_until(
+        lambda: datetime.now(UTC).timestamp() * 1000 > overdue, "the attempt's end has passed"
+    )
+    await bridge.topics.wait_until_folded()
     assert providers.polls(one.provider_message_id)
     assert bridge.story(one) == []
     providers.script(one.provider_message_id, [dexatel_says("delivered")])
     providers.gate("dexatel-outlived", None)
-    event = await bridge.final(one, within=150)  # after so many failures it is asked seldom
+    event = await bridge.wait_for_final(one, within=150)  # after so many failures it is asked seldom
     assert (event["status"], event["source"]) == ("delivered", "poll")

@@ -1,4 +1,4 @@
-"""What is published beside the plain events: a compacted view, and values as a schema registry frames them."""
+"""The compacted topic of latest events, and values with a schema registry's header."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import events
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import refused
+from tests.support.service.process import run_refused
 
 CALLBACKS_ONLY = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
 
 def read(servers: str, topic: str, count: int, within: float = 60) -> list[Any]:
-    """So many records of a topic, as another team reads them."""
+    """Read this many records of a topic with an independent consumer."""
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -54,22 +54,20 @@ def read(servers: str, topic: str, count: int, within: float = 60) -> list[Any]:
 
 @pytest_asyncio.fixture
 async def registry() -> AsyncIterator[Registry]:
-    """One that listens."""
+    """A running registry."""
     async with listening() as registry:
         yield registry
 
 
-async def test_the_latest_of_each_attempt_stands_in_a_compacted_topic(
-    fleet: Fleet, client: httpx.AsyncClient, kafka: str
-) -> None:
-    """Keyed by the attempt, in its last event's own bytes; one record a transaction, however much happened in it."""
+async def test_latest_event_topic(fleet: Fleet, client: httpx.AsyncClient, kafka: str) -> None:
+    """A compacted topic has each attempt's last event, written once per transaction."""
     async with fleet.topics() as topics:
         name = f"{topics.delivery}.latest"
         async with fleet.running({**topics.settings, **CALLBACKS_ONLY, "TOPICS__LATEST": name}) as service:
             bridge = Bridge(service, topics, client, SECRETS)
             early, one = message(), await bridge.send()
-            await bridge.tell(early, "pending", "sent", "delivered")
-            await topics.settled()
+            await bridge.report_all(early, "pending", "sent", "delivered")
+            await topics.wait_until_folded()
             await bridge.send(early)
             events = await bridge.events(early, 3)
             records = await asyncio.to_thread(read, kafka, name, 1)
@@ -78,15 +76,15 @@ async def test_the_latest_of_each_attempt_stands_in_a_compacted_topic(
             assert json.loads(records[0].value()) == events[-1].document
             assert records[0].partition() == partition_for(key, 3)
             assert dict(records[0].headers())["ce_id"].decode() == events[-1].document["event_id"]
-            await bridge.tell(one, "delivered")
+            await bridge.report_all(one, "delivered")
             await bridge.events(one)
             assert (await config_of(topics, name))["cleanup.policy"] == "compact"
 
 
-async def test_confluent_s_own_deserializer_reads_framed_values(
+async def test_confluent_deserializer_reads_events(
     fleet: Fleet, client: httpx.AsyncClient, kafka: str, registry: Registry
 ) -> None:
-    """The schema is registered at start, under the topic's subject; values carry its id."""
+    """The schema is registered at start, and each value has its id."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry, WIRE_FORMAT="true")}
         async with fleet.running(settings) as service:
@@ -94,7 +92,7 @@ async def test_confluent_s_own_deserializer_reads_framed_values(
             one = message()
             async with aiohttp.ClientSession() as session, session.get(f"{service.admin_url}/api/events") as page:
                 await topics.publish(one.sent())
-                await bridge.tell(one, "delivered")
+                await bridge.report_all(one, "delivered")
                 async with asyncio.timeout(60):
                     live = await anext(events(page))
             [record] = await asyncio.to_thread(read, kafka, topics.delivery, 1)
@@ -117,13 +115,13 @@ async def test_confluent_s_own_deserializer_reads_framed_values(
         ({"URL": "", "WIRE_FORMAT": "true"}, "REGISTRY__URL is needed"),
     ],
 )
-async def test_a_registry_that_does_not_take_the_schema_stops_the_start(
+async def test_registry_refusal_stops_the_start(
     fleet: Fleet, registry: Registry, tmp_path: Path, change: Mapping[str, str], said: str
 ) -> None:
-    """In one line that names the setting; no password in it."""
+    """The error is one line that names the setting, without the password."""
     async with fleet.topics() as topics:
         settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry, **change)}
-        code, lines = await refused(settings, tmp_path / "refused")
+        code, lines = await run_refused(settings, tmp_path / "refused")
     assert code == 1
     [line] = lines
     assert said in line

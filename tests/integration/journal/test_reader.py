@@ -1,4 +1,4 @@
-"""How a partition's owner reads its journal: all that is there, at once, and never in vain."""
+"""How a partition's owner reads its journal: complete batches without needless waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ PATIENCE = 5_000
 
 
 class Journal:
-    """A topic of one partition, written and read."""
+    """A topic with one partition, to write and read."""
 
     def __init__(self, topic: str, producer: AIOKafkaProducer, source: JournalReader) -> None:
         self._topic, self._producer = topic, producer
@@ -26,20 +26,20 @@ class Journal:
         self._written = 0
 
     async def write(self, count: int) -> None:
-        """Append so many entries, numbered from 0 over all calls; they are there when it returns."""
+        """Append entries, numbered from 0 over all calls, and wait until they are readable."""
         numbers = range(self._written, self._written + count)
         self._written += count
         records = [Record(self._topic, 0, b"key", str(number).encode()) for number in numbers]
         await asyncio.gather(*(future for future, _ in await send_batches(self._producer, records)))
 
     async def take(self, patience: int = PATIENCE) -> list[int]:
-        """The numbers that come together."""
+        """Return the numbers of the next batch."""
         return [int(record.value) for record in await self.reader.take(patience)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
-    """An empty one, about to be read from its beginning."""
+    """An empty one, read from its beginning."""
     clients = clients_of(kafka)
     await make_topic(clients, unique)
     producer: Any = await clients.producer()
@@ -51,8 +51,8 @@ async def journal(kafka: str, unique: str) -> AsyncIterator[Journal]:
         await producer.stop()
 
 
-async def test_what_comes_while_a_batch_is_published_comes_together(journal: Journal) -> None:
-    """None of it waits for a transaction more because a fetch that was asked too early brought only the first."""
+async def test_entries_during_a_transaction_are_one_batch(journal: Journal) -> None:
+    """Entries that arrive during a transaction are read together in the next batch."""
     await journal.write(1)
     assert await journal.take() == [0]
     for _ in range(5):  # one after the other, as a fetch under way would see them
@@ -61,8 +61,8 @@ async def test_what_comes_while_a_batch_is_published_comes_together(journal: Jou
     assert journal.reader.count_left(6) == 0
 
 
-async def test_a_backlog_comes_in_bounded_batches(journal: Journal) -> None:
-    """In order, without a gap, and how much is left is known from the first one on."""
+async def test_backlog_is_read_in_bounded_batches(journal: Journal) -> None:
+    """In order and without gaps; the remaining number is known from the first batch on."""
     await journal.write(MAX_ENTRIES * 2 + 1)
     await journal.reader.seek(1)
     assert journal.reader.count_left(1) == MAX_ENTRIES * 2
@@ -73,8 +73,8 @@ async def test_a_backlog_comes_in_bounded_batches(journal: Journal) -> None:
     assert journal.reader.count_left(2 * MAX_ENTRIES + 1) == 0
 
 
-async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal: Journal) -> None:
-    """And what comes later comes as soon as it is there, not when a fetch's time is over."""
+async def test_empty_journal_times_out(journal: Journal) -> None:
+    """The read ends with its timeout, and later entries are returned as soon as they arrive."""
     assert await journal.take(10) == []
     assert journal.reader.count_left(0) == 0
     taking = asyncio.ensure_future(journal.take())
@@ -82,8 +82,8 @@ async def test_nothing_comes_of_an_empty_journal_but_the_end_of_patience(journal
     assert await taking == [0]
 
 
-async def test_whoever_reads_learns_that_nothing_will_come(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client library's fetching may end by a fault of its own, and tells nobody."""
+async def test_failed_fetch_is_reported(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the client library's fetch task ends by a fault, the reader raises an error."""
 
     def fail(*_: object) -> None:
         raise AssertionError

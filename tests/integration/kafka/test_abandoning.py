@@ -1,4 +1,4 @@
-"""A client that is given up leaves nothing behind, whatever Kafka is doing."""
+"""A closed client leaves no tasks or connections, whatever the state of Kafka."""
 
 import asyncio
 import gc
@@ -23,14 +23,14 @@ READERS = 8
 
 
 def kafka_tasks() -> set[asyncio.Task[Any]]:
-    """The client library's tasks; other tests' servers have theirs in the same loop."""
+    """Return the client library's tasks; other tests' servers use the same loop."""
     codes = ((task, getattr(task.get_coro(), "cr_code", None)) for task in asyncio.all_tasks())
     return {task for task, code in codes if code is not None and "aiokafka" in code.co_filename}
 
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """What the event loop is told of Kafka's errors that nobody has asked for."""
+    """Collect unretrieved Kafka errors that the event loop reports."""
     loop, said = asyncio.get_running_loop(), list[str]()
 
     def tell(_: object, context: dict[str, Any]) -> None:
@@ -46,8 +46,8 @@ def listening() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("transactional_id", [None, "abandoning"])
-async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str | None) -> None:
-    """With batches on their way that never arrive: it takes seconds at the most, and its tasks and clients are gone."""
+async def test_abort_producer_while_kafka_is_down(transactional_id: str | None) -> None:
+    """With batches in flight it takes a few seconds at most, and all tasks and clients end."""
     loop = asyncio.get_running_loop()
     with listening() as said:
         async with Sandbox() as sandbox:
@@ -61,7 +61,7 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
             await sandbox.brokers[0].stop()
             sent = await send_batches(producer, [Record("some", number, b"k", b"v") for number in (0, 1)])
             assert kafka_tasks() - before
-            # Whoever waited is cut off, so that nobody asks what became of the batches.
+            # The waiters are gone, so that no code retrieves the results of the batches.
             waiting = asyncio.gather(*(future for future, _ in sent))
             waiting.cancel()
             with suppress(asyncio.CancelledError):
@@ -76,8 +76,8 @@ async def test_a_producer_is_given_up_while_kafka_is_away(transactional_id: str 
     assert said == []
 
 
-async def test_a_producer_is_given_up_that_was_fenced(kafka: str, unique: str) -> None:
-    """Its successor has begun; what it was doing fails for those who wait, and for nobody else."""
+async def test_abort_fenced_producer(kafka: str, unique: str) -> None:
+    """Only the waiting callers get the error."""
     clients = clients_of(kafka)
     await make_topic(clients, unique)
     with listening() as said:
@@ -118,8 +118,8 @@ async def test_a_sender_that_ends_late_is_no_news(kafka: str, monkeypatch: pytes
     assert said == []
 
 
-async def test_readers_are_given_up_while_kafka_is_away() -> None:
-    """What ended their work is what is raised, and their tasks and clients are gone."""
+async def test_close_consumer_while_kafka_is_down() -> None:
+    """The original error is raised, and all tasks and clients end."""
 
     async def read(clients: KafkaClients, begun: asyncio.Barrier, away: asyncio.Event) -> None:
         async with JournalReader.open(clients, TopicPartition("some", 0)) as inlet:

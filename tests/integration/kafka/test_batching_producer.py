@@ -1,4 +1,4 @@
-"""Batches of the journal leave together."""
+"""Batches of several partitions share a request."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""How a broker that isn't a group's coordinator answers."""
+"""The answer of a broker that isn't a group's coordinator."""
 
 from aiokafka import TopicPartition
 from aiokafka.admin import NewTopic
@@ -8,8 +8,8 @@ from bridge.sandbox.kafka.broker import Sandbox
 from tests.support.kafka.clients import clients_of
 
 
-async def test_other_broker_answers_without_partitions(unique: str) -> None:
-    """What telling a refusal from nothing relies on, of a real Kafka and the client library as it is."""
+async def test_wrong_coordinator_returns_no_partitions(unique: str) -> None:
+    """A real Kafka answers like this, which the code relies on to distinguish an error from no offsets."""
     async with Sandbox(brokers=3) as kafka:
         clients = clients_of(kafka.bootstrap_servers)
         admin, some = await clients.admin(), [TopicPartition(unique, number) for number in range(2)]

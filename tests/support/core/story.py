@@ -1,4 +1,4 @@
-"""Entries for tests, told briefly: one attempt, its sent, its reports, and what the fold makes of them."""
+"""Builders of entries for one attempt, and folding them."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,13 +17,13 @@ POLICY = Policy()
 
 
 def sent(**changes: object) -> Sent:
-    """The attempt's sent."""
+    """Return the attempt's sent entry."""
     entry = Sent("m-1", "dexatel", "default", "p-1", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR, "254700000001", "ACME")
     return replace(entry, **changes)
 
 
 def report(status: Status | None, **changes: object) -> Report:
-    """A report of the attempt; None is a word that nobody mapped."""
+    """Return a report of the attempt; None gives an unmapped status."""
     reason = None if status is None else Reason.NONE
     word = "received" if status is None else status.value
     at = SENT_AT + 1000
@@ -33,8 +33,8 @@ def report(status: Status | None, **changes: object) -> Report:
     return replace(entry, **changes)
 
 
-class Told(NamedTuple):
-    """What a story came to."""
+class FoldedEntries(NamedTuple):
+    """The result of folding some entries."""
 
     state: State
     steps: list[FoldResult]
@@ -51,25 +51,27 @@ class Told(NamedTuple):
 
     @property
     def reasons(self) -> list[str]:
-        """Why things went to the dead letters, in order."""
+        """The reasons of dead letters, in order."""
         return [rejection.reason.value for step in self.steps for rejection in step.rejections]
 
 
-def tell(entries: Iterable[Entry], *, state: State = None, policy: Policy = POLICY, start: int = SENT_AT) -> Told:
-    """Fold entries, a second apart."""
+def fold_entries(
+    entries: Iterable[Entry], *, state: State = None, policy: Policy = POLICY, start: int = SENT_AT
+) -> FoldedEntries:
+    """Fold entries that are a second apart."""
     steps = []
     for number, entry in enumerate(entries):
         folded = fold(KEY, state, entry, EntryPosition(number, start + number * 1000), policy)
         state = folded.state
         steps.append(folded)
-    return Told(state, steps)
+    return FoldedEntries(state, steps)
 
 
-def end(told: Told, policy: Policy = POLICY) -> Told:
-    """Let timers run out until the attempt is forgotten."""
+def expire_timers(told: FoldedEntries, policy: Policy = POLICY) -> FoldedEntries:
+    """Let timers expire until the attempt is forgotten."""
     state, steps = told.state, list(told.steps)
     while state is not None:
         folded = expire(KEY, state, compute_timer(state, policy), policy)
         state = folded.state
         steps.append(folded)
-    return Told(state, steps)
+    return FoldedEntries(state, steps)

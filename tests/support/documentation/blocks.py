@@ -1,4 +1,4 @@
-"""What the documentation shows: blocks, the commands in them and what these print, and what stands in backticks."""
+"""Parses the documentation: blocks, commands with their output, and code in backticks."""
 
 import re
 import shlex
@@ -29,12 +29,12 @@ class Block(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """Where it is found."""
+        """Its page, heading and kind."""
         return self.page, self.heading, self.kind
 
 
 class Command(NamedTuple):
-    """What stands after a prompt."""
+    """A command after a prompt."""
 
     text: str
     output: str
@@ -42,12 +42,12 @@ class Command(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """As a shell splits it, without comments."""
+        """Its words as a shell splits them, without comments."""
         return shlex.split(self.text, comments=True)
 
 
 def blocks(*kinds: str) -> list[Block]:
-    """The blocks of some kinds, or all of them."""
+    """Return the blocks of some kinds, or all."""
     found: list[Block] = []
     for page in PAGES:
         heading = ""
@@ -59,7 +59,7 @@ def blocks(*kinds: str) -> list[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """The commands of a console's block. A line whose quotes are open, or that ends in a backslash, goes on."""
+    """Return the commands of a console block. A line with open quotes or a final backslash continues."""
     found: list[Command] = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -81,7 +81,7 @@ def _open(text: str) -> bool:
 
 
 def quoted() -> Iterator[tuple[str, str]]:
-    """What stands in backticks within the text, by page, on one line each."""
+    """Yield the code in backticks by page, each on one line."""
     for page in PAGES:
         text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=FLAGS)
         for paragraph in re.split(r"\n\s*\n", text):

@@ -1,6 +1,6 @@
-"""The installation that the documentation is tried on: one running bridge, the messages that pages speak of, a shell.
+"""The installation for testing the documentation: a running bridge, the messages in the pages, a shell.
 
-Beside it the one of the README's *Run it*, which was started as it says there, and ended: for what wants nobody to run.
+A second one, from the README's *Run it*, is started and stopped again, for commands that need a stopped bridge.
 """
 
 import json
@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import httpx
 
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import KAFKA
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import KAFKA_VERSION
 from tests.support.documentation.blocks import Block, blocks
 from tests.support.documentation.runtimes import jar
 from tests.support.documentation.shell import Shell
 from tests.support.paths import ROOT
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.command import Said
 from tests.support.service.topics import Topics
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 SERVERS = "kafka:9092"
 TOOLS = {
@@ -61,14 +61,14 @@ MENDED = {"SENT__PROVIDERS": '{"speedocom-eu":"speedocom"}', "DEXATEL__CALLBACK_
 
 
 class World(NamedTuple):
-    """A bridge, and the shell of somebody who looks at it."""
+    """A bridge, and a shell beside it."""
 
     bridge: Bridge
     shell: Shell
 
 
 class Newcomer(NamedTuple):
-    """What came of the README's first steps, and the shell that they were typed into."""
+    """The result of the README's first steps, and the shell that ran them."""
 
     shell: Shell
     topics: Topics
@@ -76,11 +76,11 @@ class Newcomer(NamedTuple):
 
 
 async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Shell:
-    """A shell with a file of an own event, Kafka's tools, and the names that the pages use."""
-    [other] = free_ports(1)
+    """Return a shell with an example event, Kafka's tools, and the names in the pages."""
+    [other] = find_free_ports(1)
     (folder / "bin").mkdir(parents=True)
     (folder / "event.json").write_bytes((ROOT / "schemas/examples/sms.sent.v1/valid/the-least.json").read_bytes())
-    await kafkas_own(folder / "bin")
+    await write_kafka_tools(folder / "bin")
     names = {
         SERVERS: settings["KAFKA__BOOTSTRAP_SERVERS"],
         "sms-bridge.intake": f"{topics.group}.intake",
@@ -95,9 +95,9 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
     return Shell(folder, settings, names)
 
 
-async def kafkas_own(folder: Path) -> None:
-    """The tools that come with Kafka, as scripts of their names."""
-    installation, tools = await ready_to_run(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA}")
+async def write_kafka_tools(folder: Path) -> None:
+    """Write scripts for the tools that come with Kafka."""
+    installation, tools = await prepare_installation(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}")
     command = f"{installation.java} -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error"
     for name, tool in TOOLS.items():
         (folder / name).write_text(f'#!/bin/sh\nexec {command} -cp {tools}:{installation.class_path} {tool} "$@"\n')
@@ -105,13 +105,13 @@ async def kafkas_own(folder: Path) -> None:
 
 
 def block(page: str, heading: str, kind: str = "console") -> Block:
-    """The one at this place."""
+    """Return the block at this place."""
     [found] = (one for one in blocks(kind) if one.place == (page, heading, kind))
     return found
 
 
 async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
-    """Have a message come through the bridge that a shell runs, by the URL that is entered at the provider."""
+    """Send a message through the bridge that a shell runs, using the documented callback URL."""
 
     async def ready() -> bool:
         try:
@@ -119,25 +119,25 @@ async def story(at: Shell, topics: Topics, client: httpx.AsyncClient) -> None:
         except httpx.TransportError:
             return False
 
-    await until(ready, 60, lambda: "the bridge isn't ready")
+    await wait_until(ready, 60, lambda: "the bridge isn't ready")
     one, url = message(), at.real(f"https://HOST/dlr/dexatel/{at.settings['DEXATEL__CALLBACK_SECRETS']}")
     await topics.publish(one.sent(), key=one.message_id)
     asked = {"message_uuid": one.provider_message_id, "status": "delivered"}
     assert (await client.get(url, params=asked)).is_success
-    await topics.until(lambda: bool(topics.story(*one.attempt)), f"an event of {one}")
+    await topics.wait_until(lambda: bool(topics.story(*one.attempt)), f"an event of {one}")
 
 
 async def misread(bridge: Bridge) -> None:
-    """Make dead letters of what the bridge, as it is set up, can't read."""
+    """Cause dead letters with input that the bridge's settings can't read."""
     lost = message("speedocom", message_id="order-12", provider_message_id="1000012")
     await bridge.topics.publish(lost.sent(provider="speedocom-eu"), key=lost.message_id)
     await bridge.client.get(bridge.url("dexatel"), params={"reference": "1", "status": "sent"})
-    await bridge.letter(reason="unreadable")
-    await bridge.letter(reason="unknown_provider")
+    await bridge.wait_for_dead_letter(reason="unreadable")
+    await bridge.wait_for_dead_letter(reason="unknown_provider")
 
 
 async def report(bridge: Bridge, one: Message, word: str) -> int:
-    """Have the provider call, Speedocom in the order of members that it really has."""
+    """Send a callback, with Speedocom's real order of members."""
     if one.provider == "dexatel":
         return await bridge.report(one, word)
     body = json.dumps({"description": word, "messageid": one.provider_message_id})

@@ -1,4 +1,4 @@
-"""Other languages' runtimes for the examples: Java's compiler and Kafka's tools from Maven, packages from npm."""
+"""Runtimes for the examples: a Java compiler and Kafka's tools from Maven, packages from npm."""
 
 import asyncio
 import shutil
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox.kafka.broker import ready_to_run
-from bridge.sandbox.kafka.installation import cache_folder, hold_lock
+from bridge.sandbox.kafka.broker import prepare_installation
+from bridge.sandbox.kafka.installation import get_cache_folder, hold_lock
 
 ECJ = "3.42.0"
 """Eclipse's compiler: the sandbox's Java is a runtime without one."""
 
 
 async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
-    """A command's exit code and all that it said."""
+    """Run a command and return its exit code and output."""
     process = await asyncio.create_subprocess_exec(*command, cwd=cwd, stdout=PIPE, stderr=STDOUT)
     async with asyncio.timeout(100):
         said, _ = await process.communicate()
     return process.returncode or 0, said.decode(errors="replace")
 
 
-async def compiled(source: Path, into: Path) -> tuple[str, ...]:
-    """Compile a Java file against the sandbox's jars: the command that runs its class."""
-    installation = await ready_to_run()
+async def compile_java(source: Path, into: Path) -> tuple[str, ...]:
+    """Compile a Java file and return the command that runs its class."""
+    installation = await prepare_installation()
     ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")
     code, said = await run(
         *(str(installation.java), "-cp", str(ecj), "org.eclipse.jdt.internal.compiler.batch.Main"),
@@ -36,9 +36,9 @@ async def compiled(source: Path, into: Path) -> tuple[str, ...]:
 
 
 async def jar(coordinate: str) -> Path:
-    """A jar without what it depends on, `group:name:version`, fetched once."""
+    """Return a jar without its dependencies, `group:name:version`, downloaded once."""
     _, name, version = coordinate.split(":")
-    folder = cache_folder() / f"{name}-{version}"
+    folder = get_cache_folder() / f"{name}-{version}"
     async with hold_lock():
         if not folder.exists():
             await asyncio.to_thread(_fetch, coordinate, folder)
@@ -57,12 +57,12 @@ def _fetch(coordinate: str, folder: Path) -> None:
 
 
 async def node_modules(*packages: str) -> Path:
-    """A folder with these npm packages, each `name@version`; skips the test where they can't be had."""
+    """Return a folder with these npm packages, each `name@version`; skips the test if they are unavailable."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node on this machine")
     name = "-".join(package.replace("@", "-").replace("/", "-").strip("-") for package in packages)
-    folder = cache_folder() / f"npm-{name}"
+    folder = get_cache_folder() / f"npm-{name}"
     async with hold_lock():
         if not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")

@@ -1,4 +1,4 @@
-"""The terminal of somebody who follows the documentation: lines are typed as they are printed, into a real shell."""
+"""A real shell into which the documentation's lines are typed."""
 
 import asyncio
 import os
@@ -26,8 +26,8 @@ MASKS = (
 """What is another one each time, and what stands for it in a comparison."""
 
 
-def masked(text: str) -> list[list[str]]:
-    """What was printed, word by word: without blank lines, widths, order, and what is another one each time."""
+def mask_output(text: str) -> list[list[str]]:
+    """Return printed output as words, without blank lines, widths, order and varying values."""
     for pattern, name in MASKS:
         text = re.sub(pattern, name, text, flags=re.MULTILINE)
     return sorted(line.split() for line in text.splitlines() if line.strip())
@@ -48,19 +48,19 @@ class Shell:
         self._folder = folder
 
     def real(self, text: str) -> str:
-        """A line with the names of this machine."""
+        """Replace the documentation's names by this machine's."""
         for name, stand_in in self.stand_ins.items():
             text = text.replace(name, stand_in)
         return text
 
     def printed(self, text: str) -> str:
-        """What was said, with the names of the documentation."""
+        """Replace this machine's names by the documentation's."""
         for name, stand_in in self.stand_ins.items():
             text = text.replace(stand_in, name)
         return text
 
     async def type(self, line: str) -> Said:
-        """Type a line, wait until it is done. What it exports is there for the next one."""
+        """Run a line to its end. Exported variables stay for the next line."""
         if line.startswith("export "):
             line = f"set -eu\n{line}\nenv -0"
         async with self.typed(line) as process, asyncio.timeout(WITHIN):
@@ -71,7 +71,7 @@ class Shell:
         return Said(process.returncode or 0, self.printed(out), self.printed(err))
 
     async def interrupted(self, line: str, alive: Callable[[Process], Awaitable[None]]) -> Said:
-        """Type a line that has no end of its own; once it is seen to be alive, press Ctrl-C."""
+        """Run an endless line, and press Ctrl-C when it has shown that it runs."""
         async with self.typed(line) as process, asyncio.timeout(WITHIN):
             await alive(process)
             os.killpg(process.pid, signal.SIGINT)
@@ -80,7 +80,7 @@ class Shell:
 
     @asynccontextmanager
     async def typed(self, line: str) -> AsyncIterator[Process]:
-        """A line that runs; whatever came of it is gone at the block's end."""
+        """Start a line; everything that it started is killed at the end of the block."""
         variables = {f"{PREFIX}{name}": value for name, value in self.settings.items()}
         path = f"{self._folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Where helm, kubectl and promtool come from: the PATH, or for the first two a wheel that carries them."""
+"""Finds helm, kubectl and promtool: on the PATH, or the first two in a wheel."""
 
 import os
 import shutil
@@ -18,12 +18,12 @@ CACHE = Path.home() / ".cache" / "sms-bridge"
 
 
 def helm() -> Path:
-    """A helm to run; the asking test is skipped where there is none."""
+    """Return helm; the test is skipped without it."""
     return _carried("helm")
 
 
 def kubectl() -> Path:
-    """A kubectl to run; the asking test is skipped where there is none."""
+    """Return kubectl; the test is skipped without it."""
     return _carried("kubectl")
 
 
@@ -43,7 +43,7 @@ def _carried(name: str) -> Path:
 
 
 def promtool() -> Path:
-    """A promtool to run; the asking test is skipped where there is none."""
+    """Return promtool; the test is skipped without it."""
     found = shutil.which("promtool")
     if not found:
         pytest.skip("no promtool on the PATH (Debian: apt-get install prometheus)")
@@ -51,7 +51,7 @@ def promtool() -> Path:
 
 
 def _unpack(archive: Path, name: str, to: Path) -> None:
-    """Put a program of the wheel's archive here, whole or not at all."""
+    """Extract a program from the wheel's archive completely or not at all."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent) as folder:
         layer, binary = Path(folder) / "layer.zip", Path(folder) / name

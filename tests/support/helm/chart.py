@@ -1,4 +1,4 @@
-"""The chart as helm renders it, and questions about the objects that come out. No assertions here."""
+"""Renders the chart with helm, and finds objects in the result. No assertions here."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ Object = Mapping[str, Any]
 
 
 class Pod(NamedTuple):
-    """A pod, or what pods are made from."""
+    """A pod or a pod template."""
 
     owner: Object
     labels: Mapping[str, str]
@@ -34,49 +34,49 @@ class Pod(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Who makes it."""
+        """The name of its owner."""
         return f"{self.owner['kind']}/{self.owner['metadata']['name']}"
 
     @property
     def containers(self) -> list[Object]:
-        """All of its containers."""
+        """All its containers."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
     def main(self) -> Object:
-        """The service's own container."""
+        """The service's container."""
         return next(one for one in self.spec["containers"] if one["name"] == "sms-bridge")
 
 
 class Release:
-    """What one rendering made."""
+    """The result of a rendering."""
 
     def __init__(self, text: str) -> None:
         self.objects: list[Object] = [one for one in yaml.safe_load_all(text) if one]
 
     def all(self, *kinds: str) -> list[Object]:
-        """Every object of these kinds."""
+        """Return every object of these kinds."""
         return [one for one in self.objects if one["kind"] in kinds]
 
     def one(self, kind: str, suffix: str = "") -> Object:
-        """The object of this kind whose name ends so."""
+        """Return the object of this kind whose name has this suffix."""
         (found,) = (one for one in self.all(kind) if one["metadata"]["name"].endswith(suffix))
         return found
 
     def pods(self) -> list[Pod]:
-        """Every pod, also those of hooks."""
+        """Return every pod, including those of hooks."""
         return [*self.services(), *(_pod(one) for one in self.all("Job")), *map(_bare, self.all("Pod"))]
 
     def services(self) -> list[Pod]:
-        """The pods that stay."""
+        """Return the pods of long-running workloads."""
         return [_pod(one) for one in self.all("StatefulSet", "Deployment")]
 
     def selected(self, selector: Mapping[str, str]) -> list[Pod]:
-        """The pods with these labels."""
+        """Return the pods with these labels."""
         return [pod for pod in self.pods() if selector.items() <= pod.labels.items()]
 
     def environment(self, pod: Pod, folder: Path) -> dict[str, str]:
-        """The variables that a pod's service is started with; its mounted secrets are put into this folder."""
+        """Return the variables of a pod's service; its mounted secrets are written to this folder."""
         variables: dict[str, str] = {}
         for source in pod.main.get("envFrom", []):
             variables.update(self._data("ConfigMap", source["configMapRef"]["name"]))
@@ -92,7 +92,7 @@ class Release:
         return variables
 
     def secrets(self) -> Iterator[str]:
-        """Every value that the release keeps in a Secret, one by one."""
+        """Yield every value in a Secret."""
         for one in self.all("Secret"):
             for text in one["stringData"].values():
                 yield from text.split(",")
@@ -117,7 +117,7 @@ class Chart:
         self._known: dict[str, Release] = {}
 
     def scenario(self, name: str) -> Release:
-        """A scenario of `ci/`, rendered once."""
+        """Return a scenario of `ci/`, rendered once."""
         if name not in self._known:
             self._known[name] = self.render(name)
         return self._known[name]
@@ -148,14 +148,14 @@ class Chart:
         ]
         for name, value in values.items():
             arguments += ["--set-json", f"{name.replace('__', '.')}={json.dumps(value)}"]
-        done = subprocess.run([self._helm, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        done = subprocess.run([self._helm, *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
         if done.returncode:
             raise Refused(done.stderr + done.stdout)
         return done.stdout
 
 
 def values_file(scenario: str) -> Path:
-    """Where a scenario's values are; a path is taken as it is."""
+    """Return a scenario's values file; a path is returned unchanged."""
     return Path(scenario) if "/" in scenario else CHART_FOLDER / "ci" / f"{scenario}-values.yaml"
 
 

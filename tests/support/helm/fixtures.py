@@ -1,4 +1,4 @@
-"""Fixtures: the chart. A plugin of pytest."""
+"""Fixtures: the chart. A pytest plugin."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The series that the service can expose: what alerts and dashboards may ask for."""
+"""The series that the service can expose, which alerts and dashboards may use."""
 
 from prometheus_client import CollectorRegistry
 
@@ -12,7 +12,7 @@ SUFFIXES = {"counter": ("_total", ""), "histogram": ("_bucket", "_sum", "_count"
 
 
 def labels_of_metrics() -> dict[str, set[str]]:
-    """The labels of every series that the service can expose."""
+    """Return the labels of every series that the service can expose."""
     found: dict[str, set[str]] = {}
     for metric in Metrics(CollectorRegistry()):
         (family,) = metric.describe()

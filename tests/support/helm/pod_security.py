@@ -1,4 +1,4 @@
-"""Pod Security `restricted`, as the standard's page lists it: what a pod breaks, in words."""
+"""The rules of Pod Security `restricted`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
 def violations(spec: Mapping[str, Any]) -> Iterator[str]:
-    """What in a pod's spec the level `restricted` doesn't admit, that of `baseline` included."""
+    """Yield the rules of `baseline` and `restricted` that a pod's spec violates."""
     pod = spec.get("securityContext", {})
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(name):

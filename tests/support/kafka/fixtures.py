@@ -1,4 +1,4 @@
-"""Fixtures: one Kafka for the whole run, and names that no other test uses. A plugin of pytest."""
+"""Fixtures: one Kafka for the whole run, and unique names. A pytest plugin."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +16,7 @@ PORT = "shared_kafka_port"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where to ask for the Kafka."""
+    """Tell a pytest-xdist worker where to request the Kafka."""
     stash = node.config.stash
     if SHARED not in stash:
         stash[SHARED] = SharedKafka()
@@ -24,16 +24,16 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the Kafka that the workers had."""
+    """Stop the workers' Kafka."""
     if shared := config.stash.get(SHARED, None):
         shared.stop()
 
 
 @pytest_asyncio.fixture(scope="session")
 async def kafka(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """Bootstrap servers of a real Kafka: the environment's, or one broker that lives as long as the run.
+    """Bootstrap servers of a real Kafka: the environment's, or one broker for the whole run.
 
-    Other tests, also those of another worker, share it, so topics, groups and transactional ids start with `unique`.
+    Other tests and workers share it, so topics, groups and transactional ids start with `unique`.
     """
     worker: dict[str, int] = getattr(request.config, "workerinput", {})
     if PORT in worker:
@@ -45,5 +45,5 @@ async def kafka(request: pytest.FixtureRequest) -> AsyncIterator[str]:
 
 @pytest.fixture
 def unique() -> str:
-    """A prefix for names on a shared Kafka, another one for each test."""
+    """A prefix for names on a shared Kafka, different for each test."""
     return f"test-{uuid4().hex[:12]}"

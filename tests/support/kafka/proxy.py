@@ -1,4 +1,4 @@
-"""A TCP proxy between clients and a broker that advertises it: cut it, freeze it, mend it."""
+"""A TCP proxy between clients and a broker that advertises its address: cut it, freeze it, restore it."""
 
 import asyncio
 from types import TracebackType
@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Proxy:
-    """`async with Proxy() as proxy`: listens on `proxy.port`; set `proxy.target` once the broker's port is known."""
+    """Listens on `proxy.port`; set `proxy.target` when the broker's port is known."""
 
     def __init__(self) -> None:
         self.target = ("127.0.0.1", 0)
@@ -33,18 +33,18 @@ class Proxy:
             await asyncio.wait(self._tasks)
 
     def cut(self) -> None:
-        """Close every connection, and each new one at once."""
+        """Close all connections, and each new one at once."""
         self._cut = True
         self._flows.set()
         for writer in tuple(self._writers):
             writer.transport.abort()
 
     def freeze(self) -> None:
-        """Keep connections, and let nothing through: a network that swallows packets."""
+        """Keep connections open but forward nothing, like a network that drops packets."""
         self._flows.clear()
 
-    def mend(self) -> None:
-        """Let everything through again."""
+    def restore(self) -> None:
+        """Forward everything again."""
         self._cut = False
         self._flows.set()
 

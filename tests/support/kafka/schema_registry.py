@@ -1,4 +1,4 @@
-"""A schema registry, as far as the bridge and Confluent's deserializer speak to it."""
+"""A schema registry with the functions that the bridge and Confluent's deserializer use."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ USER, PASSWORD = "bridge", "password-of-the-registry"
 
 
 class Registry:
-    """A schema registry, as far as the bridge and Confluent's deserializer speak to it."""
+    """The registry's server."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -20,7 +20,7 @@ class Registry:
         self.refusal: str | None = None
 
     def app(self) -> web.Application:
-        """What is served."""
+        """Return the web application."""
         app = web.Application()
         app.router.add_post("/subjects/{subject}/versions", self._register)
         app.router.add_get("/schemas/ids/{id}", self._schema)
@@ -46,7 +46,7 @@ class Registry:
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[Registry]:
-    """A registry that can be reached."""
+    """Yield a running registry."""
     registry = Registry()
     runner = web.AppRunner(registry.app(), access_log=None)
     await runner.setup()
@@ -59,6 +59,6 @@ async def listening() -> AsyncIterator[Registry]:
 
 
 def registered(registry: Registry, **more: str) -> Mapping[str, str]:
-    """Settings of a service that has a registry."""
+    """Return the settings of a service with this registry."""
     given = {"URL": registry.url, "USERNAME": USER, "PASSWORD": PASSWORD, **more}
     return {f"REGISTRY__{name}": value for name, value in given.items()}

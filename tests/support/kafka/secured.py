@@ -1,4 +1,4 @@
-"""A Kafka that lets nobody do anything without a right: users with passwords, certificates of its own, ACLs."""
+"""A Kafka with authentication and ACLs: users with passwords, certificates, and no access without an ACL."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 
 from bridge.sandbox.kafka.broker import Sandbox
 from tests.support.paths import DOCS
-from tests.support.ports import free_ports
+from tests.support.ports import find_free_ports
 
 USER, PASSWORD = "the-bridge", "only-for-tests-password"
 DOCUMENT = DOCS / "operating.md"
@@ -33,7 +33,7 @@ _ROW = re.compile(r"\| (\w+) \| `([\w.-]+)` \| (literal|prefixed) \| ([\w, ]+) \
 
 
 class Right(NamedTuple):
-    """One operation that a user may do; the name is the documented one, of an installation with default names."""
+    """An ACL; the name is the documented one, of an installation with default names."""
 
     resource: str
     name: str
@@ -42,7 +42,7 @@ class Right(NamedTuple):
 
 
 def documented() -> list[Right]:
-    """The rights that docs/operating.md asks a Kafka administrator for."""
+    """Return the ACLs in docs/operating.md."""
     rows = _ROW.findall(DOCUMENT.read_text())
     return [
         Right(resource, name, pattern, operation)
@@ -52,7 +52,7 @@ def documented() -> list[Right]:
 
 
 class Guarded(NamedTuple):
-    """The cluster. Who comes by `bootstrap_servers` may do everything."""
+    """The cluster. Connections to `bootstrap_servers` are allowed everything."""
 
     bootstrap_servers: str
     listeners: dict[str, str]
@@ -60,19 +60,19 @@ class Guarded(NamedTuple):
     certificates: Path
 
     def allow(self, rights: Iterable[Right]) -> None:
-        """Give our user rights."""
+        """Create ACLs for the user."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         for done in admin.create_acls([AclBinding(*_members(right)) for right in rights]).values():
             done.result(30)
 
     def forbid(self, rights: Iterable[Right]) -> None:
-        """Take them away again."""
+        """Delete ACLs of the user."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
         for done in admin.delete_acls([AclBindingFilter(*_members(right)) for right in rights]).values():
             assert done.result(30), "there was no such right"
 
     def settings(self, protocol: str, mechanism: str) -> dict[str, str]:
-        """How the bridge logs in."""
+        """Return the bridge's settings for this cluster."""
         settings = {
             "KAFKA__BOOTSTRAP_SERVERS": self.listeners[protocol],
             "KAFKA__SECURITY_PROTOCOL": protocol,
@@ -102,15 +102,15 @@ def _members(right: Right) -> tuple[Any, ...]:
 
 
 def _words(name: str) -> str:
-    """Kafka's name of something as its client spells it: DescribeConfigs, DESCRIBE_CONFIGS."""
+    """Convert Kafka's name to the client's: DescribeConfigs to DESCRIBE_CONFIGS."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 
 @asynccontextmanager
 async def guarded(folder: Path) -> AsyncIterator[Guarded]:
-    """Start it. Its certificates are made here, so it needs openssl."""
+    """Start the cluster. Its certificates are made here with openssl."""
     await asyncio.to_thread(_make_certificates, folder)
-    ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL"), free_ports(2), strict=True))
+    ports = dict(zip(("SASL_PLAINTEXT", "SASL_SSL"), find_free_ports(2), strict=True))
     listeners = {protocol: f"127.0.0.1:{port}" for protocol, port in ports.items()}
     config = {
         "listeners": ",".join(f"{protocol}://{address}" for protocol, address in listeners.items()),
@@ -144,13 +144,13 @@ def _make_scram_user(bootstrap_servers: str) -> None:
 
 
 def _make_certificates(folder: Path) -> None:
-    """An authority, and what it signs for the broker and for the bridge."""
+    """Make a CA and certificates for the broker and the bridge."""
     openssl = shutil.which("openssl")
     if not openssl:
         pytest.skip("no openssl on the PATH")
 
     def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603 - ours
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)  # noqa: S603 - a fixed program
 
     new = ("-newkey", "rsa:2048", "-nodes")
     run("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=authority", "-days", "2")

@@ -1,4 +1,4 @@
-"""One Kafka for all workers of a run: the process that controls them has it, and starts it when a worker first asks."""
+"""One Kafka for all workers of a run; the controlling process starts it when a worker first requests it."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from bridge.sandbox.kafka.installation import SandboxError
 
 
 class SharedKafka:
-    """Answers, on a port of its own and in a thread of its own, where the run's Kafka is."""
+    """Tells workers the address of the run's Kafka, on its own port and in its own thread."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -23,7 +23,7 @@ class SharedKafka:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the Kafka, if there is one."""
+        """Stop the Kafka if it was started."""
         self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
         self._loop.close()
@@ -48,7 +48,7 @@ class SharedKafka:
 
 
 async def ask_for_kafka(port: int) -> str:
-    """Bootstrap servers of the run's Kafka.
+    """Return the bootstrap servers of the run's Kafka.
 
     Raises:
         SandboxError: It doesn't start.

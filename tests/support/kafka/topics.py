@@ -1,4 +1,4 @@
-"""What Kafka says of a topic."""
+"""A topic's configuration in Kafka."""
 
 import asyncio
 
@@ -8,12 +8,12 @@ from tests.support.service.topics import Topics
 
 
 async def config_of(topics: Topics, name: str) -> dict[str, str]:
-    """A topic's settings."""
+    """Return a topic's configuration."""
     [future] = topics.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name)]).values()
     return {key: entry.value for key, entry in (await asyncio.wrap_future(future)).items()}
 
 
 async def partitions_of(topics: Topics, name: str) -> int:
-    """How many partitions a topic has."""
+    """Return a topic's number of partitions."""
     described = await asyncio.to_thread(topics.admin.list_topics, name, 10)
     return len(described.topics[name].partitions)

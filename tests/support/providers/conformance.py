@@ -1,4 +1,4 @@
-"""What every dialect promises, as checks that any of them can be put through, given a few of its own payloads.
+"""Checks that every dialect must pass, given a few of its own payloads.
 
 A dialect's author names a `Subject` in `test_conformance.py`; nothing here knows one provider from another.
 """
@@ -33,28 +33,28 @@ DAY = 86_400_000
 
 
 class Subject(NamedTuple):
-    """A dialect, and what it needs to be put to the proof."""
+    """A dialect, and the payloads for its checks."""
 
     dialect: Dialect
     callback: Callable[[str], Callback]
-    """A callback about the message with this id that tells of its delivery; signed, where the dialect checks that."""
+    """Returns a callback that reports the delivery of the message with this id, signed if the dialect requires it."""
     with_number: Callable[[str], Callback]
-    """One that holds this phone number."""
+    """Returns a callback that contains this phone number."""
     resigned: Callable[[Callback], Callback] = lambda callback: callback
-    """The callback as its provider would sign it."""
+    """Returns the callback with its provider's signature."""
     answer: Callable[[str], PollAnswer] | None = None
-    """An answer to a poll about the message with this id, that tells of its delivery."""
+    """Returns an answer to a poll that reports the delivery of the message with this id."""
 
 
 IDS: Sequence[str] = (
     "7", "007", "0000000000000000000001", "18446744073709551615", "9007199254740993", "-1", "1.0", "1e5",
     "3f6c1f0e-9a57-4b0f-8f0d-52b1c7a9e611", "a:b/c d", "ü" * 64, "x" * MAX_ID_BYTES,
 )  # fmt: skip
-"""Ids that something on the way may be tempted to read as numbers, or to cut."""
+"""Ids that might be mistaken for numbers or shortened."""
 
 
 def read(dialect: Dialect, callback: Callback) -> Report | type[Exception] | None:
-    """What comes of a callback, errors included."""
+    """Return the report of a callback, or the type of its error."""
     try:
         return dialect.read_callback(callback, OBSERVED_AT)
     except (PoisonMessageError, InvalidSignatureError) as error:
@@ -62,7 +62,7 @@ def read(dialect: Dialect, callback: Callback) -> Report | type[Exception] | Non
 
 
 def read_answer(dialect: Polled, answer: PollAnswer, message_id: str) -> Report | type[Exception] | None:
-    """What comes of an answer, errors included."""
+    """Return the report of an answer, or the type of its error."""
     try:
         return dialect.read_answer(answer, message_id, OBSERVED_AT)
     except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
@@ -70,7 +70,7 @@ def read_answer(dialect: Polled, answer: PollAnswer, message_id: str) -> Report 
 
 
 def check_totality(subject: Subject) -> None:
-    """Whatever is done to a payload, a report comes of it, nothing, or an error with a policy."""
+    """Assert that any payload gives a report, nothing, or one of the allowed errors."""
     sample = subject.callback("4711")
 
     @settings(deadline=None, report_multiple_bugs=False)
@@ -95,7 +95,7 @@ def check_totality(subject: Subject) -> None:
 
 
 def check_purity(subject: Subject) -> None:
-    """The same input gives the same report, and stays as it was."""
+    """Assert that the same input gives the same report and is not changed."""
     callback = subject.callback("4711")
     before = copy.deepcopy(callback)
     first, others = read(subject.dialect, callback), read(subject.dialect, subject.callback("4712"))
@@ -109,7 +109,7 @@ def check_purity(subject: Subject) -> None:
 
 
 def check_redaction(subject: Subject) -> None:
-    """A phone number is gone where settings say so, and nothing else is."""
+    """Assert that redaction removes the phone number and nothing else."""
     number = "254700123456"
     report = read(subject.dialect, subject.with_number(number))
     assert isinstance(report, Report)
@@ -124,7 +124,7 @@ def check_redaction(subject: Subject) -> None:
 
 
 def check_opaque_ids(subject: Subject) -> None:
-    """An id arrives as it was written."""
+    """Assert that ids are kept unchanged."""
     for written in IDS:
         report = read(subject.dialect, subject.callback(written))
         assert isinstance(report, Report), written
@@ -136,7 +136,7 @@ def check_opaque_ids(subject: Subject) -> None:
 
 
 def check_idempotence(subject: Subject) -> None:
-    """Told twice, by callbacks and by polls, a delivery is published once."""
+    """Assert that a delivery reported repeatedly, by callbacks and polls, is published once."""
     told = [read(subject.dialect, subject.callback("4711")) for _ in range(2)]
     if subject.answer is not None:
         told += [read_answer(asked(subject), subject.answer("4711"), "4711") for _ in range(2)]
@@ -159,13 +159,13 @@ CHECKS: Sequence[Callable[[Subject], None]] = (
 
 
 def asked(subject: Subject) -> Polled:
-    """The subject's dialect, which can be asked."""
+    """Return the subject's dialect, which must support polls."""
     assert hasattr(subject.dialect, "read_answer")
     return subject.dialect  # type: ignore[return-value]  # it has just been seen
 
 
 def _mangled(sample: bytes) -> st.SearchStrategy[bytes]:
-    """A payload cut, spliced, overwritten, repeated, or something else altogether."""
+    """Return a payload that is cut, spliced, overwritten, repeated or replaced."""
     places = st.integers(0, len(sample))
     spliced = st.tuples(places, places, st.binary(max_size=12) | st.text(max_size=12).map(_bytes)).map(
         lambda cut: sample[: cut[0]] + cut[2] + sample[cut[1] :]

@@ -1,6 +1,6 @@
-"""The long fuzz (`python -m tests.support.providers.fuzz`): every parser, then the live receiver on a real Kafka.
+"""The fuzzer (`python -m tests.support.providers.fuzz`): every parser, then a running receiver with a real Kafka.
 
-Prints one line of JSON a part; ends with 1 at the first input that breaks a promise, and shows it.
+Prints one line of JSON per part. Ends with exit code 1 at the first input that is handled wrongly, and shows it.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from bridge.providers.dialect import Callback, Dialect, PollAnswer
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.speedocom import Speedocom
 from bridge.sandbox.kafka.broker import sandbox
-from tests.support.providers.mutations import FLAT, PAGES, mutated, seeds
+from tests.support.providers.mutations import FLAT, PAGES, mutate, seeds
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 from tests.support.service.topics import Topics
@@ -40,11 +40,11 @@ SETTINGS = {
 }
 CONTENT_TYPES = ("application/json", "application/x-www-form-urlencoded", "", "text/plain", "application/x+json; a=b")
 DIALECTS: Mapping[str, Dialect] = {"dexatel": Dexatel("default"), "speedocom": Speedocom("default")}
-TOGETHER = 32
+CONCURRENCY = 32
 
 
 class Request(NamedTuple):
-    """A callback to be sent, and the mark by which it is found again."""
+    """A callback, and the mark by which it is found in the topics."""
 
     provider: str
     method: str
@@ -55,44 +55,42 @@ class Request(NamedTuple):
     mark: bytes
 
 
-def callback(chance: Random, likely: tuple[bytes, ...]) -> Callback:
-    """Any callback."""
-    query = mutated(chance, likely).decode("utf-8", "surrogateescape")
-    body = mutated(chance, likely)
-    return Callback(chance.choice(("GET", "POST")), query, chance.choice(CONTENT_TYPES), None, body)
+def callback(rng: Random, likely: tuple[bytes, ...]) -> Callback:
+    """Return a random callback."""
+    query = mutate(rng, likely).decode("utf-8", "surrogateescape")
+    body = mutate(rng, likely)
+    return Callback(rng.choice(("GET", "POST")), query, rng.choice(CONTENT_TYPES), None, body)
 
 
-def answer(chance: Random, likely: tuple[bytes, ...]) -> PollAnswer:
-    """Any answer."""
+def answer(rng: Random, likely: tuple[bytes, ...]) -> PollAnswer:
+    """Return a random answer to a poll."""
     waits = (None, "7", "Tue, 04 Mar 2025 05:06:07 GMT", "soon", "-1")
-    return PollAnswer(
-        chance.choice((200, 200, 200, 404, 400, 429, 401, 503)), chance.choice(waits), mutated(chance, likely)
-    )
+    return PollAnswer(rng.choice((200, 200, 200, 404, 400, 429, 401, 503)), rng.choice(waits), mutate(rng, likely))
 
 
 def parsers() -> Mapping[str, Callable[[Random], object]]:
-    """What reads what others wrote, each on an input of its own."""
+    """Return the parsers, each with its own generated input."""
     acme = GenericWebhook(
         "acme", "a", pointers=CallbackPointers("/id", "/status"), statuses={"delivered": Verdict(Status.DELIVERED)}
     )
     dexatel, v1, speedocom = Dexatel("a"), DexatelV1("a"), Speedocom("a")
     of = {name: (seeds(name, "callback"), seeds(name, "poll")) for name in SECRETS}
     return {
-        "dexatel callbacks": lambda chance: dexatel.read_callback(callback(chance, of["dexatel"][0]), 1),
-        "speedocom callbacks": lambda chance: speedocom.read_callback(callback(chance, of["speedocom"][0]), 1),
-        "webhook callbacks": lambda chance: acme.read_callback(callback(chance, FLAT), 1),
-        "dexatel answers": lambda chance: v1.read_answer(answer(chance, of["dexatel"][1]), "77", 1),
-        "speedocom answers": lambda chance: speedocom.read_answer(answer(chance, of["speedocom"][1]), "40717", 1),
-        "dexatel pages": lambda chance: v1.read_page(answer(chance, PAGES), 1).reports,
+        "dexatel callbacks": lambda rng: dexatel.read_callback(callback(rng, of["dexatel"][0]), 1),
+        "speedocom callbacks": lambda rng: speedocom.read_callback(callback(rng, of["speedocom"][0]), 1),
+        "webhook callbacks": lambda rng: acme.read_callback(callback(rng, FLAT), 1),
+        "dexatel answers": lambda rng: v1.read_answer(answer(rng, of["dexatel"][1]), "77", 1),
+        "speedocom answers": lambda rng: speedocom.read_answer(answer(rng, of["speedocom"][1]), "40717", 1),
+        "dexatel pages": lambda rng: v1.read_page(answer(rng, PAGES), 1).reports,
     }
 
 
 def fuzz_parser(parse: Callable[[Random], object], inputs: int, seed: int) -> Counter[str]:
-    """Read so many inputs; what came of them. Whatever isn't a report, nothing, or an error of ours is raised."""
-    chance, outcomes = Random(seed), Counter[str]()
+    """Parse this many inputs and count the results. An unexpected result or error is raised."""
+    rng, outcomes = Random(seed), Counter[str]()
     for _ in range(inputs):
         try:
-            found = parse(chance)
+            found = parse(rng)
         except BridgeError as error:
             outcomes[type(error).__name__] += 1
             continue
@@ -103,17 +101,17 @@ def fuzz_parser(parse: Callable[[Random], object], inputs: int, seed: int) -> Co
     return outcomes
 
 
-def request(chance: Random, number: int) -> Request:
-    """A request that can be told from all others: in what it says, or behind it."""
-    provider, mark = chance.choice(tuple(SECRETS)), b"mark%09d" % number
-    method = "GET" if provider == "dexatel" and chance.random() < 0.5 else "POST"
-    secret = SECRETS[provider] if chance.random() < 0.9 else f"wrong-{chance.getrandbits(64):016x}"
-    said = mutated(chance, seeds(provider, "callback"))
-    if said.endswith(b"}") and chance.random() < 0.7:
+def request(rng: Random, number: int) -> Request:
+    """Return a callback with a unique mark, within its content or behind it."""
+    provider, mark = rng.choice(tuple(SECRETS)), b"mark%09d" % number
+    method = "GET" if provider == "dexatel" and rng.random() < 0.5 else "POST"
+    secret = SECRETS[provider] if rng.random() < 0.9 else f"wrong-{rng.getrandbits(64):016x}"
+    said = mutate(rng, seeds(provider, "callback"))
+    if said.endswith(b"}") and rng.random() < 0.7:
         said = said[:-1] + b',"n":"' + mark + b'"}'
     else:
         said += b"&n=" + mark
-    content_type = chance.choice(CONTENT_TYPES)
+    content_type = rng.choice(CONTENT_TYPES)
     if method == "GET":
         query = bytes(byte if 0x21 <= byte <= 0x7E and byte not in b'#"<>' else 0x2B for byte in said)
         return Request(provider, method, secret, query, "", b"", mark)
@@ -121,7 +119,7 @@ def request(chance: Random, number: int) -> Request:
 
 
 async def send(client: aiohttp.ClientSession, service: Service, one: Request) -> int:
-    """The answer's status."""
+    """Send it and return the response's status."""
     path = f"{service.url}/dlr/{one.provider}/{one.secret}" + (f"?{one.query.decode()}" if one.query else "")
     headers = {"Content-Type": one.content_type} if one.content_type else {}
     async with client.request(
@@ -131,7 +129,7 @@ async def send(client: aiohttp.ClientSession, service: Service, one: Request) ->
 
 
 def is_kept(one: Request) -> bool:
-    """Whether it has to be in the journal or among the dead letters: it is authentic, and about a delivery."""
+    """Return whether it must be in the journal or the dead letters: authentic and about a delivery."""
     if one.secret != SECRETS[one.provider]:
         return False
     said = Callback(one.method, one.query.decode(), one.content_type, None, one.body)
@@ -142,7 +140,7 @@ def is_kept(one: Request) -> bool:
 
 
 async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object]:
-    """Send so many requests; each authentic one must be found again."""
+    """Send this many callbacks, and assert that each authentic one is found again."""
     requests = [request(Random(seed + number), number) for number in range(count)]
     statuses, queue, began = Counter[int](), iter(requests), time.monotonic()
     async with fleet.topics() as topics, fleet.running({**topics.settings, **SETTINGS}) as service:
@@ -154,14 +152,14 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
                 statuses[status] += 1
 
         async with aiohttp.ClientSession() as client, asyncio.TaskGroup() as group:
-            for _ in range(TOGETHER):
+            for _ in range(CONCURRENCY):
                 group.create_task(sender(client))
         took = time.monotonic() - began
-        await topics.settled(120)
+        await topics.wait_until_folded(120)
         lost = _lost(topics, requests)
         assert not lost, lost[:5]
         _assert_no_leak(topics, service)
-        samples = await service.samples()
+        samples = await service.read_samples()
         failed = service.log.count("request failed")
         assert not failed, service.tail()
         return {
@@ -169,7 +167,7 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
             "per_second": round(count / took),
             "statuses": dict(statuses),
             "journal": len(topics.entries),
-            "dead_letters": len(topics.letters),
+            "dead_letters": len(topics.dead_letters),
             "ignored": sum(n for name, n in samples.items() if "_total{" in name and 'outcome="ignored"' in name),
             "lost": 0,
             "leaks": 0,
@@ -177,7 +175,7 @@ async def fuzz_receiver(fleet: Fleet, count: int, seed: int) -> dict[str, object
 
 
 def _lost(topics: Topics, requests: list[Request]) -> list[Request]:
-    kept = b"\n".join(record.value or b"" for record in (*topics.entries, *topics.letters))
+    kept = b"\n".join(record.value or b"" for record in (*topics.entries, *topics.dead_letters))
     marks = {kept[at : at + 13] for at in _places(kept, b"mark")}
     return [one for one in requests if is_kept(one) and one.mark not in marks]
 
@@ -192,13 +190,13 @@ def _places(text: bytes, word: bytes) -> list[int]:
 
 def _assert_no_leak(topics: Topics, service: Service) -> None:
     service.assert_clean_log()
-    for record in (*topics.entries, *topics.letters, *topics.events):
+    for record in (*topics.entries, *topics.dead_letters, *topics.events):
         text = f"{record.key!r} {record.value!r} {record.headers}"
         assert not [secret for secret in SECRETS.values() if secret in text], text
 
 
 async def main(inputs: int, requests: int, seed: int) -> None:
-    """All parts."""
+    """Run all parts."""
     for name, parse in parsers().items():
         began, outcomes = time.monotonic(), fuzz_parser(parse, inputs, seed)
         line = {"parser": name, "inputs": inputs, "crashes": 0, "seconds": round(time.monotonic() - began, 1)}

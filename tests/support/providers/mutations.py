@@ -1,4 +1,4 @@
-"""Inputs that nobody would send on purpose, fast: known payloads, cut, spliced, overwritten. Seeded, so repeatable."""
+"""Generates mangled inputs: known payloads that are cut, spliced and overwritten. Seeded, so repeatable."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ TOKENS = (
 
 
 def seeds(provider: str, way: str) -> tuple[bytes, ...]:
-    """The corpus's payloads of a provider: what `callback` or `poll` brings."""
+    """Return a provider's payloads in the corpus, of the kind `callback` or `poll`."""
     said = (case[way] for case in CORPUS if case["provider"] == provider and way in case)
     return tuple(text.encode() for one in said for text in (one["body"], one.get("query", "")) if text)
 
@@ -28,28 +28,28 @@ PAGES = (
     b'[{"id":"7","status":"enroute","price":0.5},{"message_uuid":"9","status":"failed"}]',
 )
 FLAT = (b'{"id":"7","status":"delivered","cost":1}', b"id=0042&status=delivered&x=%20y")
-"""Callbacks of a provider that settings describe."""
+"""Callbacks of a configured provider."""
 
 _KINDS = [(provider, way) for provider in ("dexatel", "speedocom") for way in ("callback", "poll")]
 SEEDS = tuple(dict.fromkeys((*(one for kind in _KINDS for one in seeds(*kind)), *PAGES, *FLAT)))
 
 
-def mutated(chance: Random, likely: tuple[bytes, ...] = SEEDS) -> bytes:
-    """A payload after a few accidents, most often one of the likely ones."""
-    found = bytearray(chance.choice(likely if chance.random() < LIKELY else SEEDS))
-    for _ in range(chance.choice((0, 1, 1, 2, 3, 8))):
-        at, size = chance.randrange(len(found) + 1), chance.choice((0, 1, 1, 4, 16))
-        match chance.randrange(5):
+def mutate(rng: Random, likely: tuple[bytes, ...] = SEEDS) -> bytes:
+    """Return a payload with a few random changes, mostly one of the likely ones."""
+    found = bytearray(rng.choice(likely if rng.random() < LIKELY else SEEDS))
+    for _ in range(rng.choice((0, 1, 1, 2, 3, 8))):
+        at, size = rng.randrange(len(found) + 1), rng.choice((0, 1, 1, 4, 16))
+        match rng.randrange(5):
             case 0:
                 found[at : at + size] = b""
             case 1:
-                found[at:at] = chance.choice(TOKENS)
+                found[at:at] = rng.choice(TOKENS)
             case 2:
-                found[at : at + size] = chance.choice(TOKENS)
+                found[at : at + size] = rng.choice(TOKENS)
             case 3:
-                found[at : at + size] = chance.randbytes(size)
+                found[at : at + size] = rng.randbytes(size)
             case _:
-                other = chance.choice(SEEDS)
-                begin = chance.randrange(len(other))
+                other = rng.choice(SEEDS)
+                begin = rng.randrange(len(other))
                 found[at : at + size] = other[begin : begin + 24]
     return bytes(found[:4000])

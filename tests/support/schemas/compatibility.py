@@ -1,4 +1,4 @@
-"""What may change between two versions of a schema without breaking those who know the older one. Pure."""
+"""Finds changes between two versions of a schema that break users of the older one. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
 
 def breaks_readers(old: Schema, new: Schema) -> list[str]:
-    """Why somebody who reads by the old version can't read what is written by the new one."""
+    """Return why a reader of the old version can't read what the new version allows."""
     found = [f"{name} may be missing" for name in old["required"] if name not in new["required"]]
     for name, member in _members(old):
         if name not in new["properties"]:
@@ -29,7 +29,7 @@ def breaks_readers(old: Schema, new: Schema) -> list[str]:
 
 
 def breaks_writers(old: Schema, new: Schema) -> list[str]:
-    """Why what somebody writes by the old version can't be read by the new one."""
+    """Return why the new version refuses what a writer of the old version writes."""
     found = [f"{name} is newly required" for name in new["required"] if name not in old["required"]]
     for name, member in _members(old):
         if name in new["properties"]:
@@ -43,7 +43,7 @@ def breaks_writers(old: Schema, new: Schema) -> list[str]:
 
 
 def meaning(schema: Any) -> Any:
-    """A schema without its words: what validates."""
+    """Return a schema without descriptions: only what validates."""
     if isinstance(schema, dict):
         # A member may be called `title`; only texts are words.
         words = {key for key in ("description", "title", "$comment") if isinstance(schema.get(key), str)}
@@ -56,7 +56,7 @@ def _members(schema: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 def _resolved(schema: Schema, member: Schema) -> Schema:
-    """A member with its references followed, those within its alternatives too."""
+    """Return a member with its references resolved, also within its alternatives."""
     if "$ref" in member:
         node: Any = schema
         for step in member["$ref"].removeprefix("#/").split("/"):
@@ -68,7 +68,7 @@ def _resolved(schema: Schema, member: Schema) -> Schema:
 
 
 def _wider(narrow: Schema, wide: Schema, *, growing: bool) -> Iterator[str]:
-    """In what `wide` allows more than `narrow`."""
+    """Yield what `wide` allows in addition to `narrow`."""
     if more := _types(wide) - _types(narrow):
         yield f"also {', '.join(sorted(more))}"
     before, after = _values(narrow), _values(wide)
@@ -107,7 +107,7 @@ def _types(member: Schema) -> set[str]:
 
 
 def _values(member: Schema) -> set[Any] | None:
-    """The values of its enums; None where any is allowed."""
+    """Return the values of the member's enums, or None if any value is allowed."""
     parts = [one for one in _parts(member) if one.get("type") != "null"]
     if all("enum" in one for one in parts):
         return {value for one in parts for value in one["enum"]}

@@ -1,4 +1,4 @@
-"""The accounts of the bridge that most tests share, one for every way of being set up, and settings that have them."""
+"""The accounts of the shared bridge, one for each kind of configuration, and their settings."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ SECRETS = {
 
 
 def secrets(provider: str, account: str = "default") -> dict[str, str]:
-    """The setting of one account's callback secret."""
+    """Return the setting of one account's callback secret."""
     place = "" if account == "default" else f"ACCOUNTS__{account.upper()}__"
     return {f"{provider.upper()}__{place}CALLBACK_SECRETS": SECRETS[provider, account]}
 
@@ -29,7 +29,7 @@ CALLBACKS_ONLY = {
     **secrets("dexatel"),
     **secrets("speedocom"),
 }
-"""Settings of a bridge with both providers' default accounts, which asks nobody."""
+"""Settings of a bridge with both providers' default accounts, which doesn't poll."""
 
 ACME_SECRET, ACME_KEY = "the-secret-of-acme-0123", "the-signing-key-of-acme"
 ACME = {
@@ -49,7 +49,7 @@ ACME = {
 
 
 def shared_settings(url: str) -> dict[str, str]:
-    """Settings of every account; `url` is where the providers are asked."""
+    """Return the settings of every account; `url` is the providers' server."""
     settings = {
         "DEXATEL__TOKEN": TOKEN,
         "DEXATEL__POLL_PATH": "/dlr/{id}",
@@ -96,5 +96,5 @@ RECENT = message(age=timedelta(hours=1))
 
 
 def milliseconds(one: Message) -> int:
-    """When a message was sent, as Kafka writes times."""
+    """Return when a message was sent, as a Kafka timestamp."""
     return round(datetime.fromisoformat(one.sent_at).astimezone(UTC).timestamp() * 1000)

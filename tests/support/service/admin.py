@@ -1,4 +1,4 @@
-"""The admin listener as those see it who look at the status page."""
+"""The admin listener from the point of view of a browser."""
 
 import json
 import socket
@@ -14,10 +14,10 @@ TOKEN = "the-admin-token-of-the-page-0123"
 
 
 def elsewhere(bridge: Bridge) -> str:
-    """The admin listener as another machine sees it: by an address that isn't a loopback one."""
+    """Return the admin listener's URL with a non-loopback address, as seen by another machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing; it only chooses an address of ours
+            probe.connect(("192.0.2.1", 9))  # sends nothing; it only selects a local address
         except OSError:
             pytest.skip("this machine has no address but loopback ones")
         address = str(probe.getsockname()[0])
@@ -27,7 +27,7 @@ def elsewhere(bridge: Bridge) -> str:
 
 
 async def events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream."""
+    """Yield the events of a stream."""
     async for line in response.content:
         if line.startswith(b"data: ") and b'"events"' in line:
             for event in json.loads(line[6:])["events"]:

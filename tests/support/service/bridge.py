@@ -1,4 +1,4 @@
-"""A bridge as its neighbours see it: the sender's side, the providers' side, the consumers' side, in one hand."""
+"""A bridge with its sender, its providers and its consumers."""
 
 import hmac
 import itertools
@@ -19,7 +19,7 @@ _counter = itertools.count(int(time.time()) * 1000)
 
 
 class Message(NamedTuple):
-    """An attempt that a test follows."""
+    """A message that a test follows."""
 
     message_id: str
     provider: str
@@ -29,7 +29,7 @@ class Message(NamedTuple):
 
     @property
     def attempt(self) -> tuple[str, str, str]:
-        """What the bridge knows it by."""
+        """Its provider, account and id."""
         return self.provider, self.account, self.provider_message_id
 
     def sent(self, **members: Any) -> dict[str, Any]:
@@ -46,11 +46,11 @@ def message(
     provider_message_id: str | None = None,
     message_id: str | None = None,
 ) -> Message:
-    """An attempt that nobody else uses.
+    """Return a new message.
 
     Args:
-        provider: At whom.
-        account: Which account.
+        provider: Its provider.
+        account: Its account.
         age: How long ago it was sent.
         provider_message_id: The provider's id; a new one by default.
         message_id: The sender's id; a new one by default.
@@ -62,12 +62,12 @@ def message(
 
 
 class Bridge:
-    """One service, its topics, and a client for its callbacks.
+    """A service, its topics, and a client for callbacks.
 
     Args:
-        service: It runs.
+        service: The running service.
         topics: Its topics.
-        client: For callbacks.
+        client: Sends callbacks.
         secrets: The callback secret of each account, by provider and account.
     """
 
@@ -77,7 +77,7 @@ class Bridge:
         self.service, self.topics, self.client, self._secrets = service, topics, client, secrets
 
     def url(self, provider: str, account: str = "default") -> str:
-        """Where an account's callbacks go."""
+        """Return an account's callback URL."""
         return f"{self.service.url}/dlr/{provider}/{self._secrets[provider, account]}"
 
     async def send(self, one: Message | None = None, **members: Any) -> Message:
@@ -86,17 +86,17 @@ class Bridge:
         await self.topics.publish(one.sent(**members), key=one.message_id)
         return one
 
-    async def followed(self, one: Message | None = None, **members: Any) -> Message:
-        """Publish a sent event, and wait until the journal has it, so that it comes before any report."""
+    async def send_and_wait(self, one: Message | None = None, **members: Any) -> Message:
+        """Publish a sent event and wait until the journal has it, so that it precedes any report."""
         one = await self.send(one, **members)
-        await self.topics.until(
+        await self.topics.wait_until(
             lambda: any(e["type"] == "sent" and e.key == ":".join(one.attempt).encode() for e in self.topics.entries),
             "the journal has the sent event",
         )
         return one
 
     async def report(self, one: Message, word: str, **members: Any) -> int:
-        """Have the provider call about a message, in its plainest way: the answer's status."""
+        """Send a callback about a message in its simplest form, and return the status."""
         if one.provider == "dexatel":
             query = {"message_uuid": one.provider_message_id, "status": word, **members}
             response = await self.client.get(self.url(*one.attempt[:2]), params=query)
@@ -105,54 +105,56 @@ class Bridge:
             response = await self.client.post(self.url(*one.attempt[:2]), json=body)
         return response.status_code
 
-    async def tell(self, one: Message, *words: str) -> None:
-        """Have the provider call with these words, one after the other; each call is accepted."""
+    async def report_all(self, one: Message, *words: str) -> None:
+        """Send callbacks with these statuses in order; each is accepted."""
         for word in words:
             assert await self.report(one, word) == 200
 
     async def events(self, one: Message, count: int = 1, within: float = WITHIN) -> list[Record]:
-        """A message's events, once there are so many; there may not be more."""
+        """Return a message's events when there are this many; there may not be more."""
         story = self.story
-        await self.topics.until(lambda: len(story(one)) >= count, f"{count} events of {one}", within)
+        await self.topics.wait_until(lambda: len(story(one)) >= count, f"{count} events of {one}", within)
         assert len(story(one)) == count, [event.document for event in story(one)]
         return story(one)
 
-    async def final(self, one: Message, within: float = WITHIN) -> Record:
-        """A message's last event, once it is final."""
+    async def wait_for_final(self, one: Message, within: float = WITHIN) -> Record:
+        """Return a message's last event when it is final."""
         story = self.story
-        await self.topics.until(lambda: any(e["final"] for e in story(one)), f"an end of {one}", within)
+        await self.topics.wait_until(lambda: any(e["final"] for e in story(one)), f"an end of {one}", within)
         return story(one)[-1]
 
     def story(self, one: Message) -> list[Record]:
-        """A message's events so far."""
+        """Return a message's events so far."""
         return list(self.topics.story(*one.attempt))
 
-    async def letter(self, within: float = WITHIN, **headers: str | int) -> Record:
-        """The one dead letter with these headers."""
+    async def wait_for_dead_letter(self, within: float = WITHIN, **headers: str | int) -> Record:
+        """Return the only dead letter with these headers."""
 
         def found() -> list[Record]:
             wanted = {name: str(value) for name, value in headers.items()}.items()
-            return [letter for letter in self.topics.letters if wanted <= letter.headers.items()]
+            return [letter for letter in self.topics.dead_letters if wanted <= letter.headers.items()]
 
-        await self.topics.until(lambda: bool(found()), f"a dead letter with {headers}", within)
+        await self.topics.wait_until(lambda: bool(found()), f"a dead letter with {headers}", within)
         [letter] = found()
         return letter
 
-    async def letter_of(self, value: bytes, within: float = WITHIN) -> Record:
-        """The one dead letter that holds these bytes."""
-        letters = self.topics.letters
-        await self.topics.until(lambda: any(x.value == value for x in letters), f"a dead letter of {value!r}", within)
+    async def wait_for_dead_letter_of(self, value: bytes, within: float = WITHIN) -> Record:
+        """Return the only dead letter with this value."""
+        letters = self.topics.dead_letters
+        await self.topics.wait_until(
+            lambda: any(x.value == value for x in letters), f"a dead letter of {value!r}", within
+        )
         [letter] = [x for x in letters if x.value == value]
         return letter
 
 
 def signature(secret: str, body: bytes) -> bytes:
-    """Dexatel's signature of a webhook, before it is written as text."""
+    """Return Dexatel's signature of a webhook as bytes."""
     return hmac.digest(secret.encode(), body, "sha256")
 
 
 def webhook(one: Message, status: str = "DELIVERED", **members: Any) -> bytes:
-    """The body of Dexatel's webhook."""
+    """Return the body of Dexatel's webhook."""
     data = {
         "account_id": "3d3a1c5e-0000-4000-8000-000000000001",
         "message_id": one.provider_message_id,

@@ -1,4 +1,4 @@
-"""What must be true of every record that the bridge writes, whichever test collects it. Nothing is fetched here."""
+"""Checks of every record that the bridge writes, in whatever test it is read."""
 
 import json
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ LETTER_HEADERS = {
 
 
 class Record(NamedTuple):
-    """One record, as the independent client read it."""
+    """A record read by the independent consumer."""
 
     topic: str
     partition: int
@@ -61,7 +61,7 @@ Attempt = tuple[str, str, str]
 
 
 def closed(name: str) -> Draft202012Validator:
-    """A published schema, closed: a member that it doesn't list is a mistake."""
+    """Return a published schema that allows no other members."""
     schema = json.loads((SCHEMAS / f"{name}.json").read_text())
     if "properties" in schema and "oneOf" not in schema:
         schema["additionalProperties"] = False
@@ -69,11 +69,11 @@ def closed(name: str) -> Draft202012Validator:
 
 
 class Checks:
-    """Checks each record on its own, and each attempt's events as one story.
+    """Checks each record, and each attempt's events as a chain.
 
     Args:
-        source: The `ce_source` that events must name.
-        interim: Whether interim statuses are published; where not, a `previous_status` may be one never seen.
+        source: The `ce_source` that events must have.
+        interim: Whether interim statuses are published; if not, a `previous_status` may be unpublished.
     """
 
     def __init__(self, source: str, *, interim: bool = True) -> None:
@@ -81,8 +81,8 @@ class Checks:
         self._event, self._entry = closed("sms.delivery.v1"), closed("journal.v1")
         self.stories: dict[Attempt, list[Record]] = {}
 
-    def delivery(self, record: Record) -> None:
-        """An event of `sms.delivery`."""
+    def check_event(self, record: Record) -> None:
+        """Check an event of `sms.delivery`."""
         event = record.document
         self._event.validate(event)
         assert (record.key or b"").decode() == event["message_id"]
@@ -122,8 +122,8 @@ class Checks:
             assert record.partition == story[-1].partition
         story.append(record)
 
-    def letter(self, record: Record) -> None:
-        """A dead letter."""
+    def check_dead_letter(self, record: Record) -> None:
+        """Check a dead letter."""
         headers = record.headers
         assert headers["reason"] in REASONS, headers
         assert headers["error"].strip(), headers
@@ -133,8 +133,8 @@ class Checks:
         from_http = {"http_method", "http_route", "provider", "account"}
         assert from_kafka <= set(headers) or from_http <= set(headers), headers
 
-    def entry(self, record: Record) -> None:
-        """An entry of the journal."""
+    def check_entry(self, record: Record) -> None:
+        """Check an entry of the journal."""
         entry = record.document
         self._entry.validate(entry)
         key = f"{entry['provider']}:{entry['account']}:{entry['provider_message_id']}"
@@ -142,7 +142,7 @@ class Checks:
 
 
 def moment(text: str) -> int:
-    """A time as the bridge writes it, in milliseconds since the epoch."""
+    """Parse a time in the bridge's format to milliseconds since the epoch."""
     parsed = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     assert len(text) == len("2026-01-01T00:00:00.000Z"), text
     return round(parsed.timestamp() * 1000)
@@ -158,7 +158,7 @@ def _times(record: Record, event: dict[str, Any]) -> None:
 
 
 def read(message: Any) -> Record:
-    """A confluent-kafka message as a record."""
+    """Convert a confluent-kafka message to a record."""
     kind, timestamp = message.timestamp()
     headers = message.headers() or []
     assert len(dict(headers)) == len(headers), f"a header twice: {headers}"

@@ -1,4 +1,4 @@
-"""A command of `sms-bridge` as a process: its exit code, what it said, and that no secret was in it."""
+"""Runs a command of `sms-bridge` as a process, and checks that its output contains no secret."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ WITHIN = 60
 
 
 class Said(NamedTuple):
-    """What a command came to."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -24,7 +24,7 @@ class Said(NamedTuple):
 
     @property
     def document(self) -> Any:
-        """The JSON that it wrote."""
+        """Its output as JSON."""
         return json.loads(self.out)
 
 
@@ -43,7 +43,7 @@ async def sms_bridge(settings: Mapping[str, str], *arguments: str) -> Said:
 
 @asynccontextmanager
 async def started(settings: Mapping[str, str], *arguments: str) -> AsyncIterator[Process]:
-    """A command that runs, and is gone at the block's end."""
+    """Start a command; it is killed at the end of the block."""
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, *arguments), env=environment(settings), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
     )
@@ -56,7 +56,7 @@ async def started(settings: Mapping[str, str], *arguments: str) -> AsyncIterator
 
 
 async def ended(process: Process, number: signal.Signals) -> int:
-    """Its exit code after a signal."""
+    """Send a signal and return the exit code."""
     process.send_signal(number)
     async with asyncio.timeout(WITHIN):
         return await process.wait()

@@ -1,4 +1,4 @@
-"""Fixtures: what starts services, one busy bridge that most tests share, and a look at all logs. A plugin of pytest."""
+"""Fixtures: the fleet, one shared bridge, and the check of all logs. A pytest plugin."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,13 +15,13 @@ from tests.support.service.providers import Providers
 
 @pytest_asyncio.fixture(scope="session")
 async def fleet(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """What starts services."""
+    """Starts services."""
     return Fleet(kafka, tmp_path_factory.mktemp("services"))
 
 
 @pytest.fixture(autouse=True)
 def clean_logs(request: pytest.FixtureRequest) -> Iterator[None]:
-    """At the end of each test no log of any service has a traceback, a lost exception or a secret."""
+    """After each test, no service's log has a traceback, an unretrieved exception or a secret."""
     yield
     fleet = request.node.funcargs.get("fleet")
     if fleet is not None:
@@ -30,7 +30,7 @@ def clean_logs(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Show the end of each running bridge's log beside a failure."""
+    """Add the last lines of each running bridge's log to a failure."""
     report = yield
     fleet = getattr(item, "funcargs", {}).get("fleet")
     if report.failed and fleet is not None:
@@ -48,14 +48,14 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest_asyncio.fixture(scope="session")
 async def providers() -> AsyncIterator[Providers]:
-    """The providers' look-up interfaces."""
+    """The providers' polling APIs."""
     async with Providers() as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="session")
 async def bridge(fleet: Fleet, providers: Providers, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
-    """The bridge that most tests share. What they are about differs by account and by id."""
+    """The bridge that most tests share. Tests are separated by account and id."""
     async with fleet.topics() as topics:
         for one in (OLD, RECENT):
             await topics.publish(one.sent(), key=one.message_id, at=milliseconds(one))

@@ -1,4 +1,4 @@
-"""All that a run of the tests starts, so that each test's end can look at every log."""
+"""Starts services and remembers them, so that every log can be checked after each test."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,11 +10,11 @@ from tests.support.service.topics import Topics
 
 
 class Fleet:
-    """Makes installations and services, and knows them all.
+    """Creates topics and services.
 
     Args:
-        bootstrap_servers: The Kafka that all share.
-        folder: Where services have their folders.
+        bootstrap_servers: The shared Kafka.
+        folder: For the services' folders.
     """
 
     def __init__(self, bootstrap_servers: str, folder: Path) -> None:
@@ -24,19 +24,19 @@ class Fleet:
     def topics(
         self, *, sent: Sequence[str] = ("sent",), interim: bool = True, bootstrap_servers: str | None = None
     ) -> Topics:
-        """Topics that no other test uses."""
+        """Return topics that no other test uses."""
         prefix = f"test-{uuid4().hex[:12]}"
         return Topics(bootstrap_servers or self.bootstrap_servers, prefix, sent=sent, interim=interim)
 
     def service(self, settings: Mapping[str, str], roles: str | None = None) -> Service:
-        """A service that isn't started yet."""
+        """Return a service that isn't started."""
         service = Service(settings, self.folder / f"service-{len(self.services)}", roles)
         self.services.append(service)
         return service
 
     @asynccontextmanager
     async def running(self, settings: Mapping[str, str], roles: str | None = None) -> AsyncIterator[Service]:
-        """A service that is ready, and ended in order at the block's end."""
+        """Start a service and wait until it is ready; stop it at the end of the block."""
         service = self.service(settings, roles)
         try:
             await service.start()
@@ -47,6 +47,6 @@ class Fleet:
         assert await service.stop() == 0, service.tail()
 
     def assert_clean_logs(self) -> None:
-        """No service said what mustn't be said."""
+        """Assert that no service's log has a forbidden line."""
         for service in self.services:
             service.assert_clean_log()

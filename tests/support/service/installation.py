@@ -1,4 +1,4 @@
-"""The installation that the commands look at: its accounts and their secrets."""
+"""The installation for tests of commands: its accounts and their secrets."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ BRIEF = timedelta(seconds=2)
 
 
 def installation_settings(url: str) -> dict[str, str]:
-    """Settings of both providers; `url` is where they are asked."""
+    """Return the settings of both providers; `url` is the providers' server."""
     return {
         "DEXATEL__BASE_URL": f"{url}/default",
         "DEXATEL__TOKEN": TOKEN,

@@ -1,4 +1,4 @@
-"""The bridge as a process: started from an environment of its own, killed, stopped, asked, and its log read."""
+"""The bridge as a process: starts, stops and kills it, reads its admin listener and its log."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ from typing import Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.ports import find_free_ports
+from tests.support.waiting import wait_until
 
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
 SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY", "PASSWORD")
@@ -23,7 +23,7 @@ PREFIX, OTEL = "SMS_BRIDGE_", "OTEL_"
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a service with these settings, and nothing of ours."""
+    """Return the variables of a service with these settings, without those of the tests."""
     return {
         "PATH": os.environ["PATH"],
         "LC_ALL": "C.UTF-8",
@@ -32,13 +32,13 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 class Service:
-    """One process of the bridge. Its settings, ports, state folder and log outlive it: it may be started again.
+    """One process of the bridge. Settings, ports, state folder and log stay when it is restarted.
 
     Args:
         settings: Names without the prefix.
-        folder: Its working directory; its state is in it.
-        roles: What it does; None: everything.
-        variables: Of its environment, beside the settings.
+        folder: Its working directory, which contains its state.
+        roles: Its roles; None: all.
+        variables: More environment variables.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Service:
         variables: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         folder.mkdir(parents=True)
-        public, admin = free_ports(2)
+        public, admin = find_free_ports(2)
         self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         self.state = folder / "state"
         self.settings = {
@@ -80,21 +80,21 @@ class Service:
 
     @property
     def log(self) -> str:
-        """All that it has said, over all its starts."""
+        """The output of all its starts."""
         return self._log.read_text(errors="replace")
 
     def tail(self, lines: int = 40) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         return "\n".join(self.log.splitlines()[-lines:])
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be seen anywhere."""
+        """Values that must never appear anywhere."""
         values = (value for name, value in self.settings.items() if name.endswith(SECRET_NAMES))
         return [secret for value in values for secret in value.split(",")]
 
     def assert_clean_log(self) -> None:
-        """Nothing was said since the last look that mustn't be."""
+        """Assert that the log since the last call has no forbidden line."""
         new = self.log[self._read :]
         self._read += len(new)
         found = [word for word in (*FORBIDDEN, *self.secrets) if word in new]
@@ -106,7 +106,7 @@ class Service:
         return self._process is not None and self._process.returncode is None
 
     async def start(self, *, ready: bool = True) -> None:
-        """Start it and wait until it says that it is ready."""
+        """Start it and wait until it is ready."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *COMMAND,
@@ -118,29 +118,29 @@ class Service:
                 stderr=log,
             )
         if ready:
-            await self.until_ready()
+            await self.wait_until_ready()
 
-    async def until_ready(self) -> None:
-        """Return as soon as `/readyz` says so."""
-        await until(self.ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
+    async def wait_until_ready(self) -> None:
+        """Return when `/readyz` reports ready."""
+        await wait_until(self.is_ready, 60, lambda: f"it isn't ready:\n{self.tail()}")
 
-    async def ready(self) -> bool:
-        """Whether `/readyz` says so."""
+    async def is_ready(self) -> bool:
+        """Return whether `/readyz` reports ready."""
         assert self.running, f"the bridge ended by itself:\n{self.tail()}"
         try:
-            status, _ = await self.ask("/readyz")
+            status, _ = await self.fetch("/readyz")
         except aiohttp.ClientError:
             return False
         return status == 200
 
-    async def ask(self, path: str) -> tuple[int, str]:
-        """GET from the admin listener: status and text."""
+    async def fetch(self, path: str) -> tuple[int, str]:
+        """GET from the admin listener; return status and text."""
         async with aiohttp.ClientSession() as client, client.get(self.admin_url + path) as response:
             return response.status, await response.text()
 
-    async def samples(self) -> dict[str, float]:
-        """Every sample of `/metrics`, named as Prometheus writes it with its labels in order of their names."""
-        _, text = await self.ask("/metrics")
+    async def read_samples(self) -> dict[str, float]:
+        """Return every sample of `/metrics`, in Prometheus's notation with sorted labels."""
+        _, text = await self.fetch("/metrics")
         leaked = [secret for secret in self.secrets if secret in text]
         assert not leaked
         found: dict[str, float] = {}
@@ -150,12 +150,12 @@ class Service:
                 found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
         return found
 
-    async def sample(self, name: str) -> float:
-        """One sample, 0 where it isn't there yet."""
-        return (await self.samples()).get(name, 0.0)
+    async def read_sample(self, name: str) -> float:
+        """Return one sample, or 0 if it doesn't exist yet."""
+        return (await self.read_samples()).get(name, 0.0)
 
-    async def ended(self, within: float = 60) -> int:
-        """Its exit code, once it has ended."""
+    async def wait_until_ended(self, within: float = 60) -> int:
+        """Wait until it has ended, and return its exit code."""
         assert self._process is not None
         try:
             async with asyncio.timeout(within):
@@ -169,27 +169,27 @@ class Service:
         self._process.send_signal(number)
 
     async def stop(self) -> int:
-        """Tell it to end; its exit code."""
+        """Stop it and return its exit code."""
         assert self._process is not None
         if not self.running:
             return self._process.returncode or 0
         self.signal(signal.SIGTERM)
         try:
-            return await self.ended()
+            return await self.wait_until_ended()
         except AssertionError:
             await self.kill()
             raise
 
     async def kill(self) -> None:
-        """End it at once, as a lost machine would."""
+        """Kill it, like a machine that fails."""
         assert self._process is not None
         if self.running:
             self._process.kill()
         await self._process.wait()
 
 
-async def refused(settings: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, list[str]]:
-    """Run a service that shouldn't start: its exit code and the lines it said."""
+async def run_refused(settings: Mapping[str, str], folder: Path, *arguments: str) -> tuple[int, list[str]]:
+    """Run a service that should not start; return its exit code and its lines."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
         *COMMAND,

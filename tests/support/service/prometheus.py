@@ -1,4 +1,4 @@
-"""A real Prometheus, asked as Grafana asks: scrapes what it is told to, evaluates rules, answers queries."""
+"""A real Prometheus: scrapes a target, evaluates rules, answers queries."""
 
 import asyncio
 import json
@@ -11,36 +11,40 @@ from typing import Any, NamedTuple, Self
 import aiohttp
 import pytest
 
-from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.ports import find_free_ports
+from tests.support.waiting import wait_until
 
-SCRAPE_EVERY = "500ms"
+SCRAPE_INTERVAL = "500ms"
 
 
 class Sample(NamedTuple):
-    """One series of an answer."""
+    """One series of a result."""
 
     labels: dict[str, str]
     value: float
 
 
 class Prometheus:
-    """Scrapes one target: `async with Prometheus(...) as prometheus`.
+    """Scrapes one target.
 
     Args:
         target: `host:port` of its `/metrics`.
-        rules: A file of rules that it evaluates.
-        folder: Where its data is.
+        rules: A file of rules.
+        folder: For its data.
     """
 
     def __init__(self, target: str, rules: Path, folder: Path) -> None:
         found = shutil.which("prometheus")
         if not found:
             pytest.skip("no prometheus on the PATH (Debian: apt-get install prometheus)")
-        (port,) = free_ports(1)
+        (port,) = find_free_ports(1)
         self._address = f"127.0.0.1:{port}"
         config = {
-            "global": {"scrape_interval": SCRAPE_EVERY, "scrape_timeout": SCRAPE_EVERY, "evaluation_interval": "1s"},
+            "global": {
+                "scrape_interval": SCRAPE_INTERVAL,
+                "scrape_timeout": SCRAPE_INTERVAL,
+                "evaluation_interval": "1s",
+            },
             "rule_files": [str(rules)],
             "scrape_configs": [
                 {
@@ -65,7 +69,7 @@ class Prometheus:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=DEVNULL, stdout=log, stderr=log, cwd=self._log.parent
             )
-        await until(self._answers, 60, lambda: f"Prometheus isn't ready:\n{self._log.read_text()[-2000:]}")
+        await wait_until(self._answers, 60, lambda: f"Prometheus isn't ready:\n{self._log.read_text()[-2000:]}")
         return self
 
     async def __aexit__(
@@ -76,27 +80,27 @@ class Prometheus:
         await self._process.wait()
 
     async def query(self, expression: str) -> list[Sample]:
-        """What an instant query returns now.
+        """Return the result of an instant query.
 
         Raises:
-            AssertionError: It isn't a query.
+            AssertionError: The query is invalid.
         """
         data = await self._get("query", query=expression)
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
 
     async def rules(self) -> list[Any]:
-        """Every rule, with its health and the last error, once all have been evaluated."""
+        """Return every rule with its health and last error, after all were evaluated."""
         rules: list[Any] = []
 
         async def evaluated() -> bool:
             rules[:] = [rule for group in (await self._get("rules"))["groups"] for rule in group["rules"]]
             return bool(rules) and all(rule["health"] != "unknown" for rule in rules)
 
-        await until(evaluated, 60, lambda: "the rules aren't evaluated")
+        await wait_until(evaluated, 60, lambda: "the rules aren't evaluated")
         return rules
 
-    async def scraped(self) -> None:
-        """Return once the target was scraped anew."""
+    async def wait_until_scraped(self) -> None:
+        """Return when the target was scraped again."""
         seen = "max(timestamp(sms_bridge_build_info))"
         before = await self.query(seen)
 
@@ -104,7 +108,7 @@ class Prometheus:
             now = await self.query(seen)
             return bool(now) and (not before or now[0].value > before[0].value)
 
-        await until(newer, 60, lambda: "the target isn't scraped")
+        await wait_until(newer, 60, lambda: "the target isn't scraped")
 
     async def _answers(self) -> bool:
         assert self._process is not None

@@ -1,4 +1,4 @@
-"""The providers' look-up interfaces as one real HTTP server, that answers what a test tells it to and counts."""
+"""The providers' polling APIs as one real HTTP server, which gives prepared answers and records requests."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ PARTNER_ID = "4711"
 
 
 class Reply(NamedTuple):
-    """What a poll gets."""
+    """The answer to a poll."""
 
     document: Any = None
     status: int = 200
@@ -22,11 +22,11 @@ class Reply(NamedTuple):
 
 
 class Hang(NamedTuple):
-    """A poll gets nothing until it gives up."""
+    """A poll gets no answer."""
 
 
 class Asked(NamedTuple):
-    """One poll."""
+    """One recorded poll."""
 
     account: str
     provider_message_id: str
@@ -44,12 +44,12 @@ NOT_FOUND = Reply({"errors": [{"status": 404, "message": "message not found", "c
 
 
 def dexatel_says(status: str, **members: Any) -> Reply:
-    """The answer of Dexatel's classic interface."""
+    """Return an answer of Dexatel's legacy API."""
     return Reply({"statusName": "OK", "data": {"status": status, **members}})
 
 
 def speedocom_says(word: str, **members: Any) -> Reply:
-    """Speedocom's answer about a message that it knows."""
+    """Return Speedocom's answer about a known message."""
     return Reply(
         {
             "response-code": 200,
@@ -63,7 +63,7 @@ def speedocom_says(word: str, **members: Any) -> Reply:
 
 
 class Providers:
-    """Every account has a base URL of its own, `{url}/{account}`."""
+    """Every account has its own base URL, `{url}/{account}`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -88,18 +88,18 @@ class Providers:
         await self._runner.cleanup()
 
     def script(self, provider_message_id: str, replies: Sequence[Reply | Hang]) -> None:
-        """Answer polls about a message in this order; the last answer stays."""
+        """Answer polls of a message in this order; the last answer is repeated."""
         self._scripts[provider_message_id] = list(replies)
 
     def gate(self, account: str, reply: Reply | Hang | None) -> None:
-        """Answer all polls of an account in the same way, whatever they are about; None: no more."""
+        """Give all polls of an account the same answer; None: no longer."""
         if reply is None:
             self._gates.pop(account, None)
         else:
             self._gates[account] = reply
 
     def polls(self, provider_message_id: str) -> list[Asked]:
-        """The polls about one message."""
+        """Return the polls of one message."""
         return [one for one in self.asked if one.provider_message_id == provider_message_id]
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""The topics of one installation of the bridge: `sms.sent` written, everything else read by an independent client."""
+"""The topics of one installation: writes `sms.sent`, and reads everything else with an independent consumer."""
 
 import asyncio
 import json
@@ -22,14 +22,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 )
 
 from tests.support.service.checks import Checks, Record, read
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 WITHIN = 60.0
 """Seconds in which whatever is waited for has to come."""
 
 
 class Sent(NamedTuple):
-    """A record for `sms.sent`, acknowledged."""
+    """The position of a published sent event."""
 
     topic: str
     partition: int
@@ -37,12 +37,12 @@ class Sent(NamedTuple):
 
 
 class Topics:
-    """One installation's topics: `async with Topics(...) as topics`; read once the bridge has made them.
+    """One installation's topics, which are read after the bridge has created them.
 
     Args:
         bootstrap_servers: Kafka.
-        prefix: What all names begin with.
-        sent: Further names of topics that hold sent events.
+        prefix: The prefix of all names.
+        sent: The names of topics with sent events.
         interim: Whether interim statuses are published.
     """
 
@@ -54,7 +54,7 @@ class Topics:
         self.delivery, self.journal = f"{prefix}.delivery", f"{prefix}.journal"
         self.state, self.dead_letter = f"{prefix}.state", f"{prefix}.dead"
         self.events: list[Record] = []
-        self.letters: list[Record] = []
+        self.dead_letters: list[Record] = []
         self.entries: list[Record] = []
         self.checks = Checks(f"/sms-bridge/{prefix}", interim=interim)
         self._servers: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
@@ -63,14 +63,14 @@ class Topics:
         self._consumer: Any = None
         self._ends: dict[tuple[str, int], int] = {}
         self._takes = {
-            self.delivery: (self.checks.delivery, self.events),
-            self.dead_letter: (self.checks.letter, self.letters),
-            self.journal: (self.checks.entry, self.entries),
+            self.delivery: (self.checks.check_event, self.events),
+            self.dead_letter: (self.checks.check_dead_letter, self.dead_letters),
+            self.journal: (self.checks.check_entry, self.entries),
         }
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the bridge must be told of them."""
+        """The bridge's settings for these topics."""
         return {
             "KAFKA__BOOTSTRAP_SERVERS": self._servers["bootstrap.servers"],
             "KAFKA__GROUP_ID": self.group,
@@ -95,7 +95,7 @@ class Topics:
             await asyncio.to_thread(self._consumer.close)
 
     async def create(self, names: Iterable[str], partitions: int, config: Mapping[str, str] = {}) -> None:
-        """Make topics as another team would."""
+        """Create topics as another team would."""
         made = self.admin.create_topics([NewTopic(name, partitions, 1, config=dict(config)) for name in names])
         await asyncio.gather(*map(asyncio.wrap_future, made.values()))
 
@@ -108,7 +108,7 @@ class Topics:
         topic: str | None = None,
         at: int | None = None,
     ) -> Sent:
-        """Write one sent event, and know where it is."""
+        """Publish one sent event and return its position."""
         [sent] = await self.publish_all([value], key=key, headers=headers, topic=topic, at=at)
         return sent
 
@@ -121,7 +121,7 @@ class Topics:
         topic: str | None = None,
         at: int | None = None,
     ) -> list[Sent]:
-        """Write sent events, and know where they are."""
+        """Publish sent events and return their positions."""
         loop, futures = asyncio.get_running_loop(), []
         for value in values:
             future: asyncio.Future[Sent] = loop.create_future()
@@ -139,7 +139,7 @@ class Topics:
         await asyncio.to_thread(self._producer.flush, 60)
         return await asyncio.gather(*futures)
 
-    async def until(self, condition: Callable[[], bool], what: str, within: float = WITHIN) -> None:
+    async def wait_until(self, condition: Callable[[], bool], what: str, within: float = WITHIN) -> None:
         """Read until a condition holds."""
 
         async def holds() -> bool:
@@ -149,19 +149,21 @@ class Topics:
         if condition():
             return
         told = lambda: f"{what}: not within {within} s; last event {self.events[-1:]}"  # noqa: E731
-        await until(holds, within, told)
+        await wait_until(holds, within, told)
 
-    async def until_async(self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN) -> None:
-        """Read until a condition holds that has to be asked for."""
+    async def wait_until_async(
+        self, condition: Callable[[], Awaitable[bool]], what: str, within: float = WITHIN
+    ) -> None:
+        """Read until an asynchronous condition holds."""
 
         async def holds() -> bool:
             await self.read()
             return await condition()
 
-        await until(holds, within, lambda: f"{what}: not within {within} s")
+        await wait_until(holds, within, lambda: f"{what}: not within {within} s")
 
     async def read(self) -> None:
-        """Take what has come; every record is checked."""
+        """Read and check the available records."""
         if self._consumer is None:
             await self._open()
         for message in await asyncio.to_thread(self._consumer.consume, 2_000, 0.05):
@@ -196,33 +198,33 @@ class Topics:
         described = await asyncio.to_thread(self.admin.list_topics, topic, 60)
         return list(described.topics[topic].partitions)
 
-    async def ends(self, *topics: str) -> dict[tuple[str, int], int]:
-        """The end offset of every partition."""
+    async def fetch_end_offsets(self, *topics: str) -> dict[tuple[str, int], int]:
+        """Return the end offset of every partition."""
         places = [Place(name, number) for name in topics for number in await self._numbers(name)]
         found = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})  # type: ignore[no-untyped-call]
         offsets = await asyncio.gather(*map(asyncio.wrap_future, found.values()))
         return {(place.topic, place.partition): one.offset for place, one in zip(found, offsets, strict=True)}
 
-    async def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """What one of the bridge's groups has committed: `intake` or `tracker`."""
+    async def fetch_committed(self, group: str) -> dict[tuple[str, int], int]:
+        """Return the committed offsets of a group of the bridge: `intake` or `tracker`."""
         asked = ConsumerGroupTopicPartitions(f"{self.group}.{group}")
         [future] = self.admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=5).values()
         found = await asyncio.wrap_future(future)
         return {(place.topic, place.partition): place.offset for place in found.topic_partitions}
 
     async def rewind(self) -> None:
-        """Set the intake's offsets to the earliest, as an operator would, while nobody runs."""
+        """Reset the intake's offsets to the earliest while no bridge runs."""
         places = [Place(name, number, 0) for name in self.sent for number in await self._numbers(name)]
         group = ConsumerGroupTopicPartitions(f"{self.group}.intake", places)
         [future] = self.admin.alter_consumer_group_offsets([group]).values()
         await asyncio.wrap_future(future)
 
-    async def settled(self, within: float = WITHIN) -> None:
-        """Return when all that was sent and reported is folded, and everything that came of it is read."""
+    async def wait_until_folded(self, within: float = WITHIN) -> None:
+        """Return when everything that was sent and reported is folded, and all events are read."""
 
         async def folded(group: str, *topics: str) -> bool:
             try:
-                ends, committed = await self.ends(*topics), await self.committed(group)
+                ends, committed = await self.fetch_end_offsets(*topics), await self.fetch_committed(group)
             except KafkaException:
                 # The broker is away, or was: this client's connection to a group's coordinator doesn't survive that.
                 self.admin = AdminClient(self._servers)
@@ -232,14 +234,14 @@ class Topics:
         async def all_folded() -> bool:
             return await folded("intake", *self.sent) and await folded("tracker", self.journal)
 
-        await until(all_folded, within, lambda: "the bridge doesn't come to the end of its topics")
-        ends = await self.ends(*self._takes)
-        await self.until(
+        await wait_until(all_folded, within, lambda: "the bridge doesn't come to the end of its topics")
+        ends = await self.fetch_end_offsets(*self._takes)
+        await self.wait_until(
             lambda: all(self._ends.get(place, 0) >= end for place, end in ends.items()), "reading to the end", within
         )
 
     def story(self, provider: str, account: str, provider_message_id: str) -> list[Record]:
-        """The events of one attempt, in order."""
+        """Return the events of one attempt, in order."""
         return self.checks.stories.get((provider, account, provider_message_id), [])
 
 

@@ -1,4 +1,4 @@
-"""Attempts of one account, and how a committed transaction writes their states."""
+"""Attempts of one account, and writing their states as a committed transaction does."""
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State
 from bridge.core.delivery import Status, Verdict
@@ -15,7 +15,7 @@ PARKED = Parked(SENT_AT + 50_000, (ParkedReport.from_report(1, report(Status.SEN
 
 
 def key(number: int) -> str:
-    """An attempt's key."""
+    """Return an attempt's key."""
     return f"{ACCOUNT}:{number:04}"
 
 

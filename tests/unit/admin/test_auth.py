@@ -1,4 +1,4 @@
-"""Who may see the status page."""
+"""Access to the status page."""
 
 from base64 import b64encode
 
@@ -11,21 +11,21 @@ TOKEN = SecretStr("the-admin-token-0123456789")
 
 
 class Lines(dict[str, str]):
-    """Headers as a request has them."""
+    """A request's headers."""
 
     def get_all(self, key: str) -> list[str]:
-        """Every line of a header."""
+        """Return every line of a header."""
         return [self[key]] if key in self else []
 
 
 def basic(password: str, user: str = "anybody") -> str:
-    """A browser's header."""
+    """Return a browser's Authorization header."""
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost:9090", "127.0.0.1:9090", "[::1]:9090", "localhost", "[::1]"])
-def test_on_this_machine_it_is_open(client: str, host: str) -> None:
+def test_local_access_is_open(client: str, host: str) -> None:
     """`kubectl port-forward` needs no token, whether one is set or not."""
     assert decide_access(client, Lines(host=host), None) is Access.OPEN
     assert decide_access(client, Lines(host=host), TOKEN) is Access.OPEN
@@ -44,14 +44,14 @@ def test_on_this_machine_it_is_open(client: str, host: str) -> None:
     ],
 )
 def test_proxy_or_rebound_name_is_not_local(headers: dict[str, str]) -> None:
-    """The peer is a loopback address, who asks isn't."""
+    """A loopback peer with another host name or a forwarding header needs the token."""
     assert decide_access("127.0.0.1", Lines(headers), None) is Access.HIDDEN
     assert decide_access("127.0.0.1", Lines(headers), TOKEN) is Access.ASKED
 
 
 @pytest.mark.parametrize("client", ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "", "nonsense"])
-def test_from_elsewhere_the_token_opens_it(client: str) -> None:
-    """As a bearer's or as any user's password; without one there is nothing, and a wrong one is asked for again."""
+def test_remote_access_needs_the_token(client: str) -> None:
+    """As a bearer token or as the password of any user; without a token set there is no access."""
     host = {"host": "localhost:9090"}
     assert decide_access(client, Lines(host), None) is Access.HIDDEN
     assert decide_access(client, Lines(host), SecretStr("")) is Access.HIDDEN

@@ -1,4 +1,4 @@
-"""Live events while there is no Kafka: whoever looks is told, the log once."""
+"""The event stream while Kafka is down."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What the page says: the numbers of the last minutes, and what is wrong in a sentence."""
+"""The status page's figures of the last minutes, and its list of problems."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from bridge.admin.status_report import find_problems, make_report
 from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
 from bridge.observability.logs import Notice
 from bridge.observability.readiness import PartStatus
-from bridge.poller.account_poller import AccountPollSnapshot
+from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.state.ownership import PartitionSnapshot
 
 POLLING = AccountPollSnapshot(
@@ -40,12 +40,12 @@ PAUSED = POLLING._replace(account="two", paused_seconds=40.0, failures=5)
 
 
 def sample(at: float, **counts: Mapping[tuple[str, ...], int]) -> Sample:
-    """Counters at a time."""
+    """Return counters at a time."""
     return Sample(at, counts)
 
 
-def test_when_all_is_well_nothing_is_wrong() -> None:
-    """A calm page at night."""
+def test_no_problems() -> None:
+    """A healthy service reports none."""
     assert find_problems(WELL) == []
     assert make_report(WELL)["ready"] is True
 
@@ -78,21 +78,21 @@ def test_when_all_is_well_nothing_is_wrong() -> None:
         ({"loop_delay": 2.5}, "warning", "2.5 s late"),
     ],
 )
-def test_what_is_wrong_is_said(change: dict[str, Any], level: str, words: str) -> None:
-    """One sentence for each thing, with the reason."""
+def test_each_problem_has_a_sentence(change: dict[str, Any], level: str, words: str) -> None:
+    """Each problem is one sentence with its reason."""
     [concern] = find_problems(WELL._replace(**change))
     assert concern.level == level
     assert words in concern.text
 
 
-def test_the_worst_comes_first() -> None:
-    """Whoever reads one line reads the right one."""
+def test_worst_problem_comes_first() -> None:
+    """The first line is the most serious problem."""
     seen = WELL._replace(loop_delay=2.0, polling=[PAUSED])
     assert [concern.level for concern in find_problems(seen)] == ["wrong", "warning"]
 
 
-def test_refused_callbacks_and_dead_letters_are_said() -> None:
-    """Both are counted over the last minutes, not since the start."""
+def test_refused_callbacks_and_dead_letters() -> None:
+    """Both are counted over the last minutes only."""
     samples = (
         sample(0.0, callbacks_received={("dexatel", "unavailable"): 100}, dead_letters_written={("unmatched",): 50}),
         sample(60.0, callbacks_received={("dexatel", "unavailable"): 104}, dead_letters_written={("unmatched",): 52}),
@@ -104,8 +104,8 @@ def test_refused_callbacks_and_dead_letters_are_said() -> None:
     ]
 
 
-def test_rates_are_of_the_last_minute() -> None:
-    """What grew before doesn't count; where there is no minute yet, what there is counts."""
+def test_rates_cover_the_last_minute() -> None:
+    """Earlier growth doesn't count; a shorter history is used as it is."""
     samples = [
         sample(at, polls_completed={("dexatel", "report"): value}) for at, value in ((0, 0), (60, 900), (120, 930))
     ]
@@ -117,8 +117,8 @@ def test_rates_are_of_the_last_minute() -> None:
     assert make_curve(samples, "polls_completed", lambda _: True) == [900, 30]
 
 
-def test_the_delivery_rate_is_of_what_ended_lately() -> None:
-    """Interim events don't count, nor do other providers'."""
+def test_delivery_rate_covers_recent_final_events() -> None:
+    """Interim events and other providers don't count."""
     counts: dict[tuple[str, ...], int] = {
         ("dexatel", "sent"): 50,
         ("dexatel", "delivered"): 9,
@@ -130,8 +130,8 @@ def test_the_delivery_rate_is_of_what_ended_lately() -> None:
     assert (dexatel["delivery_rate"], dexatel["ended"]) == (0.9, {"delivered": 9, "undelivered": 1})
 
 
-def test_the_last_error_is_the_accounts_own() -> None:
-    """The latest warning that names the account."""
+def test_last_error_of_the_account() -> None:
+    """It is the latest warning that names the account."""
     notices = [
         Notice(
             "2026-01-01T00:00:01Z", "warning", "a poll failed", {"provider": "dexatel", "account": "two", "error": "x"}
@@ -154,6 +154,6 @@ def test_the_last_error_is_the_accounts_own() -> None:
 @pytest.mark.parametrize(
     ("age", "name"), [(-5, "<1m"), (59_999, "<1m"), (60_000, "<10m"), (3_600_000, "<6h"), (86_400_000, "older")]
 )
-def test_ages_have_their_kind(age: int, name: str) -> None:
-    """Up to and without the bound."""
+def test_ages_are_grouped(age: int, name: str) -> None:
+    """A group excludes its upper bound."""
     assert find_age_group(age) == name

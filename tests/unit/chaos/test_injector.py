@@ -1,11 +1,11 @@
 """Every fault that a plan may hold can be done."""
 
-from tests.chaos.bridges import BRIDGES
-from tests.chaos.plan import Kind
-from tests.chaos.surroundings import SURROUNDINGS
+from tests.chaos.bridges import BRIDGE_FAULTS
+from tests.chaos.plan import FaultKind
+from tests.chaos.surroundings import SURROUNDING_FAULTS
 
 
-def test_every_kind_has_one_way() -> None:
-    """Of the bridges or of their surroundings, never both."""
-    assert BRIDGES.keys() | SURROUNDINGS.keys() == set(Kind)
-    assert not BRIDGES.keys() & SURROUNDINGS.keys()
+def test_every_kind_has_one_injector() -> None:
+    """Either among the bridges' faults or among the surroundings'."""
+    assert BRIDGE_FAULTS.keys() | SURROUNDING_FAULTS.keys() == set(FaultKind)
+    assert not BRIDGE_FAULTS.keys() & SURROUNDING_FAULTS.keys()

@@ -7,12 +7,12 @@ import pytest
 
 from bridge.core.delivery import Status
 from bridge.sandbox.demo.verification import ExpectedResult, Violation
-from tests.chaos.ledger import Ledger, Place
+from tests.chaos.ledger import Ledger, RecordPosition
 
 KEY = "dexatel:default:1"
 
 
-def event(sequence: int, status: str, previous: str | None, **members: Any) -> bytes:
+def make_event(sequence: int, status: str, previous: str | None, **members: Any) -> bytes:
     """An event of `sms.delivery` about the one message."""
     final = status not in {"pending", "sent"}
     document = {
@@ -30,72 +30,89 @@ def event(sequence: int, status: str, previous: str | None, **members: Any) -> b
     return json.dumps(document | members).encode()
 
 
-SENT, DELIVERED = event(1, "sent", None), event(2, "delivered", "sent")
+SENT, DELIVERED = make_event(1, "sent", None), make_event(2, "delivered", "sent")
 
 
 @pytest.mark.parametrize(
-    ("events", "faults"),
+    ("events", "violations"),
     [
         pytest.param([SENT, DELIVERED], set(), id="as it should be"),
         pytest.param([SENT], {Violation.LOST}, id="no end"),
-        pytest.param([SENT, DELIVERED, DELIVERED], {Violation.TWICE}, id="said twice"),
+        pytest.param([SENT, DELIVERED, DELIVERED], {Violation.DUPLICATED}, id="said twice"),
         pytest.param([DELIVERED], {Violation.GAPS}, id="a number is missing"),
-        pytest.param([SENT, event(2, "failed", "sent")], {Violation.WRONG}, id="another end"),
-        pytest.param([SENT, event(2, "unknown", "sent")], {Violation.WRONG}, id="given up on"),
+        pytest.param([SENT, make_event(2, "failed", "sent")], {Violation.WRONG}, id="another end"),
+        pytest.param([SENT, make_event(2, "unknown", "sent")], {Violation.WRONG}, id="given up on"),
         pytest.param(
-            [SENT, event(2, "pending", "sent"), event(3, "delivered", "pending")], {Violation.MOVED_BACK}, id="back"
+            [SENT, make_event(2, "pending", "sent"), make_event(3, "delivered", "pending")],
+            {Violation.MOVED_BACK},
+            id="back",
         ),
         pytest.param(
-            [SENT, event(2, "failed", "sent"), event(3, "delivered", "failed")], {Violation.UNLINKED}, id="not linked"
+            [SENT, make_event(2, "failed", "sent"), make_event(3, "delivered", "failed")],
+            {Violation.UNLINKED},
+            id="not linked",
         ),
         pytest.param(
-            [SENT, DELIVERED, event(1, "sent", None, event_id="x", provider_message_id="2")],
-            {Violation.STRANGE},
+            [SENT, DELIVERED, make_event(1, "sent", None, event_id="x", provider_message_id="2")],
+            {Violation.UNEXPECTED},
             id="unasked",
         ),
     ],
 )
-def test_each_thing_that_can_be_wrong_is_found(events: list[bytes], faults: set[Violation]) -> None:
-    """And nothing else is said."""
+def test_each_violation_is_found(events: list[bytes], violations: set[Violation]) -> None:
+    """And no other violation is reported."""
     ledger = Ledger()
-    ledger.promise(KEY, ExpectedResult("m-1", Status.DELIVERED))
+    ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value in events:
-        ledger.delivery(value)
-    assert {finding.fault for finding in ledger.compare().findings} == faults
+        ledger.add_event(value)
+    assert {finding.violation for finding in ledger.verify_events().findings} == violations
 
 
-def test_a_message_is_open_until_its_true_end() -> None:
-    """So that a run waits for it."""
+def test_message_is_open_until_its_expected_status() -> None:
+    """The run waits for it."""
     ledger = Ledger()
-    ledger.promise(KEY, ExpectedResult("m-1", Status.DELIVERED))
-    for value, still_open in ((SENT, 1), (event(2, "unknown", "sent"), 1), (event(3, "delivered", "unknown"), 0)):
-        ledger.delivery(value)
+    ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
+    for value, still_open in (
+        (SENT, 1),
+        (make_event(2, "unknown", "sent"), 1),
+        (make_event(3, "delivered", "unknown"), 0),
+    ):
+        ledger.add_event(value)
         assert ledger.open == still_open
 
 
-def letter(offset: int, reason: str) -> dict[str, str]:
+def make_headers(offset: int, reason: str) -> dict[str, str]:
     """A dead letter's headers."""
     return {"source_topic": "sent", "source_partition": "0", "source_offset": str(offset), "reason": reason}
 
 
-def test_dead_letters_are_compared_with_what_was_bad() -> None:
-    """Missing ones and unexpected ones are wrong; repeated ones are only counted."""
+def test_dead_letters_are_verified() -> None:
+    """Missing and unexpected ones are problems; repeated ones are only counted."""
     ledger = Ledger()
-    ledger.poison = {Place("sent", 0, 1): "malformed", Place("sent", 0, 2): "invalid", Place("sent", 0, 3): "invalid"}
-    for headers in (letter(1, "malformed"), letter(1, "malformed"), letter(2, "too_large"), letter(9, "invalid")):
-        ledger.letter(headers)
-    ledger.letter({"reason": "unreadable", "error": "a callback"})
-    found = ledger.letters()
+    ledger.poison = {
+        RecordPosition("sent", 0, 1): "malformed",
+        RecordPosition("sent", 0, 2): "invalid",
+        RecordPosition("sent", 0, 3): "invalid",
+    }
+    for headers in (
+        make_headers(1, "malformed"),
+        make_headers(1, "malformed"),
+        make_headers(2, "too_large"),
+        make_headers(9, "invalid"),
+    ):
+        ledger.add_dead_letter(headers)
+    ledger.add_dead_letter({"reason": "unreadable", "error": "a callback"})
+    found = ledger.verify_dead_letters()
     assert (found.expected, found.missing, found.repeated, len(found.unexpected)) == (3, 2, 1, 3)
 
 
-def test_a_200_without_a_journal_entry_is_found() -> None:
-    """Each burst's callback carries a mark of its own; a provider's are told by id and word."""
+def test_unjournaled_callback_is_found() -> None:
+    """A burst's callback has its own mark; a provider's is identified by id and status."""
     ledger = Ledger()
     ledger.accepted = {"mark-0123456789abcdef", "mark-00000000000000ff"}
-    ledger.acknowledged("1", "sent")
-    ledger.acknowledged("1", "delivered")
+    ledger.add_acknowledged("1", "sent")
+    ledger.add_acknowledged("1", "delivered")
     entry = {"provider_message_id": "1", "provider_status": "SENT", "raw": "status=sent&mark=mark-0123456789abcdef"}
-    ledger.entry(json.dumps(entry | {"source": "callback"}).encode())
-    ledger.entry(json.dumps(entry | {"source": "poll", "provider_status": "delivered"}).encode())
-    assert ledger.unjournaled() == 2
+    ledger.add_journal_entry(json.dumps(entry | {"source": "callback"}).encode())
+    ledger.add_journal_entry(json.dumps(entry | {"source": "poll", "provider_status": "delivered"}).encode())
+    assert ledger.count_unjournaled() == 2

@@ -1,4 +1,4 @@
-"""What the client library can't leave half done is done to its end, also when whoever waits for it is cancelled."""
+"""Operations that must not be interrupted are completed, even if their waiter is cancelled."""
 
 import asyncio
 import gc
@@ -9,8 +9,8 @@ from aiokafka.errors import UnknownMemberIdError
 from bridge.concurrency import shield_to_completion
 
 
-async def test_whoever_is_cancelled_waits_for_the_end_first() -> None:
-    """The work isn't cancelled; its waiter is, afterwards."""
+async def test_cancelled_waiter_waits_for_completion() -> None:
+    """The work isn't cancelled; its waiter is cancelled after the work has ended."""
     begun, may_end, ended = asyncio.Event(), asyncio.Event(), False
 
     async def work() -> None:
@@ -30,8 +30,8 @@ async def test_whoever_is_cancelled_waits_for_the_end_first() -> None:
     assert ended
 
 
-async def test_what_fails_after_nobody_waits_any_more_is_no_news() -> None:
-    """An offset that is committed while the process ends may be refused; the log has no lost exception."""
+async def test_error_without_a_waiter_is_not_logged() -> None:
+    """After its waiter has gone, a failed commit causes no "never retrieved" warning."""
     loop, said = asyncio.get_running_loop(), []
     begun, may_end = asyncio.Event(), asyncio.Event()
 
@@ -59,8 +59,8 @@ async def test_what_fails_after_nobody_waits_any_more_is_no_news() -> None:
     assert said == []
 
 
-async def test_an_error_is_told_to_whoever_waits() -> None:
-    """As if it were awaited plainly."""
+async def test_waiter_gets_the_error() -> None:
+    """As if it awaited the work directly."""
 
     async def commit() -> None:
         raise UnknownMemberIdError

@@ -1,4 +1,4 @@
-"""Long work shares the event loop."""
+"""Long work yields to the event loop."""
 
 import asyncio
 import time
@@ -6,8 +6,8 @@ import time
 from bridge.concurrency import SLICE_SECONDS, yield_slices
 
 
-async def test_everything_comes_in_order_and_others_come_in_between() -> None:
-    """Whoever waits for the loop gets it after each turn, not after the whole."""
+async def test_items_keep_their_order_between_yields() -> None:
+    """Other tasks run after each slice."""
     seen: list[object] = []
 
     async def other() -> None:
@@ -25,6 +25,6 @@ async def test_everything_comes_in_order_and_others_come_in_between() -> None:
     assert seen == [0, 1, "other", 2, 3, "other", 4, 5, "other", 6]
 
 
-async def test_nothing_is_no_turn() -> None:
-    """Of an empty batch nothing comes."""
+async def test_empty_input_yields_nothing() -> None:
+    """An empty batch gives no slice."""
     assert [some async for some in yield_slices([])] == []

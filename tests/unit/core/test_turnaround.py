@@ -55,7 +55,7 @@ def test_a_duration_is_read_in_every_known_writing(text: str | None, millisecond
     ],
 )
 @pytest.mark.parametrize("learnt", [Source.CALLBACK, Source.POLL])
-def test_a_duration_stands_in_for_a_time(
+def test_duration_gives_a_time(
     provider_time: int | None, tat: str | None, occurred_at: int, source: str, learnt: Source
 ) -> None:
     """It counts from the time of sending, and has to be as plausible as a time."""

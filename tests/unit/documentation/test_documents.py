@@ -19,13 +19,13 @@ MENTIONED = sorted({text for _, text in quoted() if text.startswith("sms-bridge 
 
 
 def options(command: Any) -> set[str]:
-    """The options of a command, or of the program."""
+    """Return the options of a command, or of the program."""
     return {option for parameter in command.params for option in parameter.opts} | {"--help"}
 
 
 @pytest.mark.parametrize("text", MENTIONED)
-def test_a_mentioned_command_and_its_options_exist(text: str) -> None:
-    """Also where it is only a synopsis: `[...]`, `|` and capitals say what may be there."""
+def test_mentioned_commands_and_options_exist(text: str) -> None:
+    """Also in a synopsis with `[...]`, `|` and placeholders."""
     command = COMMANDS
     for word in text.split()[1:]:
         if word in getattr(command, "commands", {}):
@@ -35,7 +35,7 @@ def test_a_mentioned_command_and_its_options_exist(text: str) -> None:
 
 
 def test_every_command_is_documented() -> None:
-    """A newcomer finds each command with an example, and in the table of the README."""
+    """Each command has an example and a row in the README's table."""
     shown = {
         command.words[1] for one in blocks("console") for command in commands(one) if "sms-bridge" in command.words
     }
@@ -43,14 +43,14 @@ def test_every_command_is_documented() -> None:
     assert set(COMMANDS.commands) - {"schemas"} <= {text.split()[1] for text in MENTIONED}
 
 
-def test_an_extra_that_is_named_is_one() -> None:
-    """Whoever installs it gets something."""
+def test_named_extras_exist() -> None:
+    """Each extra in the docs is defined by the package."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert {name for _, text in quoted() for name in re.findall(r"sms-bridge\[(\w+)\]", text)} <= extras.keys()
 
 
-def test_links_lead_somewhere() -> None:
-    """To a file that is there, and to a heading of it."""
+def test_links_are_valid() -> None:
+    """Each links to an existing file and heading."""
     lost: list[str] = []
     for page in PAGES:
         links = re.findall(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
@@ -63,12 +63,12 @@ def test_links_lead_somewhere() -> None:
 
 
 def slugs(text: str) -> set[str]:
-    """What a page's headings are called in links."""
+    """Return the link targets of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_there_is_something_to_test() -> None:
-    """The patterns above find what is printed."""
+def test_patterns_find_something() -> None:
+    """The patterns of the tests above match the docs."""
     assert len(MENTIONED) > 10
     assert any(slugs(page.read_text()) for page in PAGES)

@@ -1,4 +1,4 @@
-"""What only the chart's tests may ask for."""
+"""Fixtures of the chart's tests."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.support.helm.chart import Chart, Release
 
 @pytest.fixture
 def release(chart: Chart, scenario: str) -> Release:
-    """What a scenario renders to."""
+    """The objects that a scenario renders to."""
     return chart.scenario(scenario)

@@ -1,4 +1,4 @@
-"""The alerts: right for Prometheus, of metrics that there are, each proven to fire and to be quiet, each explained."""
+"""The alerts: valid, based on existing metrics, tested firing and not firing, and documented."""
 
 import re
 import subprocess
@@ -22,21 +22,21 @@ ALERTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("arguments", [("check", "rules", FILE), ("test", "rules", CASES)], ids=["check", "cases"])
-def test_prometheus_agrees(arguments: tuple[str | Path, ...]) -> None:
-    """Every rule can be read; every alert fires where it must, and doesn't where it mustn't."""
-    done = subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+def test_promtool_tests_pass(arguments: tuple[str | Path, ...]) -> None:
+    """Every alert fires when it must, and doesn't when it must not."""
+    done = subprocess.run([promtool(), *arguments], capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_alert_has_both_cases() -> None:
-    """No alert is only believed to work."""
+    """Each alert is tested firing and not firing."""
     names = {case["name"] for case in yaml.safe_load(CASES.read_text())["tests"]}
     assert names == {f"{alert} {does}" for alert in ALERTS for does in ("fires", "stays quiet")}
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_is_of_metrics_that_there_are(alert: str) -> None:
-    """A renamed metric or label doesn't silence an alert."""
+def test_alerts_use_existing_metrics(alert: str) -> None:
+    """Each metric and label in an alert exists."""
     known = labels_of_metrics()
     expression = ALERTS[alert]["expr"]
     used = set(re.findall(r"sms_bridge_[a-z_]+", expression))
@@ -48,8 +48,8 @@ def test_an_alert_is_of_metrics_that_there_are(alert: str) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_says_what_and_what_to_do(alert: str) -> None:
-    """Whoever is woken reads what is wrong, how bad it is, and has a page that helps."""
+def test_alerts_have_summary_and_runbook(alert: str) -> None:
+    """Each alert has a summary, a severity and a link to a runbook."""
     rule = ALERTS[alert]
     assert re.fullmatch(r"\d+m", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning"}
@@ -68,12 +68,12 @@ def test_an_alert_says_what_and_what_to_do(alert: str) -> None:
 
 
 def test_every_runbook_has_its_alert() -> None:
-    """No page explains what can't happen any more."""
+    """No runbook is obsolete."""
     assert {page.stem for page in RUNBOOKS.glob("*.md")} == ALERTS.keys()
 
 
-def test_the_chart_installs_these_alerts(chart: Chart) -> None:
-    """What was tested is what runs: the same rules, with the installation's labels and its address of the runbooks."""
+def test_chart_installs_these_alerts(chart: Chart) -> None:
+    """The tested rules are installed, with the installation's labels and runbook URL."""
     rules = {rule["alert"]: rule for group in spec(chart)["groups"] for rule in group["rules"]}
     assert rules.keys() == ALERTS.keys()
     for name, rule in rules.items():
@@ -85,5 +85,5 @@ def test_the_chart_installs_these_alerts(chart: Chart) -> None:
 
 
 def spec(chart: Chart) -> Any:
-    """The rendered PrometheusRule's."""
+    """Return the spec of the rendered PrometheusRule."""
     return chart.scenario("everything").one("PrometheusRule")["spec"]

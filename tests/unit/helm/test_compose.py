@@ -1,4 +1,4 @@
-"""compose.yaml: what it says of the service is what the service takes."""
+"""compose.yaml matches what the service accepts."""
 
 import shutil
 import subprocess
@@ -20,14 +20,14 @@ def services() -> Any:
     return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 
 
-def test_the_bridge_accepts_its_variables(services: Any) -> None:
-    """It starts: no name is misspelt and nothing that polls need is missing."""
+def test_bridge_accepts_its_variables(services: Any) -> None:
+    """The bridge starts with the compose file's variables."""
     accounts = build_accounts(load_settings({name: str(v) for name, v in services["bridge"]["environment"].items()}))
     assert {provider for provider, _ in accounts} == {"dexatel", "speedocom"}
 
 
-def test_the_simulators_call_where_the_bridge_listens(services: Any) -> None:
-    """Their callbacks carry the bridge's secrets, and its polls the simulators' token."""
+def test_simulators_reach_the_bridge(services: Any) -> None:
+    """Their callbacks have the bridge's secrets, and its polls the simulators' token."""
     variables = services["bridge"]["environment"]
     for provider, credential in (("dexatel", "TOKEN"), ("speedocom", "API_KEY")):
         command = services[provider]["command"]
@@ -36,21 +36,21 @@ def test_the_simulators_call_where_the_bridge_listens(services: Any) -> None:
         assert command[command.index("--token") + 1] == variables[f"SMS_BRIDGE_{provider.upper()}__{credential}"]
 
 
-def test_all_that_is_mounted_is_there(services: Any) -> None:
-    """Docker would make an empty folder of what is missing."""
+def test_mounted_files_exist(services: Any) -> None:
+    """Docker would create an empty folder for a missing file."""
     mounts = [volume for service in services.values() for volume in service.get("volumes", []) if volume[0] == "."]
     assert len(mounts) >= 4
     for mount in mounts:
         assert (ROOT / mount.split(":")[0]).exists(), mount
 
 
-def test_prometheus_takes_its_configuration(services: Any, tmp_path: Path) -> None:
-    """It starts, and finds the alerts where its configuration says."""
+def test_prometheus_accepts_its_configuration(services: Any, tmp_path: Path) -> None:
+    """It starts and finds the alerts."""
     for mount in services["prometheus"]["volumes"]:
         source, target, *_ = mount.split(":")
         if source.startswith("."):
             shutil.copy(ROOT / source, tmp_path / Path(target).name)
-    done = subprocess.run(  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - a fixed program
         [promtool(), "check", "config", tmp_path / "prometheus.yml"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

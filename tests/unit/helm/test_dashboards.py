@@ -1,4 +1,4 @@
-"""The dashboards: current, of metrics that there are, every panel explained, installed by the chart and by compose."""
+"""The dashboards: current, based on existing metrics, described, and installed by the chart and by compose."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from scripts.dashboards.__main__ import DASHBOARDS, FOLDER
-from scripts.dashboards.board import rendered
+from scripts.dashboards.board import render_dashboard
 from tests.support.helm.chart import Chart, Refused
 from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
 from tests.support.paths import ROOT
@@ -20,24 +20,24 @@ MOUNTED = "/var/lib/grafana/dashboards"
 
 
 def panels(file: str) -> Iterator[Any]:
-    """A committed dashboard's panels; rows are none."""
+    """Return a committed dashboard's panels without its rows."""
     return (panel for panel in json.loads((FOLDER / file).read_text())["panels"] if panel["type"] != "row")
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
-def test_the_committed_json_is_current(file: str) -> None:
-    """What is installed is what the code says (`make dashboards` writes it)."""
-    assert (FOLDER / file).read_text() == rendered(DASHBOARDS[file])
+def test_committed_json_is_current(file: str) -> None:
+    """The dashboards match the code (`make dashboards` writes them)."""
+    assert (FOLDER / file).read_text() == render_dashboard(DASHBOARDS[file])
 
 
-def test_there_is_no_other_file() -> None:
-    """The chart installs every file of the folder."""
+def test_no_other_files() -> None:
+    """The chart installs every file of the folder, so there must be no others."""
     assert {file.name for file in FOLDER.iterdir()} == DASHBOARDS.keys()
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
-def test_every_panel_explains_itself(file: str) -> None:
-    """Whoever looks for the first time reads what it shows, in which unit, and which line is which."""
+def test_every_panel_is_described(file: str) -> None:
+    """Each panel has a description, a unit and legends."""
     ids = []
     for panel in panels(file):
         ids.append(panel["id"])
@@ -50,8 +50,8 @@ def test_every_panel_explains_itself(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
-def test_no_panel_hides_another(file: str) -> None:
-    """Each has its own place, within the screen's width."""
+def test_panels_do_not_overlap(file: str) -> None:
+    """Each panel has its own place within the width."""
     taken: dict[tuple[int, int], int] = {}
     for panel in json.loads((FOLDER / file).read_text())["panels"]:
         at = panel["gridPos"]
@@ -62,8 +62,8 @@ def test_no_panel_hides_another(file: str) -> None:
 
 
 @pytest.mark.parametrize("file", DASHBOARDS)
-def test_every_query_is_of_metrics_that_there_are(file: str) -> None:
-    """A renamed metric or label leaves no panel empty; and every query asks for the chosen installation only."""
+def test_queries_use_existing_metrics(file: str) -> None:
+    """Each query uses existing metrics and labels, and selects the chosen installation."""
     known = labels_of_metrics()
     for panel in panels(file):
         for query in (target["expr"] for target in panel["targets"]):
@@ -80,16 +80,16 @@ def test_every_query_is_of_metrics_that_there_are(file: str) -> None:
                 assert wanted <= labels, panel["title"]
 
 
-def test_service_links_to_the_runbooks() -> None:
-    """From what looks wrong it is one step to what to do; no link is dead."""
+def test_dashboard_links_to_runbooks() -> None:
+    """Each link leads to an existing runbook."""
     links = [link["url"] for file in DASHBOARDS for panel in panels(file) for link in panel["links"]]
     pages = {Path(link).stem for link in links}
     assert pages == {page.stem for page in RUNBOOKS.glob("*.md")}
     assert all((ROOT / link).is_file() for link in links)
 
 
-def test_the_chart_installs_them_for_grafanas_sidecar(chart: Chart) -> None:
-    """One ConfigMap each, with the labels and the folder of the values, whose links lead to the published runbooks."""
+def test_chart_installs_dashboards(chart: Chart) -> None:
+    """One ConfigMap per dashboard, with the configured labels and folder, for Grafana's sidecar."""
     maps = [one for one in chart.scenario("everything").all("ConfigMap") if "-dashboard-" in one["metadata"]["name"]]
     assert len(maps) == len(DASHBOARDS)
     files: dict[str, str] = {}
@@ -103,15 +103,15 @@ def test_the_chart_installs_them_for_grafanas_sidecar(chart: Chart) -> None:
         assert json.loads(files[f"sms-bridge-{file}"]) == json.loads(expected)
 
 
-def test_the_chart_leaves_them_out_unless_asked(chart: Chart) -> None:
-    """A cluster without Grafana gets no dashboards; a misspelt value is refused."""
+def test_dashboards_are_optional(chart: Chart) -> None:
+    """By default there are none; a misspelt value is refused."""
     assert "-dashboard-" not in str(chart.scenario("minimal").objects)
     with pytest.raises(Refused, match="label"):
         chart.render("minimal", dashboards__label={"a": "b"})
 
 
-def test_compose_shows_the_same_files() -> None:
-    """Grafana finds the chart's files where its provisioning says, and the data source that they choose from."""
+def test_compose_uses_the_same_files() -> None:
+    """Grafana's provisioning finds the chart's dashboards and the data source."""
     volumes = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["grafana"]["volumes"]
     assert f"./helm/sms-bridge/files/dashboards:{MOUNTED}:ro" in volumes
     (mounted,) = (volume.split(":")[0] for volume in volumes if "provisioning/dashboards" in volume)

@@ -1,4 +1,4 @@
-"""What single values change: roles, scaling, secrets, what is installed and what isn't."""
+"""The effect of single values: roles, scaling, secrets, optional objects."""
 
 import json
 from typing import Any
@@ -9,21 +9,21 @@ from tests.support.helm.chart import Chart, Pod, Release
 
 
 def roles(pod: Pod) -> set[str]:
-    """What a pod's service is told to do."""
+    """Return the roles of a pod's service."""
     command: list[str] = pod.main["args"]
     assert command[:2] == ["run", "--roles"]
     return set(command[2].split(","))
 
 
-def test_one_statefulset_does_everything(chart: Chart) -> None:
-    """The default is one kind of pod, with every role."""
+def test_default_is_one_statefulset(chart: Chart) -> None:
+    """Its pods have every role."""
     (pod,) = chart.scenario("minimal").services()
     assert pod.owner["kind"] == "StatefulSet"
     assert roles(pod) == {"intake", "receive", "track", "poll"}
 
 
-def test_split_shares_the_roles_without_gap(chart: Chart) -> None:
-    """Receivers take callbacks, trackers do all the rest, and callbacks go to receivers alone."""
+def test_split_roles_are_complete(chart: Chart) -> None:
+    """Receivers take callbacks, trackers have all other roles."""
     release = chart.scenario("split")
     tracker, receiver = release.services()[0], release.services()[1]
     if tracker.owner["kind"] == "Deployment":
@@ -35,13 +35,13 @@ def test_split_shares_the_roles_without_gap(chart: Chart) -> None:
 
 
 def test_switching_to_split_keeps_the_statefulset(chart: Chart) -> None:
-    """An upgrade is accepted: what can't change of a StatefulSet doesn't, and its volumes stay."""
+    """Its immutable fields don't change, so that the upgrade is accepted and volumes stay."""
     before, after = (chart.render("minimal", split=split).one("StatefulSet") for split in (False, True))
     assert fixed(before) == fixed(after)
 
 
-def test_an_upgrade_changes_nothing_fixed(chart: Chart) -> None:
-    """A new chart or image, other settings and other sizes of pods never need a StatefulSet to be deleted."""
+def test_upgrade_keeps_immutable_fields(chart: Chart) -> None:
+    """No change of chart, image, settings or resources needs a StatefulSet to be deleted."""
     first = chart.scenario("minimal").one("StatefulSet")
     other = chart.render("minimal", image__tag="9.9.9", tracker__replicas=5, podLabels={"a": "b"})
     assert fixed(first) == fixed(other.one("StatefulSet"))
@@ -49,7 +49,7 @@ def test_an_upgrade_changes_nothing_fixed(chart: Chart) -> None:
 
 
 def fixed(statefulset: Any) -> Any:
-    """What Kubernetes lets nobody change."""
+    """Return the fields that Kubernetes doesn't allow to change."""
     spec = statefulset["spec"]
     changeable = {
         "replicas",
@@ -64,12 +64,12 @@ def fixed(statefulset: Any) -> Any:
 
 
 def chart_label(one: Any) -> str:
-    """Chart and version."""
+    """Return the label with chart and version."""
     return str(one["metadata"]["labels"]["helm.sh/chart"])
 
 
 def test_members_are_named_after_their_pod(chart: Chart) -> None:
-    """A tracker that restarts is known to the group; a receiver, whose name is random, claims no name."""
+    """A tracker is a static group member; a receiver, whose name is random, is not."""
     for pod in chart.scenario("everything").services():
         names = {one["name"]: one for one in pod.main.get("env", [])}
         member = names.get("SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID")
@@ -88,8 +88,8 @@ def test_members_are_named_after_their_pod(chart: Chart) -> None:
     ],
     ids=["setting", "secret", "kafka", "ingress", "monitor"],
 )
-def test_pods_restart_when_what_they_read_changes(chart: Chart, values: dict[str, Any], changed: bool) -> None:  # noqa: FBT001 - a table's column
-    """New settings and secrets are in force after an upgrade; anything else leaves the pods alone."""
+def test_pods_restart_for_changed_settings(chart: Chart, values: dict[str, Any], changed: bool) -> None:  # noqa: FBT001 - a table's column
+    """A change of settings or secrets restarts the pods; other changes don't."""
     options = [f"--set-json={name.replace('__', '.', 1)}={json.dumps(value)}" for name, value in values.items()]
     (before,) = chart.scenario("minimal").services()
     (after,) = Release(chart.run("template", "minimal", *options)).services()
@@ -97,8 +97,8 @@ def test_pods_restart_when_what_they_read_changes(chart: Chart, values: dict[str
     assert changed or before.spec == after.spec
 
 
-def test_an_existing_secret_is_mounted_and_none_made(chart: Chart) -> None:
-    """Secrets that others manage are read as files, and the chart holds none."""
+def test_existing_secret_is_mounted(chart: Chart) -> None:
+    """Its keys are read as files, and the chart creates no Secret."""
     release = chart.scenario("existing-secret")
     assert release.all("Secret") == []
     for pod in release.pods():
@@ -107,7 +107,7 @@ def test_an_existing_secret_is_mounted_and_none_made(chart: Chart) -> None:
         assert pod.main["volumeMounts"][-1]["readOnly"] is True
 
 
-def test_kafkas_certificates_are_mounted_where_the_settings_say(chart: Chart) -> None:
+def test_kafka_certificates_are_mounted(chart: Chart) -> None:
     """The paths in the variables are files of the mounted secret."""
     release = chart.scenario("sasl-tls")
     data = release.one("ConfigMap")["data"]
@@ -118,8 +118,8 @@ def test_kafkas_certificates_are_mounted_where_the_settings_say(chart: Chart) ->
             assert data[f"SMS_BRIDGE_KAFKA__{name}"] == f"{mounts['kafka-tls']}/{file}"
 
 
-def test_the_topics_job_brings_what_it_needs(chart: Chart) -> None:
-    """It runs before anything else of the release is there, so it refers to nothing of it."""
+def test_topics_job_is_self_contained(chart: Chart) -> None:
+    """It runs before the release's other objects exist, so it refers to none of them."""
     release = chart.scenario("sasl-tls")
     job = release.one("Job")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
@@ -137,8 +137,8 @@ def test_the_topics_job_brings_what_it_needs(chart: Chart) -> None:
     assert weights[0] < weights[1]
 
 
-def test_the_test_pod_only_looks(chart: Chart) -> None:
-    """`helm test` changes nothing in the cluster."""
+def test_test_pod_changes_nothing(chart: Chart) -> None:
+    """`helm test` only reads."""
     pod = chart.scenario("minimal").one("Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
@@ -148,8 +148,8 @@ def test_the_test_pod_only_looks(chart: Chart) -> None:
     assert {"name": "state", "emptyDir": {"sizeLimit": "16Mi"}} in pod["spec"]["volumes"]
 
 
-def test_a_scaler_alone_decides_about_replicas(chart: Chart) -> None:
-    """An upgrade doesn't put back what the autoscalers have done."""
+def test_autoscaler_controls_replicas(chart: Chart) -> None:
+    """An upgrade doesn't reset the number of replicas."""
     release = chart.scenario("everything")
     for pod in release.services():
         assert "replicas" not in pod.owner["spec"]
@@ -158,8 +158,8 @@ def test_a_scaler_alone_decides_about_replicas(chart: Chart) -> None:
     assert targets == {(pod.owner["kind"], pod.owner["metadata"]["name"]) for pod in release.services()}
 
 
-def test_keda_looks_at_the_trackers_lag(chart: Chart) -> None:
-    """The group and topic are the service's own, and the log-in comes from its secrets."""
+def test_keda_uses_the_trackers_lag(chart: Chart) -> None:
+    """Group, topic and credentials are the service's own."""
     release = chart.scenario("everything")
     (trigger,) = release.one("ScaledObject")["spec"]["triggers"]
     assert trigger["metadata"]["consumerGroup"] == "sms.tracker"
@@ -171,8 +171,8 @@ def test_keda_looks_at_the_trackers_lag(chart: Chart) -> None:
     assert keys["password"]["key"] in files
 
 
-def test_the_policy_opens_what_is_needed_and_no_more(chart: Chart) -> None:
-    """Callbacks and metrics in, by port; names, Kafka and providers out."""
+def test_network_policy_is_minimal(chart: Chart) -> None:
+    """Callbacks and metrics in; DNS, Kafka and providers out."""
     release = chart.scenario("everything")
     trackers, receivers = (release.one("NetworkPolicy", suffix)["spec"] for suffix in ("-trackers", "-receivers"))
     for spec in (trackers, receivers):
@@ -186,18 +186,18 @@ def test_the_policy_opens_what_is_needed_and_no_more(chart: Chart) -> None:
 
 
 def ports(rules: Any) -> set[Any]:
-    """The ports of a policy's rules."""
+    """Return the ports of a policy's rules."""
     return {port["port"] for rule in rules for port in rule["ports"]}
 
 
-def test_without_monitoring_nothing_needs_an_operator(chart: Chart) -> None:
-    """A bare cluster takes the chart: only kinds that Kubernetes itself has."""
+def test_no_custom_resources_without_monitoring(chart: Chart) -> None:
+    """Without monitoring the chart has only built-in kinds."""
     kinds = {one["kind"] for one in chart.scenario("no-monitoring").objects}
     assert kinds == {"ConfigMap", "Secret", "Service", "StatefulSet"}
 
 
 def test_metrics_are_scraped_from_every_pod(chart: Chart) -> None:
-    """The ServiceMonitor finds the one Service that has the admin port, and that one every pod, ready or not."""
+    """The ServiceMonitor selects the one Service with the admin port, which selects every pod."""
     release = chart.scenario("everything")
     monitor = release.one("ServiceMonitor")
     wanted = monitor["spec"]["selector"]["matchLabels"].items()

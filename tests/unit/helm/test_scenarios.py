@@ -1,4 +1,4 @@
-"""What must hold of every object in every scenario of `ci/`."""
+"""Rules for every object in every scenario of `ci/`."""
 
 import json
 from functools import cache
@@ -26,27 +26,27 @@ pytestmark = pytest.mark.parametrize("scenario", SCENARIOS)
 
 
 def test_lint_finds_nothing(chart: Chart, scenario: str) -> None:
-    """Helm's own rules hold, warnings included."""
+    """`helm lint` reports no error or warning."""
     assert "0 chart(s) failed" in chart.run("lint", scenario, "--strict")
 
 
 @pytest.fixture(scope="module")
 def kubernetes() -> Any:
-    """The schemas of Kubernetes; each is read once."""
+    """The schemas of Kubernetes, each read once."""
     module = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate isn't installed (make setup)")
     module.utils.schema_contents = cache(module.utils.schema_contents)
     return module
 
 
-def test_kubernetes_knows_every_member(release: Release, scenario: str, kubernetes: Any) -> None:
-    """The API server's strict validation takes every object."""
+def test_kubernetes_accepts_every_object(release: Release, scenario: str, kubernetes: Any) -> None:
+    """Each object passes strict schema validation."""
     for one in release.objects:
         if one["kind"] not in OPERATORS:
             kubernetes.validate(one, KUBERNETES, strict=True)
 
 
-def test_restricted_admits_every_pod(release: Release, scenario: str) -> None:
-    """Pods run in a namespace that enforces Pod Security `restricted`; root stays read-only, the user is a number."""
+def test_pods_satisfy_restricted(release: Release, scenario: str) -> None:
+    """Each pod is allowed by Pod Security `restricted`: read-only root, numeric user."""
     for pod in release.pods():
         assert list(violations(pod.spec)) == [], pod.name
         assert pod.spec["securityContext"]["runAsUser"] > 0
@@ -55,16 +55,16 @@ def test_restricted_admits_every_pod(release: Release, scenario: str) -> None:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_every_container_has_requests_and_limits(release: Release, scenario: str) -> None:
-    """No pod can take a node's memory."""
+def test_containers_have_requests_and_limits(release: Release, scenario: str) -> None:
+    """Each container has requests and a memory limit."""
     for pod in release.pods():
         for container in pod.containers:
             for kind in ("requests", "limits"):
                 assert container["resources"][kind].keys() >= {"cpu", "memory"}, f"{pod.name} {kind}"
 
 
-def test_the_service_accepts_its_variables(release: Release, scenario: str, tmp_path: Path) -> None:
-    """What the chart sets is what the service reads: no pod stops at its start over a name or a value."""
+def test_service_accepts_its_variables(release: Release, scenario: str, tmp_path: Path) -> None:
+    """The service starts with the variables that the chart sets."""
     for number, pod in enumerate(release.pods()):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -73,20 +73,20 @@ def test_the_service_accepts_its_variables(release: Release, scenario: str, tmp_
         assert (settings.http.port, settings.admin.port) == (8080, 9090)
 
 
-def test_services_dont_become_variables(release: Release, scenario: str) -> None:
-    """A Service called sms-bridge gives pods SMS_BRIDGE_PORT by default, which the service would refuse."""
+def test_service_links_are_disabled(release: Release, scenario: str) -> None:
+    """Otherwise a Service named sms-bridge would add SMS_BRIDGE_PORT, which the bridge refuses."""
     assert all(pod.spec["enableServiceLinks"] is False for pod in release.pods())
 
 
-def test_no_secret_outside_a_secret(release: Release, scenario: str) -> None:
-    """Whoever may read ConfigMaps, pods or annotations learns no secret."""
+def test_secrets_are_only_in_secrets(release: Release, scenario: str) -> None:
+    """No ConfigMap, pod or annotation contains a secret."""
     assert all(MARK in secret or secret in NAMES for secret in release.secrets())
     for one in release.objects:
         assert one["kind"] == "Secret" or MARK not in json.dumps(one), one["metadata"]["name"]
 
 
-def test_notes_tell_urls_and_no_secret(chart: Chart, release: Release, scenario: str) -> None:
-    """After an install one knows what to enter at the providers, and a log of it holds nothing secret."""
+def test_notes_show_urls_without_secrets(chart: Chart, release: Release, scenario: str) -> None:
+    """The notes after an install say what to enter at the providers, and contain no secret."""
     told = chart.run("install", scenario, "--dry-run=client", "--hide-secret")
     notes = told.partition("NOTES:")[2]
     for provider in ("dexatel", "speedocom"):
@@ -94,7 +94,7 @@ def test_notes_tell_urls_and_no_secret(chart: Chart, release: Release, scenario:
     assert MARK not in notes
 
 
-def test_the_way_in_leads_to_callbacks_only(release: Release, scenario: str) -> None:
+def test_ingress_leads_to_callbacks_only(release: Release, scenario: str) -> None:
     """Metrics and probes can't be reached from outside."""
     public = release.one("Service", "-bridge")
     assert [port["targetPort"] for port in public["spec"]["ports"]] == ["http"]
@@ -117,8 +117,8 @@ def _ways_in(release: Release) -> list[tuple[str, str]]:
     return found
 
 
-def test_probes_ask_the_admin_port(release: Release, scenario: str) -> None:
-    """Kubernetes sees whether a pod lives and is ready, and gives it time to drain."""
+def test_probes_use_the_admin_port(release: Release, scenario: str) -> None:
+    """Liveness, readiness and startup are probed, and pods get time to drain."""
     for pod in release.services():
         probes = [(pod.main[f"{kind}Probe"]["httpGet"]) for kind in ("startup", "liveness", "readiness")]
         assert [probe["path"] for probe in probes] == ["/livez", "/livez", "/readyz"]
@@ -127,7 +127,7 @@ def test_probes_ask_the_admin_port(release: Release, scenario: str) -> None:
 
 
 def test_every_selector_finds_pods(release: Release, scenario: str) -> None:
-    """Services, budgets, policies and spreads mean pods that there are; pods that run once are nobody's backend."""
+    """Services, budgets, policies and spreads select existing pods, and never those of jobs."""
     stays = {pod.name for pod in release.services()}
     for one in release.all("Service"):
         found = {pod.name for pod in release.selected(one["spec"]["selector"])}
@@ -142,7 +142,7 @@ def test_every_selector_finds_pods(release: Release, scenario: str) -> None:
 
 
 def test_every_mount_has_its_volume(release: Release, scenario: str) -> None:
-    """No pod waits forever for a volume that nobody describes."""
+    """Each volume mount refers to a volume of its pod."""
     for pod in release.pods():
         claimed = {claim["metadata"]["name"] for claim in pod.owner["spec"].get("volumeClaimTemplates", [])}
         volumes = {volume["name"] for volume in pod.spec["volumes"]} | claimed
@@ -150,8 +150,8 @@ def test_every_mount_has_its_volume(release: Release, scenario: str) -> None:
             assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes, pod.name
 
 
-def test_objects_are_in_the_releases_namespace_with_its_labels(release: Release, scenario: str) -> None:
-    """An uninstall, or a look at the labels, finds everything."""
+def test_objects_have_namespace_and_labels(release: Release, scenario: str) -> None:
+    """Each object is in the release's namespace and has its labels."""
     for one in release.objects:
         assert one["metadata"]["namespace"] == NAMESPACE
         if not _is_extra(one):

@@ -1,4 +1,4 @@
-"""What the chart takes for values: no misspelt one, none that contradict each other, every one documented."""
+"""The chart's values: misspelt and contradicting ones are refused, and every value is documented."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from bridge.settings.providers import (
     SpeedocomAccountSettings,
     WebhookAccountSettings,
 )
-from scripts.values_table import rows, undocumented, with_table
+from scripts.values_table import find_undocumented, parse_rows, replace_table
 from tests.support.helm.chart import Chart, Refused
 from tests.support.paths import CHART_FOLDER
 
@@ -69,29 +69,29 @@ COMBINATIONS = {
 
 
 @pytest.mark.parametrize("values", TYPOS.values(), ids=TYPOS)
-def test_a_typing_error_is_refused(chart: Chart, values: dict[str, Any]) -> None:
-    """A value that nobody reads is found before the install, not in the night after it."""
+def test_misspelt_value_is_refused(chart: Chart, values: dict[str, Any]) -> None:
+    """An unknown value is refused before the install."""
     with pytest.raises(Refused):
         render(chart, values)
 
 
 @pytest.mark.parametrize(("values", "named"), COMBINATIONS.values(), ids=COMBINATIONS)
-def test_a_contradiction_is_refused(chart: Chart, values: dict[str, Any], named: str) -> None:
-    """Values that can't work together never reach the cluster, and the refusal names one of them."""
+def test_contradicting_values_are_refused(chart: Chart, values: dict[str, Any], named: str) -> None:
+    """The error names one of the values."""
     with pytest.raises(Refused, match=named):
         render(chart, values)
 
 
-def test_a_release_needs_a_provider(chart: Chart, tmp_path: Path) -> None:
-    """Pods that would stop at their start aren't made."""
+def test_release_needs_a_provider(chart: Chart, tmp_path: Path) -> None:
+    """Without a provider the chart is refused."""
     values = tmp_path / "values.yaml"
     values.write_text("kafka: {bootstrapServers: kafka:9092}")
     with pytest.raises(Refused, match="at least one provider"):
         chart.run("template", str(values))
 
 
-def test_a_refusal_repeats_no_secret(chart: Chart) -> None:
-    """A log of a pipeline that failed holds no secret."""
+def test_refusal_repeats_no_secret(chart: Chart) -> None:
+    """The error message contains no secret."""
     with pytest.raises(Refused) as refused:
         render(chart, {"secrets__DEXATEL__CALLBACK_SECRETS": "too-short"})
     assert "CALLBACK_SECRETS" in str(refused.value)
@@ -99,13 +99,13 @@ def test_a_refusal_repeats_no_secret(chart: Chart) -> None:
 
 
 def render(chart: Chart, values: dict[str, Any]) -> None:
-    """The scenario `minimal` with these values. In names of settings, the underscores stay."""
+    """Render the scenario `minimal` with these values. Names of settings keep their underscores."""
     named = {re.sub(r"(?<=[a-z])__", ".", name): value for name, value in values.items()}
     chart.run("template", "minimal", *(f"--set-json={name}={json.dumps(value)}" for name, value in named.items()))
 
 
-def test_the_schema_knows_every_setting() -> None:
-    """What the service reads can be set by `config` or `secrets`, and a secret only by `secrets`."""
+def test_schema_knows_every_setting() -> None:
+    """Each setting can be set by `config` or `secrets`, and a secret only by `secrets`."""
     schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())["properties"]
     settings = {name: kind for name, kind in settings_of(Settings) if name not in SET_BY_THE_CHART}
     secret = {name for name, kind in settings.items() if "SecretStr" in kind} | {"KAFKA__SASL_USERNAME"}
@@ -123,8 +123,8 @@ def test_the_schema_knows_every_setting() -> None:
             assert any(re.search(pattern, full) for pattern in schema[group]["patternProperties"]), full
 
 
-def test_the_schema_knows_every_choice() -> None:
-    """A setting's words in the schema are those of the service."""
+def test_schema_knows_every_choice() -> None:
+    """The allowed words of a setting are the same as in the service."""
     config = json.loads((CHART_FOLDER / "values.schema.json").read_text())["properties"]["config"]["properties"]
     choices = {name: json.loads(kind) for name, kind in settings_of(Settings) if kind.startswith("[")}
     assert {name: choice["enum"] for name, choice in config.items() if "enum" in choice} == {
@@ -133,7 +133,7 @@ def test_the_schema_knows_every_choice() -> None:
 
 
 def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str]]:
-    """The names of a model's settings, each with its type, or its choices as a JSON list."""
+    """Return the names of a model's settings with their types, or their choices as a JSON list."""
     found: list[tuple[str, str]] = []
     for name, field in model.model_fields.items():
         kind, full = field.annotation, f"{prefix}{name.upper()}"
@@ -149,30 +149,30 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str
 
 
 def test_every_value_is_documented() -> None:
-    """No value has to be looked up in a template."""
+    """Each value has a comment."""
     text = (CHART_FOLDER / "values.yaml").read_text()
-    assert undocumented(text) == set()
-    assert len(list(rows(text))) > 90
+    assert find_undocumented(text) == set()
+    assert len(list(parse_rows(text))) > 90
 
 
-def test_the_readmes_table_is_current() -> None:
-    """What the README says of a value is what values.yaml says (`python -m scripts.values_table` writes it)."""
+def test_readme_table_is_current() -> None:
+    """The table matches values.yaml (`python -m scripts.values_table` writes it)."""
     readme = (CHART_FOLDER / "README.md").read_text()
-    assert readme == with_table(readme, (CHART_FOLDER / "values.yaml").read_text())
+    assert readme == replace_table(readme, (CHART_FOLDER / "values.yaml").read_text())
 
 
-def test_the_schema_has_every_value() -> None:
-    """A documented value can be set."""
+def test_schema_has_every_value() -> None:
+    """Each documented value can be set."""
     schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())
-    for row in rows((CHART_FOLDER / "values.yaml").read_text()):
+    for row in parse_rows((CHART_FOLDER / "values.yaml").read_text()):
         place = schema
         for part in row.path.split("."):
             assert part in place["properties"], row.path
             place = place["properties"][part]
 
 
-def test_the_schema_is_closed() -> None:
-    """Every object with members of its own refuses others."""
+def test_schema_is_closed() -> None:
+    """Each object with its own members refuses others."""
     schema = json.loads((CHART_FOLDER / "values.schema.json").read_text())
     places = [schema]
     while places:

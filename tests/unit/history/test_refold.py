@@ -1,4 +1,4 @@
-"""An attempt's story, folded again from its entries: what was decided comes out, and differences are owned up to."""
+"""An attempt's history, folded again from its entries."""
 
 from collections.abc import Iterable
 
@@ -25,18 +25,18 @@ PAUSE = 46 * HOUR
 
 
 def heard(entries: Iterable[Entry], pause_before: int | None = None) -> list[JournaledEntry]:
-    """Entries as the journal holds them, a second apart, with one pause."""
+    """Return entries as the journal has them, a second apart, with one pause."""
     pauses = [PAUSE if pause_before is not None and number >= pause_before else 0 for number in range(100)]
     return [JournaledEntry(n, SENT_AT + 1000 * n + pauses[n], entry) for n, entry in enumerate(entries)]
 
 
 def published(deliveries: Iterable[Delivery]) -> list[PublishedEvent]:
-    """Events as `sms.delivery` holds them."""
+    """Return events as `sms.delivery` has them."""
     return [PublishedEvent(0, number, one.as_json()) for number, one in enumerate(deliveries)]
 
 
 def lived(journal: list[JournaledEntry], expired_before: int | None) -> tuple[list[Delivery], list[int]]:
-    """What the tracker would have published, its timer running out before this entry; and what it gave up."""
+    """Return what the tracker would have published and rejected, if its timer expired before this entry."""
     state: State = None
     deliveries: list[Delivery] = []
     gone: list[int] = []
@@ -59,8 +59,8 @@ ENTRIES = st.lists(st.sampled_from([sent(), *(report(status) for status in (*Sta
 
 
 @given(ENTRIES, st.none() | st.integers(0, 8))
-def test_whatever_happened_is_told_as_it_was(entries: list[Entry], expired_before: int | None) -> None:
-    """In any order, with a timer at any time: the story's events are those that were published."""
+def test_refold_matches_published_events(entries: list[Entry], expired_before: int | None) -> None:
+    """In any order of entries, with a timer at any time, the history has the published events."""
     journal = heard(entries, expired_before)
     deliveries, gone = lived(journal, expired_before)
     story = tell_again(KEY, AttemptRecords(journal, published(deliveries), gone, ALL), POLICY)
@@ -70,19 +70,19 @@ def test_whatever_happened_is_told_as_it_was(entries: list[Entry], expired_befor
 
 
 def outcomes(story: Timeline) -> list[FoldOutcome | None]:
-    """What was decided, step by step."""
+    """Return the decisions in order."""
     return [step.outcome for step in story.steps]
 
 
-def test_what_waits_for_the_tracker_isnt_decided() -> None:
-    """Entries behind the tracker's place are shown without a decision that nobody has taken yet."""
+def test_unfolded_entries_have_no_decision() -> None:
+    """Entries that the tracker hasn't folded yet are shown without a decision."""
     story = tell_again(KEY, AttemptRecords(heard([sent(), report(Status.SENT)]), [], (), 1), POLICY)
     assert outcomes(story) == [FoldOutcome.FOLLOWED, None]
     assert story.steps[-1].why == WAITING
 
 
-def test_a_lost_beginning_is_owned_up_to() -> None:
-    """Without the sent event nothing can be told of what followed, and nothing is made up."""
+def test_missing_sent_event_is_reported() -> None:
+    """Without the sent event the history says so and shows no decisions."""
     journal = heard([sent(), report(Status.SENT), report(Status.DELIVERED)])
     deliveries, _ = lived(journal, None)
     story = tell_again(KEY, AttemptRecords(journal[1:], published(deliveries), (), ALL), POLICY)
@@ -90,8 +90,8 @@ def test_a_lost_beginning_is_owned_up_to() -> None:
     assert (story.message_id, story.agrees) == ("m-1", True)
 
 
-def test_a_difference_is_owned_up_to() -> None:
-    """What was published under other settings isn't what comes out today, and the story says so."""
+def test_different_result_is_reported() -> None:
+    """If other settings give another result than the published events, the history says so."""
     journal = heard([sent(), report(Status.SENT), report(Status.DELIVERED)])
     deliveries, _ = lived(journal, None)
     kept_back = tell_again(
@@ -100,8 +100,8 @@ def test_a_difference_is_owned_up_to() -> None:
     assert not kept_back.agrees
 
 
-def test_a_deadline_is_where_it_was() -> None:
-    """A report that came after it is a correction, not the first word."""
+def test_deadline_is_at_its_time() -> None:
+    """A report after the deadline is shown as a correction."""
     journal = heard([sent(), report(Status.DELIVERED)], 1)
     deliveries, _ = lived(journal, 1)
     story = tell_again(KEY, AttemptRecords(journal, published(deliveries), (), ALL), POLICY)
@@ -120,8 +120,8 @@ def test_a_deadline_is_where_it_was() -> None:
         ("dexatel:", []),
     ],
 )
-def test_what_an_id_may_mean(name: str, keys: list[str]) -> None:
-    """A provider's id may hold colons, and an account may be left out."""
+def test_ids_with_colons_and_without_account(name: str, keys: list[str]) -> None:
+    """A provider's id may contain colons, and the account may be omitted."""
     assert parse_attempt_keys(name, accounts(DEXATEL__ACCOUNTS__PROMO__CALLBACK_SECRETS="another-secret-of-16")) == keys
 
 
@@ -135,13 +135,13 @@ def test_what_an_id_may_mean(name: str, keys: list[str]) -> None:
         (b"", False),
     ],
 )
-def test_an_id_is_a_word_of_its_own(value: bytes, expected: bool) -> None:  # noqa: FBT001 - a row of a table
-    """Nobody wants the dead letters of message 17 when asking for 7."""
+def test_ids_match_as_whole_words(value: bytes, expected: bool) -> None:  # noqa: FBT001 - a row of a table
+    """A search for 7 doesn't find dead letters of message 17."""
     assert mentions(value, ["7"]) is expected
 
 
-def test_a_dead_letter_is_about_what_it_names() -> None:
-    """By the place of an entry, or by an id on the same account."""
+def test_dead_letters_are_assigned_to_attempts() -> None:
+    """By the position of an entry, or by an id in the same account."""
     letter = DeadLetter("unmatched", "", None, b"", 0, SourcePosition("journal", 1, 5))
     assert is_about(letter, KEY, {("journal", 1, 5)})
     assert not is_about(letter, KEY, {("journal", 2, 5)})
@@ -150,7 +150,7 @@ def test_a_dead_letter_is_about_what_it_names() -> None:
     assert not is_about(named._replace(provider="speedocom"), KEY, ())
 
 
-def test_times_are_counted_from_the_sent_event() -> None:
-    """The story's clock is the journal's."""
+def test_times_count_from_the_sent_event() -> None:
+    """They are the times of the journal's entries."""
     story = tell_again(KEY, AttemptRecords(heard([sent(gives_up_at=SENT_AT + HOUR)]), [], (), ALL), POLICY)
     assert [step.at for step in story.steps] == [SENT_AT]

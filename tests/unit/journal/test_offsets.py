@@ -1,4 +1,4 @@
-"""Where a group stands is believed only when its coordinator says so: one that still loads knows nothing yet."""
+"""A group's offsets are trusted only if its coordinator returned them; a loading coordinator knows none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Self
@@ -17,7 +17,7 @@ NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;journal-id
 
 
 class Admin:
-    """Says one thing after the other, and the last again and again. None is a refusal."""
+    """Returns prepared answers in order and repeats the last one; None is a refusal."""
 
     def __init__(self, *answers: OffsetAndMetadata | Exception | None) -> None:
         self._answers = list(answers)
@@ -25,33 +25,33 @@ class Admin:
     async def list_consumer_group_offsets(
         self, _group: str, partitions: Sequence[TopicPartition]
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """As the client's admin does."""
+        """Implement the client's admin."""
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, Exception):
             raise answer
         return dict.fromkeys(partitions, answer) if answer else {}
 
 
-async def test_a_refusal_is_no_answer() -> None:
-    """Nor is a coordinator that moved: it is asked again."""
+async def test_refused_request_is_retried() -> None:
+    """A refusal or another coordinator is no answer."""
     found = await fetch_journal_offset(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
     assert found == JournalOffset(42, 24, "journal-id")
 
 
-async def test_nothing_is_nothing_when_the_answer_says_so() -> None:
-    """A group that never committed has no place."""
+async def test_group_without_offsets() -> None:
+    """A group that never committed has no offset."""
     assert await fetch_journal_offset(Admin(None, NOTHING), "group", TP) is None
 
 
-async def test_a_coordinator_that_never_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never a guess."""
+async def test_missing_coordinator_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an answer the offset is not guessed."""
     monkeypatch.setattr(offsets, "COORDINATOR_ATTEMPTS", 3)
     with pytest.raises(CoordinatorNotAvailableError):
         await fetch_journal_offset(Admin(None), "group", TP)
 
 
 class Journal:
-    """A journal that another process opens between the first look and the first commit."""
+    """A journal that another process opens between the first read and the first commit."""
 
     journal, group, tps = "journal", "group", (TP,)
 
@@ -68,24 +68,24 @@ class Journal:
         pass
 
     async def fetch_committed(self) -> Mapping[TopicPartition, JournalOffset]:
-        """Nothing at first; then what the other one committed."""
+        """Return nothing at first, then the other process's offsets."""
         return {TP: JournalOffset(0, 1, "other")} if self.committed else {}
 
     async def find_new_and_lost(
         self, places: Mapping[TopicPartition, JournalOffset]
     ) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        """An empty journal."""
+        """Describe an empty journal."""
         return [tp for tp in self.tps if tp not in places], []
 
     async def commit(self, at: Mapping[TopicPartition, int]) -> None:
-        """Refused while the other one is in the group."""
+        """Refuse while the other process is in the group."""
         self.committed.append(at)
         if at:
             raise CommitFailedError
 
 
 async def test_second_opener_adopts_the_first_ones_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes second isn't let commit, looks again, and goes on."""
+    """The second opener may not commit, reads again, and uses the first one's offsets."""
     monkeypatch.setattr(journal_offsets, "_JournalOffsets", Journal)
     await open_journal(None, "group", "journal", 1)  # type: ignore[arg-type]  # no client is made
     assert Journal.last.committed == [{TP: 0}, {}]

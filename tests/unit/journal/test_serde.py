@@ -1,4 +1,4 @@
-"""What is written can be read again, and says what the schema says."""
+"""Encoding and decoding of entries and states, and their schema."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ sources = st.sampled_from([Source.CALLBACK, Source.POLL])
 
 
 def make_report(verdict: Verdict | None, members: tuple[Any, ...]) -> Report:
-    """A report with this verdict."""
+    """Return a report with this verdict."""
     status, reason, permanent = verdict or (None, None, None)
     mapped = {"status": status, "reason": reason, "permanent": permanent}
     names_of_members = [name for name in Report.__struct_fields__ if name not in {*mapped, "v"}]
@@ -53,7 +53,7 @@ mapped_reports = st.builds(make_report, verdicts, words)
 
 
 def park(offset: int, report: Report) -> ParkedReport:
-    """A report as it is parked."""
+    """Return a report in its parked form."""
     assert report.verdict is not None
     return ParkedReport.from_report(offset, report, report.verdict)
 
@@ -79,16 +79,16 @@ states = st.builds(
 
 
 @given(sents | reports)
-def test_an_entry_survives_the_journal(entry: Entry) -> None:
-    """An entry is read as it was written, and is valid by the journal's schema."""
+def test_entry_round_trip(entry: Entry) -> None:
+    """An entry is decoded as it was encoded, and matches the journal's schema."""
     value = encode_entry(entry)
     assert decode_entry(value) == entry
     assert [error.message for error in load_validator("journal.v1").iter_errors(orjson.loads(value))] == []
 
 
 @given(states)
-def test_a_state_survives_the_state_topic(state: State) -> None:
-    """A state is read as it was written."""
+def test_state_round_trip(state: State) -> None:
+    """A state is decoded as it was encoded."""
     assert state is not None
     again = decode_state(encode_state(state))
     assert again == state
@@ -109,14 +109,14 @@ def test_a_state_survives_the_state_topic(state: State) -> None:
         b'{"v":1,"type":"sent"}',
     ],
 )
-def test_what_is_no_entry_is_poison(value: bytes | None) -> None:
-    """Whatever somebody else put into the journal is told apart, and raises nothing else."""
+def test_invalid_entry_is_poison(value: bytes | None) -> None:
+    """Anything else in the journal raises PoisonMessageError, and no other error."""
     with pytest.raises(PoisonMessageError):
         decode_entry(value)
 
 
-def test_a_state_of_a_later_version_is_refused() -> None:
-    """A state that a newer release wrote is not misread."""
+def test_state_of_a_later_version_is_refused() -> None:
+    """A state of a newer version raises an error."""
     with pytest.raises(ValueError, match="version 2"):
         decode_state(b'[2,"F"]')
 
@@ -195,14 +195,14 @@ STORED_STATES = {
 
 
 @pytest.mark.parametrize(("value", "entry"), STORED_ENTRIES.items())
-def test_entries_of_version_1_stay_readable(value: bytes, entry: Entry) -> None:
-    """What is in a journal today is read the same by every later release."""
+def test_version_1_entries_stay_readable(value: bytes, entry: Entry) -> None:
+    """Stored entries are decoded the same by every later release."""
     assert decode_entry(value) == entry
 
 
 @pytest.mark.parametrize(("value", "state"), STORED_STATES.items())
-def test_states_of_version_1_stay_as_they_are(value: bytes, state: State) -> None:
-    """What is in a state topic today is read, and written, the same by every later release."""
+def test_version_1_states_stay_the_same(value: bytes, state: State) -> None:
+    """Stored states are decoded and encoded the same by every later release."""
     assert state is not None
     assert decode_state(value) == state
     assert encode_state(state) == value

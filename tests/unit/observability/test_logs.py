@@ -1,4 +1,4 @@
-"""What is remembered of the log for whoever looks later."""
+"""The warnings that are kept in memory."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from bridge.observability import logs
 
 @pytest.fixture(params=["json", "console"])
 def notices(request: pytest.FixtureRequest) -> Iterator[logs.RecentNotices]:
-    """What is remembered of a log that is set up for this test."""
+    """The recent warnings of a log configured for this test."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     kept = logs.RecentNotices()
@@ -24,8 +24,8 @@ def notices(request: pytest.FixtureRequest) -> Iterator[logs.RecentNotices]:
     structlog.reset_defaults()
 
 
-def test_the_last_warnings_and_errors_are_remembered(notices: logs.RecentNotices) -> None:
-    """Ours and the libraries'; neither what is less than a warning nor more than so many."""
+def test_recent_warnings_are_kept(notices: logs.RecentNotices) -> None:
+    """A limited number of warnings and errors, from the bridge and its libraries."""
     log = structlog.get_logger("test")
     log.info("nothing to worry about", number=1)
     for number in range(logs.MAX_NOTICES):
@@ -51,8 +51,8 @@ def test_the_last_warnings_and_errors_are_remembered(notices: logs.RecentNotices
     assert "anybody's" not in str(last)
 
 
-async def test_a_lost_connection_that_nobody_waited_for_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """A request that fails with it says so by itself; whatever else is left alone is told."""
+async def test_unretrieved_connection_error_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A failed request reports the error itself; other unretrieved errors are logged."""
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
     loop.set_exception_handler(logs.ignore_lost_connections)

@@ -1,4 +1,4 @@
-"""Traces: spans of what happened, in the sender's trace; nothing at all when nobody asked for them."""
+"""Traces: spans in the sender's trace, and nothing if tracing is disabled."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ REPORT = Report(
 
 
 def publication(traceparent: str | None = TRACEPARENT) -> Publication:
-    """An event of the message."""
+    """Return an event of the message."""
     state = Followed(
         message_id="m-1",
         sent_at=1_000,
@@ -65,7 +65,7 @@ def publication(traceparent: str | None = TRACEPARENT) -> Publication:
 
 
 def spans(work: Any) -> list[ReadableSpan]:
-    """What some work with a tracer leaves."""
+    """Return the spans that some work with a tracer creates."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     work(Tracing(provider))
@@ -79,8 +79,8 @@ def spans(work: Any) -> list[ReadableSpan]:
         ("sms.delivery", lambda traces: traces.trace_published([publication()])),
     ],
 )
-def test_a_message_stays_in_its_senders_trace(name: str, work: Any) -> None:
-    """What the bridge did is a child of the sender's span, says which message, and names no phone number."""
+def test_message_stays_in_its_senders_trace(name: str, work: Any) -> None:
+    """The bridge's span is a child of the sender's, has the message id, and no phone number."""
     [span] = spans(work)
     assert span.name == name
     assert span.context is not None
@@ -91,14 +91,14 @@ def test_a_message_stays_in_its_senders_trace(name: str, work: Any) -> None:
     assert RECIPIENT not in span.to_json()
 
 
-def test_an_events_span_begins_with_its_report() -> None:
-    """How long it took from a report's arrival to the event can be read off it."""
+def test_event_span_starts_with_its_report() -> None:
+    """The span's duration is the time from report to event."""
     [span] = spans(lambda traces: traces.trace_published([publication()]))
     assert span.start_time == 5_000 * 1_000_000
 
 
-def test_a_callback_begins_a_trace_of_its_own() -> None:
-    """Whose it is isn't known yet; the provider's id leads to the message's trace."""
+def test_callback_starts_its_own_trace() -> None:
+    """The message isn't known yet; the provider's id is an attribute."""
     [span] = spans(lambda traces: traces.trace_callback(REPORT, 5_000_000_000))
     assert span.parent is None
     assert span.attributes is not None
@@ -106,39 +106,39 @@ def test_a_callback_begins_a_trace_of_its_own() -> None:
     assert RECIPIENT not in span.to_json()
 
 
-def test_without_a_traceparent_there_is_no_span() -> None:
-    """A sender that doesn't trace gets no traces of ours."""
+def test_no_span_without_a_traceparent() -> None:
+    """A sender that doesn't trace gets no traces."""
     untraced = replace(ONE, traceparent=None)
     assert (
         spans(lambda traces: (traces.trace_accepted([untraced], 1), traces.trace_published([publication(None)]))) == []
     )
 
 
-def test_a_trace_that_isnt_sampled_has_no_spans() -> None:
-    """The sender decides."""
+def test_unsampled_trace_has_no_spans() -> None:
+    """The sender's sampling decision is used."""
     unsampled = replace(ONE, traceparent=TRACEPARENT[:-2] + "00")
     assert spans(lambda traces: traces.trace_accepted([unsampled], 1)) == []
 
 
-def test_nobody_who_didnt_ask_loads_the_library() -> None:
-    """Without an address the service does nothing of it, and imports nothing of it."""
+def test_tracing_library_is_loaded_on_demand() -> None:
+    """Without an endpoint nothing of the library is imported."""
     program = (
         "import sys; from bridge.app.app import configure_tracing as tracing; tracing({}, '1').trace_published([]);"
         "tracing({'OTEL_EXPORTER_OTLP_ENDPOINT': 'http://x', 'OTEL_SDK_DISABLED': 'true'}, '1').close();"
         "sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - ours
+    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - a fixed program
 
 
-def test_an_address_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traces that were asked for don't stay away silently."""
+def test_endpoint_without_the_extra_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configured endpoint without the library is an error."""
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(Exception, match="OTEL_EXPORTER_OTLP_ENDPOINT is set, but the extra is missing"):
         configure_tracing({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}, "1")
 
 
-def test_a_records_trace_can_be_read() -> None:
-    """For log lines; a header that is none gives nothing."""
+def test_trace_id_of_a_record() -> None:
+    """Log lines use it; an invalid header gives none."""
     assert parse_trace_id(find_traceparent([("other", b"x"), ("traceparent", TRACEPARENT.encode())])) == TRACE
     assert parse_trace_id(find_traceparent([("traceparent", b"nonsense")])) is None
     assert parse_trace_id(None) is None

@@ -1,4 +1,4 @@
-"""When an account is polled at all, and when it isn't."""
+"""When polling of an account is paused."""
 
 import random
 
@@ -16,8 +16,8 @@ from bridge.poller.circuit_breaker import (
 )
 
 
-def test_failures_in_a_row_open_the_circuit() -> None:
-    """An account whose provider fails again and again isn't asked for a while, then one question probes."""
+def test_failures_open_the_circuit() -> None:
+    """After several failures in a row polling pauses, then one poll tests the provider."""
     circuit = CircuitBreaker(random.Random(1))
     for _ in range(FAILURE_THRESHOLD - 1):
         circuit.record_failure(100)
@@ -30,8 +30,8 @@ def test_failures_in_a_row_open_the_circuit() -> None:
     assert not circuit.is_half_open
 
 
-def test_answers_between_failures_keep_it_closed() -> None:
-    """Single failures are the internet."""
+def test_success_between_failures_keeps_it_closed() -> None:
+    """Single failures don't open the circuit."""
     circuit = CircuitBreaker(random.Random(1))
     for _ in range(5 * FAILURE_THRESHOLD):
         circuit.record_failure(100)
@@ -39,8 +39,8 @@ def test_answers_between_failures_keep_it_closed() -> None:
     assert not circuit.is_open(100)
 
 
-def test_patience_is_what_the_provider_asks_for() -> None:
-    """A 429 with a time is waited out exactly."""
+def test_retry_after_is_honoured() -> None:
+    """A 429 with a time pauses polling for exactly that time."""
     circuit = CircuitBreaker(random.Random(1))
     circuit.record_rate_limit(100, 7)
     assert circuit.is_open(106.9)
@@ -48,8 +48,8 @@ def test_patience_is_what_the_provider_asks_for() -> None:
 
 
 @pytest.mark.parametrize("wanted", [None, 0.0])
-def test_a_limit_without_a_time_is_backed_off_from(wanted: float | None) -> None:
-    """A 429 that names no time, or one that has passed, is no leave to go on at full rate."""
+def test_rate_limit_without_a_time_backs_off(wanted: float | None) -> None:
+    """A 429 without a time, or with a past one, also pauses polling."""
     circuit = CircuitBreaker(random.Random(1))
     circuit.record_rate_limit(100, wanted)
     assert circuit.is_open(100)
@@ -57,15 +57,15 @@ def test_a_limit_without_a_time_is_backed_off_from(wanted: float | None) -> None
 
 
 def test_refused_credentials_are_tried_once_a_minute() -> None:
-    """Nobody is locked out because we insist."""
+    """So that the provider doesn't lock the account."""
     circuit = CircuitBreaker(random.Random(1))
     circuit.record_refusal(100)
     assert circuit.is_open(100 + REFUSED_PAUSE - 1)
     assert circuit.is_half_open
 
 
-def test_pauses_double_up_to_a_bound() -> None:
-    """Backoff has full jitter up to a bound that doubles, so that no two who failed together ask together again."""
+def test_pauses_double_up_to_a_maximum() -> None:
+    """With full jitter, so that accounts that failed together don't retry together."""
     chance = random.Random(1)
     for failures in range(40):
         longest = min(MAX_BACKOFF, FIRST_BACKOFF * 2.0**failures)
@@ -76,16 +76,16 @@ def test_pauses_double_up_to_a_bound() -> None:
 
 
 @pytest.mark.parametrize("wanted", [1e9, 1e300])
-def test_no_header_ends_polling(wanted: float) -> None:
-    """A provider that asks for an hour is left alone that long; who asks for years is asked again after an hour."""
+def test_retry_after_is_limited(wanted: float) -> None:
+    """An hour is honoured; longer times are limited to an hour."""
     circuit = CircuitBreaker(random.Random(1))
     circuit.record_rate_limit(100, wanted)
     assert circuit.is_open(100 + MAX_RETRY_AFTER - 1)
     assert not circuit.is_open(100 + MAX_RETRY_AFTER)
 
 
-def test_an_outage_counts_once() -> None:
-    """Questions that were under way when the circuit opened don't make its pause longer."""
+def test_outage_counts_once() -> None:
+    """Polls that were in flight when the circuit opened don't lengthen the pause."""
     circuit = CircuitBreaker(random.Random(1))
     for _ in range(FAILURE_THRESHOLD + 20):
         circuit.record_failure(100)
@@ -93,7 +93,7 @@ def test_an_outage_counts_once() -> None:
 
 
 def test_failed_probes_double_the_pause() -> None:
-    """An outage that lasts is asked about less and less often."""
+    """The longer an outage lasts, the rarer are the probes."""
     circuit, now, pauses = CircuitBreaker(random.Random(1)), 100.0, []
     for _ in range(FAILURE_THRESHOLD):
         circuit.record_failure(now)

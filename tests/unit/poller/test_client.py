@@ -1,4 +1,4 @@
-"""One question over real HTTP: what is sent, what is not trusted, and when it is given up."""
+"""A single poll over real HTTP: the request, what is not trusted, and when it is given up."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ Serve = Callable[[web.Request], web.StreamResponse]
 
 @asynccontextmanager
 async def serving(handle: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server's URL."""
+    """Yield a server's URL."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/hang"):
@@ -37,13 +37,13 @@ async def serving(handle: Serve, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 async def ask(url: str, timeout: float = 5) -> PollAnswer:
-    """The answer to a plain question."""
+    """Return the answer to a plain poll."""
     async with ProviderClient() as client:
         return await client.send(PollRequest("GET", url, {"token": "t0ken"}, None), timeout)
 
 
-async def test_a_question_arrives_as_the_dialect_wrote_it() -> None:
-    """Escapes in a URL stay as they are: an id that holds a slash is no path of two."""
+async def test_request_url_is_unchanged() -> None:
+    """Escaped characters stay escaped, so that an id with a slash is one path segment."""
     seen = list[web.Request]()
 
     def handle(request: web.Request) -> web.Response:
@@ -58,7 +58,7 @@ async def test_a_question_arrives_as_the_dialect_wrote_it() -> None:
 
 
 async def test_connections_are_reused() -> None:
-    """A handshake for every question would be the larger part of the work."""
+    """Several polls use one connection."""
     peers = set[object]()
 
     def handle(request: web.Request) -> web.Response:
@@ -73,29 +73,29 @@ async def test_connections_are_reused() -> None:
 
 
 @pytest.mark.parametrize("path", ["/hang", "/large"])
-async def test_slow_or_endless_answer_is_given_up(path: str) -> None:
-    """A question is bounded in time and in size."""
+async def test_slow_or_endless_response_is_given_up(path: str) -> None:
+    """A poll is limited in time and size."""
     async with serving(lambda _: web.Response(body=b"x" * (MAX_ANSWER_BYTES + 1))) as url:
         with pytest.raises(PollFailedError) as raised:
             await ask(url + path, 0.3 if path == "/hang" else 5)
     assert "localhost" not in str(raised.value)
 
 
-async def test_a_provider_that_is_not_there_is_no_answer() -> None:
-    """A refused connection is one more kind of outage; the error names no URL."""
+async def test_refused_connection_is_a_failed_poll() -> None:
+    """The error contains no URL."""
     with pytest.raises(PollFailedError) as raised:
         await ask("http://127.0.0.1:1/a/secret/in/the/url")
     assert "secret" not in str(raised.value)
 
 
-async def test_a_redirect_is_not_followed() -> None:
-    """Credentials go where settings say and nowhere else."""
+async def test_redirects_are_not_followed() -> None:
+    """Credentials go only to the configured URL."""
     async with serving(lambda _: web.Response(status=302, headers={"Location": "/other"})) as url:
         assert (await ask(url)).status == 302
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
-    """The token of an account is not told to whoever answers at the address."""
+async def test_untrusted_certificate_is_refused() -> None:
+    """The credentials aren't sent."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("localhost").configure_cert(tls)
     seen = list[web.Request]()
@@ -110,8 +110,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
     assert not seen
 
 
-async def test_a_proxy_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the way out leads over a proxy, the usual variables say so, and name what is reached without."""
+async def test_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual variables configure the proxy and its exceptions."""
     async with (
         serving(lambda request: web.Response(text=f"proxied {request.raw_path}")) as proxy,
         serving(lambda _: web.Response(text="direct")) as url,

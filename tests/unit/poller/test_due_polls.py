@@ -1,4 +1,4 @@
-"""Which questions come first when there are more than can be asked."""
+"""The order of due polls."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,14 +23,14 @@ NOW = 1_741_100_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A cache on disk whose one account is asked an hour after sending."""
+    """A cache on disk with one account that is polled an hour after sending."""
     made = Store(tmp_path, Schedule(Policy(), {"dexatel:default": (HOUR,)}))
     yield made
     made.close()
 
 
 def partition(store: Store, number: int, sent: dict[str, tuple[int, int]]) -> PartitionStore:
-    """A partition's store, with attempts sent and ending at these hours before and after now."""
+    """Return a partition's store with attempts sent and ending at these hours before and after now."""
     attempts: PartitionStore = store.partition(number)
     changes = []
     for name, (since, left) in sent.items():
@@ -41,12 +41,12 @@ def partition(store: Store, number: int, sent: dict[str, tuple[int, int]]) -> Pa
 
 
 def names(questions: Any) -> list[str]:
-    """Whom they are about."""
+    """Return the message ids of polls."""
     return [question.key.rsplit(":", 1)[1] for question in questions]
 
 
-def test_who_ends_first_is_asked_first(store: Store) -> None:
-    """Over all partitions, whatever became due when."""
+def test_earliest_deadline_is_polled_first(store: Store) -> None:
+    """Over all partitions, whenever each poll became due."""
     stores = [
         partition(store, 0, {"a": (20, 5), "b": (30, 1), "early": (0, 40)}),
         partition(store, 1, {"c": (10, 3), "d": (5, 9)}),
@@ -56,8 +56,8 @@ def test_who_ends_first_is_asked_first(store: Store) -> None:
     assert due.counted == 3
 
 
-def test_a_backlog_does_not_starve_what_is_new(store: Store) -> None:
-    """After an outage of ours, a message whose first poll is due now doesn't wait behind thousands of old ones."""
+def test_backlog_does_not_delay_new_polls(store: Store) -> None:
+    """After a downtime a newly due poll doesn't wait behind thousands of old ones."""
     backlog = {f"old-{number:04}": (30, 1 + number % 10) for number in range(1500)}
     fresh = {f"new-{number}": (2, 45) for number in range(3)}
     stores = [partition(store, 0, backlog | fresh)]
@@ -70,8 +70,8 @@ def test_a_backlog_does_not_starve_what_is_new(store: Store) -> None:
     assert [question.ends_at for question in old[:5]] == [NOW + HOUR] * 5
 
 
-def test_what_is_behind_is_left_alone(store: Store) -> None:
-    """A partition that isn't caught up may have learnt of an end already."""
+def test_partitions_behind_are_skipped(store: Store) -> None:
+    """A partition that isn't caught up may already have a final status in its journal."""
     owned = OwnedPartitions(2, PartitionMetrics(CollectorRegistry()))
     owned.add(0, partition(store, 0, {"a": (20, 5)}))
     assert not owned.caught_up_stores()

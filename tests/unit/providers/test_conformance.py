@@ -98,7 +98,7 @@ def test_a_dialect_keeps_its_promises(check: Callable[[Subject], None], subject:
 
 
 class Crashing(Speedocom):
-    """Not total."""
+    """A dialect that raises unexpected errors."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Raise an undefined error for a form."""
@@ -107,7 +107,7 @@ class Crashing(Speedocom):
 
 
 class Remembering(Speedocom):
-    """Not pure."""
+    """A dialect with hidden state."""
 
     seen = 0
 

@@ -144,8 +144,8 @@ def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:
     )
 
 
-def test_the_current_look_up_has_its_own_path_and_header() -> None:
-    """`v1` needs no path from settings."""
+def test_v1_poll_request() -> None:
+    """`v1` has its own path and header."""
     dialect = Dexatel("main", api="v1", base_url="https://sms.example", token="t0ken", poll_path="/ignored")
     assert dialect.build_poll_request("{id}") == PollRequest(
         "GET",

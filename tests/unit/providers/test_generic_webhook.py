@@ -48,8 +48,8 @@ def test_pointers_say_where_things_stand() -> None:
     assert report.raw.encode() == body
 
 
-def test_a_form_has_parameters_for_members() -> None:
-    """A provider that posts forms is described in the same way."""
+def test_form_parameters_are_members() -> None:
+    """A provider may post forms."""
     report = read(b"id=0%2042&status=ok", "application/x-www-form-urlencoded")
     assert report is not None
     assert (report.provider_message_id, report.verdict) == ("0 42", STATUSES["Ok"])

@@ -1,4 +1,4 @@
-"""What the simulators will do is settled by seed and id alone, and the right answer with it."""
+"""A scenario depends only on seed, message and profile, and contains the expected result."""
 
 from collections import Counter
 from itertools import pairwise
@@ -12,98 +12,104 @@ from bridge.sandbox.simulator.scenarios import VOCABULARIES, Scenario, make_scen
 PROVIDERS = ("dexatel", "speedocom")
 
 
-def fates(provider: str, count: int = 3000, seed: int = 1) -> list[Scenario]:
-    """Many messages' fates in the rough profile."""
+def make_scenarios(provider: str, count: int = 3000, seed: int = 1) -> list[Scenario]:
+    """Return many scenarios of the rough profile."""
     return [make_scenario(seed, provider, f"m-{number}", ROUGH) for number in range(count)]
 
 
-def flawed(flaw: CallbackFault, provider: str) -> list[Scenario]:
-    """Fates that have this flaw, from a world where there are many."""
+def make_faulty_scenarios(fault: CallbackFault, provider: str) -> list[Scenario]:
+    """Return scenarios with this fault, from the hostile profile."""
     found = [make_scenario(1, provider, f"m-{number}", HOSTILE) for number in range(1000)]
-    return [settled for settled in found if flaw in settled.flaws]
+    return [scenario for scenario in found if fault in scenario.faults]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_same_seed_settles_the_same_whatever_the_order(provider: str) -> None:
-    """A run can be repeated; another seed is another world."""
+def test_scenarios_depend_on_the_seed_only(provider: str) -> None:
+    """The same seed gives the same scenarios in any order."""
     backwards = [make_scenario(1, provider, f"m-{number}", ROUGH) for number in reversed(range(3000))]
-    assert fates(provider) == backwards[::-1]
-    assert fates(provider) != fates(provider, seed=2)
+    assert make_scenarios(provider) == backwards[::-1]
+    assert make_scenarios(provider) != make_scenarios(provider, seed=2)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_flaws_are_as_frequent_as_the_profile_says(provider: str) -> None:
-    """Within what chance allows of 3,000 messages."""
-    count = Counter(flaw for settled in fates(provider) for flaw in settled.flaws)
-    for flaw, chance in ROUGH.flaws.items():
-        assert 0.6 * chance < count[flaw] / 3000 < 1.5 * chance, flaw
+def test_faults_are_as_frequent_as_configured(provider: str) -> None:
+    """Within statistical limits for 3,000 messages."""
+    count = Counter(fault for scenario in make_scenarios(provider) for fault in scenario.faults)
+    for fault, probability in ROUGH.callback_faults.items():
+        assert 0.6 * probability < count[fault] / 3000 < 1.5 * probability, fault
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_nothing_goes_wrong_in_the_calm(provider: str) -> None:
-    """Every step is told by one callback, in order, and the last one is final."""
+def test_calm_profile_has_no_faults(provider: str) -> None:
+    """Each step has one callback, in order, and the last status is final."""
     for number in range(500):
-        settled = make_scenario(1, provider, f"m-{number}", CALM)
-        assert not settled.flaws
-        assert [call.step for call in settled.calls] == list(settled.steps)
-        assert settled.steps[-1].word == settled.final_word
-        assert all(first.after <= second.after for first, second in pairwise(settled.calls))
+        scenario = make_scenario(1, provider, f"m-{number}", CALM)
+        assert not scenario.faults
+        assert [callback.step for callback in scenario.callbacks] == list(scenario.steps)
+        assert scenario.steps[-1].provider_status == scenario.final_provider_status
+        assert all(first.after_seconds <= second.after_seconds for first, second in pairwise(scenario.callbacks))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_never_told_is_expected_to_end_as_unknown(provider: str) -> None:
-    """Neither a callback nor a poll ever has a last word."""
-    for settled in flawed(CallbackFault.NEVER_TOLD, provider):
-        assert settled.expected is Status.UNKNOWN
-        assert not {step.word for step in settled.steps} & set(VOCABULARIES[provider].finals)
-        assert settled.known(10**9) == (settled.steps[-1] if settled.steps else None)
+def test_never_reported_message_ends_unknown(provider: str) -> None:
+    """Neither a callback nor a poll has a final status."""
+    for scenario in make_faulty_scenarios(CallbackFault.NEVER_REPORTED, provider):
+        assert scenario.expected is Status.UNKNOWN
+        assert not {step.provider_status for step in scenario.steps} & set(VOCABULARIES[provider].finals)
+        assert scenario.find_step(10**9) == (scenario.steps[-1] if scenario.steps else None)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_lost_report_is_polled_but_never_called_back(provider: str) -> None:
-    """So only a poll can tell it."""
-    for settled in flawed(CallbackFault.LOST, provider):
-        assert settled.lost == settled.steps[-1:]
-        assert settled.lost[0] not in {call.step for call in settled.calls}
-        assert settled.known(10**9) == settled.lost[0]
+    """Only a poll returns it."""
+    for scenario in make_faulty_scenarios(CallbackFault.LOST, provider):
+        assert scenario.lost_steps == scenario.steps[-1:]
+        assert scenario.lost_steps[0] not in {callback.step for callback in scenario.callbacks}
+        assert scenario.find_step(10**9) == scenario.lost_steps[0]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_duplicates_come_twice_and_disorder_backwards(provider: str) -> None:
-    """The two commonest complaints."""
-    for settled in flawed(CallbackFault.DUPLICATED, provider):
-        assert set(Counter(call.step for call in settled.calls).values()) <= {2}
-    for settled in flawed(CallbackFault.DISORDERED, provider):
-        if not settled.flaws & {CallbackFault.DUPLICATED, CallbackFault.LOST}:
-            assert [call.step for call in settled.calls] == list(reversed(settled.steps))
+def test_duplicated_and_reordered_callbacks(provider: str) -> None:
+    """Duplicates come twice; reordered callbacks come in reverse."""
+    for scenario in make_faulty_scenarios(CallbackFault.DUPLICATED, provider):
+        assert set(Counter(callback.step for callback in scenario.callbacks).values()) <= {2}
+    for scenario in make_faulty_scenarios(CallbackFault.REORDERED, provider):
+        if not scenario.faults & {CallbackFault.DUPLICATED, CallbackFault.LOST}:
+            assert [callback.step for callback in scenario.callbacks] == list(reversed(scenario.steps))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_early_callback_comes_before_the_sender_says_so(provider: str) -> None:
-    """And nobody else's sender dawdles."""
-    for settled in flawed(CallbackFault.EARLY, provider):
-        assert settled.event_after > 0
-        assert not settled.calls or settled.calls[0].after < settled.event_after
-    assert not any(settled.event_after for settled in fates(provider) if CallbackFault.EARLY not in settled.flaws)
+def test_early_callback_precedes_the_sent_event(provider: str) -> None:
+    """Other messages have no delay of the sent event."""
+    for scenario in make_faulty_scenarios(CallbackFault.EARLY, provider):
+        assert scenario.sent_event_delay_seconds > 0
+        assert not scenario.callbacks or scenario.callbacks[0].after_seconds < scenario.sent_event_delay_seconds
+    assert not any(
+        scenario.sent_event_delay_seconds
+        for scenario in make_scenarios(provider)
+        if CallbackFault.EARLY not in scenario.faults
+    )
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_correction_ends_with_delivered(provider: str) -> None:
-    """First the provider says that it failed."""
-    corrected = flawed(CallbackFault.CORRECTED, provider)
+def test_correction_ends_with_delivered(provider: str) -> None:
+    """The provider first reports a failure."""
+    corrected = make_faulty_scenarios(CallbackFault.CORRECTED, provider)
     assert corrected
-    for settled in corrected:
-        assert [step.word for step in settled.steps][-2:] == [
+    for scenario in corrected:
+        assert [step.provider_status for step in scenario.steps][-2:] == [
             VOCABULARIES[provider].mistaken,
             VOCABULARIES[provider].delivered,
         ]
-        assert settled.expected is Status.DELIVERED
+        assert scenario.expected is Status.DELIVERED
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_life_takes_fifteen_seconds_and_less_at_speed(provider: str) -> None:
-    """A demo's messages are through while somebody still looks."""
-    assert max(call.after for settled in fates(provider) for call in settled.calls) < 16
-    for slow in fates(provider, 50):
+def test_scenario_takes_fifteen_seconds(provider: str) -> None:
+    """At speed 1; other speeds divide all times."""
+    assert max(callback.after_seconds for scenario in make_scenarios(provider) for callback in scenario.callbacks) < 16
+    for slow in make_scenarios(provider, 50):
         quick = make_scenario(1, provider, slow.provider_message_id, ROUGH, speed=10)
-        assert [call.after for call in quick.calls] == [pytest.approx(call.after / 10) for call in slow.calls]
+        assert [callback.after_seconds for callback in quick.callbacks] == [
+            pytest.approx(callback.after_seconds / 10) for callback in slow.callbacks
+        ]

@@ -1,4 +1,4 @@
-"""Over real HTTP: what the simulators tell agrees with their truth, and the bridge's dialects can read all of it."""
+"""The simulators over real HTTP: they follow their scenarios, and the bridge's dialects can read them."""
 
 import asyncio
 import ssl
@@ -22,17 +22,18 @@ from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.speedocom import Speedocom
 from bridge.sandbox.simulator.fault_profiles import CALM, HOSTILE, CallbackFault, PollFault
+from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN, SimulatorOptions
 from bridge.sandbox.simulator.scenarios import VOCABULARIES, make_scenario
-from bridge.sandbox.simulator.server import PARTNER_ID, TOKEN, Simulator, run_simulator
+from bridge.sandbox.simulator.server import Simulator, run_simulator
 
 SECRET = "webhook-secret"
-SETTLED = time.time() - 3600
+AN_HOUR_AGO = time.time() - 3600
 """A message submitted then has its whole life behind it."""
-NO_TROUBLE = replace(HOSTILE, troubles={})
+NO_POLL_FAULTS = replace(HOSTILE, poll_faults={})
 
 
 class Inbox:
-    """Takes callbacks, with whatever answers it is told to give."""
+    """Receives callbacks and returns the configured statuses."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -40,7 +41,7 @@ class Inbox:
         self.answers: Iterator[int] = iter(())
 
     async def take(self, request: web.Request) -> web.Response:
-        """Keep it as the bridge's receiver would hand it on."""
+        """Store a callback as the bridge's receiver would pass it on."""
         signature = request.headers.get("X-Dexatel-Signature")
         content_type = request.headers.get("Content-Type", "")
         body = await request.read()
@@ -62,8 +63,8 @@ async def inbox() -> AsyncIterator[Inbox]:
     await runner.cleanup()
 
 
-def dialect_of(simulator: Simulator, api: str = "legacy") -> Polled:
-    """The bridge's side of an account there."""
+def make_dialect(simulator: Simulator, api: str = "legacy") -> Polled:
+    """Return the bridge's dialect for a simulator."""
     if simulator.provider == "speedocom":
         return Speedocom("default", base_url=simulator.url, api_key=TOKEN, partner_id=PARTNER_ID)
     return Dexatel(
@@ -87,10 +88,10 @@ async def ask(client: httpx.AsyncClient, dialect: Polled, provider_message_id: s
 
 
 @asynccontextmanager
-async def simulated(provider: str, callback_url: str = "", **options: Any) -> AsyncIterator[Simulator]:
-    """A quick simulator that misbehaves without making polls a game of chance."""
-    settings = {"profile": NO_TROUBLE, "speed": 50.0, "webhook_secret": SECRET, **options}
-    async with Simulator(provider, callback_url, **settings) as simulator:
+async def run_simulated(provider: str, callback_url: str = "", **options: Any) -> AsyncIterator[Simulator]:
+    """Run a fast simulator with callback faults but without poll faults."""
+    settings = {"profile": NO_POLL_FAULTS, "speed": 50.0, "webhook_secret": SECRET, **options}
+    async with Simulator(provider, SimulatorOptions(callback_url=callback_url, **settings)) as simulator:
         yield simulator
 
 
@@ -98,50 +99,55 @@ KINDS = [("dexatel", "legacy"), ("dexatel", "v1"), ("speedocom", "")]
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_what_is_called_back_is_what_the_truth_says(inbox: Inbox, provider: str, api: str) -> None:
-    """Every callback is readable, there are as many of each word as settled, and final words mean what is expected."""
-    async with simulated(provider, inbox.url, api=api) as simulator:
-        fates = [simulator.submit(str(1000 + number), SETTLED) for number in range(150)]
-        await simulator.drained()
-        dialect = dialect_of(simulator, api)
+async def test_callbacks_match_the_scenarios(inbox: Inbox, provider: str, api: str) -> None:
+    """Each scheduled callback arrives once, is readable, and final statuses have the expected meaning."""
+    async with run_simulated(provider, inbox.url, api=api) as simulator:
+        scenarios = [simulator.submit(str(1000 + number), AN_HOUR_AGO) for number in range(150)]
+        await simulator.wait_until_drained()
+        dialect = make_dialect(simulator, api)
     reports = [dialect.read_callback(callback, 0) for callback in inbox.callbacks]
     assert None not in reports
-    told = Counter((r.provider_message_id, str(r.provider_status).lower()) for r in reports if r is not None)
-    assert told == Counter((f.provider_message_id, call.step.word.lower()) for f in fates for call in f.calls)
+    reported = Counter((r.provider_message_id, str(r.provider_status).lower()) for r in reports if r is not None)
+    assert reported == Counter(
+        (s.provider_message_id, callback.step.provider_status.lower()) for s in scenarios for callback in s.callbacks
+    )
     for report in reports:
         assert report is not None
-        settled = simulator.truth[report.provider_message_id]
-        if str(report.provider_status).lower() == str(settled.final_word).lower():
+        scenario = simulator.scenarios[report.provider_message_id]
+        if str(report.provider_status).lower() == str(scenario.final_provider_status).lower():
             assert report.verdict is not None
-            assert report.verdict.status is settled.expected
+            assert report.verdict.status is scenario.expected
         if report.provider_status == VOCABULARIES[provider].unmapped:
             assert report.verdict is None
     assert simulator.counters["callback_acknowledged"] == simulator.counters["callback_sent"] == len(reports)
-    assert simulator.counters["callback_lost"] == sum(CallbackFault.LOST in settled.flaws for settled in fates)
+    assert simulator.counters["callback_lost"] == sum(CallbackFault.LOST in scenario.faults for scenario in scenarios)
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_a_poll_tells_the_truth_lost_callbacks_included(provider: str, api: str) -> None:
-    """Whoever asks after the end learns the last word, or that there is none."""
-    async with simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
-        dialect = dialect_of(simulator, api)
+async def test_polls_match_the_scenarios(provider: str, api: str) -> None:
+    """A poll at the end returns the final status, also if its callback was lost, or none if there is none."""
+    async with run_simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
+        dialect = make_dialect(simulator, api)
         for number in range(60):
-            settled = simulator.submit(f"m-{number}", SETTLED)
-            report = await ask(client, dialect, settled.provider_message_id)
-            if settled.final_word is None:
+            scenario = simulator.submit(f"m-{number}", AN_HOUR_AGO)
+            report = await ask(client, dialect, scenario.provider_message_id)
+            if scenario.final_provider_status is None:
                 assert report is None or report.verdict is None or not report.verdict.final
-                assert settled.expected is Status.UNKNOWN
+                assert scenario.expected is Status.UNKNOWN
             else:
                 assert report is not None
                 assert report.verdict is not None
-                assert (report.provider_status, report.verdict.status) == (settled.final_word, settled.expected)
+                assert (report.provider_status, report.verdict.status) == (
+                    scenario.final_provider_status,
+                    scenario.expected,
+                )
 
 
 @pytest.mark.parametrize(("provider", "api"), KINDS)
-async def test_before_the_first_word_there_is_no_report(provider: str, api: str) -> None:
-    """The same for a message that nobody knows; whatever shape the answer takes."""
-    async with simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
-        dialect = dialect_of(simulator, api)
+async def test_no_report_before_the_first_status(provider: str, api: str) -> None:
+    """The same for unknown messages, in each form of the answer."""
+    async with run_simulated(provider, api=api) as simulator, httpx.AsyncClient() as client:
+        dialect = make_dialect(simulator, api)
         for number in range(20):
             simulator.submit(f"m-{number}", time.time() + 3600)
             assert await ask(client, dialect, f"m-{number}") is None
@@ -151,59 +157,59 @@ async def test_before_the_first_word_there_is_no_report(provider: str, api: str)
 
 @pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
 async def test_wrong_credentials_are_refused(provider: str) -> None:
-    """Dexatel by its status, Speedocom by its code."""
-    async with simulated(provider, token="x" * 32) as simulator, httpx.AsyncClient() as client:
+    """Dexatel by HTTP status, Speedocom by response code."""
+    async with run_simulated(provider, token="x" * 32) as simulator, httpx.AsyncClient() as client:
         with pytest.raises(AuthenticationFailedError):
-            await ask(client, dialect_of(simulator), "m-1")
+            await ask(client, make_dialect(simulator), "m-1")
         if provider == "dexatel":
             assert (await client.get(f"{simulator.url}/dlr/m-1", headers={"token": "wrong"})).status_code == 401
     assert simulator.counters["poll_refused"] >= 1
 
 
-async def test_speedocom_answers_get_as_well() -> None:
-    """As documented, though the bridge doesn't use it."""
-    async with simulated("speedocom", profile=CALM) as simulator, httpx.AsyncClient() as client:
-        settled = simulator.submit("1889191", SETTLED)
-        question = {"apikey": TOKEN, "partnerID": PARTNER_ID, "messageID": "1889191"}
-        answer = (await client.get(f"{simulator.url}/api/services/getdlr", params=question)).json()
-    assert (answer["response-code"], answer["delivery-description"]) == (200, settled.final_word)
+async def test_speedocom_answers_get() -> None:
+    """As documented, although the bridge uses POST."""
+    async with run_simulated("speedocom", profile=CALM) as simulator, httpx.AsyncClient() as client:
+        scenario = simulator.submit("1889191", AN_HOUR_AGO)
+        request = {"apikey": TOKEN, "partnerID": PARTNER_ID, "messageID": "1889191"}
+        answer = (await client.get(f"{simulator.url}/api/services/getdlr", params=request)).json()
+    assert (answer["response-code"], answer["delivery-description"]) == (200, scenario.final_provider_status)
 
 
-async def test_dexatel_tries_a_callback_again_five_times(inbox: Inbox) -> None:
-    """A server that stays down isn't asked for ever; one that comes back gets it."""
-    one_call = next(n for n in range(1000) if len(make_scenario(1, "dexatel", f"m-{n}", CALM).calls) == 1)
+async def test_dexatel_retries_five_times(inbox: Inbox) -> None:
+    """A callback is retried until it is accepted or the retries are used up."""
+    one_call = next(n for n in range(1000) if len(make_scenario(1, "dexatel", f"m-{n}", CALM).callbacks) == 1)
     inbox.answers = iter([503] * 6)
-    async with simulated("dexatel", inbox.url, profile=CALM) as simulator:
-        simulator.submit(f"m-{one_call}", SETTLED)
-        await simulator.drained()
+    async with run_simulated("dexatel", inbox.url, profile=CALM) as simulator:
+        simulator.submit(f"m-{one_call}", AN_HOUR_AGO)
+        await simulator.wait_until_drained()
     assert len(inbox.callbacks) == 6
     assert (simulator.counters["callback_retried"], simulator.counters["callback_given_up"]) == (5, 1)
     inbox.answers = iter([500, 503, 200])
-    async with simulated("dexatel", inbox.url, profile=CALM) as simulator:
-        simulator.submit(f"m-{one_call}", SETTLED)
-        await simulator.drained()
+    async with run_simulated("dexatel", inbox.url, profile=CALM) as simulator:
+        simulator.submit(f"m-{one_call}", AN_HOUR_AGO)
+        await simulator.wait_until_drained()
     assert (simulator.counters["callback_retried"], simulator.counters["callback_acknowledged"]) == (2, 1)
 
 
-async def test_a_refused_callback_is_not_tried_again(inbox: Inbox) -> None:
-    """A 404 stays a 404."""
+async def test_refused_callback_is_not_retried(inbox: Inbox) -> None:
+    """A 404 is final."""
     inbox.answers = iter([404] * 100)
-    async with simulated("speedocom", inbox.url, profile=CALM) as simulator:
-        settled = simulator.submit("1", SETTLED)
-        await simulator.drained()
-    assert simulator.counters["callback_refused"] == len(settled.calls) == len(inbox.callbacks)
+    async with run_simulated("speedocom", inbox.url, profile=CALM) as simulator:
+        scenario = simulator.submit("1", AN_HOUR_AGO)
+        await simulator.wait_until_drained()
+    assert simulator.counters["callback_refused"] == len(scenario.callbacks) == len(inbox.callbacks)
 
 
-async def test_a_server_that_is_not_there_costs_retries_only() -> None:
-    """Nobody listens on the callback's port; the simulator lives on."""
-    async with simulated("speedocom", "http://127.0.0.1:9/dlr", profile=CALM) as simulator:
-        settled = simulator.submit("1", SETTLED)
-        await simulator.drained()
-    assert simulator.counters["callback_given_up"] == len(settled.calls)
+async def test_unreachable_server_is_given_up() -> None:
+    """The simulator keeps running."""
+    async with run_simulated("speedocom", "http://127.0.0.1:9/dlr", profile=CALM) as simulator:
+        scenario = simulator.submit("1", AN_HOUR_AGO)
+        await simulator.wait_until_drained()
+    assert simulator.counters["callback_given_up"] == len(scenario.callbacks)
 
 
 @pytest.mark.parametrize(
-    ("trouble", "error"),
+    ("fault", "error"),
     [
         (PollFault.RATE_LIMITED, RateLimitedError),
         (PollFault.ERROR, PollFailedError),
@@ -213,42 +219,42 @@ async def test_a_server_that_is_not_there_costs_retries_only() -> None:
     ],
 )
 @pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
-async def test_trouble_comes_in_place_of_an_answer(provider: str, trouble: PollFault, error: type[Exception]) -> None:
-    """Each kind is what the bridge takes it for."""
-    profile = replace(CALM, troubles={trouble: 1.0})
-    async with simulated(provider, profile=profile) as simulator, httpx.AsyncClient(timeout=0.3) as client:
-        simulator.submit("1", SETTLED)
+async def test_poll_faults_replace_the_answer(provider: str, fault: PollFault, error: type[Exception]) -> None:
+    """The bridge's dialect reads each fault as the right error."""
+    profile = replace(CALM, poll_faults={fault: 1.0})
+    async with run_simulated(provider, profile=profile) as simulator, httpx.AsyncClient(timeout=0.3) as client:
+        simulator.submit("1", AN_HOUR_AGO)
         with pytest.raises(error):
-            await ask(client, dialect_of(simulator), "1")
-    assert simulator.counters[f"poll_{trouble}"] == 1
+            await ask(client, make_dialect(simulator), "1")
+    assert simulator.counters[f"poll_{fault}"] == 1
 
 
-async def test_it_can_be_a_process_of_its_own(inbox: Inbox) -> None:
-    """Messages are submitted and the truth is told over HTTP; the same message twice is one."""
+async def test_control_interface(inbox: Inbox) -> None:
+    """Messages are submitted and scenarios are returned over HTTP; a repeated message is looked up."""
     listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    simulator = Simulator("dexatel", inbox.url, profile=CALM, speed=50.0)
+    simulator = Simulator("dexatel", SimulatorOptions(callback_url=inbox.url, profile=CALM, speed=50.0))
     running = asyncio.create_task(run_simulator(simulator, listening.set_result))
     url = await listening
     async with httpx.AsyncClient(base_url=url) as client:
-        settled = (await client.post("/submit", json={"id": "m-1", "at": SETTLED})).json()
-        assert (await client.post("/submit", json={"id": "m-1"})).json() == settled
+        scenario = (await client.post("/submit", json={"id": "m-1", "at": AN_HOUR_AGO})).json()
+        assert (await client.post("/submit", json={"id": "m-1"})).json() == scenario
         assert (await client.post("/submit", json={"id": 1})).status_code == 400
-        assert (await client.get("/truth")).json() == {"m-1": settled}
-        await simulator.drained()
-        assert (await client.get("/counters")).json()["callback_acknowledged"] == len(settled["calls"])
-    assert settled["expected"] == make_scenario(1, "dexatel", "m-1", CALM).expected
+        assert (await client.get("/truth")).json() == {"m-1": scenario}
+        await simulator.wait_until_drained()
+        assert (await client.get("/counters")).json()["callback_acknowledged"] == len(scenario["calls"])
+    assert scenario["expected"] == make_scenario(1, "dexatel", "m-1", CALM).expected
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
 
-async def test_a_provider_can_speak_tls() -> None:
-    """As the real ones do; who doesn't trust its certificate gets nothing."""
+async def test_simulator_over_tls() -> None:
+    """A client that doesn't trust the certificate can't connect."""
     authority, trusting = trustme.CA(), ssl.create_default_context()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.configure_trust(trusting)
-    async with Simulator("dexatel", profile=CALM, tls=tls) as provider:
+    async with Simulator("dexatel", SimulatorOptions(profile=CALM, tls=tls)) as provider:
         assert provider.url.startswith("https://")
         async with httpx.AsyncClient(verify=trusting) as client:
             assert (await client.get(f"{provider.url}/truth")).json() == {}
@@ -257,10 +263,10 @@ async def test_a_provider_can_speak_tls() -> None:
                 await client.get(f"{provider.url}/truth")
 
 
-async def test_the_list_is_filtered_paged_and_limited() -> None:
-    """Only who has the key sees it, a page at a time, no faster than its rate."""
+async def test_message_list() -> None:
+    """It needs the key, has pages and filters, and a rate limit."""
     headers = {"X-Dexatel-Key": TOKEN}
-    async with Simulator("dexatel", profile=CALM) as provider, httpx.AsyncClient() as client:
+    async with Simulator("dexatel", SimulatorOptions(profile=CALM)) as provider, httpx.AsyncClient() as client:
         url, now = f"{provider.url}/v1/messages", time.time()
         for number in range(25):
             provider.submit(f"id-{number}", now - 3600 - number)
@@ -272,7 +278,10 @@ async def test_the_list_is_filtered_paged_and_limited() -> None:
         late = {"filter[created_date_start]": f"{datetime.fromtimestamp(now - 3605, UTC):%Y-%m-%d %H:%M:%S}"}
         assert 5 <= len((await client.get(url, headers=headers, params=late)).json()["data"]) <= 7
         assert (await client.get(url, headers=headers, params={"page_size": "x"})).status_code == 400
-    async with Simulator("dexatel", profile=CALM, page_rate=0.001) as provider, httpx.AsyncClient() as client:
+    async with (
+        Simulator("dexatel", SimulatorOptions(profile=CALM, pages_per_second=0.001)) as provider,
+        httpx.AsyncClient() as client,
+    ):
         answers = [await client.get(f"{provider.url}/v1/messages", headers=headers) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [200, 429]
         assert answers[1].headers["Retry-After"] == "1"

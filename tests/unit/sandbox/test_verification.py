@@ -1,4 +1,4 @@
-"""The demo's verification: it finds nothing where nothing is wrong, and names whatever is."""
+"""The verification accepts correct events and finds each violation."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,13 +10,13 @@ from bridge.sandbox.demo.verification import ExpectedResult, VerificationResult,
 
 KEY = "dexatel:default:d-1"
 OTHER = "speedocom:default:42"
-PROMISES = {KEY: ExpectedResult("m-1", Status.DELIVERED), OTHER: ExpectedResult("m-2", Status.UNKNOWN)}
+EXPECTED = {KEY: ExpectedResult("m-1", Status.DELIVERED), OTHER: ExpectedResult("m-2", Status.UNKNOWN)}
 
 
-def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
-    """The events of an attempt that goes through these statuses, as the bridge should publish them."""
+def make_events(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
+    """Yield the correct events of an attempt with these statuses."""
     provider, account, provider_message_id = key.split(":")
-    message_id = PROMISES[key].message_id
+    message_id = EXPECTED[key].message_id
     for number, status in enumerate(statuses, 1):
         before = statuses[number - 2] if number > 1 else None
         final_before = before is not None and RANKS[before] == RANKS[Status.UNKNOWN]
@@ -34,22 +34,22 @@ def story(key: str, *statuses: Status) -> Iterator[dict[str, Any]]:
         }
 
 
-def right() -> list[dict[str, Any]]:
-    """Two stories without a fault, one of them corrected."""
-    corrected = story(KEY, Status.PENDING, Status.SENT, Status.FAILED, Status.DELIVERED)
-    return [*corrected, *story(OTHER, Status.PENDING, Status.UNKNOWN)]
+def make_correct_events() -> list[dict[str, Any]]:
+    """Return the correct events of two attempts, one with a correction."""
+    corrected = make_events(KEY, Status.PENDING, Status.SENT, Status.FAILED, Status.DELIVERED)
+    return [*corrected, *make_events(OTHER, Status.PENDING, Status.UNKNOWN)]
 
 
-def faults(comparison: VerificationResult) -> set[Violation]:
-    """What was found."""
-    return {finding.fault for finding in comparison.findings}
+def violations_of(result: VerificationResult) -> set[Violation]:
+    """Return the kinds of violations in a result."""
+    return {finding.violation for finding in result.findings}
 
 
-def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    """Interim events, a proper correction and an end that only the deadline brought are all as they should be."""
-    comparison = verify(PROMISES, right())
-    assert comparison == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
-    assert comparison.ok
+def test_correct_events_have_no_violation() -> None:
+    """Interim events, a correction and a message that ends at its deadline are correct."""
+    result = verify(EXPECTED, make_correct_events())
+    assert result == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
+    assert result.ok
 
 
 Change = Callable[[list[dict[str, Any]]], Any]
@@ -59,10 +59,10 @@ CHANGES: dict[str, tuple[Change, set[Violation]]] = {
     "no final event": (lambda events: events.pop(), {Violation.LOST}),
     "a correction that never came": (lambda events: events.pop(3), {Violation.WRONG}),
     "another end than the truth": (lambda events: events[5].update(status="delivered"), {Violation.WRONG}),
-    "an event published again": (lambda events: events.append(events[1]), {Violation.TWICE}),
+    "an event published again": (lambda events: events.append(events[1]), {Violation.DUPLICATED}),
     "a number used twice": (
         lambda events: events.insert(6, {**events[5], "event_id": "x", "corrects": events[5]["event_id"]}),
-        {Violation.TWICE},
+        {Violation.DUPLICATED},
     ),
     "a number left out": (lambda events: events.pop(0), {Violation.GAPS}),
     "an interim status after a later one": (
@@ -76,20 +76,20 @@ CHANGES: dict[str, tuple[Change, set[Violation]]] = {
     ),
     "a second end that corrects nothing": (lambda events: events[3].update(corrects=None), {Violation.UNLINKED}),
     "a correction of nothing": (lambda events: events[1].update(corrects="x"), {Violation.UNLINKED}),
-    "another message's id": (lambda events: events[4].update(message_id="m-1"), {Violation.STRANGE}),
+    "another message's id": (lambda events: events[4].update(message_id="m-1"), {Violation.UNEXPECTED}),
     "a message that nobody sent": (
         lambda events: events.append({**events[4], "event_id": "x", "provider_message_id": "43"}),
-        {Violation.STRANGE},
+        {Violation.UNEXPECTED},
     ),
 }
 
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
-def test_whatever_is_wrong_is_found_and_called_by_its_name(change: Change, expected: set[Violation]) -> None:
-    """One fault, one kind of finding."""
-    events = right()
+def test_each_violation_is_found(change: Change, expected: set[Violation]) -> None:
+    """Each change of correct events gives exactly its violation."""
+    events = make_correct_events()
     change(events)
-    comparison = verify(PROMISES, events)
-    assert faults(comparison) == expected
-    assert not comparison.ok
-    assert all(comparison.messages_with(fault) == 1 for fault in expected)
+    result = verify(EXPECTED, events)
+    assert violations_of(result) == expected
+    assert not result.ok
+    assert all(result.count_messages_with(violation) == 1 for violation in expected)

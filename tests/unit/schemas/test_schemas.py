@@ -1,4 +1,4 @@
-"""The published schemas are the contract: their examples hold, and code and schemas say the same, both ways."""
+"""The published schemas: their examples are valid, and they match the code."""
 
 import json
 import re
@@ -29,25 +29,25 @@ FORMATS_ALONE = re.compile(r"no-uuid|never-was|no-time|without-zone|as-a-duratio
 
 @cache
 def schema(name: str) -> Any:
-    """A schema as it is published."""
+    """Return a published schema."""
     return json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 @cache
 def validator(name: str) -> jsonschema_rs.Draft202012Validator:
-    """The reader that the bridge uses, formats included."""
+    """Return the validator, with format checks."""
     return jsonschema_rs.Draft202012Validator(schema(name), validate_formats=True)
 
 
 def examples(kind: str) -> pytest.MarkDecorator:
-    """A test over the examples of all schemas."""
+    """Parametrize a test with the examples of all schemas."""
     files = sorted(SCHEMAS.glob(f"examples/*/{kind}/*.json"))
     cases = [pytest.param(file.parts[-3], file, id=f"{file.parts[-3]}/{file.stem}") for file in files]
     return pytest.mark.parametrize(("name", "file"), cases)
 
 
 def refs(node: Any) -> Iterator[str]:
-    """Every reference within a document."""
+    """Yield every reference within a document."""
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref")
         node = list(node.values())
@@ -57,7 +57,7 @@ def refs(node: Any) -> Iterator[str]:
 
 
 def resolve(document: Any, ref: str) -> Any:
-    """What a reference within a document, or to a file beside the schemas, points to."""
+    """Return the target of a reference, within a document or in a file beside the schemas."""
     file, _, pointer = ref.partition("#")
     node = json.loads((SCHEMAS / file).read_text(encoding="utf-8")) if file else document
     for step in filter(None, pointer.split("/")):
@@ -66,8 +66,8 @@ def resolve(document: Any, ref: str) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_schema_is_valid_2020_12(name: str) -> None:
-    """Any tool that knows the standard can use the schemas, and each has a name of its own."""
+def test_schemas_are_valid_2020_12(name: str) -> None:
+    """Each schema is valid and has its own id."""
     assert schema(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema(name)["$id"] == "urn:sms-bridge:schema:" + name.replace(".v1", ":v1")
     jsonschema_rs.meta.validate(schema(name))
@@ -75,8 +75,8 @@ def test_a_schema_is_valid_2020_12(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_member_is_explained(name: str) -> None:
-    """Whoever reads a schema finds a sentence about each member."""
+def test_every_member_is_described(name: str) -> None:
+    """Each member of a schema has a description."""
     places = [schema(name), *schema(name)["$defs"].values()]
     members = [(key, member) for place in places for key, member in place.get("properties", {}).items()]
     assert members
@@ -84,31 +84,31 @@ def test_every_member_is_explained(name: str) -> None:
 
 
 @examples("valid")
-def test_a_valid_example_is_accepted(name: str, file: Path) -> None:
-    """What the examples show can be sent; a second reader agrees."""
+def test_valid_examples_are_accepted(name: str, file: Path) -> None:
+    """By two validators."""
     document = json.loads(file.read_text(encoding="utf-8"))
     validator(name).validate(document)
     jsonschema.Draft202012Validator(schema(name)).validate(document)
 
 
 @examples("invalid")
-def test_an_invalid_example_is_refused(name: str, file: Path) -> None:
-    """What a file's name calls wrong is found; by a second reader too, unless only a format is at fault."""
+def test_invalid_examples_are_refused(name: str, file: Path) -> None:
+    """By both validators, unless only a format is wrong."""
     document = json.loads(file.read_text(encoding="utf-8"))
     assert not validator(name).is_valid(document)
     assert jsonschema.Draft202012Validator(schema(name)).is_valid(document) == bool(FORMATS_ALONE.search(file.stem))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_there_are_examples_of_both_kinds(name: str) -> None:
-    """No schema's examples went missing, which would leave the tests above without anything to check."""
+def test_examples_of_both_kinds_exist(name: str) -> None:
+    """Each schema has valid and invalid examples."""
     for kind in ("valid", "invalid"):
         assert len(list((SCHEMAS / "examples" / name / kind).glob("*.json"))) >= 5
 
 
 @pytest.mark.parametrize("name", ["sms.delivery.v1", "journal.v1"])
-def test_no_member_of_what_the_bridge_writes_may_be_missing(name: str) -> None:
-    """A reader never has to ask whether a member is there."""
+def test_all_written_members_are_required(name: str) -> None:
+    """A reader never has to check whether a member exists."""
     for file in (SCHEMAS / "examples" / name / "valid").glob("[!a]*.json"):
         document = json.loads(file.read_text(encoding="utf-8"))
         for member in document:
@@ -117,7 +117,7 @@ def test_no_member_of_what_the_bridge_writes_may_be_missing(name: str) -> None:
 
 
 def values(members: Mapping[str, Any], name: str) -> set[Any]:
-    """The values that a member's enum allows."""
+    """Return the values that a member's enum allows."""
     return set(members[name]["enum"])
 
 
@@ -126,13 +126,13 @@ def values(members: Mapping[str, Any], name: str) -> set[Any]:
     [("outcome", Outcome), ("reason", Reason), ("source", Source)],
     ids=["outcome", "reason", "source"],
 )
-def test_enums_of_a_delivery_are_those_of_the_code(member: str, kind: type[StrEnum]) -> None:
-    """A value can't be added to the code or to the schema alone."""
+def test_delivery_enums_match_the_code(member: str, kind: type[StrEnum]) -> None:
+    """The schema has the same values as the code."""
     assert values(schema("sms.delivery.v1")["properties"], member) == set(map(str, kind))
 
 
-def test_enums_match_the_code() -> None:
-    """The other places that list the same values keep up as well."""
+def test_other_enums_match_the_code() -> None:
+    """Other documents with these values match as well."""
     report = schema("journal.v1")["$defs"]["report"]["properties"]
     assert values(schema("sms.delivery.v1")["$defs"], "status") == set(map(str, Status))
     assert values(report, "status") == {*map(str, Status), None}
@@ -142,15 +142,15 @@ def test_enums_match_the_code() -> None:
     assert values(headers, "reason") == set(map(str, DeadLetterReason))
 
 
-def test_members_of_a_delivery_are_those_of_the_code() -> None:
-    """Schema and code name the same members, all of them required, in the same order."""
+def test_delivery_members_match_the_code() -> None:
+    """The same members in the same order, all required."""
     document = schema("sms.delivery.v1")
     assert tuple(document["properties"]) == Delivery.__struct_fields__
     assert tuple(document["required"]) == Delivery.__struct_fields__
 
 
-def test_members_of_the_journal_are_those_of_the_code() -> None:
-    """What an entry holds in the code is what the journal's schema lists; a verdict is written flat."""
+def test_journal_members_match_the_code() -> None:
+    """The schema has the members of the entry types."""
     kinds = schema("journal.v1")["$defs"]
     flat = [name for name in Report.__struct_fields__ if name != "verdict"]
     assert set(kinds["sent"]["properties"]) == set(kinds["sent"]["required"]) == {"v", "type", *Sent.__struct_fields__}
@@ -158,8 +158,8 @@ def test_members_of_the_journal_are_those_of_the_code() -> None:
     assert set(kinds["report"]["required"]) == {"v", "type", *flat, "status", "reason", "permanent"}
 
 
-def test_what_the_bridge_publishes_is_open() -> None:
-    """A consumer that validates survives a member of a later version."""
+def test_published_schemas_are_open() -> None:
+    """A validating consumer accepts members of later versions."""
     text = (SCHEMAS / "sms.delivery.v1.json").read_text(encoding="utf-8")
     assert "unevaluatedProperties" not in text
     assert [node for node in re.findall(r'"additionalProperties":\s*(\S+)', text) if node.startswith("false")] == []
@@ -205,8 +205,8 @@ CLOSED = jsonschema_rs.Draft202012Validator(
 
 
 @given(DELIVERIES)
-def test_published_events_fit_the_schema_exactly(delivery: Delivery) -> None:
-    """A consumer that validates never meets an event of ours that it has to refuse."""
+def test_published_events_match_the_schema(delivery: Delivery) -> None:
+    """Each event is valid."""
     CLOSED.validate(orjson.loads(orjson.dumps(delivery.as_json())))
 
 
@@ -215,8 +215,8 @@ def asyncapi() -> Any:
     return yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text(encoding="utf-8"))
 
 
-def test_topics_are_described_and_references_resolve() -> None:
-    """Tools that draw or generate from the description find all of it."""
+def test_asyncapi_references_resolve() -> None:
+    """Each topic is described and each reference resolves."""
     document = asyncapi()
     assert document["asyncapi"] == "3.0.0"
     addresses = {channel["address"] for channel in document["channels"].values()}
@@ -226,14 +226,14 @@ def test_topics_are_described_and_references_resolve() -> None:
     assert all(isinstance(resolve(document, ref), dict) for ref in found)
 
 
-def test_headers_in_the_description_are_schemas_themselves() -> None:
-    """The headers can be validated as they are described."""
+def test_asyncapi_headers_are_schemas() -> None:
+    """Headers can be validated as described."""
     for headers in asyncapi()["components"]["schemas"].values():
         jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **headers})
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_references_within_a_schema_lead_somewhere(name: str) -> None:
+def test_schema_references_are_internal(name: str) -> None:
     """A schema needs no other file."""
     found = set(refs(schema(name)))
     assert found
@@ -241,13 +241,13 @@ def test_references_within_a_schema_lead_somewhere(name: str) -> None:
 
 
 @given(DELIVERIES)
-def test_an_event_is_read_as_it_was_written(delivery: Delivery) -> None:
-    """The public type takes what the bridge publishes, back to the very same."""
+def test_event_round_trip(delivery: Delivery) -> None:
+    """The public type decodes a published event and encodes the same."""
     assert Delivery.from_json(orjson.loads(orjson.dumps(delivery.as_json()))) == delivery
 
 
-def test_an_event_of_a_later_version_is_read_too() -> None:
-    """A member and a status that this version doesn't know do no harm."""
+def test_event_of_a_later_version_is_readable() -> None:
+    """Unknown members and statuses are accepted."""
     file = SCHEMAS / "examples/sms.delivery.v1/valid/a-later-version-with-one-more-member.json"
     event = Delivery.from_json(json.loads(file.read_text(encoding="utf-8")) | {"status": "read_by_the_recipient"})
     assert (event.status, type(event.outcome)) == ("read_by_the_recipient", Outcome)

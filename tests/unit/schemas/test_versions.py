@@ -1,4 +1,4 @@
-"""A schema that was published is a promise: whoever reads or writes by it goes on to, whatever is added."""
+"""A published schema is never broken for its readers or writers."""
 
 import copy
 import json
@@ -19,34 +19,34 @@ RULES: dict[str, Callable[[Schema, Schema], list[str]]] = {"sms.delivery": break
 
 
 def load(file: Path) -> Any:
-    """A JSON file."""
+    """Return a JSON file."""
     return json.loads(file.read_text(encoding="utf-8"))
 
 
 def major(file: Path) -> str:
-    """The name of a published file's schema, such as `sms.sent.v1`."""
+    """Return the schema name of a published file, such as `sms.sent.v1`."""
     return file.stem.rsplit(".", 1)[0]
 
 
 def latest(name: str) -> Path:
-    """The newest published version of `sms.sent.v1` or another."""
+    """Return the newest published version of a schema."""
     return max((f for f in PUBLISHED if major(f) == name), key=lambda f: int(f.stem.rsplit(".", 1)[1]))
 
 
 def by_name(files: list[Path]) -> pytest.MarkDecorator:
-    """A test over these files."""
+    """Parametrize a test with these files."""
     return pytest.mark.parametrize("file", files, ids=[file.stem for file in files])
 
 
 @by_name(PUBLISHED)
-def test_nobody_who_knows_a_published_version_is_broken(file: Path) -> None:
-    """Readers of what we write, writers of what we read."""
+def test_published_versions_stay_compatible(file: Path) -> None:
+    """For readers of what the bridge writes, and writers of what it reads."""
     assert RULES[major(file).removesuffix(".v1")](load(file), load(SCHEMAS / f"{major(file)}.json")) == []
 
 
 @by_name(PUBLISHED)
-def test_every_published_example_is_valid_to_this_day(file: Path) -> None:
-    """An event that was right once is right."""
+def test_published_examples_stay_valid(file: Path) -> None:
+    """Each example of a published version is still valid."""
     validator = jsonschema_rs.Draft202012Validator(load(SCHEMAS / f"{major(file)}.json"), validate_formats=True)
     examples = load(file.with_name(f"{file.stem}.examples.json"))
     assert len(examples) >= 5
@@ -55,8 +55,8 @@ def test_every_published_example_is_valid_to_this_day(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sms.sent.v1", "sms.delivery.v1"])
-def test_a_change_is_published_under_a_new_number(name: str) -> None:
-    """What the suite tests, what is released and what events name are one version; words may be mended any time."""
+def test_changed_schema_has_a_new_version(name: str) -> None:
+    """The tested, released and referenced versions are equal; descriptions may change."""
     newest = latest(name)
     assert meaning(load(SCHEMAS / f"{name}.json")) == meaning(load(newest))
     if name == "sms.delivery.v1":
@@ -64,7 +64,7 @@ def test_a_change_is_published_under_a_new_number(name: str) -> None:
 
 
 def changed(name: str, change: Callable[[Any], object]) -> tuple[Any, Any]:
-    """A schema, and the same after a change."""
+    """Return a schema before and after a change."""
     old = load(SCHEMAS / f"{name}.json")
     new = copy.deepcopy(old)
     change(new)
@@ -96,29 +96,29 @@ BREAKS_WRITERS: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize("told", BREAKS_READERS)
-def test_what_breaks_readers_is_found(told: str) -> None:
-    """Each kind of change that a reader would stumble over."""
+def test_breaking_changes_for_readers_are_found(told: str) -> None:
+    """Each kind of change that breaks a reader."""
     found = breaks_readers(*changed("sms.delivery.v1", BREAKS_READERS[told]))
     assert any(re.search(told, why) for why in found), found
 
 
 @pytest.mark.parametrize("told", BREAKS_WRITERS)
-def test_what_breaks_writers_is_found(told: str) -> None:
-    """Each kind of change by which a sender's event would go to the dead letters."""
+def test_breaking_changes_for_writers_are_found(told: str) -> None:
+    """Each kind of change by which a sender's event becomes a dead letter."""
     found = breaks_writers(*changed("sms.sent.v1", BREAKS_WRITERS[told]))
     assert any(re.search(told, why) for why in found), found
 
 
 def grown(schema: Any) -> None:
-    """A minor version as it is meant to be."""
+    """Return a compatible minor version."""
     schema["properties"]["seen_by"] = {"description": "New.", "type": "string"}
     schema["required"].append("seen_by")
     schema["$defs"]["status"]["enum"].append("read")
     schema["properties"]["reason"]["enum"].append("roaming")
 
 
-def test_what_the_contract_allows_is_let_through() -> None:
-    """New members, new statuses and reasons; for senders, new optional members and wider types."""
+def test_compatible_changes_are_allowed() -> None:
+    """New members, statuses and reasons; for senders, optional members and wider types."""
     assert breaks_readers(*changed("sms.delivery.v1", grown)) == []
 
     def wider(schema: Any) -> None:

@@ -1,4 +1,4 @@
-"""What tests can't find on this machine is named beforehand."""
+"""Missing packages are listed before the tests run."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from scripts.missing_packages import NEEDS, main
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on the PATH; nothing is in it yet."""
+    """The only folder on the PATH, empty at first."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 
@@ -21,7 +21,7 @@ def install(folder: Path, *names: str) -> None:
 
 
 def test_each_missing_package_has_a_line(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the package's name and what is skipped without it."""
+    """It has the package's name and what is skipped without it."""
     install(programs, "openssl", "node", "npm", "promtool", "google-chrome")
     main([])
     lines = capsys.readouterr().out.splitlines()
@@ -31,8 +31,8 @@ def test_each_missing_package_has_a_line(programs: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.split() == ["prometheus", "chromium-driver"]
 
 
-def test_nothing_is_said_when_nothing_is_missing(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As on a machine that is set up."""
+def test_nothing_missing_prints_nothing(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a complete machine there is no output."""
     install(programs, *(names[0] for need in NEEDS for names in need.programs))
     main([])
     main(["--names"])

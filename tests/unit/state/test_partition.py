@@ -31,13 +31,13 @@ def attempts(store: Store) -> PartitionStore:
 
 
 def ask(attempts: PartitionStore, now: int) -> StoredAttempt | None:
-    """Take the first attempt's poll, whenever it is due."""
+    """Take the first attempt's poll."""
     due = next((due for due, name in attempts.due_polls(ACCOUNT, 2**62, 10) if name == key(1)), 0)
     return attempts.take_poll(key(1), due, now)
 
 
-def test_what_is_written_is_found(attempts: PartitionStore) -> None:
-    """A state is found with its timer and its first poll; an unknown one isn't."""
+def test_written_state_is_found(attempts: PartitionStore) -> None:
+    """With its timer and its first poll; an unknown key has none."""
     put(attempts, {key(1): FOLLOWED})
     known, unknown = attempts.get([key(1), key(2)])
     assert known is not None
@@ -46,8 +46,8 @@ def test_what_is_written_is_found(attempts: PartitionStore) -> None:
     assert unknown is None
 
 
-def test_timers_run_out_in_order(attempts: PartitionStore) -> None:
-    """Due attempts come parked ones first, each kind by time; what isn't due doesn't come."""
+def test_timers_expire_in_order(attempts: PartitionStore) -> None:
+    """Parked attempts first, each kind by time, and only due ones."""
     put(attempts, {key(n): replace(FOLLOWED, ends_at=SENT_AT + n * 1000) for n in (3, 1, 2)} | {key(9): PARKED})
     assert attempts.due(SENT_AT + 2000, 10) == [key(1), key(2)]
     assert attempts.due(SENT_AT + 60_000, 2) == [key(9), key(1), key(2)]
@@ -55,8 +55,8 @@ def test_timers_run_out_in_order(attempts: PartitionStore) -> None:
     assert attempts.next_due() == SENT_AT + 1000
 
 
-def test_a_timer_moves_with_its_state(attempts: PartitionStore) -> None:
-    """When a state changes, its old timer is gone."""
+def test_timer_moves_with_its_state(attempts: PartitionStore) -> None:
+    """A changed state removes its old timer."""
     put(attempts, {key(1): FOLLOWED})
     final = replace(FOLLOWED, status=Status.DELIVERED, sequence=1, final_at=SENT_AT + 500)
     put(attempts, {key(1): final})
@@ -67,15 +67,15 @@ def test_a_timer_moves_with_its_state(attempts: PartitionStore) -> None:
     assert attempts.get([key(1)]) == [None]
 
 
-def test_a_later_entry_with_an_earlier_time_is_found(attempts: PartitionStore) -> None:
-    """Where reading began last time doesn't hide what is due before it."""
+def test_later_entry_with_an_earlier_time_is_found(attempts: PartitionStore) -> None:
+    """The remembered start of the scan doesn't hide earlier timers."""
     put(attempts, {key(1): FOLLOWED})
     assert attempts.due(SENT_AT + 100_000, 10) == [key(1)]
     put(attempts, {key(2): replace(FOLLOWED, ends_at=SENT_AT + 5)})
     assert attempts.due(SENT_AT + 100_000, 10) == [key(2), key(1)]
 
 
-def test_a_poll_is_due_once_and_then_on_schedule(attempts: PartitionStore) -> None:
+def test_poll_is_due_once_per_age(attempts: PartitionStore) -> None:
     """Taking a poll moves it to the next age; a final state has none."""
     put(attempts, {key(1): FOLLOWED})
     assert [name for _, name in attempts.due_polls(ACCOUNT, SENT_AT + 1_200, 10)] == [key(1)]
@@ -88,15 +88,15 @@ def test_a_poll_is_due_once_and_then_on_schedule(attempts: PartitionStore) -> No
     assert ask(attempts, SENT_AT + 3_000) is None
 
 
-def test_polls_are_told_apart_by_account(attempts: PartitionStore) -> None:
-    """One account's backlog doesn't hide another's."""
+def test_polls_are_separate_by_account(attempts: PartitionStore) -> None:
+    """One account's backlog doesn't hide another's polls."""
     put(attempts, {key(1): FOLLOWED})
     assert attempts.due_polls("dexatel:def", 2**62, 10) == []
     assert attempts.due_polls("speedocom:default", 2**62, 10) == []
 
 
-def test_a_poll_taken_during_a_transaction_stays_taken(attempts: PartitionStore) -> None:
-    """A transaction that began before a poll was taken doesn't bring the poll back when it is applied."""
+def test_poll_taken_during_a_transaction_stays_taken(attempts: PartitionStore) -> None:
+    """Applying a transaction that began earlier doesn't make the poll due again."""
     put(attempts, {key(1): FOLLOWED})
     (before,) = attempts.get([key(1)])
     ask(attempts, SENT_AT + 1_200)
@@ -106,8 +106,8 @@ def test_a_poll_taken_during_a_transaction_stays_taken(attempts: PartitionStore)
     assert len(attempts.due_polls(ACCOUNT, SENT_AT + 90_000, 10)) == 1
 
 
-def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: PartitionStore) -> None:
-    """Asking again comes at the given time, but never after the next age or the end."""
+def test_failed_poll_is_retried_before_its_next_age(attempts: PartitionStore) -> None:
+    """The retry is at the given time, but never after the next age or the deadline."""
     put(attempts, {key(1): FOLLOWED})
     ask(attempts, SENT_AT + 1_200)
     attempts.postpone_poll(key(1), SENT_AT + 1_300, SENT_AT + 1_200)
@@ -119,7 +119,7 @@ def test_a_failed_poll_is_asked_again_before_its_next_age(attempts: PartitionSto
 
 
 def test_counts_follow_the_states(attempts: PartitionStore) -> None:
-    """What is followed and what is parked is counted, a provider at a time."""
+    """Followed and parked attempts are counted by provider."""
     put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED, key(3): PARKED})
     assert (attempts.followed["dexatel"], attempts.parked) == (2, 1)
     put(attempts, {key(1): replace(FOLLOWED, status=Status.FAILED, final_at=1), key(3): FOLLOWED})
@@ -129,8 +129,8 @@ def test_counts_follow_the_states(attempts: PartitionStore) -> None:
     assert attempts.oldest() == {"dexatel": SENT_AT}
 
 
-def test_what_waits_for_its_end_is_walked_in_slices(attempts: PartitionStore) -> None:
-    """Each once, the nearest end first; what is final or parked isn't among it."""
+def test_open_attempts_are_walked_in_slices(attempts: PartitionStore) -> None:
+    """Each once, by deadline; final and parked ones are omitted."""
     waiting = {key(number): replace(FOLLOWED, ends_at=SENT_AT + 1_000 * (50 - number)) for number in range(25)}
     final = replace(FOLLOWED, status=Status.DELIVERED, sequence=1, final_at=SENT_AT)
     put(attempts, {**waiting, key(98): final, key(99): PARKED})
@@ -142,13 +142,13 @@ def test_what_waits_for_its_end_is_walked_in_slices(attempts: PartitionStore) ->
     assert dict(found) == waiting
 
 
-def test_a_partition_that_comes_back_is_the_same(store: Store) -> None:
-    """A poll that is still under way when its partition was away shares what it moves with the new owner."""
+def test_returning_partition_is_the_same_object(store: Store) -> None:
+    """A poll that started before the partition left updates the new owner's index."""
     assert store.partition(3) is store.partition(3)
 
 
-def test_an_index_entry_that_is_nobody_s_is_removed(attempts: PartitionStore) -> None:
-    """A poll that isn't the attempt's own is not asked, and not found again."""
+def test_stale_index_entry_is_removed(attempts: PartitionStore) -> None:
+    """A poll that doesn't match its attempt is not made, and is removed."""
     put(attempts, {key(1): FOLLOWED})
     ((due, _),) = attempts.due_polls(ACCOUNT, 2**62, 10)
     assert attempts.take_poll(key(1), due - 1, SENT_AT) is None
@@ -156,8 +156,8 @@ def test_an_index_entry_that_is_nobody_s_is_removed(attempts: PartitionStore) ->
     assert attempts.take_poll(key(1), due, SENT_AT + 1_500) is None
 
 
-def test_partitions_are_apart(store: Store, attempts: PartitionStore) -> None:
-    """Clearing one partition leaves the others."""
+def test_partitions_are_separate(store: Store, attempts: PartitionStore) -> None:
+    """Clearing one partition keeps the others."""
     other = store.partition(4)
     put(attempts, {key(1): FOLLOWED})
     put(other, {key(2): FOLLOWED})
@@ -168,8 +168,8 @@ def test_partitions_are_apart(store: Store, attempts: PartitionStore) -> None:
     assert other.get([key(2)])[0] is not None
 
 
-def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: PartitionStore) -> None:
-    """However long its backoff, an attempt is asked about once more before it ends; past its end as often as wanted."""
+def test_failed_last_poll_is_retried(attempts: PartitionStore) -> None:
+    """Whatever its backoff, once more before the deadline, and after it as often as needed."""
     put(attempts, {key(1): FOLLOWED})
     for _ in range(4):
         ask(attempts, SENT_AT + 95_000)
@@ -180,8 +180,8 @@ def test_a_failed_last_poll_is_asked_again_at_the_end_and_after_it(attempts: Par
     assert attempts.due_polls(ACCOUNT, 2**62, 10) == [(FOLLOWED.ends_at + 1_000, key(1))]
 
 
-def test_a_timer_that_is_put_off_runs_out_once(attempts: PartitionStore) -> None:
-    """It is found at its new time and not at the old one; what changes the attempt sets it anew."""
+def test_postponed_timer_expires_once(attempts: PartitionStore) -> None:
+    """At its new time only; a change of the attempt sets it again."""
     put(attempts, {key(1): FOLLOWED, key(2): FOLLOWED})
     attempts.put_off({key(1): FOLLOWED.ends_at + 5_000, "of nobody": 1})
     assert attempts.due(FOLLOWED.ends_at, 10) == [key(2)]

@@ -1,12 +1,12 @@
-"""A long way is told of while it lasts, a short one isn't."""
+"""The progress of a long restore is logged, that of a short one is not."""
 
 from structlog.testing import capture_logs
 
 from bridge.state.progress import LOG_INTERVAL, Progress
 
 
-def test_it_says_how_fast_it_goes_and_how_long_it_will_take() -> None:
-    """Now and then, by what was done since it began."""
+def test_progress_has_rate_and_remaining_time() -> None:
+    """Reported at intervals, from what was done since the start."""
     now = 100.0
     progress = Progress("restoring", 3, lambda: now)
     with capture_logs() as said:
@@ -23,8 +23,8 @@ def test_it_says_how_fast_it_goes_and_how_long_it_will_take() -> None:
     )
 
 
-def test_a_new_beginning_forgets_what_was_before() -> None:
-    """A worker that was level with the journal for hours, and falls behind, tells of that alone."""
+def test_new_start_resets_the_progress() -> None:
+    """A worker that falls behind again reports only the new backlog."""
     now = 0.0
     progress = Progress("catching up", 0, lambda: now)
     with capture_logs() as said:

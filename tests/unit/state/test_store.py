@@ -1,4 +1,4 @@
-"""The database of attempts, on a real disk: closed and opened again, in use elsewhere, damaged, without room."""
+"""The database of attempts on a real disk: reopened, in use, damaged, without space."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.state.attempts import ACCOUNT, FOLLOWED, SCHEDULE, key, put
 
 
 def spoil(folder: Path) -> None:
-    """Damage a database where opening it doesn't look: the entries, not their index."""
+    """Damage a database where opening it doesn't check: in the entries, not in their index."""
     for table in (folder / "attempts").glob("*.sst"):
         sound = table.read_bytes()
         table.write_bytes(bytes(byte ^ 1 for byte in sound[:60_000]) + sound[60_000:])
@@ -37,8 +37,8 @@ def test_a_cache_outlives_its_process(tmp_path: Path) -> None:
     assert again.get([key(1)])[0] is not None
 
 
-def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
-    """When schedules change, the order of time on disk is worthless: the cache says that it stands for nothing."""
+def test_cache_of_other_settings_is_discarded(tmp_path: Path) -> None:
+    """With other schedules the stored order of times is wrong."""
     for ages, usable in (((1_000,), False), ((1_000,), True), ((5_000,), False)):
         store = Store(tmp_path, Schedule(Policy(), {ACCOUNT: ages}))
         attempts = store.partition(3)
@@ -49,8 +49,8 @@ def test_a_cache_of_other_settings_is_not_used(tmp_path: Path) -> None:
         del store
 
 
-def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
-    """A database that can't be opened is kept for whoever wants to look, and a new one begun."""
+def test_damaged_database_is_moved_aside(tmp_path: Path) -> None:
+    """It is kept for inspection, and a new one is created."""
     folder = tmp_path / "attempts"
     folder.mkdir()
     (folder / "CURRENT").write_text("nonsense")
@@ -59,8 +59,8 @@ def test_a_damaged_database_is_moved_aside(tmp_path: Path) -> None:
     assert (tmp_path / "attempts.damaged" / "CURRENT").read_text() == "nonsense"
 
 
-def test_a_folder_that_another_process_uses_is_left_to_it(tmp_path: Path) -> None:
-    """Whoever holds it goes on undisturbed; the second is told what to do, and nothing is moved aside."""
+def test_folder_of_another_process_is_refused(tmp_path: Path) -> None:
+    """The first process is not affected, and nothing is moved aside."""
     code = (
         "import sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
         "from bridge.state.store import Store; from bridge.core.schedule import Schedule\n"
@@ -142,8 +142,8 @@ def test_a_damaged_cache_is_renewed_while_it_is_in_use(tmp_path: Path) -> None:
     assert (tmp_path / "attempts.damaged").is_dir()
 
 
-def test_a_disk_without_room_is_refused_in_one_line(tmp_path: Path) -> None:
-    """The setting that says where, and why not; no traceback."""
+def test_full_disk_is_one_line(tmp_path: Path) -> None:
+    """The error names the setting and the reason, without a traceback."""
     script = (
         "import resource, sys; from pathlib import Path; from bridge.core.attempt import Policy\n"
         "from bridge.core.errors import ConfigurationError; from bridge.state.store import Store\n"

@@ -1,4 +1,4 @@
-"""What a transaction will hold, made of records and timers; the cache is a real one."""
+"""The contents of a transaction, made from records and timers, with a real cache."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ from tests.support.core.story import KEY, POLICY, SENT_AT, report, sent
 
 
 class Record(NamedTuple):
-    """A record of the journal, as the client hands it over."""
+    """A record of the journal, as the client returns it."""
 
     offset: int
     timestamp: int
@@ -30,7 +30,7 @@ class Record(NamedTuple):
 
 
 def records(*entries: Entry | bytes) -> list[Record]:
-    """Entries as records, a second apart."""
+    """Return entries as records, a second apart."""
     values = [entry if isinstance(entry, bytes) else encode_entry(entry) for entry in entries]
     return [Record(n, SENT_AT + n * 1000, KEY.encode(), value) for n, value in enumerate(values)]
 
@@ -43,8 +43,8 @@ def attempts(tmp_path: Path) -> Iterator[PartitionStore]:
     store.close()
 
 
-def test_a_batch_sees_what_it_has_itself_changed(attempts: PartitionStore) -> None:
-    """A sent and its reports in one batch are one story, and one change of state."""
+def test_batch_sees_its_own_changes(attempts: PartitionStore) -> None:
+    """A sent event and its reports in one batch give one change of state."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(sent(), report(Status.SENT), report(Status.DELIVERED)))
     assert [publication.delivery.status for publication in batch.publications] == ["sent", "delivered"]
@@ -53,8 +53,8 @@ def test_a_batch_sees_what_it_has_itself_changed(attempts: PartitionStore) -> No
     assert batch.next_offset == 3
 
 
-def test_what_is_no_entry_becomes_a_dead_letter(attempts: PartitionStore) -> None:
-    """Somebody else's record in the journal stops nothing, and is kept as it was."""
+def test_invalid_record_becomes_a_dead_letter(attempts: PartitionStore) -> None:
+    """A foreign record in the journal is kept unchanged, and the batch continues."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(b"not an entry", sent(), report(Status.DELIVERED)))
     (letter,) = batch.dead_letters
@@ -62,15 +62,15 @@ def test_what_is_no_entry_becomes_a_dead_letter(attempts: PartitionStore) -> Non
     assert len(batch.publications) == 1
 
 
-def test_a_record_without_our_key_is_folded_by_its_entry(attempts: PartitionStore) -> None:
-    """The entry says whose it is; a foreign key, or none, doesn't matter."""
+def test_record_key_is_not_needed(attempts: PartitionStore) -> None:
+    """The attempt is taken from the entry; the record's key is ignored."""
     batch = Batch(attempts, POLICY)
     batch.fold([Record(0, SENT_AT, None, encode_entry(sent()))])
     assert [change.key for change in batch.changes] == [KEY]
 
 
-def test_repeats_leave_nothing_to_write(attempts: PartitionStore) -> None:
-    """A batch of duplicates is empty, and counted."""
+def test_duplicates_leave_nothing_to_write(attempts: PartitionStore) -> None:
+    """They are counted."""
     batch = Batch(attempts, POLICY)
     batch.fold(records(sent(), report(Status.DELIVERED)))
     attempts.apply(batch.changes, "incarnation", 1)
@@ -80,8 +80,8 @@ def test_repeats_leave_nothing_to_write(attempts: PartitionStore) -> None:
     assert again.outcomes == {("dexatel", "sent", "duplicate"): 1, ("dexatel", "callback", "duplicate"): 1}
 
 
-def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: PartitionStore) -> None:
-    """A state that can't be ended goes to the dead letters; the timers beside it run out as they should."""
+def test_internal_error_stops_one_attempt_only(attempts: PartitionStore) -> None:
+    """A state that fails becomes a dead letter; the other timers still expire."""
     broken = Followed("m-1", 10**17, SENT_AT, SENT_AT + 5, None, None, {}, None)  # no calendar has that day
     sound = replace(broken, sent_at=SENT_AT)
     keys = ["dexatel:default:broken", "dexatel:default:sound"]
@@ -96,8 +96,8 @@ def test_a_fault_of_ours_stops_one_attempt_and_not_the_partition(attempts: Parti
     assert {change.key: change.after is None for change in batch.changes} == {keys[0]: True, keys[1]: False}
 
 
-def test_a_timer_waits_for_what_came_in_the_same_batch(attempts: PartitionStore) -> None:
-    """An attempt whose report is folded in this batch doesn't end in it."""
+def test_timer_waits_for_entries_of_its_batch(attempts: PartitionStore) -> None:
+    """An attempt whose report is in this batch doesn't expire in it."""
     state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 5, None, None, {}, None)
     attempts.apply([StateChange(KEY, None, state, encode_state(state))], "incarnation", 1)
     batch = Batch(attempts, POLICY)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.traffic import journal
+from bench.traffic import generate_journal
 from bridge.core.attempt import Policy
 from bridge.core.schedule import Schedule
 from bridge.state.store import Store
@@ -26,7 +26,7 @@ MOST = 5.5
 
 
 class Journaled(NamedTuple):
-    """A record of the journal, as far as the fold looks."""
+    """A record of the journal with what the fold needs."""
 
     value: bytes
     offset: int
@@ -34,16 +34,16 @@ class Journaled(NamedTuple):
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """CPU time of some work."""
+    """Return the CPU time of some work."""
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
-def test_an_entry_costs_no_more_than_its_budget(tmp_path: Path) -> None:
-    """Deciding and writing an entry stays within a few times of merely reading and writing it."""
+def test_cost_of_an_entry_is_bounded(tmp_path: Path) -> None:
+    """Folding and encoding an entry takes at most a few times as long as decoding and encoding it."""
     now = int(time.time() * 1000)
-    records = [Journaled(line.value, number, now) for number, line in enumerate(journal(ENTRIES))]
+    records = [Journaled(line.value, number, now) for number, line in enumerate(generate_journal(ENTRIES))]
     schedule = Schedule(Policy(), {})
     store = Store(tmp_path, schedule)
     attempts = store.partition(0)

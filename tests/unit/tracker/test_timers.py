@@ -1,4 +1,4 @@
-"""Timers run out when their time is up and the journal has nothing left to say; the cache is a real one."""
+"""Timers expire when they are due and the journal has been folded up to that time; the cache is a real one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ ONE, TWO = f"{ACCOUNT}:1", f"{ACCOUNT}:2"
 
 
 class Partition:
-    """A partition whose journal, clock and polls are what the test says."""
+    """A partition whose journal, clock and polls are set by the test."""
 
     def __init__(self, attempts: PartitionStore) -> None:
         self.attempts = attempts
@@ -44,7 +44,7 @@ class Partition:
         self.attempts.apply(changes, "incarnation", 1)
 
     async def run(self, offset: int) -> list[str]:
-        """Run the timers in a batch of their own; the keys of what has ended."""
+        """Run the timers in their own batch, and return the keys of ended attempts."""
         batch = Batch(self.attempts, POLICY)
         await self.timers.run(batch, offset, self._journal_end)
         return [change.key for change in batch.changes]
@@ -69,15 +69,15 @@ def partition(tmp_path: Path) -> Iterator[Partition]:
     store.close()
 
 
-async def test_nothing_is_asked_while_nothing_is_due(partition: Partition) -> None:
-    """A quiet partition costs no request."""
+async def test_no_request_without_a_due_timer(partition: Partition) -> None:
+    """An idle partition causes no request."""
     partition.now = END - 1
     assert await partition.run(0) == []
     assert partition.asked == 0
 
 
-async def test_an_end_waits_for_what_the_journal_held_by_then(partition: Partition) -> None:
-    """Where the journal ends is asked for once the time is up; until that is folded, nothing ends."""
+async def test_deadline_waits_for_the_journal(partition: Partition) -> None:
+    """When it is due, the end offset is requested; it takes effect after the journal was folded up to it."""
     partition.end = 7
     assert await partition.run(5) == []
     partition.end = 99  # what comes later came too late
@@ -87,16 +87,16 @@ async def test_an_end_waits_for_what_the_journal_held_by_then(partition: Partiti
     assert partition.asked == 1
 
 
-async def test_what_was_reported_meanwhile_keeps_its_new_timer(partition: Partition) -> None:
-    """A final status that was folded while the end waited is neither overruled nor forgotten."""
+async def test_report_during_the_wait_counts(partition: Partition) -> None:
+    """A final status that is folded while a deadline waits keeps its own timer."""
     partition.end = 7
     assert await partition.run(5) == []
     partition.put({ONE: replace(FOLLOWED, status=Status.DELIVERED, sequence=1, final_at=END)})
     assert await partition.run(7) == []
 
 
-async def test_a_poll_comes_before_the_end(partition: Partition) -> None:
-    """What is owed a poll doesn't end, hides nothing else that is due, and is looked at again soon."""
+async def test_poll_precedes_the_deadline(partition: Partition) -> None:
+    """An attempt with a pending poll doesn't end, doesn't hide others, and is checked again soon."""
     partition.owed = {ONE}
     partition.now = END + 1_000
     assert await partition.run(0) == [TWO]
@@ -107,16 +107,16 @@ async def test_a_poll_comes_before_the_end(partition: Partition) -> None:
     assert await partition.run(0) == [ONE]
 
 
-async def test_a_broker_that_does_not_answer_ends_nothing(partition: Partition) -> None:
-    """Not knowing where the journal ends, nothing runs out; it does when the broker is back."""
+async def test_unreachable_broker_delays_deadlines(partition: Partition) -> None:
+    """Without the end offset nothing expires until the broker is back."""
     partition.away = True
     assert await partition.run(0) == []
     partition.away = False
     assert await partition.run(0) == [ONE]
 
 
-async def test_a_new_owner_asks_anew(partition: Partition) -> None:
-    """What ran out before the partition went away and came back counts no more."""
+async def test_new_owner_requests_the_offset_again(partition: Partition) -> None:
+    """A deadline's offset from before the partition was lost is not used."""
     partition.end = 7
     assert await partition.run(5) == []
     partition.end = 20
