@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bridge.clock import now_ms
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
+from bridge.core.timestamps import parse_rfc3339
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
@@ -153,8 +153,7 @@ def parse_moment(text: str) -> int:
         return now_ms() - parse_duration(text)
     except ValueError:
         pass
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("should be a duration such as 2h or 3d, or a time such as 2026-01-31T12:00:00Z") from None
-    return int(parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp() * 1000)
+    moment = parse_rfc3339(text)
+    if moment is None:
+        raise ValueError("should be a duration such as 2h or 3d, or a time such as 2026-01-31T12:00:00Z")
+    return moment

@@ -113,7 +113,7 @@ class ReplayParser:
     def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
         account = self._accounts.get((letter.provider or "", letter.account or ""))
         if account is None:
-            return ReplayResult(ReplayOutcome.STILL_BAD, f"{letter.provider}:{letter.account} isn't set up")
+            return ReplayResult(ReplayOutcome.STILL_BAD, f"{letter.provider}:{letter.account} isn't configured")
         is_get = http.method == "GET"
         query = letter.value.decode("utf-8", "surrogateescape") if is_get else ""
         callback = Callback(http.method, query, http.content_type or "", None, b"" if is_get else letter.value)
