@@ -120,6 +120,7 @@ class App:
             frame = await fetch_frame(settings.topics, settings.registry)
             store = builder.build_store()
             stack.callback(store.close)
+            stack.push_async_callback(builder.source_reader.close)
             tracker = builder.build_tracker(store, poller, admin, frame)
         intake = builder.build_intake(admin) if Role.INTAKE in roles else None
         receiver = builder.build_receiver() if Role.RECEIVE in roles else None

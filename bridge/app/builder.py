@@ -35,6 +35,7 @@ from bridge.tracker.dead_letter_records import DeadLetterRecords
 from bridge.tracker.delivery_records import DeliveryRecords, TopicTarget
 from bridge.tracker.publisher import Publisher
 from bridge.tracker.recovery import Recovery
+from bridge.tracker.source_reader import SourceReader
 from bridge.tracker.timers import TimerRules
 from bridge.tracker.tracker import Tracker
 from bridge.tracker.transaction import TransactionTarget
@@ -79,6 +80,7 @@ class PartBuilder:
         )
         self.producer = BatchingProducer(kafka, metrics.process.append_records.observe)
         self._journal = JournalWriter(self.producer, settings.topics.journal, limits.journal_partitions)
+        self.source_reader = SourceReader(kafka)
         self.batch_metrics = BatchMetrics(metrics.tracker, metrics.intake.sent_skipped, self.dead_letters)
 
     def build_events(self) -> EventStream:
@@ -125,7 +127,7 @@ class PartBuilder:
         publisher = Publisher(
             TransactionTarget(topics.journal, topics.state, group),
             deliveries=self._build_delivery_records(frame),
-            dead_letters=DeadLetterRecords(self._kafka, self.dead_letters),
+            dead_letters=DeadLetterRecords(self.source_reader, self.dead_letters),
             batch_metrics=self.batch_metrics,
             metrics=self._metrics.tracker,
             tracing=self._tracing,

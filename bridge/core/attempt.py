@@ -19,7 +19,7 @@ class Policy(NamedTuple):
 
 
 class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
-    """A mapped report that was received before its sent event. Its raw text stays in the journal, at `offset`."""
+    """A mapped report that was received before its sent event."""
 
     offset: int
     provider: str
@@ -32,6 +32,8 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
     provider_time: int | None
     source: Source
     observed_at: int
+    raw: str = ""
+    """The provider's words, for a dead letter; empty in states that were written before this member was there."""
 
     @classmethod
     def from_report(cls, offset: int, report: Report, verdict: Verdict) -> Self:
@@ -48,6 +50,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
             report.provider_time,
             report.source,
             report.observed_at,
+            report.raw,
         )
 
     def to_report(self) -> Report:

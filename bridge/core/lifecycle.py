@@ -47,11 +47,14 @@ class FoldOutcome(FastStrEnum):
 
 
 class Rejection(NamedTuple):
-    """A dead letter to write. Its original is in the journal, at this offset."""
+    """A dead letter to write."""
 
     reason: DeadLetterReason
     error: str
     offset: int
+    """Of its entry in the journal."""
+    raw: str | None = None
+    """The raw text of a parked report; of an entry that is folded now, the caller has it."""
 
 
 class EntryPosition(NamedTuple):
@@ -104,7 +107,10 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
     if reason is DeadLetterReason.UNMATCHED and not policy.dead_letter_unmatched:
         return FoldResult(None, FoldOutcome.UNMATCHED)
     return FoldResult(
-        None, FoldOutcome.UNMATCHED, (), tuple(Rejection(reason, error, parked.offset) for parked in state.reports)
+        None,
+        FoldOutcome.UNMATCHED,
+        (),
+        tuple(Rejection(reason, error, parked.offset, parked.raw) for parked in state.reports),
     )
 
 

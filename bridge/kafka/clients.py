@@ -79,13 +79,16 @@ class KafkaClients:
         )
         return await self._start(consumer)
 
-    async def reader(self, *, committed: bool, max_wait_ms: int = 30) -> AIOKafkaConsumer:
+    async def reader(
+        self, *, committed: bool, max_wait_ms: int = 30, max_fetch_bytes: int = 1024 * 1024
+    ) -> AIOKafkaConsumer:
         """Start a consumer that belongs to no group: `assign` it, `seek` it, read.
 
         Args:
             committed: Read only what transactions committed.
             max_wait_ms: How long a broker may hold a fetch when there is nothing new. No other fetch goes to it
                 meanwhile, so a quiet partition delays the others.
+            max_fetch_bytes: What one fetch may bring of a partition; a larger batch of records comes alone.
         """
         consumer = AIOKafkaConsumer(
             **self._options,
@@ -93,6 +96,7 @@ class KafkaClients:
             auto_offset_reset="none",
             isolation_level="read_committed" if committed else "read_uncommitted",
             fetch_max_wait_ms=max_wait_ms,
+            max_partition_fetch_bytes=max_fetch_bytes,
         )
         return await self._start(consumer)
 

@@ -27,10 +27,10 @@ class PendingDeadLetter(NamedTuple):
     rejection: Rejection
     full_account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
-    value: bytes | None = None
-    """The bytes to be kept; None where they have to be read again."""
+    value: bytes
+    """The bytes to be kept: a report's words, or the journal's value."""
     origin: tuple[str, int, int] | None = None
-    """Topic, partition and offset of the sent event that it is about."""
+    """Topic, partition and offset of the sent event that it is about: its original bytes are there."""
 
 
 class Batch:
@@ -82,6 +82,8 @@ class Batch:
             except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
                 folded = _reject_failed(error, key, None, -1)
             self._add(key, state, folded)
+            if folded.rejections:
+                self._reject(key, folded.rejections, encode_state(state))
             if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
                 self.outcomes[extract_provider(key), "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):
@@ -92,7 +94,9 @@ class Batch:
         reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
         for key, known in self._load_unchanged(keys):
             if isinstance(known.state, Parked):
-                self._add(key, known.state, discard(known.state, reason, error, self._policy))
+                discarded = discard(known.state, reason, error, self._policy)
+                self._add(key, known.state, discarded)
+                self._reject(key, discarded.rejections, b"")
 
     def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._known]
@@ -108,7 +112,7 @@ class Batch:
             return decode_entry(record.value)
         except PoisonMessageError as poison:
             rejection = Rejection(poison.reason, poison.error, record.offset)
-            self.dead_letters.append(PendingDeadLetter(rejection, "", record.value))
+            self.dead_letters.append(PendingDeadLetter(rejection, "", record.value or b""))
             return None
 
     def _fold(self, record: Any, entry: Entry, key: str) -> None:
@@ -118,18 +122,25 @@ class Batch:
             folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
         except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
             folded = _reject_failed(error, key, state, record.offset)
-        self._add(key, state, folded, entry)
+        self._add(key, state, folded)
+        if folded.rejections and isinstance(entry, Report):
+            self._reject(key, folded.rejections, entry.raw.encode())
+        elif folded.rejections and isinstance(entry, Sent):
+            self._reject(key, folded.rejections, record.value, entry.origin)
         self._count(entry, folded)
 
-    def _add(self, key: str, before: State, folded: FoldResult, entry: Entry | None = None) -> None:
+    def _add(self, key: str, before: State, folded: FoldResult) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
         self.publications += folded.publications
-        if folded.rejections:
-            value = entry.raw.encode() if isinstance(entry, Report) else None
-            origin = entry.origin if isinstance(entry, Sent) else None
-            full_account = extract_full_account(key)
-            self.dead_letters += [PendingDeadLetter(one, full_account, value, origin) for one in folded.rejections]
+
+    def _reject(
+        self, key: str, rejections: Iterable[Rejection], value: bytes, origin: tuple[str, int, int] | None = None
+    ) -> None:
+        """Keep what is rejected: its own raw text where it has one, else `value`."""
+        for one in rejections:
+            kept = value if one.raw is None else one.raw.encode()
+            self.dead_letters.append(PendingDeadLetter(one, extract_full_account(key), kept, origin))
 
     def _count(self, entry: Entry, folded: FoldResult) -> None:
         self.outcomes[entry.provider, entry.source if isinstance(entry, Report) else "sent", folded.outcome] += 1

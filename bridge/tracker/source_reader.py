@@ -1,0 +1,106 @@
+"""Reads records again, by their positions, for dead letters: with one consumer, and within a budget of time."""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.consumers import close_consumer
+
+BUDGET_SECONDS = 0.25
+"""For all records of one batch: while they are read, the partition publishes nothing."""
+
+HANG_SECONDS = 0.75
+"""After which a broker that doesn't answer is given up."""
+
+AVOID_SECONDS = 60.0
+"""For which a partition that can't be read isn't tried again."""
+
+MAX_GAP = 100
+"""Offsets up to which reading on is quicker than seeking."""
+
+MAX_FETCH_BYTES = 64 * 1024
+"""Of a partition: little is read that isn't wanted."""
+
+log = structlog.get_logger(__name__)
+
+
+class SourceReader:
+    """Reads records again. The consumer is made when it is first needed, and kept.
+
+    Args:
+        kafka: Makes the consumer.
+    """
+
+    def __init__(self, kafka: KafkaClients) -> None:
+        self._kafka = kafka
+        self._consumer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+        self._avoid_until: dict[TopicPartition, float] = {}
+
+    async def read(self, tp: TopicPartition, offsets: Collection[int]) -> dict[int, Any]:
+        """Read the records at these offsets; those that are gone, or not read within the budget, are missing."""
+        found: dict[int, Any] = {}
+        started = time.monotonic()
+        if started < self._avoid_until.get(tp, 0.0):
+            return found
+        try:
+            async with asyncio.timeout(HANG_SECONDS), self._lock:
+                if self._consumer is None:
+                    self._consumer = await self._kafka.reader(committed=False, max_fetch_bytes=MAX_FETCH_BYTES)
+                with _assigned(self._consumer, tp):
+                    await _collect(self._consumer, tp, offsets, found, started + BUDGET_SECONDS)
+        except (KafkaError, OSError) as error:
+            # It may be another team's topic: gone, or not readable. A record isn't worth stopping the partition.
+            log.warning(
+                "originals of dead letters can't be read",
+                topic=tp.topic,
+                partition=tp.partition,
+                error=format_error(error),
+            )
+            self._avoid_until[tp] = time.monotonic() + AVOID_SECONDS
+            await self.close()
+        return found
+
+    async def close(self) -> None:
+        """Close the consumer."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await close_consumer(consumer)
+
+
+@contextmanager
+def _assigned(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Iterator[None]:
+    consumer.assign([tp])
+    try:
+        yield
+    finally:
+        consumer.pause(tp)  # else it would go on fetching what nobody wants
+
+
+async def _collect(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, offsets: Collection[int], found: dict[int, Any], deadline: float
+) -> None:
+    first = (await consumer.beginning_offsets([tp]))[tp]
+    end = (await consumer.end_offsets([tp]))[tp]
+    position: int | None = None
+    for offset in sorted(offset for offset in offsets if first <= offset < end):
+        if position is None or not position <= offset <= position + MAX_GAP:
+            consumer.seek(tp, offset)
+            position = offset
+        while position <= offset:
+            left_ms = int((deadline - time.monotonic()) * 1000)
+            if left_ms <= 0:
+                return
+            records = (await consumer.getmany(tp, timeout_ms=left_ms, max_records=MAX_GAP)).get(tp, [])
+            found.update((record.offset, record) for record in records if record.offset in offsets)
+            # A gap that compaction or transaction markers leave: nothing is at the offset.
+            position = records[-1].offset + 1 if records else await consumer.position(tp)
+            if not records and position <= offset:
+                return
