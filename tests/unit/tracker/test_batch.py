@@ -104,3 +104,15 @@ def test_timer_waits_for_entries_of_its_batch(attempts: PartitionStore) -> None:
     batch.fold(records(report(Status.DELIVERED)))
     batch.expire([KEY], SENT_AT + 10)
     assert [publication.delivery.status for publication in batch.publications] == ["delivered"]
+
+
+def test_dead_letters_of_parked_reports_are_self_contained(attempts: PartitionStore) -> None:
+    """A parked report that nobody sent keeps its raw text: its dead letter needs no second read of the journal."""
+    parked = [report(Status.SENT, raw="message_uuid=1&status=sent"), report(Status.DELIVERED, raw="\ufeff{}")]
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(*parked))
+    attempts.apply(batch.changes, "journal", 1)
+    ended = Batch(attempts, POLICY)
+    ended.expire([KEY], SENT_AT + POLICY.park_for * 2)
+    assert [letter.value for letter in ended.dead_letters] == [one.raw.encode() for one in parked]
+    assert [letter.origin for letter in ended.dead_letters] == [None, None]
