@@ -22,7 +22,7 @@ class JournalOffset(NamedTuple):
     partitions: int
     """How many the journal had at that time; 0 when the commit doesn't say."""
     journal_id: str
-    """Drawn when the journal was first committed; a cache of a journal with another id is worthless."""
+    """A random id, made with the journal's first commit; a cache of a journal with another id is discarded."""
 
     @property
     def metadata(self) -> str:

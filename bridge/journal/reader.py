@@ -1,4 +1,4 @@
-"""One partition of the journal, as its owner reads it."""
+"""Reads one partition of the journal for its worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,17 +10,17 @@ from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
 
 MAX_ENTRIES = 1_000
-"""Entries that are taken together: what one transaction folds, some tens of milliseconds of work."""
+"""Most entries of one transaction: some tens of milliseconds of work."""
 
 MAX_WAIT_MS = 500
-"""Milliseconds that a broker keeps a fetch when there is nothing new."""
+"""Milliseconds that a broker holds a fetch while there is nothing new."""
 
 
 class JournalReader:
-    """Reads from where it was set, and knows how much is left.
+    """Reads on from an offset, and counts what is left.
 
-    It has a connection of its own. A consumer that reads several partitions of a broker fetches nothing of one while
-    another's entries wait for their transaction.
+    Each partition has a consumer of its own: a consumer of several partitions fetches nothing from a broker while
+    fetched entries of one of them wait for their transaction.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
@@ -30,7 +30,7 @@ class JournalReader:
     @classmethod
     @asynccontextmanager
     async def open(cls, kafka: KafkaClients, tp: TopicPartition) -> AsyncIterator[Self]:
-        """Connect.
+        """Open a consumer for the duration of the context.
 
         Raises:
             KafkaError: Kafka is away.
@@ -48,7 +48,7 @@ class JournalReader:
         self._end = (await self._consumer.end_offsets([self.tp]))[self.tp]
 
     async def take(self, timeout_ms: int) -> list[Any]:
-        """The next records, as many as there are; none when none comes for so many milliseconds.
+        """Take the next records; none if none comes within `timeout_ms`.
 
         Raises:
             OffsetOutOfRangeError: The journal no longer holds them.
@@ -59,12 +59,12 @@ class JournalReader:
             self.tp, []
         )
         if records and not self.count_left(records[-1].offset + 1):
-            # Asked for now, the next fetch would bring the first entry that comes while these are published, and all
-            # that come after it would wait for one transaction more. Asked for then, it brings them all.
+            # A fetch sent now would return the first entry that comes while these are published, and entries after it
+            # would wait for one more transaction. A fetch sent after that returns them all.
             self._consumer.pause(self.tp)
         return records
 
     def count_left(self, offset: int) -> int:
-        """How many are known to be there from this offset on."""
-        # What the first fetch was told may come late; until then counts what was asked for.
+        """Count the records that are known to exist from this offset on."""
+        # The first fetch may answer late; until then the end that `seek` fetched counts.
         return max(0, max(self._end, self._consumer.highwater(self.tp) or 0) - offset)

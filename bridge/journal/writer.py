@@ -10,14 +10,14 @@ from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
 
 MAX_ENTRY_BYTES = 512 * 1024
-"""Largest journal entry: what is made of it (an event, a state) then stays below a broker's default of 1 MiB."""
+"""Largest journal entry: an event or a state made from it stays below a broker's default limit of 1 MiB."""
 
 
 class JournalWriter:
-    """The journal as its writers see it.
+    """Writes to the journal.
 
     Args:
-        producer: Takes the records to Kafka.
+        producer: Sends the records to Kafka.
         topic: The journal's name.
         partitions: How many it has.
     """
@@ -27,14 +27,14 @@ class JournalWriter:
 
     @property
     def ready(self) -> bool:
-        """Whether it can be written to."""
+        """Whether the journal can be written to."""
         return self._producer.ready
 
     def to_record(self, entry: Entry) -> Record:
-        """An entry as a record, keyed by its attempt."""
+        """Make the record of an entry, keyed by its attempt."""
         key = entry.key.encode()
         return Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
 
     def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
-        """Append entries, and dead letters in their place; see `BatchingProducer.append`."""
+        """Append entries, and dead letters between them, in order; see `BatchingProducer.append`."""
         return self._producer.append(records)

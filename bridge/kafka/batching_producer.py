@@ -56,7 +56,7 @@ class BatchingProducer:
 
     Args:
         kafka: The cluster.
-        observe: Is told how many records went to Kafka in one batch.
+        observe: Called with the number of records of each batch.
     """
 
     def __init__(self, kafka: KafkaClients, observe: Callable[[int], None] = lambda _: None) -> None:

@@ -1,4 +1,4 @@
-"""Whether an account can be polled: what its provider's errors mean for all of its messages, and how that shows."""
+"""Tracks whether an account can be polled: its circuit breaker and its credentials."""
 
 import random
 import time
@@ -14,14 +14,14 @@ from bridge.poller.circuit_breaker import CircuitBreaker
 log = structlog.get_logger(__name__)
 
 ProviderError = RateLimitedError | AuthenticationFailedError | PollFailedError
-"""What a provider's answer can be instead of one about the message."""
+"""The errors of a poll."""
 
 OUTCOMES: Mapping[type[ProviderError], str] = {
     RateLimitedError: "rate_limited",
     AuthenticationFailedError: "refused",
     PollFailedError: "failed",
 }
-"""The metrics' label of each."""
+"""The metrics' label of each error."""
 
 
 class AccountHealth:
@@ -29,8 +29,8 @@ class AccountHealth:
 
     Args:
         account: The account.
-        metrics: Shows both.
-        rng: Spreads the pauses.
+        metrics: Shows both as gauges.
+        rng: Randomises the pauses.
     """
 
     def __init__(self, account: ProviderAccount, metrics: PollerMetrics, rng: random.Random) -> None:
@@ -39,7 +39,7 @@ class AccountHealth:
         self._circuit_gauge = metrics.circuit_open.labels(**self._labels)
         self._refused_gauge = metrics.credentials_refused.labels(**self._labels)
         self.credentials_refused = False
-        """Whether the provider refused the credentials when it was asked last."""
+        """Whether the provider refused the credentials of the last poll."""
 
     @property
     def failures(self) -> int:
@@ -64,12 +64,12 @@ class AccountHealth:
         return self._circuit.open_for(time.monotonic())
 
     def record_success(self) -> None:
-        """The provider answered, whatever it said about the message."""
+        """Note that the provider gave a usable answer."""
         self._circuit.record_success()
         self._set_refused(refused=False)
 
     def record_error(self, error: ProviderError) -> str:
-        """Slow down as an error demands.
+        """Note an error and pause polling as it requires.
 
         Returns:
             The metrics' label of the error.

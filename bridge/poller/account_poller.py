@@ -1,6 +1,6 @@
 """Polls one account's due attempts, one by one or by the provider's list.
 
-Nothing is remembered here: when to poll is in the store, and what an answer changes is decided by the fold.
+It keeps no state of attempts: the store says when to poll, and the fold decides what an answer changes.
 """
 
 import asyncio
@@ -51,11 +51,11 @@ class AccountPoller:
     Args:
         account: The account.
         settings: How it is polled.
-        owned: The partitions of this process: where due polls are found, and its share of the rate.
-        client: Asks the provider.
-        writer: Keeps what the provider answers.
-        metrics: Is told of polls.
-        clock: Milliseconds since the epoch, without jumps.
+        owned: The partitions of this process: they hold the due polls, and their number gives its share of the rate.
+        client: Sends requests to the provider.
+        writer: Appends reports to the journal.
+        metrics: Counts polls.
+        clock: Returns milliseconds since the epoch, without jumps.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class AccountPoller:
                     await asyncio.sleep(IDLE_INTERVAL)
 
     async def _run_round(self, group: asyncio.TaskGroup) -> bool:
-        """Plan, select and send; tell whether anything was due."""
+        """Plan, select and send polls; return whether any was due."""
         plan = self._plan()
         polls = self._select(plan) if plan is not IDLE else ()
         left = await self._poll_by_list(polls) if plan.use_list and len(polls) >= MIN_FOR_LIST else polls
@@ -197,22 +197,22 @@ class AccountPoller:
     # --- by the provider's list ---------------------------------------------------------------------------------------
 
     async def _poll_by_list(self, polls: Sequence[DuePoll]) -> Collection[DuePoll]:
-        """Ask for a list of messages; what it doesn't show has to be polled one by one."""
+        """Poll the provider's list, and return the polls that it didn't answer."""
         dialect, left = self._settings.dialect, {poll.key: poll for poll in polls}
         if not isinstance(dialect, Paged):
             return polls
         try:
             async for reports in list_reports(self._client, dialect, polls, self._timeout, self._await_slot):
                 self._health.record_success()
-                await self._keep_page([(left.pop(report.key), report) for report in reports if report.key in left])
+                await self._write_page([(left.pop(report.key), report) for report in reports if report.key in left])
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
             self._health.record_error(error)
         if len(polls) - len(left) < MIN_LIST_YIELD:
             self._list_again_at = time.monotonic() + REST_SECONDS
         return left.values()
 
-    async def _keep_page(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
-        """Keep what a page reports of these."""
+    async def _write_page(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
+        """Append a page's reports to the journal."""
         taken = [(poll, report) for poll, report in answered if self._take(poll)]
         try:
             await self._writer.write(taken)
@@ -228,14 +228,14 @@ class AccountPoller:
             self._count("report", len(taken))
             self._in_flight.difference_update(poll.key for poll, _ in taken)
 
-    # --- what came of it ----------------------------------------------------------------------------------------------
+    # --- counting and postponing --------------------------------------------------------------------------------------
 
     def _count(self, outcome: str, number: int) -> None:
         self._completed[outcome] += number
         self._metrics.polls_completed.labels(self._account.provider, outcome).inc(number)
 
     def _postpone(self, poll: DuePoll, delay: float | None = None) -> None:
-        """Poll later: in so many seconds, or after the backoff of the attempt's own failures."""
+        """Poll again after `delay` seconds, or after a backoff that grows with the attempt's failures."""
         if delay is None:
             if len(self._failures) > MAX_REMEMBERED_FAILURES:
                 self._failures.clear()  # most of them ended long ago

@@ -1,4 +1,4 @@
-"""Whether one account is polled: failures in a row open the circuit, a 429 pauses it. The clock is an argument."""
+"""Pauses an account's polling: after several failures in a row, and after a 429. The clock is an argument."""
 
 import random
 
@@ -6,13 +6,13 @@ FAILURE_THRESHOLD = 5
 """Failures in a row that open the circuit."""
 
 MIN_BACKOFF, FIRST_BACKOFF, MAX_BACKOFF = 0.1, 1.0, 300.0
-"""Seconds that any failure costs at least, that the first may cost at most, and that the last of many may."""
+"""Seconds: the shortest backoff, the longest after one failure, and the longest of all."""
 
 REFUSED_PAUSE = 60.0
-"""Seconds until refused credentials are tried again: a person has to mend them."""
+"""Seconds until refused credentials are tried again: usually a person has to correct them."""
 
 MAX_RETRY_AFTER = 3600.0
-"""Seconds that a provider may ask us to wait: a wrong header must not end polling."""
+"""Longest `Retry-After` that is obeyed, in seconds: a wrong header must not end polling."""
 
 
 def backoff(failures: int, rng: random.Random) -> float:
@@ -44,15 +44,15 @@ class CircuitBreaker:
         return now < self._open_until
 
     def open_for(self, now: float) -> float:
-        """For how many seconds more the account isn't polled."""
+        """Seconds until the account is polled again; 0: it is polled now."""
         return max(0.0, self._open_until - now)
 
     def record_success(self) -> None:
-        """The provider answered, whatever it said about the message."""
+        """Note that the provider gave a usable answer."""
         self._failures = 0
 
     def record_failure(self, now: float) -> None:
-        """The provider gave no usable answer; too often in a row opens the circuit."""
+        """Note that the provider gave no usable answer; several in a row open the circuit."""
         if self.is_open(now):
             return  # asked before it opened: one outage counts once
         self._failures += 1
@@ -60,7 +60,7 @@ class CircuitBreaker:
             self._open(now + backoff(self._failures - FAILURE_THRESHOLD, self._rng))
 
     def record_rate_limit(self, now: float, retry_after: float | None) -> None:
-        """The provider asks for patience; how much, it may say. None, or a date that has passed, says nothing."""
+        """Note a 429. `retry_after` is in seconds; None, or a date that has passed, gives no time to wait."""
         if retry_after:
             self._open(now + min(retry_after, MAX_RETRY_AFTER))
         elif not self.is_open(now):
@@ -68,7 +68,7 @@ class CircuitBreaker:
             self._open(now + backoff(self._failures - 1, self._rng))
 
     def record_refusal(self, now: float) -> None:
-        """The provider doesn't accept the credentials."""
+        """Note that the provider refused the credentials."""
         self._failures = max(self._failures, FAILURE_THRESHOLD)
         self._open(now + REFUSED_PAUSE)
 

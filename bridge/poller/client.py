@@ -1,4 +1,4 @@
-"""One request to a provider over HTTP, bounded in time and size; whatever goes wrong becomes a `PollFailedError`."""
+"""Sends requests to providers over HTTP, limited in time and size. Every failure is raised as a `PollFailedError`."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ HEADERS = {"user-agent": f"sms-bridge/{__version__}", "accept-encoding": "identi
 """Answers are a few hundred bytes: unpacking them costs more than it saves, and hides how large they are."""
 
 NO_LIMITS = httpx.Limits(max_connections=10_000)
-"""No bound of its own: the account pollers bound how many requests are under way."""
+"""Practically none: the account pollers limit the requests under way."""
 
 
 class ProviderClient:
@@ -37,7 +37,7 @@ class ProviderClient:
         self._proxies = getproxies_environment()
         self._stack = AsyncExitStack()
         self._by_proxy: dict[str, AiohttpTransport] = {}
-        """By the proxy that they lead to; empty: none."""
+        """By the URL of the proxy; empty: no proxy."""
         self._by_host: dict[tuple[str, str, int | None], AiohttpTransport] = {}
         """By scheme, host and port."""
 
@@ -88,7 +88,7 @@ class ProviderClient:
             raise PollFailedError(type(error).__name__) from None
 
     async def _transport(self, url: httpx.URL) -> AiohttpTransport:
-        """The transport that leads to a host, perhaps by a proxy."""
+        """Find or open the transport for a host, through a proxy if the environment names one."""
         host = url.scheme, url.host, url.port
         if host not in self._by_host:
             proxy = self._proxies.get(url.scheme, "")

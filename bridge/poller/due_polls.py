@@ -1,7 +1,7 @@
-"""Which of an account's due polls come next: nearest deadline first, mixed with some that have just become due.
+"""Selects an account's next polls: nearest deadline first, mixed with some that became due just now.
 
-After an outage there may be more than can be sent for hours. What ends first must be polled first, and yet a message
-that was sent a minute ago must not wait until all the old ones are through.
+After an outage, more polls may be due than the account's rate allows for hours. Attempts near their deadline come
+first, but new messages must not wait until all old ones are polled.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,16 +13,16 @@ from bridge.core.entries import AttemptKey
 from bridge.state.partition import PartitionStore
 
 FRESH_SHARE = 4
-"""One poll in so many is the latest that became due."""
+"""Of this many selected polls, one is among those that became due last."""
 
-LOOKED_AT_PER_POLL = 4
-"""How many are looked at for each that is chosen."""
+CANDIDATES_PER_POLL = 4
+"""How many due polls are loaded for each that is selected."""
 
-MIN_LOOKED_AT = 16
-"""How many are looked at in every partition at least."""
+MIN_CANDIDATES = 16
+"""How many due polls are loaded from each partition at least."""
 
 MAX_COUNTED = 500
-"""How many are counted in every partition at most."""
+"""How many due polls of each partition are counted at most."""
 
 
 class DuePoll(NamedTuple):
@@ -36,39 +36,39 @@ class DuePoll(NamedTuple):
 
     @property
     def provider_message_id(self) -> str:
-        """The message, by the provider's id."""
+        """The provider's id of the message."""
         return AttemptKey.parse(self.key).provider_message_id
 
 
 class DueSelection(NamedTuple):
-    """Polls that are due."""
+    """An account's next polls."""
 
     polls: Sequence[DuePoll]
-    """In the order in which they are to be sent."""
+    """In sending order."""
     counted: int
-    """How many are due in all, as far as was counted."""
+    """How many polls are due; counting stops at `MAX_COUNTED` for each partition."""
 
 
 def select_due_polls(
     stores: Sequence[PartitionStore], full_account: str, now: int, limit: int, skip: Callable[[str], bool]
 ) -> DueSelection:
-    """Select an account's next polls out of all partitions that are caught up.
+    """Select an account's next polls from all partitions that are caught up.
 
     Args:
         stores: The stores of those partitions.
         full_account: `provider:account`.
         now: The time, in milliseconds since the epoch.
-        limit: How many are wanted.
-        skip: Whether a key is being polled already.
+        limit: How many polls to select at most.
+        skip: Tells whether an attempt is being polled already.
     """
-    look_at = max(MIN_LOOKED_AT, LOOKED_AT_PER_POLL * limit // max(1, len(stores)))
+    candidates = max(MIN_CANDIDATES, CANDIDATES_PER_POLL * limit // max(1, len(stores)))
     oldest, newest, counted = list[DuePoll](), list[DuePoll](), 0
     for store in stores:
-        due = [one for one in store.due_polls(full_account, now, max(MAX_COUNTED, look_at)) if not skip(one[1])]
+        due = [one for one in store.due_polls(full_account, now, max(MAX_COUNTED, candidates)) if not skip(one[1])]
         counted += len(due)
-        oldest += _load(store, due[:look_at])
-        if len(due) > look_at:
-            fresh = store.newest_polls(full_account, now, max(1, look_at // FRESH_SHARE))
+        oldest += _load(store, due[:candidates])
+        if len(due) > candidates:
+            fresh = store.newest_polls(full_account, now, max(1, candidates // FRESH_SHARE))
             newest += _load(store, [one for one in fresh if not skip(one[1])])
     oldest.sort(key=lambda poll: poll.ends_at)
     newest.sort(key=lambda poll: poll.due, reverse=True)
@@ -85,7 +85,7 @@ def _load(store: PartitionStore, due: Sequence[tuple[int, str]]) -> list[DuePoll
 
 
 def _mix(oldest: Iterable[DuePoll], newest: Sequence[DuePoll], limit: int) -> list[DuePoll]:
-    """Take from both ends, each attempt once."""
+    """Mix both lists, each attempt once."""
     fresh = newest[: limit // FRESH_SHARE]
     taken = {poll.key for poll in fresh}
     rest = (poll for poll in oldest if poll.key not in taken)

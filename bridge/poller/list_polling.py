@@ -1,7 +1,7 @@
-"""Many due messages at a time: a provider's list, page by page, for as long as that takes fewer requests.
+"""Polls many due messages at a time, from a provider's list, page by page.
 
-A page is worth its request only where many of its messages are due: after an outage, or where polls do all the work.
-What no page shows is polled one by one, so nothing depends on what a list leaves out.
+A page saves requests only if many of its messages are due: after an outage, or without callbacks. Messages that no page
+contains are polled one by one.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
@@ -13,13 +13,13 @@ from bridge.poller.due_polls import DuePoll
 from bridge.providers.dialect import Paged
 
 MIN_LIST_YIELD = 3
-"""Messages of a page that must be due: each of them saves a poll."""
+"""Due messages that a page must contain for the next page to be requested: each of them saves a poll."""
 
 REST_SECONDS = 60.0
-"""Until a list is tried again that wasn't worth it."""
+"""Until the list is tried again after it saved too few polls."""
 
 CLOCK_MARGIN_MS = 60_000
-"""By which the sender's clock and the provider's may differ."""
+"""Assumed largest difference between the sender's and the provider's clock."""
 
 
 async def list_reports(
@@ -29,12 +29,12 @@ async def list_reports(
     timeout: float,
     await_slot: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[Sequence[Report]]:
-    """Yield what a provider's list says of the time in which these messages were sent, a page's reports at a time.
+    """Yield the reports of a provider's list for the time in which these messages were sent, page by page.
 
     Args:
-        client: Asks.
-        dialect: Knows the list.
-        polls: What has to be found. Ends early when all are, or when too few are.
+        client: Sends the requests.
+        dialect: The format of the list.
+        polls: The messages to find. Iteration ends when all are found, or when a page contains too few.
         timeout: Seconds for a page.
         await_slot: Waits until the account's rate allows another request.
 

@@ -1,12 +1,12 @@
-"""What an account's poller does next. Pure: the circuit, the concurrency and the list's worth in, a number out."""
+"""Plans what an account's poller does next. Pure."""
 
 from typing import NamedTuple
 
 LIST_SELECTION = 500
-"""Due polls that are looked for at a time where a list may answer them."""
+"""Due polls that are selected at a time if the provider's list may answer them."""
 
 MIN_FOR_LIST = 20
-"""Due polls for which a list is tried."""
+"""Least number of due polls for which the list is tried."""
 
 
 class PollPlan(NamedTuple):

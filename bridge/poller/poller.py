@@ -10,7 +10,7 @@ from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.state.keys import StoredAttempt
 
 MAX_DEADLINE_DELAY_MS = 15 * 60_000
-"""How long an attempt's deadline waits for a last poll that an outage of ours has delayed."""
+"""How long an attempt's deadline waits for its last poll if an outage of this service has delayed that poll."""
 
 
 class Poller:
@@ -33,7 +33,7 @@ class Poller:
             await asyncio.Event().wait()
 
     def has_pending_poll(self, key: str, known: StoredAttempt, now: int) -> bool:
-        """Whether an attempt has a poll to come before its deadline: one that an outage of ours has delayed."""
+        """Whether the deadline must wait for a poll that an outage of this service has delayed."""
         poller = self._pollers.get(extract_full_account(key))
         if poller is None or not isinstance(known.state, Followed) or known.state.final_at is not None:
             return False

@@ -1,17 +1,17 @@
-"""How fast one account may be polled: an even pace, without bursts. The clock is an argument."""
+"""Limits the rate of one account's requests: evenly spaced, without bursts. The clock is an argument."""
 
 MAX_CATCH_UP = 0.05
-"""Seconds of the rate that may be made up for at once: a busy machine wakes nobody to the millisecond."""
+"""Seconds of delay that later requests may make up for: timers of a busy machine are late."""
 
 MIN_WAIT = 0.005
-"""Seconds that are worth sleeping."""
+"""Shortest wait, in seconds."""
 
 
 class RateLimiter:
     """Spaces requests evenly. All times are seconds of a monotonic clock.
 
     Args:
-        per_second: The account's rate, over all replicas together.
+        per_second: The account's rate, of all replicas together.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -19,11 +19,11 @@ class RateLimiter:
         self._next = 0.0
 
     def reserve(self, now: float, share: float) -> float:
-        """Take the next slot.
+        """Reserve the next slot.
 
         Args:
             now: The time.
-            share: The part of the account's rate that is this process's.
+            share: This process's share of the rate, from 0 to 1.
 
         Returns:
             The seconds until the slot.

@@ -1,4 +1,4 @@
-"""What polls learnt goes into the journal; a report that would change nothing isn't written."""
+"""Appends the reports of polls to the journal, unless they would change nothing."""
 
 from collections.abc import Sequence
 
@@ -17,8 +17,8 @@ class ReportWriter:
     """Writes one account's reports.
 
     Args:
-        journal: Where they go.
-        privacy: What may be kept of phone numbers.
+        journal: Takes the entries.
+        privacy: Redacts phone numbers.
         recipient_members: Members of the provider's answers that hold a phone number.
     """
 
@@ -30,7 +30,7 @@ class ReportWriter:
 
         Raises:
             KafkaUnavailableError: Kafka isn't known to have them.
-            StoreCorruptedError: It can't be told what they change.
+            StoreCorruptedError: The attempts can't be read.
         """
         news = [report for poll, report in answered if changes_something(poll.store.get([poll.key])[0], report)]
         if news:
@@ -41,7 +41,7 @@ class ReportWriter:
 
 
 def changes_something(known: StoredAttempt | None, report: Report) -> bool:
-    """Whether the fold would publish something for a report, or has to count it as unmapped."""
+    """Whether the fold would publish an event for this report or count it as unmapped."""
     if report.status is None or known is None or not isinstance(known.state, Followed):
         return True
     return MOVES[known.state.status, report.status] in {Move.PUBLISH, Move.CORRECT}

@@ -1,4 +1,4 @@
-"""Entries and timers folded in memory: what one transaction will hold. It reads the store and writes nothing."""
+"""Folds entries and timers in memory into the contents of one transaction. It reads the store and writes nothing."""
 
 import traceback
 from collections import Counter
@@ -22,19 +22,19 @@ log = structlog.get_logger(__name__)
 
 
 class PendingDeadLetter(NamedTuple):
-    """A dead letter that the transaction will hold, and what is at hand for it."""
+    """A dead letter of the transaction, before its original is read."""
 
     rejection: Rejection
     full_account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
     value: bytes
-    """The bytes to be kept: a report's words, or the journal's value."""
+    """The bytes at hand: a report's raw text, or the value of the journal's entry."""
     origin: tuple[str, int, int] | None = None
-    """Topic, partition and offset of the sent event that it is about: its original bytes are there."""
+    """Topic, partition and offset of the rejected sent event, which has the original bytes."""
 
 
 class Batch:
-    """What one transaction will hold; discarded when the transaction fails."""
+    """The contents of one transaction; discarded if the transaction fails."""
 
     def __init__(self, store: PartitionStore, policy: Policy) -> None:
         self._store, self._policy = store, policy
@@ -49,7 +49,7 @@ class Batch:
 
     @property
     def changes(self) -> list[StateChange]:
-        """How each changed attempt changed."""
+        """The changed attempts, before and after."""
         return [
             StateChange(key, self._known[key], state, b"" if state is None else encode_state(state))
             for key, state in self._changed.items()
@@ -57,7 +57,7 @@ class Batch:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to write except, perhaps, the journal's offset."""
+        """Whether there is nothing to write, except perhaps the journal's offset."""
         return not (self._changed or self.publications or self.dead_letters)
 
     def holds(self, key: str) -> bool:
@@ -65,7 +65,7 @@ class Batch:
         return key in self._changed
 
     def fold(self, records: Sequence[Any]) -> None:
-        """Fold records of the journal, in their order."""
+        """Fold records of the journal in order."""
         read = [(record, entry, entry.key) for record in records if (entry := self._decode(record))]
         self._load(key for _, _, key in read)
         for record, entry, key in read:
@@ -74,7 +74,7 @@ class Batch:
             self.next_offset = records[-1].offset + 1
 
     def expire(self, keys: Iterable[str], now: int) -> None:
-        """Let timers run out; attempts that changed in this batch wait for the next."""
+        """Expire timers. Attempts that changed in this batch wait for the next batch."""
         for key, known in self._load_unchanged(keys):
             state = known.state
             try:
@@ -90,8 +90,8 @@ class Batch:
                 self.outcomes[extract_provider(key), "callback", FoldOutcome.UNMATCHED.value] += 1
 
     def overflow(self, keys: Iterable[str]) -> None:
-        """Give up parked reports that exceed the limit."""
-        reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent"
+        """Discard parked reports beyond the limit."""
+        reason, error = DeadLetterReason.PARKED_OVERFLOW, "too many reports wait for their sent events"
         for key, known in self._load_unchanged(keys):
             if isinstance(known.state, Parked):
                 discarded = discard(known.state, reason, error, self._policy)
@@ -137,7 +137,7 @@ class Batch:
     def _reject(
         self, key: str, rejections: Iterable[Rejection], value: bytes, origin: tuple[str, int, int] | None = None
     ) -> None:
-        """Keep what is rejected: its own raw text where it has one, else `value`."""
+        """Add dead letters with their own raw text, or with `value` if they have none."""
         for one in rejections:
             kept = value if one.raw is None else one.raw.encode()
             self.dead_letters.append(PendingDeadLetter(one, extract_full_account(key), kept, origin))

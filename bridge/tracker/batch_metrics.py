@@ -1,4 +1,4 @@
-"""What the metrics are told of a batch, once it is committed."""
+"""Counts a batch in the metrics once it is committed."""
 
 import time
 from collections import Counter
@@ -15,7 +15,7 @@ from bridge.tracker.batch import Batch
 
 
 class BatchMetrics:
-    """Counts what batches folded, turned down and published.
+    """Counts folded entries, dead letters and published events.
 
     Args:
         metrics: The tracker's metrics.

@@ -1,7 +1,7 @@
-"""The tracker's dead letters as records: what is wrong is known, and as a rule the original bytes are at hand.
+"""Makes the records of the tracker's dead letters.
 
-Only of a rejected sent event the journal has no original, but its position in its own topic: it is read again, within a
-budget of time. In a flood of them (a rewind of `sms.sent`) the letters hold the journal's entry instead.
+The original bytes of a report are at hand. A rejected sent event's are in its own topic: they are read again, within a
+time limit. If many are rejected at once (after a rewind of `sms.sent`), dead letters hold the journal's entry instead.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from bridge.tracker.source_reader import SourceReader
 NOT_READ = "; the original was not read again: this is the journal's entry"
 
 Originals = Mapping[TopicPartition, Mapping[int, Any]]
-"""Records that were read again, by their position."""
+"""Records that were read again, by partition and offset."""
 
 
 class DeadLetterRecords:
@@ -26,7 +26,7 @@ class DeadLetterRecords:
 
     Args:
         source_reader: Reads originals again.
-        dead_letters: Makes records of letters.
+        dead_letters: Makes the records.
     """
 
     def __init__(self, source_reader: SourceReader, dead_letters: DeadLetters) -> None:

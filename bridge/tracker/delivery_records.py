@@ -1,4 +1,4 @@
-"""Events as records: of `sms.delivery`, and of the compacted view that holds each attempt's last event."""
+"""Makes the records of events: for `sms.delivery`, and for the compacted topic with each attempt's last event."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from bridge.kafka.records import Header, Record
 
 EVENT_TYPE = "sms.delivery.v1"
 DATA_SCHEMA = "urn:sms-bridge:schema:sms.delivery:v1.0"
-"""The schema that events of this version are written by, with its minor version."""
+"""The schema of these events, with its minor version."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -30,10 +30,10 @@ class DeliveryRecords:
     """Makes the records of events, with the headers of the CloudEvents Kafka binding (binary mode).
 
     Args:
-        delivery: Where events go.
-        latest: Where each attempt's last event goes; None: nowhere.
-        source: What events say about where they come from.
-        frame: What stands before a value: a schema registry's five bytes, or nothing.
+        delivery: The topic of events.
+        latest: The compacted topic; None: there is none.
+        source: The CloudEvents source of every event.
+        frame: Prefix of every value: a schema registry's five bytes, or nothing.
     """
 
     def __init__(self, delivery: TopicTarget, latest: TopicTarget | None, source: str, frame: bytes = b"") -> None:
@@ -47,7 +47,7 @@ class DeliveryRecords:
         ]
 
     def make(self, publications: Iterable[Publication]) -> list[Record]:
-        """Make a record for each event, in their order."""
+        """Make the records of events, in order."""
         topic, partitions = self._delivery
         records = []
         for delivery, observed_at, traceparent in publications:
@@ -65,7 +65,7 @@ class DeliveryRecords:
         return records
 
     def make_latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:
-        """Make the records of the compacted view: each attempt's last event among these, under the attempt's key."""
+        """Make the records of the compacted topic: each attempt's last event of these, keyed by the attempt."""
         if self._latest is None:
             return []
         topic, partitions = self._latest

@@ -1,4 +1,4 @@
-"""A batch becomes a transaction: its records are made, committed, and only then remembered and counted."""
+"""Publishes a batch: makes its records, commits them in one transaction, then updates the cache and the metrics."""
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -18,12 +18,12 @@ class Publisher:
     """Publishes the batches of all partitions.
 
     Args:
-        target: Where transactions are written.
+        target: The topics and the group of every transaction.
         deliveries: Makes the records of events.
         dead_letters: Makes the records of dead letters.
-        batch_metrics: Counts what was committed.
-        metrics: Is told of transactions.
-        tracing: Is told of published events.
+        batch_metrics: Counts committed batches.
+        metrics: Counts and times transactions.
+        tracing: Traces published events.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Publisher:
         self._batch_metrics, self._metrics, self._tracing = batch_metrics, metrics, tracing
 
     def encode_events(self, batch: Batch, encoded: list[Record]) -> None:
-        """Make the records of those events that have none yet: slice by slice, while they are in the CPU's cache."""
+        """Append the records of events that have none yet. Called slice by slice, with events in the CPU's cache."""
         encoded += self._deliveries.make(batch.publications[len(encoded) :])
 
     def skip(self, batch: Batch) -> None:
-        """Count a batch that changes nothing; its offset goes with a later commit."""
+        """Count a batch that changes nothing. A later transaction commits its offset."""
         self._batch_metrics.record(batch)
 
     async def publish(
@@ -55,17 +55,17 @@ class Publisher:
         events: list[Record],
         committed: JournalOffset,
     ) -> None:
-        """Commit a batch together with the journal's offset, then remember and count it.
+        """Commit a batch together with the journal's offset, then update the cache and the metrics.
 
         Args:
             owned: The partition.
             producer: Its transactional producer.
-            batch: What was folded.
+            batch: The folded entries and expired timers.
             events: The records of the batch's events.
-            committed: The journal's offset, up to which it is folded now.
+            committed: The journal offset to commit.
 
         Raises:
-            KafkaError: It isn't known to be committed; the producer must be replaced, and its successor finds out.
+            KafkaError: The transaction may not be committed. A new producer has to settle it.
             TimeoutError: The same.
         """
         changes, journal = batch.changes, TopicPartition(self._target.journal, owned.number)

@@ -1,7 +1,7 @@
-"""The one way into a partition, and the one way back after any error. The order of the steps is mandatory.
+"""Recovers a partition, at assignment and after every error. The order of the steps is mandatory.
 
-A new producer, whose start settles what its predecessor left open; the store brought to the state topic's end; the
-committed offset of the journal; on from there.
+Start a new producer, which settles its predecessor's open transaction; restore the store to the end of the state topic;
+fetch the journal's committed offset, and read on from there.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -35,11 +35,11 @@ class Recovery:
 
     Args:
         kafka: Makes clients.
-        admin: Looks up committed offsets.
+        admin: Fetches committed offsets.
         group: The tracker's consumer group.
         topics: The topics' names.
-        limits: What the topics take and keep.
-        metrics: Is told of restores.
+        limits: The topics' sizes and retention.
+        metrics: Counts restores.
     """
 
     def __init__(
@@ -59,29 +59,29 @@ class Recovery:
     async def recover(
         self, owned: OwnedPartition, member: AIOKafkaConsumer, progress: Callable[[], None]
     ) -> AsyncIterator[Recovered]:
-        """Own a partition for this block.
+        """Recover a partition and own it for the duration of the context.
 
         Args:
             owned: The partition.
             member: This process's member of the tracker's group.
-            progress: Called whenever there is some.
+            progress: Called after each step of progress.
 
         Raises:
             ConfigurationError: The group has lost its offset.
-            KafkaError: Kafka can't do it now.
+            KafkaError: Kafka is away or refuses.
             TimeoutError: The restore makes no progress.
         """
         journal = TopicPartition(self._topics.journal, owned.number)
-        # Step 1. A new producer: its start fences any predecessor and settles what that left open.
+        # Step 1. Start a new producer, which fences its predecessor and settles its open transaction.
         producer = await self._kafka.producer(f"{self._group}.{journal.topic}.{journal.partition}")
         try:
             async with JournalReader.open(self._kafka, journal) as reader:
                 progress()
                 try:
-                    # Step 2. The store stands where the state topic ends.
-                    await self._restore(owned, member, (await self._offset(journal)).journal_id, progress)
-                    # Step 3. The journal goes on where the last transaction left it.
-                    offset = await self._offset(journal)
+                    # Step 2. Restore the store to the end of the state topic.
+                    await self._restore(owned, member, (await self._fetch_offset(journal)).journal_id, progress)
+                    # Step 3. Read the journal from the offset of the last transaction.
+                    offset = await self._fetch_offset(journal)
                     await reader.seek(offset.offset)
                     owned.restored = True
                     yield Recovered(producer, reader, offset)
@@ -110,7 +110,7 @@ class Recovery:
             note_progress=note_progress,
         ).run(end)
 
-    async def _offset(self, journal: TopicPartition) -> JournalOffset:
+    async def _fetch_offset(self, journal: TopicPartition) -> JournalOffset:
         offset = await fetch_journal_offset(self._admin, self._group, journal)
         if offset is None:
             raise ConfigurationError(f"the group {self._group} has lost its offsets; see `sms-bridge topics --adopt`")

@@ -1,4 +1,4 @@
-"""Reads records again, by their positions, for dead letters: with one consumer, and within a budget of time."""
+"""Reads originals of dead letters again, by partition and offset: with one consumer, within a time limit."""
 
 import asyncio
 import time
@@ -14,25 +14,25 @@ from bridge.kafka.clients import KafkaClients, format_error
 from bridge.kafka.consumers import close_consumer
 
 BUDGET_SECONDS = 0.25
-"""For all records of one batch: while they are read, the partition publishes nothing."""
+"""For all records of one partition and batch; meanwhile the worker publishes nothing."""
 
 HANG_SECONDS = 0.75
-"""After which a broker that doesn't answer is given up."""
+"""Longest wait for a broker that doesn't answer."""
 
 AVOID_SECONDS = 60.0
-"""For which a partition that can't be read isn't tried again."""
+"""How long a partition that can't be read isn't tried again."""
 
 MAX_GAP = 100
-"""Offsets up to which reading on is quicker than seeking."""
+"""Longest distance between offsets for which reading on is faster than seeking."""
 
 MAX_FETCH_BYTES = 64 * 1024
-"""Of a partition: little is read that isn't wanted."""
+"""Bytes of a fetch: small, since few of its records are wanted."""
 
 log = structlog.get_logger(__name__)
 
 
 class SourceReader:
-    """Reads records again. The consumer is made when it is first needed, and kept.
+    """Reads records again. The consumer is made at first use and kept.
 
     Args:
         kafka: Makes the consumer.
@@ -45,7 +45,7 @@ class SourceReader:
         self._avoid_until: dict[TopicPartition, float] = {}
 
     async def read(self, tp: TopicPartition, offsets: Collection[int]) -> dict[int, Any]:
-        """Read the records at these offsets; those that are gone, or not read within the budget, are missing."""
+        """Read the records at these offsets. Those that are gone or not read within the time limit are missing."""
         found: dict[int, Any] = {}
         started = time.monotonic()
         if started < self._avoid_until.get(tp, 0.0):
@@ -57,7 +57,7 @@ class SourceReader:
                 with _assigned(self._consumer, tp):
                     await _collect(self._consumer, tp, offsets, found, started + BUDGET_SECONDS)
         except (KafkaError, OSError) as error:
-            # It may be another team's topic: gone, or not readable. A record isn't worth stopping the partition.
+            # The topic may be another team's: deleted, or not readable. That must not stop the partition.
             log.warning(
                 "originals of dead letters can't be read",
                 topic=tp.topic,
@@ -81,7 +81,7 @@ def _assigned(consumer: AIOKafkaConsumer, tp: TopicPartition) -> Iterator[None]:
     try:
         yield
     finally:
-        consumer.pause(tp)  # else it would go on fetching what nobody wants
+        consumer.pause(tp)  # otherwise it would go on fetching
 
 
 async def _collect(

@@ -1,4 +1,4 @@
-"""One partition's timers: attempts that reach their deadline, are forgotten, or were parked for too long."""
+"""Expires one partition's timers: deadlines of attempts, the end of their retention, parking for too long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,28 +12,28 @@ from bridge.state.partition import PartitionStore
 from bridge.tracker.batch import Batch
 
 MAX_EXPIRED = 1_000
-"""The most timers of a kind that run out in one batch."""
+"""Most timers that expire in one batch."""
 
 MIN_PUT_OFF_MS, MAX_PUT_OFF_MS = 1_000, 15_000
-"""Until a timer that was put off is looked at again: as long as it is overdue, within these bounds."""
+"""How long a timer is put off: as long as it is overdue, within these limits."""
 
 JOURNAL_END_TIMEOUT = 2.0
-"""Seconds for a broker to say where the journal ends."""
+"""Seconds to wait for a broker to tell the journal's end."""
 
 
 class TimerRules(NamedTuple):
-    """What every partition's timers go by."""
+    """The rules that all partitions' timers share."""
 
     clock: Callable[[], int]
-    """Milliseconds since the epoch, without jumps."""
+    """Returns milliseconds since the epoch, without jumps."""
     has_pending_poll: Callable[[str, StoredAttempt, int], bool]
-    """Whether a poll of an attempt must come before its deadline."""
+    """Tells whether a poll of an attempt must come before its deadline."""
     park_max: int
-    """How many attempts may be parked in a partition."""
+    """How many attempts a partition may park."""
 
 
 class ExpiredTimers(NamedTuple):
-    """Timers whose time is up. They count once the journal is folded up to where it ended after that."""
+    """Expired timers. They take effect once the journal is folded up to `journal_end`."""
 
     at: int
     keys: list[str]
@@ -41,14 +41,14 @@ class ExpiredTimers(NamedTuple):
 
 
 class Timers:
-    """Lets one partition's timers run out.
+    """Expires one partition's timers.
 
-    What the journal says of an attempt counts before its deadline does. So the journal's end is asked for when the time
-    is up, and never taken from an earlier answer: this process may have slept since.
+    Entries that were journaled before a deadline count before it. So the journal's end is fetched when a timer expires,
+    never taken from an earlier answer: this process may have been suspended since.
 
     Args:
         store: The partition's attempts.
-        rules: What they go by.
+        rules: The rules of the timers.
     """
 
     def __init__(self, store: PartitionStore, rules: TimerRules) -> None:
@@ -57,15 +57,15 @@ class Timers:
         self._expired: ExpiredTimers | None = None
 
     def reset(self) -> None:
-        """Forget what had run out: another process owned the partition meanwhile."""
+        """Forget expired timers: another process may have owned the partition meanwhile."""
         self._expired = None
 
     async def run(self, batch: Batch, offset: int, fetch_journal_end: Callable[[], Awaitable[int]]) -> None:
-        """Let timers run out in this batch, and give up the oldest parked attempts beyond the limit.
+        """Expire timers in this batch, and discard the oldest parked attempts beyond the limit.
 
         Args:
-            batch: The transaction to be.
-            offset: Up to where the journal is folded.
+            batch: The batch to add to.
+            offset: The journal offset up to which entries are folded.
             fetch_journal_end: Asks Kafka for the journal's end.
         """
         if self._expired is None:

@@ -1,4 +1,4 @@
-"""The tracker's consumer group: partitions are assigned and revoked, and each has its worker."""
+"""Takes part in the tracker's consumer group, and runs a worker for each assigned partition."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         group: The group's id.
         journal: The journal's topic.
         store: The cache of all partitions.
-        owned: Where the partitions of this process are shown.
+        owned: The partitions of this process, kept up to date.
         start_worker: Starts the worker of a partition that was assigned.
     """
 
@@ -70,19 +70,19 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def run(self) -> None:
         """Take part in the group until cancelled."""
         while True:
-            await retry(self._take_part, event="rejoining the tracker's group", pause_seconds=RETRY_PAUSE)
+            await retry(self._join_group, event="rejoining the tracker's group", pause_seconds=RETRY_PAUSE)
 
-    async def _take_part(self) -> None:
+    async def _join_group(self) -> None:
         corrupted = False
         try:
-            await self._be_member()
+            await self._run_member()
         except StoreCorruptedError:
             corrupted = True  # handled below: while the error is, its traceback keeps the old database open
         if corrupted:
             await self._rebuild_store()
 
     async def _rebuild_store(self) -> None:
-        """Open a new store, as soon as nothing under way holds the old one."""
+        """Open a new store as soon as nothing uses the old one."""
         held = True
         while held:
             try:
@@ -92,8 +92,8 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 log.warning("cache can't be rebuilt yet", error=str(error))
             await asyncio.sleep(RETRY_PAUSE)
 
-    async def _be_member(self) -> None:
-        """Be a member for as long as that goes well.
+    async def _run_member(self) -> None:
+        """Be a member until the membership ends.
 
         Raises:
             StoreCorruptedError: The store can't be used.
@@ -118,12 +118,12 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             await close_consumer(self._member)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """A rebalance starts: hand everything over."""
+        """Stop the workers: a rebalance starts."""
         self._joined = False
         await self._stop_workers([tp.partition for tp in revoked])
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """The rebalance is over. Only starts things: no heartbeat runs meanwhile."""
+        """Start workers: the rebalance is over. It must be quick, since no heartbeat is sent meanwhile."""
         if self._leaving or self._member is None:
             return
         self._member.pause(*assigned)

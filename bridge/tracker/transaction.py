@@ -1,4 +1,4 @@
-"""One Kafka transaction: events, states, dead letters and the journal's offset, together or not at all."""
+"""Commits one Kafka transaction: events, states, dead letters and the journal's offset, all or nothing."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -12,11 +12,11 @@ from bridge.kafka.records import Record, send_batches
 from bridge.state.keys import StateChange
 
 COMMIT_TIMEOUT = 12.0
-"""Seconds; less than the transaction's own time-out, so that this process knows first."""
+"""Seconds; less than the broker's time-out of the transaction, so that this process gives up first."""
 
 
 class TransactionTarget(NamedTuple):
-    """What every transaction of the tracker is about."""
+    """The topics and the group of every transaction."""
 
     journal: str
     """The topic whose offset is committed."""
@@ -33,13 +33,13 @@ async def commit_transaction(
     tp: TopicPartition,
     committed: JournalOffset,
 ) -> int | None:
-    """Write all of these records and the journal's offset, or nothing.
+    """Write these records and commit the journal's offset, all or nothing.
 
     Returns:
-        The offset of the state topic after what was written there; None when nothing was.
+        The offset after the last record written to the state topic; None if none was written.
 
     Raises:
-        KafkaError: It isn't known to be written; the producer must be replaced, and its successor finds out.
+        KafkaError: The transaction may not be committed. A new producer has to settle it.
         TimeoutError: The same.
     """
     async with asyncio.timeout(COMMIT_TIMEOUT):
@@ -64,7 +64,7 @@ async def commit_transaction(
 
 
 def make_state_records(changes: Iterable[StateChange], topic: str, partition: int) -> list[Record]:
-    """Make the records of changed states; one that is forgotten is a tombstone."""
+    """Make the records of changed states; a forgotten attempt gets a tombstone."""
     return [
         Record(topic, partition, change.key.encode(), None if change.after is None else change.encoded)
         for change in changes

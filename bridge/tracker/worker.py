@@ -1,4 +1,4 @@
-"""One journal partition and its owner: recover, then fold, commit, remember; again and again."""
+"""Runs one journal partition: recovers it, then folds entries, commits transactions and updates the cache in a loop."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ OFFSET_COMMIT_INTERVAL = 1.0
 """Seconds between commits of offsets alone, each of which takes a tenth of one."""
 
 FENCED_PAUSE = 6.0
-"""Seconds, two heartbeats: how long a fenced worker waits, so that two owners don't fence each other repeatedly."""
+"""Seconds that a fenced worker waits, two heartbeats, so that two owners don't fence each other repeatedly."""
 
 MIN_PAUSE, MAX_PAUSE = 0.5, 10.0
 """Seconds between restarts."""
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 class Restart(NamedTuple):
-    """How a worker goes on after an error."""
+    """How a worker restarts after an error."""
 
     cause: str
     """A label of the metrics."""
@@ -55,20 +55,20 @@ RESTARTS: Mapping[type[BaseException], Restart] = {
     OSError: Restart("kafka"),
     Exception: Restart("internal"),
 }
-"""By the error's type; the first that matches counts."""
+"""By the type of the error; the first match applies."""
 
 
 class PartitionWorker:
     """Owns one journal partition while it runs.
 
     Args:
-        owned: The partition; how far it is, is shown there.
+        owned: The partition; the worker publishes its progress there.
         member: This process's member of the tracker's group.
-        recovery: The way in.
-        publisher: The way out.
-        timer_rules: What runs out, and when.
+        recovery: Recovers the partition.
+        publisher: Publishes batches.
+        timer_rules: The rules of its timers.
         policy: The settings that the fold depends on.
-        metrics: Is told of restarts and transactions.
+        metrics: Counts restarts and transactions.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class PartitionWorker:
         return self._owned.number
 
     async def stop(self, timeout: float) -> None:
-        """End; a transaction under way gets `timeout` seconds to finish, then it is left to its successor."""
+        """Stop. A transaction under way gets `timeout` seconds; after that the next owner settles it."""
         self._stopping = True
         if not self._interruptible:
             await asyncio.wait([self._task], timeout=timeout)
@@ -105,7 +105,7 @@ class PartitionWorker:
         await asyncio.wait([self._task], timeout=timeout)
 
     def restart(self, cause: str) -> None:
-        """Give up whatever hangs, and start again."""
+        """Cancel the task and start a new one."""
         self._metrics.workers_restarted.labels(cause).inc()
         self._task.cancel()
         self._owned.reset()
@@ -129,7 +129,7 @@ class PartitionWorker:
             pause = MIN_PAUSE if time.monotonic() - started > MAX_PAUSE else min(pause * 2, MAX_PAUSE)
 
     async def _pause(self, error: Exception, backoff: float) -> None:
-        """Say why the worker restarts, and wait before it does."""
+        """Log and count a restart, and wait before it."""
         self._owned.reset()
         self._interruptible = True
         cause, fixed = next(restart for kind, restart in RESTARTS.items() if isinstance(error, kind))
@@ -155,7 +155,7 @@ class PartitionWorker:
         offset, committed_at = committed.offset, 0.0
         while not self._stopping:
             self._note_progress()
-            records = await reader.take(self._max_wait_ms())
+            records = await reader.take(self._compute_wait_ms())
             self._interruptible = False
             batch, events = Batch(self._owned.store, self._policy), list[Record]()
             async for some in yield_slices(records):
@@ -163,7 +163,7 @@ class PartitionWorker:
                 self._publisher.encode_events(batch, events)
             offset = batch.next_offset or offset
             self._observe_lag(records, reader.count_left(offset))
-            await self._timers.run(batch, offset, lambda: self._journal_end(reader.tp))
+            await self._timers.run(batch, offset, lambda: self._fetch_journal_end(reader.tp))
             self._publisher.encode_events(batch, events)
             is_due = offset != committed.offset and time.monotonic() - committed_at >= OFFSET_COMMIT_INTERVAL
             if batch.empty and not is_due:
@@ -175,13 +175,13 @@ class PartitionWorker:
                 committed_at = time.monotonic()
             self._interruptible = True
 
-    async def _journal_end(self, tp: TopicPartition) -> int:
+    async def _fetch_journal_end(self, tp: TopicPartition) -> int:
         # Asked for by the member, which fetches nothing: on the reader's connection it would wait behind a fetch.
         end: int = (await self._member.end_offsets([tp]))[tp]
         return end
 
-    def _max_wait_ms(self) -> int:
-        """Until a timer runs out, within bounds."""
+    def _compute_wait_ms(self) -> int:
+        """Compute how long to wait for entries: until the next timer expires, within limits."""
         due = self._owned.store.next_due() if self._owned.caught_up else None
         return MAX_WAIT_MS if due is None else min(MAX_WAIT_MS, max(10, due - self._clock()))
 
