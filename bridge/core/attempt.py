@@ -18,6 +18,10 @@ class Policy(NamedTuple):
     emit_interim: bool = True
 
 
+MAX_PARKED_RAW_CHARS = 8 * 1024
+"""Longest raw text that a parked report keeps, so that a state stays far below a record's largest size."""
+
+
 class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
     """A mapped report that was received before its sent event."""
 
@@ -33,7 +37,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
     source: Source
     observed_at: int
     raw: str = ""
-    """The provider's words, for a dead letter; empty in states that were written before this member was there."""
+    """The raw text, for a dead letter; empty if it is longer than `MAX_PARKED_RAW_CHARS`: the journal has it."""
 
     @classmethod
     def from_report(cls, offset: int, report: Report, verdict: Verdict) -> Self:
@@ -50,7 +54,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
             report.provider_time,
             report.source,
             report.observed_at,
-            report.raw,
+            report.raw if len(report.raw) <= MAX_PARKED_RAW_CHARS else "",
         )
 
     def to_report(self) -> Report:

@@ -54,7 +54,7 @@ class Rejection(NamedTuple):
     offset: int
     """Of its entry in the journal."""
     raw: str | None = None
-    """The raw text of a parked report; of an entry that is folded now, the caller has it."""
+    """The raw text of a parked report, empty if only the journal has it; None for an entry that is folded now."""
 
 
 class EntryPosition(NamedTuple):

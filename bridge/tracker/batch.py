@@ -27,7 +27,7 @@ class PendingDeadLetter(NamedTuple):
     rejection: Rejection
     full_account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
-    value: bytes
+    value: bytes | None
     """The bytes at hand: a report's raw text, or the value of the journal's entry."""
     origin: tuple[str, int, int] | None = None
     """Topic, partition and offset of the rejected sent event, which has the original bytes."""
@@ -139,7 +139,7 @@ class Batch:
     ) -> None:
         """Add dead letters with their own raw text, or with `value` if they have none."""
         for one in rejections:
-            kept = value if one.raw is None else one.raw.encode()
+            kept = value if one.raw is None else one.raw.encode() or None
             self.dead_letters.append(PendingDeadLetter(one, extract_full_account(key), kept, origin))
 
     def _count(self, entry: Entry, folded: FoldResult) -> None:

@@ -1,7 +1,8 @@
 """Makes the records of the tracker's dead letters.
 
-The original bytes of a report are at hand. A rejected sent event's are in its own topic: they are read again, within a
-time limit. If many are rejected at once (after a rewind of `sms.sent`), dead letters hold the journal's entry instead.
+The original bytes of a report are at hand, unless it was parked and is long: then they are in the journal. A rejected
+sent event's are in its own topic. Both are read again, within a time limit. If many sent events are rejected at once
+(after a rewind of `sms.sent`), dead letters hold the journal's entry instead.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,12 +11,15 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from bridge.clock import now_ms
+from bridge.core.entries import Report
+from bridge.core.errors import PoisonMessageError
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
+from bridge.journal.serde import decode_entry
 from bridge.kafka.records import Record
 from bridge.tracker.batch import PendingDeadLetter
 from bridge.tracker.source_reader import SourceReader
 
-NOT_READ = "; the original was not read again: this is the journal's entry"
+NOT_READ = "; the original was not read again"
 
 Originals = Mapping[TopicPartition, Mapping[int, Any]]
 """Records that were read again, by partition and offset."""
@@ -37,31 +41,46 @@ class DeadLetterRecords:
         pending = tuple(pending)
         wanted: dict[TopicPartition, set[int]] = {}
         for one in pending:
-            if one.origin:
-                topic, partition, offset = one.origin
+            if one.origin or one.value is None:
+                topic, partition, offset = _find_source(journal, one)
                 wanted.setdefault(TopicPartition(topic, partition), set()).add(offset)
         originals = {tp: await self._source_reader.read(tp, offsets) for tp, offsets in wanted.items()}
         return [self._dead_letters.to_record(_make_letter(journal, one, originals)) for one in pending]
 
 
+def _find_source(journal: TopicPartition, pending: PendingDeadLetter) -> SourcePosition:
+    if pending.origin:
+        return SourcePosition(*pending.origin)
+    return SourcePosition(journal.topic, journal.partition, pending.rejection.offset)
+
+
 def _make_letter(journal: TopicPartition, pending: PendingDeadLetter, originals: Originals) -> DeadLetter:
     rejection, key, value, note = pending.rejection, None, pending.value, ""
-    source = SourcePosition(journal.topic, journal.partition, rejection.offset)
-    if pending.origin:
-        source = SourcePosition(*pending.origin)
-        original = originals[TopicPartition(source.topic, source.partition)].get(source.offset)
-        if original is not None:
-            key, value = original.key, original.value or b""
-        else:
-            note = NOT_READ
+    source = _find_source(journal, pending)
+    original = originals.get(TopicPartition(source.topic, source.partition), {}).get(source.offset)
+    if pending.origin and original is not None:
+        key, value = original.key, original.value
+    elif pending.value is None and original is not None:
+        value = _extract_raw(original.value)
+    elif pending.origin or pending.value is None:
+        note = NOT_READ
     provider, _, account = pending.full_account.partition(":")
     return DeadLetter(
         reason=rejection.reason.value,
         error=rejection.error + note,
         key=key,
-        value=value,
+        value=value or b"",
         received_at=now_ms(),
         source=source,
         provider=provider or None,
         account=account or None,
     )
+
+
+def _extract_raw(value: bytes | None) -> bytes | None:
+    """Return a report's raw text, or the whole value if it isn't a report."""
+    try:
+        entry = decode_entry(value)
+    except PoisonMessageError:
+        return value
+    return entry.raw.encode() if isinstance(entry, Report) else value

@@ -4,11 +4,22 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import Counter
 
+from bridge.core.delivery import Status
+from bridge.core.errors import DeadLetterReason
+from bridge.core.lifecycle import Rejection
+from bridge.dead_letters import DeadLetters
+from bridge.journal.serde import encode_entry
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.records import Record, send_batches
+from bridge.privacy import Privacy
+from bridge.settings.model import PrivacySettings
 from bridge.tracker import source_reader
+from bridge.tracker.batch import PendingDeadLetter
+from bridge.tracker.dead_letter_records import DeadLetterRecords
 from bridge.tracker.source_reader import SourceReader
+from tests.support.core.story import report
 from tests.support.kafka.clients import clients_of, make_topic
 
 RECORDS = 500
@@ -81,3 +92,32 @@ async def test_reading_ends_with_the_budget(kafka: str, unique: str, monkeypatch
         assert await reader.read(TopicPartition(unique, 0), range(RECORDS)) == {}
     finally:
         await reader.close()
+
+
+async def test_long_raw_text_is_read_from_the_journal(kafka: str, unique: str) -> None:
+    """A parked report without its raw text gets a dead letter with the raw text of its journal entry."""
+    clients = clients_of(kafka)
+    await make_topic(clients, unique, 1)
+    producer = await clients.producer()
+    value = encode_entry(report(Status.SENT, raw="the words"))
+    try:
+        for future, _ in await send_batches(
+            producer, [Record(unique, 0, None, value), Record(unique, 0, None, b"odd")]
+        ):
+            await future
+    finally:
+        await producer.stop()
+    reader, journal = SourceReader(clients), TopicPartition(unique, 0)
+    counter = Counter("dead_letters", "Dead letters", ["reason"], registry=None)
+    letters = DeadLetters("dead", 1, 2**20, Privacy(PrivacySettings()), counter)
+    try:
+        records = await DeadLetterRecords(reader, letters).make(
+            journal,
+            [
+                PendingDeadLetter(Rejection(DeadLetterReason.UNMATCHED, "late", offset), "dexatel:default", None)
+                for offset in (0, 1, 2)
+            ],
+        )
+    finally:
+        await reader.close()
+    assert [record.value for record in records] == [b"the words", b"odd", b""]

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from bridge.core.attempt import Followed, Policy
+from bridge.core.attempt import MAX_PARKED_RAW_CHARS, Followed, Policy
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
 from bridge.core.schedule import Schedule
 from bridge.journal.serde import encode_entry
+from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.state.keys import StateChange
 from bridge.state.partition import PartitionStore
 from bridge.state.serde import encode_state
@@ -116,3 +117,18 @@ def test_dead_letters_of_parked_reports_are_self_contained(attempts: PartitionSt
     ended.expire([KEY], SENT_AT + POLICY.park_for * 2)
     assert [letter.value for letter in ended.dead_letters] == [one.raw.encode() for one in parked]
     assert [letter.origin for letter in ended.dead_letters] == [None, None]
+
+
+def test_long_parked_reports_stay_in_the_journal(attempts: PartitionStore) -> None:
+    """The state of a parked attempt stays small, whatever its reports say; their raw text is read again if needed."""
+    longest, control = "x" * MAX_PARKED_RAW_CHARS, "\x01" * MAX_PARKED_RAW_CHARS
+    batch = Batch(attempts, POLICY)
+    batch.fold(records(*(report(status, raw=control) for status in Status), report(None, raw=longest)))
+    (change,) = batch.changes
+    assert len(change.encoded) < MAX_ENTRY_BYTES
+    long = Batch(attempts, POLICY)
+    long.fold(records(report(Status.SENT, raw=longest), report(Status.DELIVERED, raw=longest + "x")))
+    attempts.apply(long.changes, "journal", 1)
+    ended = Batch(attempts, POLICY)
+    ended.expire([KEY], SENT_AT + POLICY.park_for * 2)
+    assert [letter.value for letter in ended.dead_letters] == [longest.encode(), None]
