@@ -123,7 +123,9 @@ class DeadLetters:
             original_bytes=len(value or b"") if len(value or b"") > max_value_bytes else None,
         )
         value = (value or b"")[:max_value_bytes]
-        headers: list[Header] = [(name, text.encode()) for name, text in written.headers.items()]
+        headers: list[Header] = [
+            (name, text.encode("utf-8", "backslashreplace")) for name, text in written.headers.items()
+        ]
         partition = partition_for(key if key is not None else value, self._partitions)
         return Record(self._topic, partition, key, value, headers, letter.received_at)
 

@@ -1,7 +1,6 @@
 """Redacts phone numbers as settings say: keeps them, hashes them with a key, or drops them. Pure."""
 
 import base64
-import binascii
 import hmac
 import re
 from collections.abc import Callable, Iterable
@@ -118,8 +117,11 @@ def _redact(text: str, replace: ReplaceValue) -> str:
     """Redact a JSON document, a form or any other text; it stays unchanged if nothing is replaced."""
     document = _parse_document(text)
     if document is not None:
-        redacted = _redact_document(document, replace)
-        return text if redacted == document else orjson.dumps(redacted).decode()
+        try:
+            redacted = _redact_document(document, replace)
+            return text if redacted == document else orjson.dumps(redacted).decode()
+        except (RecursionError, orjson.JSONEncodeError):  # nested too deep: every number in it is masked
+            return _NUMBER.sub(MASK, text)
     if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
         pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
         redacted_pairs = [(name, replace(name, value) or DROPPED) for name, value in pairs]
@@ -149,7 +151,7 @@ def _redact_inner(name: str, value: Any, replace: ReplaceValue) -> Any:
         return _redact_document(value, replace)
     try:
         inside = base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         return DROPPED
     redacted = _redact(inside.decode("utf-8", "surrogateescape"), replace)
     return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()

@@ -52,6 +52,22 @@ class PoisonMessageError(BridgeError):
         self.error = error
 
 
+def convert_to_poison(error: Exception) -> PoisonMessageError:
+    """Convert any error that pure code raised for an input: if nobody expected it, the input still can't be used."""
+    if isinstance(error, PoisonMessageError):
+        return error
+    return PoisonMessageError(DeadLetterReason.INTERNAL, locate_error(error))
+
+
+def locate_error(error: Exception) -> str:
+    """Name the type of an unexpected error and the line that raised it. Its text may quote an input: left out."""
+    raised = error.__traceback__
+    while raised and raised.tb_next:
+        raised = raised.tb_next
+    place = f" at {raised.tb_frame.f_code.co_filename.rpartition('/')[2]}:{raised.tb_lineno}" if raised else ""
+    return f"unexpected {type(error).__name__}{place}"
+
+
 class InvalidSignatureError(BridgeError):
     """A callback whose signature is wrong or missing, although the account's settings require one."""
 

@@ -5,7 +5,6 @@ attributes at the top, the payload under `data`.
 """
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,7 +26,7 @@ MAX_TIME_MS = 32_503_679_999_999
 _STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 _ATTRIBUTE_PREFIX = "ce_"
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class FieldSource(NamedTuple):
@@ -103,7 +102,7 @@ def decode_event(value: bytes, headers: Headers = ()) -> SourceEvent:
     document = _parse_object(strip_frame(value))
     if not headers and "specversion" not in document:  # the usual case, and this runs once for each record
         return SourceEvent(document, document, "plain")
-    texts = {name.lower(): text.decode("utf-8", "replace") for name, text in headers}
+    texts = {name.lower(): (text or b"").decode("utf-8", "replace") for name, text in headers}
     if _is_structured(texts.get("content-type", ""), document):
         data = _parse_data(document)
         return SourceEvent({**document, "data": data}, data, "structured")
@@ -131,7 +130,7 @@ def _parse_data(document: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(encoded, str):
         try:
             return _parse_object(base64.b64decode(encoded, validate=True))
-        except binascii.Error as error:
+        except ValueError as error:  # not base64, or not even ASCII
             raise PoisonMessageError(DeadLetterReason.MALFORMED, f"data_base64: {error}") from None
     data = document.get("data")
     if not isinstance(data, dict):

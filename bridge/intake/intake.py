@@ -12,7 +12,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, NoOffsetForPar
 from bridge.clock import now_ms
 from bridge.concurrency import shield_to_completion, yield_slices
 from bridge.core.entries import Sent
-from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
 from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.journal.writer import MAX_ENTRY_BYTES, JournalWriter
@@ -154,7 +154,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 return
             journaled = self._journal.to_record(entry)
             _check_size(journaled)
-        except PoisonMessageError as poison:
+        except Exception as error:  # noqa: BLE001 - pure code: whatever it raises, this record is the cause
+            poison = convert_to_poison(error)
             parsed.dead_letters[poison.reason] += 1
             parsed.records.append(self._make_dead_letter(record, poison))
             return

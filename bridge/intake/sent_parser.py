@@ -89,7 +89,7 @@ class SentParser:
         """Find the message id in a record that can't be used; None if it has none."""
         try:
             message_id = self.mapping.map(decode_event(value or b"", ())).get("message_id")
-        except PoisonMessageError:
+        except Exception:  # noqa: BLE001 - the record can't be used already
             return None
         return message_id[:MAX_ID_BYTES] if isinstance(message_id, str) else None
 

@@ -108,11 +108,11 @@ def configure_tracing(environ: Mapping[str, str], version: str) -> Tracing:
     return Tracing(provider)
 
 
-def find_traceparent(headers: Sequence[tuple[str, bytes]]) -> str | None:
+def find_traceparent(headers: Sequence[tuple[str, bytes | None]]) -> str | None:
     """Find a record's `traceparent` (W3C Trace Context), or the CloudEvents extension of that name."""
     if not headers:
         return None
-    found = {name: text.decode("ascii", "replace") for name, text in headers if name in HEADERS}
+    found = {name: (text or b"").decode("ascii", "replace") for name, text in headers if name in HEADERS}
     return next((found[name] for name in HEADERS if name in found), None)
 
 

@@ -216,7 +216,7 @@ class AccountPoller:
         taken = [(poll, report) for poll, report in answered if self._take(poll)]
         try:
             await self._writer.write(taken)
-        except (KafkaUnavailableError, StoreCorruptedError) as error:
+        except (KafkaUnavailableError, StoreCorruptedError, PollFailedError) as error:
             log.warning("journal didn't accept a page's answers", error=str(error))
             for poll, _ in taken:
                 self._postpone(poll)

@@ -1,7 +1,8 @@
 """Sends requests to providers over HTTP, limited in time and size. Every failure is raised as a `PollFailedError`."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Self
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -11,7 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 from bridge import __version__
 from bridge.clock import now_ms
 from bridge.core.entries import Report
-from bridge.core.errors import PollFailedError
+from bridge.core.errors import BridgeError, PollFailedError, locate_error
 from bridge.providers.dialect import PollAnswer, Polled, PollRequest
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -56,7 +57,8 @@ class ProviderClient:
             AuthenticationFailedError: It doesn't accept the credentials.
         """
         answer = await self.send(dialect.build_poll_request(provider_message_id), timeout)
-        return dialect.read_answer(answer, provider_message_id, now_ms())
+        with fail_poll_on_error():
+            return dialect.read_answer(answer, provider_message_id, now_ms())
 
     async def send(self, request: PollRequest, timeout: float) -> PollAnswer:
         """Send a request and read the answer, within `timeout` seconds, whatever its status.
@@ -98,6 +100,17 @@ class ProviderClient:
                 self._by_proxy[proxy] = await self._stack.enter_async_context(transport)
             self._by_host[host] = self._by_proxy[proxy]
         return self._by_host[host]
+
+
+@contextmanager
+def fail_poll_on_error() -> Iterator[None]:
+    """Turn any error of pure code on an answer into a `PollFailedError`: no answer may stop the poller."""
+    try:
+        yield
+    except BridgeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        raise PollFailedError(f"unusable answer: {locate_error(error)}") from None
 
 
 async def _read_body(response: httpx.Response) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 
 from bridge.clock import now_ms
 from bridge.core.entries import Report
-from bridge.poller.client import ProviderClient
+from bridge.poller.client import ProviderClient, fail_poll_on_error
 from bridge.poller.due_polls import DuePoll
 from bridge.providers.dialect import Paged
 
@@ -49,7 +49,9 @@ async def list_reports(
     while missing:
         await await_slot()
         request = dialect.build_page_request(min(sent) - CLOCK_MARGIN_MS, max(sent) + CLOCK_MARGIN_MS, token)
-        page = dialect.read_page(await client.send(request, timeout), now_ms())
+        answer = await client.send(request, timeout)
+        with fail_poll_on_error():
+            page = dialect.read_page(answer, now_ms())
         found = missing.intersection(report.provider_message_id for report in page.reports)
         missing -= found
         yield page.reports

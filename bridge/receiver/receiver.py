@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bridge.accounts import Accounts, ProviderAccount
 from bridge.clock import now_ms
-from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, PoisonMessageError
+from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, HttpSource
 from bridge.http_server import BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
@@ -184,16 +184,17 @@ class Receiver:
         now = now_ms()
         try:
             report = dialect.read_callback(callback, now)
+            if report is None:
+                return CallbackResult(CallbackOutcome.IGNORED, _ACCEPTED)
+            self._clocks.compare(account, report.provider_time, now)
+            redacted = replace(report, raw=self._privacy.redact_raw(report.raw, dialect.recipient_members))
+            record = self._journal.to_record(redacted)
         except InvalidSignatureError:
             return _make_rejection(401, b"bad signature")
-        except PoisonMessageError as poison:
-            record = self._make_dead_letter(account, callback, poison, now)
+        except Exception as error:  # noqa: BLE001 - pure code: whatever it raises, this callback is the cause
+            record = self._make_dead_letter(account, callback, convert_to_poison(error), now)
             return await self._store(account.provider, [record], CallbackOutcome.DEAD_LETTERED)
-        if report is None:
-            return CallbackResult(CallbackOutcome.IGNORED, _ACCEPTED)
-        self._clocks.compare(account, report.provider_time, now)
-        redacted = replace(report, raw=self._privacy.redact_raw(report.raw, dialect.recipient_members))
-        result = await self._store(account.provider, [self._journal.to_record(redacted)], CallbackOutcome.JOURNALED)
+        result = await self._store(account.provider, [record], CallbackOutcome.JOURNALED)
         if result.outcome is CallbackOutcome.JOURNALED:
             self._tracing.trace_callback(redacted, now * 1_000_000)
         return result

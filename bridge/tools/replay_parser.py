@@ -50,7 +50,7 @@ class ReplaySource(NamedTuple):
     """The record that a dead letter is about, where Kafka still has it."""
 
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 class ReplayParser:

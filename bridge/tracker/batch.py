@@ -1,6 +1,5 @@
 """Folds entries and timers in memory into the contents of one transaction. It reads the store and writes nothing."""
 
-import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import structlog
 
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.entries import Entry, Report, Sent, extract_full_account, extract_provider
-from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.core.errors import DeadLetterReason, PoisonMessageError, locate_error
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
 from bridge.journal.serde import decode_entry
@@ -160,5 +159,5 @@ class Batch:
 
 def _reject_failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:
     log.error("attempt can't be folded; the entry goes to the dead letters", key=key, offset=offset, exc_info=error)
-    rejection = Rejection(DeadLetterReason.INTERNAL, "".join(traceback.format_exception(error, limit=-3)), offset)
+    rejection = Rejection(DeadLetterReason.INTERNAL, locate_error(error), offset)
     return FoldResult(state, FoldOutcome.FAILED, (), (rejection,))

@@ -60,6 +60,32 @@ async def test_what_isnt_json_is_malformed(bridge: Bridge, value: bytes) -> None
     assert (letter.headers["reason"], letter.value, letter.key) == ("malformed", value, b"k")
 
 
+ODD_VALUES = {
+    "base64 that isn't ASCII": '{"specversion": "1.0", "data_base64": "\u00e9"}'.encode(),
+    "objects nested 1,000 deep": b'{"metadata": ' + b'{"a":' * 1_000 + b"1" + b"}" * 1_001,
+    "lists nested 100,000 deep": b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=list(ODD_VALUES))
+async def test_an_odd_record_stops_nothing(bridge: Bridge, value: bytes) -> None:
+    """Whatever a sender writes becomes a dead letter, and the next event is followed."""
+    good = message()
+    await bridge.topics.publish_all([value, good.sent()], headers={"x": None, "ce_id": None}, key="odd")
+    letter = await bridge.wait_for_dead_letter_of(value)
+    assert letter.headers["reason"] in {"malformed", "invalid", "internal"}
+    await bridge.report_all(good, "delivered")
+    await bridge.events(good)
+
+
+async def test_headers_without_a_value_are_accepted(bridge: Bridge) -> None:
+    """Kafka allows headers with a null value (KIP-82)."""
+    one = message()
+    await bridge.topics.publish(one.sent(), headers={"traceparent": None, "content-type": None, "ce_type": None})
+    await bridge.report_all(one, "delivered")
+    await bridge.events(one)
+
+
 async def test_an_attempt_belongs_to_one_message(bridge: Bridge) -> None:
     """A second message with the same provider's id is a conflict: it becomes a dead letter, and the first continues."""
     one = await bridge.send_and_wait()

@@ -104,7 +104,7 @@ class Topics:
         value: bytes | Mapping[str, Any] | None,
         *,
         key: str | None = None,
-        headers: Mapping[str, str] = {},
+        headers: Mapping[str, str | None] = {},
         topic: str | None = None,
         at: int | None = None,
     ) -> Sent:
@@ -117,7 +117,7 @@ class Topics:
         values: Sequence[bytes | Mapping[str, Any] | None],
         *,
         key: str | None = None,
-        headers: Mapping[str, str] = {},
+        headers: Mapping[str, str | None] = {},
         topic: str | None = None,
         at: int | None = None,
     ) -> list[Sent]:
