@@ -136,7 +136,9 @@ def _find_traceparent(headers: Headers, document: Mapping[str, Any]) -> str | No
 
 
 def _parse_id(members: Mapping[str, Any], name: str) -> str:
-    text: str = members[name]
+    text = members[name]
+    if not isinstance(text, str):  # a float such as 1.0, which a JSON Schema takes for an integer
+        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: neither text nor an exact integer")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: longer than {MAX_ID_BYTES} bytes")
     return text

@@ -24,6 +24,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("a long id in few characters", "invalid", {"provider_message_id": "\u00fc" * 65}),
     ("a number beyond 64 bits", "invalid", {"provider_message_id": 2**64}),
     ("a fraction for an id", "invalid", {"provider_message_id": 1.5}),
+    ("a whole number written as a fraction", "invalid", {"message_id": 7.0}),
     ("metadata that isn't text", "invalid", {"metadata": {"n": 1}}),
     ("a message long over", "too_old", {"sent_at": "2020-01-01T00:00:00Z"}),
 ]
