@@ -108,6 +108,7 @@ def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
             token=_reveal(account.token),
             poll_path=account.poll_path,
             webhook_secret=_reveal(account.webhook_secret) or None,
+            accept_unsigned=account.accept_unsigned,
             callback_names=FieldNames(**account.callback.model_dump()),
             statuses=account.statuses,
             timezone=account.timezone,

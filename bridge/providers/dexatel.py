@@ -90,6 +90,7 @@ class Dexatel:
         token: The token for that API.
         poll_path: `legacy`: the path of a poll, with `{id}` for the message id.
         webhook_secret: The key of JSON webhooks' signatures; None if they aren't checked.
+        accept_unsigned: Whether callbacks that Dexatel doesn't sign are accepted although there is a secret.
         callback_names: The names in a GET or form callback.
         statuses: Statuses that are added to the built-in table or override it.
         timezone: The time zone of times that come without one.
@@ -109,6 +110,7 @@ class Dexatel:
         token: str = "",
         poll_path: str = "",
         webhook_secret: str | None = None,
+        accept_unsigned: bool = False,
         callback_names: FieldNames = CALLBACK_NAMES,
         statuses: Mapping[str, Verdict] = {},
         timezone: tzinfo = UTC,
@@ -118,6 +120,7 @@ class Dexatel:
         self._api = apis[api]
         self._base_url = base_url.rstrip("/")
         self._token = token
+        self._accept_unsigned = accept_unsigned or webhook_secret is None
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
         self._report_builder = ReportBuilder(
@@ -130,13 +133,15 @@ class Dexatel:
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Parse a GET callback, a form or a JSON webhook; None for a webhook that isn't about an SMS's delivery.
 
-        Only webhooks are signed; the classic API has no signatures.
+        Only webhooks are signed. With a secret, callbacks of the classic API are accepted only by `accept_unsigned`.
 
         Raises:
-            InvalidSignatureError: There is a secret, and the webhook's signature is wrong or missing.
+            InvalidSignatureError: There is a secret, and the signature is wrong or missing.
             PoisonMessageError: The callback can't be parsed.
         """
         if not is_json(callback):
+            if not self._accept_unsigned:
+                raise InvalidSignatureError("the callback isn't signed")
             raw = decode_original(callback)
             members, names = parse_form(raw), self._callback_names
         else:

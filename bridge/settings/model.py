@@ -7,13 +7,13 @@ its row in docs/settings.md (`make docs`). The settings of providers are in `pro
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
-from bridge.settings.types import Count, Duration, Group, Networks, Port, Start, Table, Texts, Where
+from bridge.settings.types import Count, Credential, Duration, Group, Key, Networks, Port, Start, Table, Texts, Where
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -35,7 +35,7 @@ class KafkaSettings(Group):
     """SASL mechanism; with `OAUTHBEARER` the password is the token."""
     sasl_username: str | None = None
     """SASL username."""
-    sasl_password: SecretStr | None = None
+    sasl_password: Credential = None
     """SASL password."""
     ssl_cafile: Path | None = None
     """PEM file of the trusted certificate authorities; by default the system's."""
@@ -43,7 +43,7 @@ class KafkaSettings(Group):
     """PEM file of the client certificate, if Kafka requires one."""
     ssl_keyfile: Path | None = None
     """PEM file of the client certificate's private key."""
-    ssl_key_password: SecretStr | None = None
+    ssl_key_password: Credential = None
     """Passphrase of the private key."""
     ssl_check_hostname: bool = True
     """Verify that the broker's certificate has the broker's host name."""
@@ -116,7 +116,7 @@ class AdminSettings(Group):
     """The address to listen on."""
     port: Port = 9090
     """The port to listen on."""
-    token: SecretStr | None = None
+    token: Key = None
     """Token for access to the status page and `/api/...` from other machines; without one, there is no such access."""
 
 
@@ -159,7 +159,7 @@ class PrivacySettings(Group):
 
     recipient: Literal["keep", "hash", "drop"] = "keep"
     """`keep`: as they are; `hash`: HMAC-SHA-256 of the digits; `drop`: not at all."""
-    hash_key: SecretStr | None = None
+    hash_key: Key = None
     """Key of the HMAC; required for `hash`."""
 
     @model_validator(mode="after")
@@ -176,7 +176,7 @@ class RegistrySettings(Group):
     """URL of the registry; the schema of the delivery events is registered at start. Empty: no registry."""
     username: str | None = None
     """Username, if the registry requires one."""
-    password: SecretStr | None = None
+    password: Credential = None
     """Password, if the registry requires one."""
     wire_format: bool = False
     """Put Confluent's five-byte prefix before every value, so that its deserializers can read it."""

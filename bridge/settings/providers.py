@@ -7,19 +7,22 @@ import re
 from datetime import UTC
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from bridge.core.delivery import DETAIL_NAMES
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
 from bridge.settings.types import (
     Choices,
     Count,
+    Credential,
     Duration,
     Group,
+    Key,
     Networks,
     Pointer,
     Pointers,
     PollAges,
+    RequiredKey,
     Secrets,
     Statuses,
     Texts,
@@ -89,12 +92,14 @@ class DexatelAccountSettings(PolledAccountSettings):
     give_up_after: Duration = 47 * HOUR
     api: Literal["legacy", "v1"] = "legacy"
     """Which API is polled; with `v1`, many due messages are read from its list of messages."""
-    token: SecretStr | None = None
+    token: Credential = None
     """API token for polls: the header `token`, or `X-Dexatel-Key` with `v1`."""
     poll_path: str = ""
     """`legacy`: path of a poll, with `{id}` for the message id."""
-    webhook_secret: SecretStr | None = None
-    """Secret of the signature of JSON webhooks; with it, they must be signed."""
+    webhook_secret: Key = None
+    """Secret of the signature of JSON webhooks; with it, only signed webhooks are accepted."""
+    accept_unsigned: bool = False
+    """With a webhook secret, also accept classic callbacks (GET or form), which Dexatel doesn't sign."""
     callback: CallbackNames = CallbackNames()
 
     def list_missing_for_polls(self) -> list[str]:
@@ -108,7 +113,7 @@ class DexatelAccountSettings(PolledAccountSettings):
 class SpeedocomAccountSettings(PolledAccountSettings):
     """An account at Speedocom."""
 
-    api_key: SecretStr | None = None
+    api_key: Credential = None
     """API key for polls."""
     partner_id: str | None = None
     """Partner id for polls."""
@@ -140,7 +145,7 @@ class SignatureSettings(Group):
 
     header: str
     """Header that has the signature; with it and a secret, callbacks must be signed."""
-    secret: SecretStr
+    secret: RequiredKey
     """Key of the HMAC of the raw body."""
     algorithm: Literal["sha256"] = "sha256"
     """Hash function of the HMAC."""

@@ -118,6 +118,22 @@ def _check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
+MIN_KEY_CHARS = 16
+"""Shortest secret that keeps others out; a shorter one can be guessed."""
+
+
+def _check_key(key: SecretStr | None) -> SecretStr | None:
+    if key is not None and len(key.get_secret_value().strip()) < MIN_KEY_CHARS:
+        raise ValueError(f"should have at least {MIN_KEY_CHARS} characters; `openssl rand -hex 32` makes one")
+    return key
+
+
+def _check_credential(credential: SecretStr | None) -> SecretStr | None:
+    if credential is not None and not credential.get_secret_value().strip():
+        raise ValueError("should not be empty; unset it if it isn't needed")
+    return credential
+
+
 def _parse_start(value: object) -> Any:
     if value in {"horizon", "earliest", "latest"}:
         return value
@@ -203,6 +219,11 @@ Secrets = Annotated[
     AfterValidator(_check_secrets),
     ValueForm("secret: a list, each at least 16 of `A-Z a-z 0-9 _ ~ . -`"),
 ]
+Key = Annotated[SecretStr | None, AfterValidator(_check_key), ValueForm("secret: at least 16 characters")]
+"""A secret that keeps others out: its holder is believed."""
+RequiredKey = Annotated[SecretStr, AfterValidator(_check_key), ValueForm("secret: at least 16 characters")]
+Credential = Annotated[SecretStr | None, AfterValidator(_check_credential), ValueForm("secret")]
+"""A secret that another system issued."""
 Statuses = Annotated[dict[str, Any], BeforeValidator(_parse_statuses), ValueForm("table")]
 Start = Annotated[
     Literal["horizon", "earliest", "latest"] | int,

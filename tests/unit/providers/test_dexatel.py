@@ -117,12 +117,18 @@ def test_a_signature_is_checked_before_the_body_is_read() -> None:
         post(b'{"data":\xff')
 
 
-def test_classic_callbacks_need_no_signature() -> None:
-    """Classic callbacks are not signed, and are accepted while webhooks are checked."""
-    assert get("id=77&status=sent", webhook_secret=SECRET).provider_message_id == "77"
-    form = post(b"id=77&status=sent", None, "application/x-www-form-urlencoded")
-    assert form is not None
-    assert form.provider_message_id == "77"
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_secret_closes_unsigned_ways_in(method: str) -> None:
+    """With a secret, a classic callback is refused, because anybody could send it; a setting accepts it."""
+    form = "id=77&status=sent"
+    query, body = (form, b"") if method == "GET" else ("", form.encode())
+    callback = Callback(method, query, "application/x-www-form-urlencoded", None, body)
+    with pytest.raises(InvalidSignatureError):
+        Dexatel("main", webhook_secret=SECRET).read_callback(callback, 1)
+    for dialect in (Dexatel("main"), Dexatel("main", webhook_secret=SECRET, accept_unsigned=True)):
+        report = dialect.read_callback(callback, 1)
+        assert report is not None
+        assert report.provider_message_id == "77"
 
 
 def test_names_from_settings_leave_the_webhook_alone() -> None:

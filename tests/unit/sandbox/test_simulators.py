@@ -73,7 +73,7 @@ def make_dialect(simulator: Simulator, api: str = "legacy") -> Polled:
         base_url=simulator.url,
         token=TOKEN,
         poll_path="/dlr/{id}",
-        webhook_secret=SECRET,
+        webhook_secret=SECRET if api == "v1" else None,
     )
 
 

@@ -139,6 +139,24 @@ def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, expecte
         assert value not in line
 
 
+@pytest.mark.parametrize("secret", ["", " ", "short", "x" * 15, " " * 40])
+@pytest.mark.parametrize(
+    "name", ["ADMIN__TOKEN", "PRIVACY__HASH_KEY", "DEXATEL__WEBHOOK_SECRET", "WEBHOOKS__ACME__SIGNATURE__SECRET"]
+)
+def test_empty_and_short_keys_are_refused(name: str, secret: str) -> None:
+    """A key that can be guessed, or that a missing variable left empty, stops the start."""
+    acme = {"WEBHOOKS__ACME__SIGNATURE__HEADER": "x-signature"} if "ACME" in name else {}
+    with pytest.raises(ConfigurationError, match=f"SMS_BRIDGE_{name} should have at least 16 characters"):
+        load_settings(make_environ(**acme, **{name: secret}))
+
+
+@pytest.mark.parametrize("name", ["KAFKA__SASL_PASSWORD", "DEXATEL__TOKEN", "SPEEDOCOM__API_KEY", "REGISTRY__PASSWORD"])
+def test_empty_credentials_are_refused(name: str) -> None:
+    """A credential that is set and empty is a mistake; only its issuer decides how long it is."""
+    with pytest.raises(ConfigurationError, match=f"SMS_BRIDGE_{name} should not be empty"):
+        load_settings(make_environ(**{name: " "}))
+
+
 def test_what_is_missing_is_named() -> None:
     """Kafka's address is required."""
     with pytest.raises(ConfigurationError, match="SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS is missing"):
