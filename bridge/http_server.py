@@ -40,6 +40,10 @@ class BodyTimeoutError(Exception):
     """The body wasn't received in time."""
 
 
+class BodyIncompleteError(Exception):
+    """The connection ended before the body did, or its chunks are wrong (RFC 9112, section 8)."""
+
+
 class Headers(Protocol):
     """Request headers; names are lower-case."""
 
@@ -62,7 +66,7 @@ class Request(NamedTuple):
     client: str
     """The address at the other end of the connection, without its port."""
     body: Callable[[], Awaitable[bytes]]
-    """Reads the body; raises `BodyTooLargeError` or `BodyTimeoutError`."""
+    """Reads the body; raises `BodyTooLargeError`, `BodyTimeoutError` or `BodyIncompleteError`."""
 
 
 class Response(NamedTuple):
@@ -205,15 +209,25 @@ async def _read_body(scope: Any, protocol: Any) -> bytes:
             if length is not None and length.isdigit() and int(length) <= MAX_BODY_BYTES:
                 small_body: bytes = await protocol()
                 return small_body
-            body, received = bytearray(), 0
-            async for chunk in protocol:
-                received += len(chunk)
-                if received <= MAX_BODY_BYTES:
-                    body += chunk
-                elif received > MAX_DRAINED_BYTES:
-                    break
-            if received > MAX_BODY_BYTES:
-                raise BodyTooLargeError
-            return bytes(body)
+            return await _read_chunks(protocol)
     except TimeoutError:
         raise BodyTimeoutError from None
+    except _granian.RSGIProtocolClosed:
+        raise BodyIncompleteError from None
+
+
+async def _read_chunks(protocol: Any) -> bytes:
+    body, received, empty = bytearray(), 0, 0
+    async for chunk in protocol:
+        received += len(chunk)
+        empty += not chunk
+        if received <= MAX_BODY_BYTES:
+            body += chunk
+        elif received > MAX_DRAINED_BYTES:
+            break
+    if received > MAX_BODY_BYTES:
+        raise BodyTooLargeError
+    # The server gives an empty chunk for the end, and another one before it for an error, which it doesn't raise.
+    if empty != 1:
+        raise BodyIncompleteError
+    return bytes(body)

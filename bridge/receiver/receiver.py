@@ -15,7 +15,7 @@ from bridge.accounts import Accounts, ProviderAccount
 from bridge.clock import now_ms
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, HttpSource
-from bridge.http_server import BodyTimeoutError, BodyTooLargeError, Request, Response
+from bridge.http_server import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.records import Record
 from bridge.observability.metrics import ReceiverMetrics
@@ -147,6 +147,8 @@ class Receiver:
             return _make_rejection(413, b"too large")
         except BodyTimeoutError:
             return _make_rejection(408, b"too slow")
+        except BodyIncompleteError:
+            return _make_rejection(400, b"incomplete")
         finally:
             self._waiting[provider] -= 1
 
