@@ -29,6 +29,23 @@ def parse_rfc3339(text: str, timezone: tzinfo = UTC) -> int | None:
         timezone: The zone of a time without an offset. A local time that daylight saving skips or repeats is taken as
             before the change.
     """
+    milliseconds = _parse_iso(text, timezone)
+    if milliseconds is not None:
+        return milliseconds
+    # Rare forms that RFC 3339 allows: lower-case `t` and `z` (section 5.6), and a leap second (5.7).
+    upper = text.upper()
+    if upper[16:19] != ":60":
+        return _parse_iso(upper, timezone)
+    milliseconds = _parse_iso(f"{upper[:16]}:59{upper[19:]}", timezone)
+    return None if milliseconds is None else milliseconds + 1_000
+
+
+def is_plain_rfc3339(text: str) -> bool:
+    """Whether a time has none of the forms of RFC 3339 that many validators don't know: a blank, a leap second."""
+    return text[10:11] != " " and text[16:19] != ":60"
+
+
+def _parse_iso(text: str, timezone: tzinfo) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
         aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone)

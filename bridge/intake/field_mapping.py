@@ -13,7 +13,7 @@ import orjson
 from bridge.core.entries import EXACT_INTEGERS
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, is_pointer, parse_pointer, select_by_index, unescape_step
-from bridge.core.timestamps import convert_epoch, format_rfc3339
+from bridge.core.timestamps import convert_epoch, format_rfc3339, is_plain_rfc3339, parse_rfc3339
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import SentSettings
 
@@ -86,6 +86,9 @@ class FieldMapping:
             members[name] = _convert_id(members.get(name))
         for name in self._times:
             members[name] = _convert_time(members.get(name))
+        for name in TIME_MEMBERS:
+            if isinstance(time := members.get(name), str) and not is_plain_rfc3339(time):
+                members[name] = _convert_rare_time(time)
         if self._providers and isinstance(provider := members.get("provider"), str):
             members["provider"] = self._providers.get(provider, provider)
         if None in members.values():
@@ -162,6 +165,12 @@ def _convert_time(value: Any) -> Any:
         return value
     milliseconds = convert_epoch(value)
     return format_rfc3339(milliseconds) if milliseconds and milliseconds <= MAX_TIME_MS else value
+
+
+def _convert_rare_time(text: str) -> str:
+    """Convert a form of RFC 3339 that the schema's validator refuses; keep what isn't a time, or has no offset."""
+    milliseconds = parse_rfc3339(text) if text[-1:] in {"Z", "z"} or text[-6:-5] in {"+", "-"} else None
+    return text if milliseconds is None else format_rfc3339(milliseconds)
 
 
 def _parse_steps(pointer: str) -> Steps:

@@ -226,3 +226,27 @@ def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
     with pytest.raises(PoisonMessageError) as poison:
         reader().parse(value, NOW)
     assert poison.value.reason is DeadLetterReason.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31t09:00:00z", SENT_AT),
+        ("2026-01-31 09:00:00Z", SENT_AT),
+        ("2026-01-31 12:00:00.250+03:00", SENT_AT + 250),
+        ("2026-01-31T08:59:60Z", SENT_AT),
+        ("2026-01-31 11:59:60.5+03:00", SENT_AT + 500),
+    ],
+)
+def test_every_form_of_rfc_3339_is_a_time(text: str, expected: int) -> None:
+    """RFC 3339 allows lower-case letters and a blank (section 5.6), and a leap second (5.7)."""
+    assert read(EVENT, sent_at=text).sent_at == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31 09:00:00", "2026-01-31T08:59:61Z", "2026-01-31 09:00", "2026-01-31 ", " "]
+)
+def test_times_without_an_offset_are_refused(text: str) -> None:
+    """Nobody can know which zone was meant."""
+    with pytest.raises(PoisonMessageError, match="sent_at"):
+        reader().parse(orjson.dumps(EVENT | {"sent_at": text}), NOW)
