@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Networks = Sequence[IPv4Network | IPv6Network]
 Address = IPv4Address | IPv6Address
 
-_FOR = re.compile(r'(?:^|;)\s*for\s*=\s*("[^"]*"|[^;\s]*)', re.IGNORECASE)
+_PARAMETER = re.compile(r'\s*(?:([^\s",;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s",;]*))?\s*(?:([;,])|$)')
+"""A parameter of `Forwarded` and what ends it. A client may have chosen a quoted value, such as a proxy's `host`."""
 _PORT = re.compile(r"\[(.+)\](?::\d+)?|([^:]+):\d+")
 
 
@@ -30,7 +31,7 @@ def find_client_address(
     if nearest is None or not is_in_networks(nearest, trusted):
         return nearest
     x_hops = [hop for line in x_forwarded_for for hop in line.split(",") if hop.strip()]
-    hops = [_parse_for(hop) for line in forwarded for hop in line.split(",") if hop.strip()]
+    hops = [hop for line in forwarded for hop in _parse_forwarded(line)]
     clients = {_find_client(nearest, chain, trusted) for chain in (x_hops, hops) if chain}
     if not clients:
         return nearest
@@ -52,10 +53,27 @@ def _find_client(nearest: Address, hops: Sequence[str], trusted: Networks) -> Ad
     return client
 
 
-def _parse_for(element: str) -> str:
-    """Parse the `for` of an element of `Forwarded`; empty if it has none."""
-    match = _FOR.search(element)
-    return match[1].strip('"') if match else ""
+def _parse_forwarded(line: str) -> list[str]:
+    """Parse the `for` of each element of a line (RFC 7239, section 4); empty if there is none, or not exactly one.
+
+    A line that isn't well formed has one hop, which is empty.
+    """
+    hops, parameters, position = list[str](), list[tuple[str, str]](), 0
+    while position <= len(line):
+        match = _PARAMETER.match(line, position)
+        if match is None:
+            return [""]
+        name, value, separator = match.groups()
+        if name is not None:
+            parameters.append((name.lower(), value))
+        if separator != ";" and parameters:
+            clients = [re.sub(r"\\(.)", r"\1", value.strip('"')) for name, value in parameters if name == "for"]
+            hops.append(clients[0] if len(clients) == 1 else "")
+            parameters = []
+        if separator is None:
+            break
+        position = match.end()
+    return hops
 
 
 def _parse_address(text: str) -> Address | None:
