@@ -139,6 +139,8 @@ def _parse_id(members: Mapping[str, Any], name: str) -> str:
     text = members[name]
     if not isinstance(text, str):  # a float such as 1.0, which a JSON Schema takes for an integer
         raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: neither text nor an exact integer")
+    if text in {".", ".."}:  # in a URL, percent-encoded too, these name another path (RFC 3986, section 6.2.2)
+        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {text!r} is no id")
     if len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: longer than {MAX_ID_BYTES} bytes")
     return text

@@ -250,3 +250,11 @@ def test_times_without_an_offset_are_refused(text: str) -> None:
     """Nobody can know which zone was meant."""
     with pytest.raises(PoisonMessageError, match="sent_at"):
         reader().parse(orjson.dumps(EVENT | {"sent_at": text}), NOW)
+
+
+@pytest.mark.parametrize("text", [".", ".."])
+def test_dot_segments_are_no_ids(text: str) -> None:
+    """A poll would ask for another path: HTTP clients resolve dot segments, even if they are percent-encoded."""
+    with pytest.raises(PoisonMessageError, match="is no id"):
+        reader().parse(orjson.dumps(EVENT | {"provider_message_id": text}), NOW)
+    assert read(EVENT, provider_message_id="...").provider_message_id == "..."
