@@ -145,13 +145,19 @@ def _options(
     pass
 
 
+def _write_error(text: str) -> None:
+    from bridge.text import escape_controls  # noqa: PLC0415 - help is quick without it
+
+    for line in text.splitlines():
+        sys.stderr.write(f"sms-bridge: {escape_controls(line)}\n")
+
+
 def main() -> None:
     """The console script: an error that a person can mend is one line, not a traceback."""
     try:
         cli()
     except ConfigurationError as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"sms-bridge: {line}\n")
+        _write_error(str(error))
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(130)
@@ -162,5 +168,5 @@ def main() -> None:
 
         if not isinstance(error, KafkaError):
             raise
-        sys.stderr.write(f"sms-bridge: Kafka error: {format_error(error)}\n")
+        _write_error(f"Kafka error: {format_error(error)}")
         sys.exit(1)

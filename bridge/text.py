@@ -6,10 +6,24 @@ from typing import Any
 import msgspec
 import orjson
 
+_CONTROLS = {
+    code: f"\\u{code:04x}"
+    for code in (
+        *(code for code in range(0x20) if chr(code) not in "\t\n"),
+        *range(0x7F, 0xA0),  # DEL and the C1 set, whose U+009B starts a sequence as ESC [ does
+        0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A),  # order and line breaks
+    )
+}  # fmt: skip
+
+
+def escape_controls(text: str) -> str:
+    r"""Escape characters that act on a terminal or reorder a line, as JSON writes them: `\u001b`."""
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+
 
 def encode_document(document: Any) -> bytes:
     """Encode a document for people and scripts as JSON; a named tuple or a struct becomes an object."""
-    return orjson.dumps(document, default=_to_builtin)
+    return escape_controls(orjson.dumps(document, default=_to_builtin).decode()).encode()
 
 
 def _to_builtin(value: Any) -> Any:

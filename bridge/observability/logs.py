@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple
 import orjson
 import structlog
 
+from bridge.text import escape_controls
+
 QUOTED = ("raw", "error", "exception")
 """Members that may quote input."""
 
@@ -104,6 +106,7 @@ def _make_formatter(shared: list[Any], notices: RecentNotices | None, *, readabl
             arrange_fields,
             mask_numbers,
             *([notices.remember] if notices else []),
+            *([escape_values] if readable else []),
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if readable
             else structlog.processors.JSONRenderer(_encode_json),
@@ -150,4 +153,12 @@ def _name_exception(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _encode_json(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return escape_controls(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+
+
+def escape_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Escape control characters, so that a value is one line on a terminal. A processor of structlog's."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = escape_controls(value).replace("\n", "\\n")
+    return event

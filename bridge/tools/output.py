@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import IO, Any, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bridge.text import encode_document
+from bridge.text import encode_document, escape_controls
 
 WIDE_ENOUGH = 200
 """Columns that text gets where no terminal bounds it, so that scripts and files don't see broken lines."""
@@ -48,10 +49,19 @@ def stderr_console() -> Console:
     return _console(sys.stderr)
 
 
+class _SafeConsole(Console):
+    """A console on which no shown text can act: what providers and senders wrote may hold escape sequences."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render with control characters escaped, except the console's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(escape_controls(segment.text), segment.style)
+
+
 def _console(stream: Any) -> Console:
     if stream.isatty():
-        return Console(file=stream, highlight=False, emoji=False)
-    return Console(
+        return _SafeConsole(file=stream, highlight=False, emoji=False)
+    return _SafeConsole(
         file=cast("IO[str]", _Trimmed(stream)), width=WIDE_ENOUGH, highlight=False, soft_wrap=True, emoji=False
     )
 
