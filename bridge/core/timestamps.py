@@ -40,11 +40,6 @@ def parse_rfc3339(text: str, timezone: tzinfo = UTC) -> int | None:
     return None if milliseconds is None else milliseconds + 1_000
 
 
-def is_plain_rfc3339(text: str) -> bool:
-    """Whether a time has none of the forms of RFC 3339 that many validators don't know: a blank, a leap second."""
-    return text[10:11] != " " and text[16:19] != ":60"
-
-
 def _parse_iso(text: str, timezone: tzinfo) -> int | None:
     try:
         moment = datetime.fromisoformat(text)

@@ -13,7 +13,7 @@ import orjson
 from bridge.core.entries import EXACT_INTEGERS
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, is_pointer, parse_pointer, select_by_index, unescape_step
-from bridge.core.timestamps import convert_epoch, format_rfc3339, is_plain_rfc3339, parse_rfc3339
+from bridge.core.timestamps import convert_epoch, format_rfc3339, parse_rfc3339
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import SentSettings
 
@@ -87,8 +87,8 @@ class FieldMapping:
         for name in self._times:
             members[name] = _convert_time(members.get(name))
         for name in TIME_MEMBERS:
-            if isinstance(time := members.get(name), str) and not is_plain_rfc3339(time):
-                members[name] = _convert_rare_time(time)
+            if isinstance(time := members.get(name), str):
+                members[name] = _normalize_time(time)
         if self._providers and isinstance(provider := members.get("provider"), str):
             members["provider"] = self._providers.get(provider, provider)
         if None in members.values():
@@ -167,8 +167,13 @@ def _convert_time(value: Any) -> Any:
     return format_rfc3339(milliseconds) if milliseconds and milliseconds <= MAX_TIME_MS else value
 
 
-def _convert_rare_time(text: str) -> str:
-    """Convert a form of RFC 3339 that the schema's validator refuses; keep what isn't a time, or has no offset."""
+def _normalize_time(text: str) -> str:
+    """Convert forms of RFC 3339 that the schema's validator refuses: a blank for `T`, a leap second.
+
+    What isn't a time, or has no offset, stays as it is.
+    """
+    if text[10:11] != " " and text[16:19] != ":60":
+        return text
     milliseconds = parse_rfc3339(text) if text[-1:] in {"Z", "z"} or text[-6:-5] in {"+", "-"} else None
     return text if milliseconds is None else format_rfc3339(milliseconds)
 

@@ -108,18 +108,19 @@ def _parse_poll_ages(value: object) -> Any:
         raise ValueError("should be fallback, always, never, or a list of ages such as 1m,10m,1h") from None
 
 
-_SECRET = re.compile(r"[A-Za-z0-9_~.-]{16,}")
+MIN_KEY_CHARS = 16
+"""Shortest secret that keeps others out; a shorter one can be guessed."""
+
+_SECRET = re.compile(rf"[A-Za-z0-9_~.-]{{{MIN_KEY_CHARS},}}")
 """A secret in a URL, which needs no escaping."""
 
 
 def _check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if not all(_SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
-        raise ValueError("should be a list of secrets, each of at least 16 characters out of A-Z a-z 0-9 _ ~ . -")
+        raise ValueError(
+            f"should be a list of secrets, each of at least {MIN_KEY_CHARS} characters out of A-Z a-z 0-9 _ ~ . -"
+        )
     return secrets
-
-
-MIN_KEY_CHARS = 16
-"""Shortest secret that keeps others out; a shorter one can be guessed."""
 
 
 def _check_key(key: SecretStr | None) -> SecretStr | None:
@@ -217,11 +218,12 @@ Secrets = Annotated[
     tuple[SecretStr, ...],
     BeforeValidator(_parse_list),
     AfterValidator(_check_secrets),
-    ValueForm("secret: a list, each at least 16 of `A-Z a-z 0-9 _ ~ . -`"),
+    ValueForm(f"secret: a list, each at least {MIN_KEY_CHARS} of `A-Z a-z 0-9 _ ~ . -`"),
 ]
-Key = Annotated[SecretStr | None, AfterValidator(_check_key), ValueForm("secret: at least 16 characters")]
+_KEY_FORM = ValueForm(f"secret: at least {MIN_KEY_CHARS} characters")
+Key = Annotated[SecretStr | None, AfterValidator(_check_key), _KEY_FORM]
 """A secret that keeps others out: its holder is believed."""
-RequiredKey = Annotated[SecretStr, AfterValidator(_check_key), ValueForm("secret: at least 16 characters")]
+RequiredKey = Annotated[SecretStr, AfterValidator(_check_key), _KEY_FORM]
 Credential = Annotated[SecretStr | None, AfterValidator(_check_credential), ValueForm("secret")]
 """A secret that another system issued."""
 Statuses = Annotated[dict[str, Any], BeforeValidator(_parse_statuses), ValueForm("table")]

@@ -27,9 +27,14 @@ class PendingDeadLetter(NamedTuple):
     full_account: str
     """The attempt's `provider:account`; empty where even that isn't known."""
     value: bytes | None
-    """The bytes at hand: a report's raw text, or the value of the journal's entry."""
+    """A report's raw text, or the value of the journal's entry; None if only the journal has them."""
     origin: tuple[str, int, int] | None = None
     """Topic, partition and offset of the rejected sent event, which has the original bytes."""
+
+    @property
+    def needs_original(self) -> bool:
+        """Whether the original bytes have to be read again."""
+        return self.origin is not None or self.value is None
 
 
 class Batch:
@@ -76,13 +81,13 @@ class Batch:
         """Expire timers. Attempts that changed in this batch wait for the next batch."""
         for key, known in self._load_unchanged(keys):
             state = known.state
+            value = b""  # parked reports have their own
             try:
                 folded = expire(key, state, now, self._policy)
             except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
-                folded = _reject_failed(error, key, None, -1)
+                folded, value = _reject_failed(error, key, None, -1), encode_state(state)
             self._add(key, state, folded)
-            if folded.rejections:
-                self._reject(key, folded.rejections, encode_state(state))
+            self._reject(key, folded.rejections, value)
             if isinstance(state, Followed) and folded.outcome is FoldOutcome.PUBLISHED:
                 self.outcomes[extract_provider(key), "deadline", FoldOutcome.PUBLISHED.value] += 1
             elif isinstance(state, Parked):

@@ -41,7 +41,7 @@ class DeadLetterRecords:
         pending = tuple(pending)
         wanted: dict[TopicPartition, set[int]] = {}
         for one in pending:
-            if one.origin or one.value is None:
+            if one.needs_original:
                 topic, partition, offset = _find_source(journal, one)
                 wanted.setdefault(TopicPartition(topic, partition), set()).add(offset)
         originals = {tp: await self._source_reader.read(tp, offsets) for tp, offsets in wanted.items()}
@@ -57,13 +57,14 @@ def _find_source(journal: TopicPartition, pending: PendingDeadLetter) -> SourceP
 def _make_letter(journal: TopicPartition, pending: PendingDeadLetter, originals: Originals) -> DeadLetter:
     rejection, key, value, note = pending.rejection, None, pending.value, ""
     source = _find_source(journal, pending)
-    original = originals.get(TopicPartition(source.topic, source.partition), {}).get(source.offset)
-    if pending.origin and original is not None:
-        key, value = original.key, original.value
-    elif pending.value is None and original is not None:
-        value = _extract_raw(original.value)
-    elif pending.origin or pending.value is None:
-        note = NOT_READ
+    if pending.needs_original:
+        original = originals[TopicPartition(source.topic, source.partition)].get(source.offset)
+        if original is None:
+            note = NOT_READ
+        elif pending.origin:
+            key, value = original.key, original.value
+        else:
+            value = _extract_raw(original.value)
     provider, _, account = pending.full_account.partition(":")
     return DeadLetter(
         reason=rejection.reason.value,
