@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from tests.chaos.frames import END_TXN, RequestParser
 from tests.support.kafka.proxy import Proxy
+from tests.support.tcp_server import TcpServer
 
 Address = tuple[str, int]
 
@@ -70,34 +71,27 @@ class LoadBalancer:
     def __init__(self, targets: Callable[[], Sequence[Address]]) -> None:
         self._targets = targets
         self._next = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = TcpServer(self._forward)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        await self._server.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._server.__aexit__()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._server.port
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        try:
-            if target := await self._connect():
-                target_reader, target_writer = target
-                try:
-                    await _run_until_first(_copy(reader, target_writer), _copy(target_reader, writer))
-                finally:
-                    target_writer.transport.abort()
-        finally:
-            writer.transport.abort()
+        if target := await self._connect():
+            target_reader, target_writer = target
+            try:
+                await _run_until_first(_copy(reader, target_writer), _copy(target_reader, writer))
+            finally:
+                target_writer.transport.abort()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         self._next += 1

@@ -1,8 +1,10 @@
 """A TCP proxy between clients and a broker that advertises its address: cut it, freeze it, restore it."""
 
 import asyncio
-from types import TracebackType
+from contextlib import suppress
 from typing import Self
+
+from tests.support.tcp_server import TcpServer
 
 
 class Proxy:
@@ -15,22 +17,16 @@ class Proxy:
         self._flows.set()
         self._cut = False
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = TcpServer(self._serve)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.__aenter__()
+        self.port = self._server.port
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
+    async def __aexit__(self, *_: object) -> None:
         self.cut()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._server.__aexit__()
 
     def cut(self) -> None:
         """Close all connections, and each new one at once."""
@@ -48,25 +44,19 @@ class Proxy:
         self._cut = False
         self._flows.set()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._cut:
-            writer.transport.abort()
             return
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self._writers.add(writer)
-        try:
-            there, here = await asyncio.open_connection(*self.target)
-            self._writers.add(here)
-            await asyncio.gather(self._pump(reader, here), self._pump(there, writer))
-        except OSError:
-            pass
-        finally:
-            for end in (writer, here) if "here" in locals() else (writer,):
-                end.transport.abort()
-                self._writers.discard(end)
+        with suppress(OSError):
+            broker_reader, broker_writer = await asyncio.open_connection(*self.target)
+            ends = {writer, broker_writer}
+            self._writers |= ends
+            try:
+                if not self._cut:
+                    await asyncio.gather(self._pump(reader, broker_writer), self._pump(broker_reader, writer))
+            finally:
+                broker_writer.transport.abort()
+                self._writers -= ends
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
