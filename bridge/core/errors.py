@@ -5,6 +5,7 @@ BridgeError
 ├── InvalidSignatureError      the signature of a callback is wrong: answer 401 and keep nothing
 ├── KafkaUnavailableError      Kafka did not acknowledge in time: retry
 ├── PollFailedError            a poll gave no usable answer: retry with backoff
+│   └── RequestRejectedError   the provider answers, but not this request: retry it alone
 ├── RateLimitedError           the provider answered 429: retry later
 ├── AuthenticationFailedError  the provider doesn't accept the credentials: pause, log an error, retry later
 ├── StoreCorruptedError        the cache on disk can't be used: move it away and rebuild it
@@ -79,9 +80,22 @@ class KafkaUnavailableError(BridgeError):
 
 
 class PollFailedError(BridgeError):
-    """A poll without a usable answer: an outage, a timeout, or an answer that can't be parsed."""
+    """A poll without a usable answer: an outage or a time-out."""
 
     retriable = True
+
+
+class RequestRejectedError(PollFailedError):
+    """An answer about one request, a message's or a page's: those for other messages may succeed.
+
+    Args:
+        error: What the provider answered.
+        permanent: Whether it will never know the message.
+    """
+
+    def __init__(self, error: str, *, permanent: bool = False) -> None:
+        super().__init__(error)
+        self.permanent = permanent
 
 
 class RateLimitedError(BridgeError):

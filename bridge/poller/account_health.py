@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import structlog
 
 from bridge.accounts import ProviderAccount
-from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
+from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError, RequestRejectedError
 from bridge.observability.metrics import PollerMetrics
 from bridge.poller.circuit_breaker import CircuitBreaker
 
@@ -19,9 +19,13 @@ ProviderError = RateLimitedError | AuthenticationFailedError | PollFailedError
 OUTCOMES: Mapping[type[ProviderError], str] = {
     RateLimitedError: "rate_limited",
     AuthenticationFailedError: "refused",
+    RequestRejectedError: "rejected",
     PollFailedError: "failed",
 }
 """The metrics' label of each error."""
+
+MAX_REJECTED = 20
+"""Different messages that a provider may reject in a row, without one success, until that concerns the account."""
 
 
 class AccountHealth:
@@ -38,6 +42,7 @@ class AccountHealth:
         self._circuit = CircuitBreaker(rng)
         self._circuit_gauge = metrics.circuit_open.labels(**self._labels)
         self._refused_gauge = metrics.credentials_refused.labels(**self._labels)
+        self._rejected: set[str] = set()
         self.credentials_refused = False
         """Whether the provider refused the credentials of the last poll."""
 
@@ -66,14 +71,18 @@ class AccountHealth:
     def record_success(self) -> None:
         """Note that the provider gave a usable answer."""
         self._circuit.record_success()
+        self._rejected.clear()
         self._set_refused(refused=False)
 
-    def record_error(self, error: ProviderError) -> str:
-        """Note an error and pause polling as it requires.
+    def concerns_account(self, error: ProviderError, key: str) -> bool:
+        """Whether an error that a poll of an attempt met concerns the whole account, or that one poll."""
+        if isinstance(error, RequestRejectedError):
+            self._rejected.add(key)
+            return len(self._rejected) > MAX_REJECTED
+        return True
 
-        Returns:
-            The metrics' label of the error.
-        """
+    def record_error(self, error: ProviderError) -> None:
+        """Note an error that concerns the account, and pause polling as it requires."""
         now = time.monotonic()
         if isinstance(error, RateLimitedError):
             self._circuit.record_rate_limit(now, error.retry_after_seconds)
@@ -84,7 +93,6 @@ class AccountHealth:
         else:
             log.warning("poll failed", **self._labels, error=str(error))
             self._circuit.record_failure(now)
-        return OUTCOMES[type(error)]
 
     def _set_refused(self, *, refused: bool) -> None:
         self.credentials_refused = refused

@@ -8,7 +8,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from itertools import islice
 
 import structlog
@@ -20,17 +19,18 @@ from bridge.core.errors import (
     KafkaUnavailableError,
     PollFailedError,
     RateLimitedError,
+    RequestRejectedError,
     StoreCorruptedError,
 )
 from bridge.observability.metrics import PollerMetrics
-from bridge.poller.account_health import AccountHealth
-from bridge.poller.circuit_breaker import backoff
+from bridge.poller.account_health import OUTCOMES, AccountHealth, ProviderError
 from bridge.poller.client import ProviderClient
 from bridge.poller.due_polls import DuePoll, select_due_polls
 from bridge.poller.list_polling import MIN_LIST_YIELD, REST_SECONDS, list_reports
 from bridge.poller.plan import IDLE, MIN_FOR_LIST, PollPlan, plan_polls
 from bridge.poller.rate_limiter import RateLimiter
 from bridge.poller.report_writer import ReportWriter
+from bridge.poller.retries import Retries
 from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.providers.dialect import Paged
 from bridge.state.keys import StoredAttempt
@@ -38,9 +38,6 @@ from bridge.state.ownership import OwnedPartitions
 
 IDLE_INTERVAL = 0.2
 """Seconds between rounds while nothing is due."""
-
-MAX_REMEMBERED_FAILURES = 10_000
-"""Attempts whose failed polls are remembered for their backoff."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,13 +68,13 @@ class AccountPoller:
     ) -> None:
         self._account, self._settings, self._owned = account, settings, owned
         self._client, self._writer, self._metrics, self._clock = client, writer, metrics, clock
-        self._rng = random.Random()  # noqa: S311 - it spreads load
+        rng = random.Random()  # noqa: S311 - it spreads load
+        self._labels = {"provider": account.provider, "account": account.name}
         self._rate_limiter = RateLimiter(settings.rate_per_second)
-        self._health = AccountHealth(account, metrics, self._rng)
+        self._health, self._retries = AccountHealth(account, metrics, rng), Retries(clock, rng)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._in_flight: set[str] = set()
         self._list_again_at = 0.0
-        self._failures: Counter[str] = Counter()
         self._completed: Counter[str] = Counter()
         self._due = 0
         self._timeout = settings.timeout_ms / 1000
@@ -136,6 +133,8 @@ class AccountPoller:
         selection = select_due_polls(stores, self._account.full_name, self._clock(), plan.select, skip)
         self._due = selection.counted
         self._metrics.polls_due.labels(self._account.provider).set(selection.counted)
+        if plan.is_probe:  # another message each time: it may be this one that the provider can't answer
+            return self._retries.sort_by_failures(selection.polls)
         return selection.polls
 
     async def _start(self, poll: DuePoll, group: asyncio.TaskGroup) -> None:
@@ -174,21 +173,21 @@ class AccountPoller:
             with self._duration.time():
                 report = await self._client.look_up(self._settings.dialect, poll.provider_message_id, self._timeout)
             self._health.record_success()
-            self._failures.pop(poll.key, None)
+            self._retries.forget(poll)
             outcome = "no_report" if report is None else "report"
             if report:
                 await self._writer.write([(poll, report)])
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
-            outcome = self._health.record_error(error)
-            self._postpone(poll, getattr(error, "retry_after_seconds", None) or None)
+            outcome = OUTCOMES[type(error)]
+            self._handle_error(poll, error)
         except asyncio.CancelledError:
-            self._postpone(poll, 0)  # this process ends; the next one polls
+            self._retries.postpone(poll, 0)  # this process ends; the next one polls
             raise
         except StoreCorruptedError:
             pass  # the tracker rebuilds the store, and the poll is in it
         except KafkaUnavailableError as error:
             log.warning("journal didn't accept a poll's answer", error=str(error))
-            self._postpone(poll)
+            self._retries.postpone(poll)
         finally:
             self._slots.release()
             self._count(outcome, 1)
@@ -205,6 +204,8 @@ class AccountPoller:
             async for reports in list_reports(self._client, dialect, polls, self._timeout, self._await_slot):
                 self._health.record_success()
                 await self._write_page([(left.pop(report.key), report) for report in reports if report.key in left])
+        except RequestRejectedError as error:
+            log.warning("provider rejects its list", **self._labels, error=str(error))
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
             self._health.record_error(error)
         if len(polls) - len(left) < MIN_LIST_YIELD:
@@ -219,28 +220,35 @@ class AccountPoller:
         except (KafkaUnavailableError, StoreCorruptedError, PollFailedError) as error:
             log.warning("journal didn't accept a page's answers", error=str(error))
             for poll, _ in taken:
-                self._postpone(poll)
+                self._retries.postpone(poll)
         except asyncio.CancelledError:
             for poll, _ in taken:
-                self._postpone(poll, 0)
+                self._retries.postpone(poll, 0)
             raise
         finally:
             self._count("report", len(taken))
             self._in_flight.difference_update(poll.key for poll, _ in taken)
 
-    # --- counting and postponing --------------------------------------------------------------------------------------
+    # --- errors and counting ------------------------------------------------------------------------------------------
+
+    def _handle_error(self, poll: DuePoll, error: ProviderError) -> None:
+        """Pause the account where the error concerns it, else log it; poll the message later, or never again."""
+        concerns_account = self._health.concerns_account(error, poll.key)
+        if concerns_account:
+            self._health.record_error(error)
+        if concerns_account or not isinstance(error, RequestRejectedError):
+            self._retries.postpone(poll, getattr(error, "retry_after_seconds", None) or None)
+            return
+        if not self._retries.has_failed(poll):
+            text = (
+                "provider will never know a message; its polling ends" if error.permanent else "provider rejects a poll"
+            )
+            log.warning(text, **self._labels, provider_message_id=poll.provider_message_id, error=str(error))
+        if error.permanent:
+            self._retries.end(poll)
+        else:
+            self._retries.postpone_within_deadline(poll)
 
     def _count(self, outcome: str, number: int) -> None:
         self._completed[outcome] += number
         self._metrics.polls_completed.labels(self._account.provider, outcome).inc(number)
-
-    def _postpone(self, poll: DuePoll, delay: float | None = None) -> None:
-        """Poll again after `delay` seconds, or after a backoff that grows with the attempt's failures."""
-        if delay is None:
-            if len(self._failures) > MAX_REMEMBERED_FAILURES:
-                self._failures.clear()  # most of them ended long ago
-            self._failures[poll.key] += 1
-            delay = backoff(self._failures[poll.key] - 1, self._rng)
-        now = self._clock()
-        with suppress(StoreCorruptedError):
-            poll.store.postpone_poll(poll.key, now + int(delay * 1000), now)

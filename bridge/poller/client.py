@@ -12,7 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 from bridge import __version__
 from bridge.clock import now_ms
 from bridge.core.entries import Report
-from bridge.core.errors import BridgeError, PollFailedError, locate_error
+from bridge.core.errors import BridgeError, PollFailedError, RequestRejectedError, locate_error
 from bridge.providers.dialect import PollAnswer, Polled, PollRequest
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -52,22 +52,26 @@ class ProviderClient:
         """Look up a message, within `timeout` seconds; None when the provider has no report yet.
 
         Raises:
+            RequestRejectedError: It answered, but not with a report of this message.
             PollFailedError: It gave no usable answer.
             RateLimitedError: It wants to be asked less often.
             AuthenticationFailedError: It doesn't accept the credentials.
         """
-        answer = await self.send(dialect.build_poll_request(provider_message_id), timeout)
-        with fail_poll_on_error():
+        with reject_on_error():
+            request = dialect.build_poll_request(provider_message_id)
+        answer = await self.send(request, timeout)
+        with reject_on_error():
             return dialect.read_answer(answer, provider_message_id, now_ms())
 
     async def send(self, request: PollRequest, timeout: float) -> PollAnswer:
         """Send a request and read the answer, within `timeout` seconds, whatever its status.
 
         Raises:
+            RequestRejectedError: The request can't be sent, or the answer is too large.
             PollFailedError: It gave no answer.
         """
         phases = {"connect": min(timeout, CONNECT_TIMEOUT), "read": timeout, "pool": timeout}
-        try:
+        with reject_on_error():
             message = httpx.Request(
                 request.method,
                 request.url,
@@ -75,6 +79,7 @@ class ProviderClient:
                 content=request.body,
                 extensions={"timeout": phases},
             )
+        try:
             async with asyncio.timeout(timeout):
                 response = await (await self._transport(message.url)).handle_async_request(message)
                 try:
@@ -103,14 +108,14 @@ class ProviderClient:
 
 
 @contextmanager
-def fail_poll_on_error() -> Iterator[None]:
-    """Turn any error of pure code on an answer into a `PollFailedError`: no answer may stop the poller."""
+def reject_on_error() -> Iterator[None]:
+    """Turn any error of pure code on a request or an answer into a `RequestRejectedError`: none may stop the poller."""
     try:
         yield
     except BridgeError:
         raise
     except Exception as error:  # noqa: BLE001 - see above
-        raise PollFailedError(f"unusable answer: {locate_error(error)}") from None
+        raise RequestRejectedError(locate_error(error)) from None
 
 
 async def _read_body(response: httpx.Response) -> bytes:
@@ -118,5 +123,5 @@ async def _read_body(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise PollFailedError(f"an answer larger than {MAX_ANSWER_BYTES} bytes")
+            raise RequestRejectedError(f"an answer larger than {MAX_ANSWER_BYTES} bytes")
     return bytes(body)

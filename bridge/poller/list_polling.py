@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 
 from bridge.clock import now_ms
 from bridge.core.entries import Report
-from bridge.poller.client import ProviderClient, fail_poll_on_error
+from bridge.poller.client import ProviderClient, reject_on_error
 from bridge.poller.due_polls import DuePoll
 from bridge.providers.dialect import Paged
 
@@ -39,7 +39,8 @@ async def list_reports(
         await_slot: Waits until the account's rate allows another request.
 
     Raises:
-        PollFailedError: It gave no usable page.
+        RequestRejectedError: It answered, but not with a usable page.
+        PollFailedError: It gave no answer.
         RateLimitedError: It wants to be asked less often.
         AuthenticationFailedError: It doesn't accept the credentials.
     """
@@ -50,7 +51,7 @@ async def list_reports(
         await await_slot()
         request = dialect.build_page_request(min(sent) - CLOCK_MARGIN_MS, max(sent) + CLOCK_MARGIN_MS, token)
         answer = await client.send(request, timeout)
-        with fail_poll_on_error():
+        with reject_on_error():
             page = dialect.read_page(answer, now_ms())
         found = missing.intersection(report.provider_message_id for report in page.reports)
         missing -= found

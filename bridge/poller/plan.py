@@ -5,6 +5,9 @@ from typing import NamedTuple
 LIST_SELECTION = 500
 """Due polls that are selected at a time if the provider's list may answer them."""
 
+PROBE_CANDIDATES = 100
+"""Due polls that are selected while the circuit is half open, to send one of them."""
+
 MIN_FOR_LIST = 20
 """Least number of due polls for which the list is tried."""
 
@@ -16,11 +19,13 @@ class PollPlan(NamedTuple):
     """How many due polls to select; 0: none may be sent now."""
     send: int
     """How many of them to send one by one, at most."""
+    is_probe: bool
+    """Whether the answer decides if polling goes on: send the poll that has failed least often."""
     use_list: bool
     """Whether to ask the provider's list first, where enough are due."""
 
 
-IDLE = PollPlan(0, 0, use_list=False)
+IDLE = PollPlan(0, 0, is_probe=False, use_list=False)
 
 
 def plan_polls(
@@ -38,6 +43,7 @@ def plan_polls(
     if is_open or (is_half_open and in_flight):
         return IDLE
     if is_half_open:
-        return PollPlan(1, 1, use_list=False)
+        return PollPlan(PROBE_CANDIDATES, 1, is_probe=True, use_list=False)
     send = 2 * concurrency
-    return PollPlan(max(send, LIST_SELECTION if list_is_worthwhile else 0), send, use_list=list_is_worthwhile)
+    select = max(send, LIST_SELECTION if list_is_worthwhile else 0)
+    return PollPlan(select, send, is_probe=False, use_list=list_is_worthwhile)

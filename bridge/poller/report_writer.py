@@ -8,7 +8,7 @@ from bridge.core.attempt import Followed
 from bridge.core.entries import Report
 from bridge.core.lifecycle import MOVES, Move
 from bridge.journal.writer import JournalWriter
-from bridge.poller.client import fail_poll_on_error
+from bridge.poller.client import reject_on_error
 from bridge.poller.due_polls import DuePoll
 from bridge.privacy import Privacy
 from bridge.state.keys import StoredAttempt
@@ -30,13 +30,13 @@ class ReportWriter:
         """Append the reports that change something, and return once Kafka has them.
 
         Raises:
-            PollFailedError: A report can't be written.
+            RequestRejectedError: A report can't be written.
             KafkaUnavailableError: Kafka isn't known to have them.
             StoreCorruptedError: The attempts can't be read.
         """
         news = [report for poll, report in answered if changes_something(poll.store.get([poll.key])[0], report)]
         if news:
-            with fail_poll_on_error():
+            with reject_on_error():
                 records = [self._journal.to_record(self._redact(report)) for report in news]
             await self._journal.append(records)
 

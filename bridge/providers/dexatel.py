@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import InvalidSignatureError, PoisonMessageError, PollFailedError
+from bridge.core.errors import InvalidSignatureError, PoisonMessageError, RequestRejectedError
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 from bridge.providers.parsing import (
     Members,
@@ -61,7 +61,10 @@ EXPECTED_MEMBERS = {"event": "delivery", "channel": "sms"}
 """A webhook in which one of these members has another value isn't about an SMS's delivery."""
 
 NOT_FOUND_CODE = "1501"
-"""The error code for a message that doesn't exist. 1502, in contrast, is for an id that isn't valid."""
+"""The error code for a message that doesn't exist, perhaps not yet."""
+
+INVALID_ID_CODE = "1502"
+"""The error code for an id that isn't valid: there will never be such a message."""
 
 CALLBACK_NAMES = FieldNames(
     id=("message_uuid", "uuid", "sms_unique_id", "message_id", "id"),
@@ -165,8 +168,9 @@ class Dexatel:
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: 401 or 403.
-            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
+            AuthenticationFailedError: 401.
+            RequestRejectedError: The answer is any other error of 4xx, can't be parsed, or is about another message.
+            PollFailedError: The answer is any other error.
         """
         check_status(answer, observed_at)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -174,15 +178,17 @@ class Dexatel:
         try:
             return self._read_answer(answer, provider_message_id, observed_at)
         except PoisonMessageError as poison:
-            raise PollFailedError(poison.error) from poison
+            raise RequestRejectedError(f"HTTP {answer.status}: {poison.error}") from poison
 
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
         raw = decode_text(answer.body)
         document = parse_json(raw)
-        if _is_not_found(document):
+        codes = _find_error_codes(document)
+        if NOT_FOUND_CODE in codes:
             return None
-        if not is_success(answer):
-            raise PollFailedError(f"HTTP {answer.status}")
+        if INVALID_ID_CODE in codes or not is_success(answer):
+            error = f"HTTP {answer.status}, error codes: {', '.join(codes) or 'none'}"
+            raise RequestRejectedError(error, permanent=INVALID_ID_CODE in codes)
         members = read_members(unwrap_data(document))
         return self._report_builder.build_from_answer(
             provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
@@ -205,7 +211,9 @@ def _is_sms_delivery(members: Members) -> bool:
     return all(value is None or normalize_status(str(value)) == expected for value, expected in values)
 
 
-def _is_not_found(document: Any) -> bool:
+def _find_error_codes(document: Any) -> list[str]:
+    """Find the codes of the errors that an answer names."""
     errors = document.get("errors") if isinstance(document, dict) else None
     candidates = [document, *(errors if isinstance(errors, list) else [errors])]
-    return any(isinstance(error, dict) and error.get("code") == NOT_FOUND_CODE for error in candidates)
+    codes = (error.get("code") for error in candidates if isinstance(error, dict))
+    return [code for code in codes if isinstance(code, str)]

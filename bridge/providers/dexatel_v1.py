@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from bridge.core.delivery import Source
 from bridge.core.entries import Report
-from bridge.core.errors import PoisonMessageError, PollFailedError
+from bridge.core.errors import PoisonMessageError, RequestRejectedError
 from bridge.providers.dexatel import ANSWER_NAMES, DETAILS, Dexatel
 from bridge.providers.dialect import MessagePage, PollAnswer, PollRequest
 from bridge.providers.parsing import decode_text, find_first, parse_id, parse_json, read_members, strip_byte_order_mark
@@ -46,20 +46,21 @@ class DexatelV1(Dexatel):
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: 401 or 403.
-            PollFailedError: The answer is any other error, or can't be parsed.
+            AuthenticationFailedError: 401.
+            RequestRejectedError: The answer is any other error of 4xx, or can't be parsed.
+            PollFailedError: The answer is any other error.
         """
         check_status(answer, observed_at)
         if not is_success(answer):
-            raise PollFailedError(f"HTTP {answer.status}")
+            raise RequestRejectedError(f"HTTP {answer.status}")
         try:
             text = decode_text(answer.body)
             document = parse_json(text)
         except PoisonMessageError as poison:
-            raise PollFailedError(poison.error) from poison
+            raise RequestRejectedError(poison.error) from poison
         items = document.get("data") if isinstance(document, dict) else document
         if not isinstance(items, list):
-            raise PollFailedError("the page has no list of messages")
+            raise RequestRejectedError("the page has no list of messages")
         # Once more, with numbers as JSON has them, for the original text of each message.
         originals = json.loads(strip_byte_order_mark(text))
         pairs = zip(items, originals["data"] if isinstance(originals, dict) else originals, strict=True)

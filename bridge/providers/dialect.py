@@ -91,7 +91,8 @@ class Polled(Dialect, Protocol):
         Raises:
             RateLimitedError: 429.
             AuthenticationFailedError: The provider doesn't accept the credentials.
-            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
+            RequestRejectedError: The answer is an error about this message, can't be parsed, or is about another one.
+            PollFailedError: The answer is any other error.
         """
         ...
 
@@ -110,6 +111,7 @@ class Paged(Polled, Protocol):
         Raises:
             RateLimitedError: 429.
             AuthenticationFailedError: The provider doesn't accept the credentials.
-            PollFailedError: The answer is any other error, or can't be parsed.
+            RequestRejectedError: The provider rejects the request, or the answer can't be parsed.
+            PollFailedError: The answer is any other error.
         """
         ...

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import PollFailedError
+from bridge.core.errors import RequestRejectedError
 from bridge.providers.parsing import (
     Members,
     find_details,
@@ -123,12 +123,12 @@ class ReportBuilder:
         """Build a report from the answer to a poll; None if the message has no status yet.
 
         Raises:
-            PollFailedError: The answer is about another message.
+            RequestRejectedError: The answer is about another message.
             PoisonMessageError: The status is missing or can't be parsed.
         """
         answered_id = find_first(members, names.id)
         if answered_id is not None and parse_id(answered_id) != provider_message_id:
-            raise PollFailedError("the answer is about another message")
+            raise RequestRejectedError("the answer is about another message")
         if find_first(members, names.status) is None and not members.keys().isdisjoint(names.status):
             return None
         fields = find_fields(members, names, details)

@@ -8,7 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
+from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError, RequestRejectedError
 from bridge.providers.dialect import PollAnswer
 
 _SECONDS = re.compile(r"\s*([0-9]{1,9})\s*")
@@ -23,13 +23,16 @@ def check_status(answer: PollAnswer, observed_at: int) -> None:
 
     Raises:
         RateLimitedError: 429.
-        AuthenticationFailedError: 401 or 403.
+        AuthenticationFailedError: 401.
+        RequestRejectedError: 403, which may be about the one message.
         PollFailedError: Any other status outside 2xx and 4xx.
     """
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimitedError(parse_retry_after(answer.retry_after, observed_at))
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise AuthenticationFailedError(f"HTTP {answer.status}")
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        raise AuthenticationFailedError("HTTP 401")
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise RequestRejectedError("HTTP 403")
     if not is_success(answer) and not HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         raise PollFailedError(f"HTTP {answer.status}")
 

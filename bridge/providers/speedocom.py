@@ -11,7 +11,7 @@ from datetime import UTC, tzinfo
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError
+from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError, RequestRejectedError
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
 from bridge.providers.parsing import (
     Members,
@@ -81,6 +81,9 @@ CREDENTIAL_ERRORS = {
 }
 """The response codes of wrong or missing credentials."""
 
+SYSTEM_ERRORS = {"1005", "1007", "4090"}
+"""The response codes of a fault of the provider's. Any other code is about the one request, such as 4093."""
+
 
 class Speedocom:
     """An account at Speedocom. Implements `Polled`.
@@ -145,14 +148,15 @@ class Speedocom:
 
         Raises:
             RateLimitedError: 429.
-            AuthenticationFailedError: 401, 403, or a response code of `CREDENTIAL_ERRORS`.
-            PollFailedError: The answer is any other error, can't be parsed, or is about another message.
+            AuthenticationFailedError: 401, or a response code of `CREDENTIAL_ERRORS`.
+            PollFailedError: The answer is 5xx, or has a response code of `SYSTEM_ERRORS`.
+            RequestRejectedError: The answer is any other error, can't be parsed, or is about another message.
         """
         check_status(answer, observed_at)
         try:
             return self._read_answer(answer, provider_message_id, observed_at)
         except PoisonMessageError as poison:
-            raise PollFailedError(poison.error) from poison
+            raise RequestRejectedError(f"HTTP {answer.status}: {poison.error}") from poison
 
     def _read_answer(self, answer: PollAnswer, provider_message_id: str, observed_at: int) -> Report | None:
         raw = decode_text(answer.body)
@@ -162,8 +166,10 @@ class Speedocom:
             raise AuthenticationFailedError(f"response code {code}: {CREDENTIAL_ERRORS[code]}")
         if code == NO_REPORT_CODE or (code == NO_REPORT_OR_BAD_TYPE_CODE and _has_no_report(members)):
             return None
-        if code != FOUND_CODE or not is_success(answer):
+        if code in SYSTEM_ERRORS:
             raise PollFailedError(f"HTTP {answer.status}, response code {code}")
+        if code != FOUND_CODE or not is_success(answer):
+            raise RequestRejectedError(f"HTTP {answer.status}, response code {code}")
         return self._report_builder.build_from_answer(
             provider_message_id, members, FIELD_NAMES, DETAILS, raw=raw, observed_at=observed_at
         )

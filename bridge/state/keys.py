@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from bridge.core.attempt import Followed, Parked, State
+from bridge.core.entries import extract_full_account
 from bridge.state.serde import decode_state
 
 FORMAT: Literal[1] = 1
@@ -90,3 +91,10 @@ def parse_value(value: bytes | None) -> StoredAttempt | None:
         return None
     timer, poll = DUES.unpack_from(value)
     return StoredAttempt(decode_state(value[DUES.size :]), timer, poll)
+
+
+def list_index_entries(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
+    """List an attempt's entries in the indexes of times."""
+    if poll:
+        return (timer_index(state), timer), (poll_index(extract_full_account(key)), poll)
+    return ((timer_index(state), timer),)

@@ -28,6 +28,7 @@ from bridge.state.keys import (
     StoredAttempt,
     decode_meta,
     encode_meta,
+    list_index_entries,
     parse_value,
     poll_index,
     timer_index,
@@ -48,8 +49,7 @@ class PartitionStore:
         self._floors: dict[bytes, int] = {}
         self._moved: dict[str, int] = {}
         """Polls that were taken while a transaction was under way: its changes know only the poll before."""
-        meta = self._read_meta()
-        self.position: PartitionMeta | None = meta
+        self.position = meta = self._read_meta()
         self.followed: Counter[str] = Counter(meta.followed if meta else {})
         self.parked = meta.parked if meta else 0
 
@@ -143,29 +143,31 @@ class PartitionStore:
 
     def take_poll(self, key: str, due: int, now: int) -> StoredAttempt | None:
         """Take an attempt's due poll and schedule the next one; None when the poll isn't due any more."""
-        value = self._column.get(STATE + key.encode())
-        known = parse_value(value)
-        if value is None or known is None or known.poll != due or not due or not isinstance(known.state, Followed):
+        found = self._find_followed(key)
+        if found is None or found[1].poll != due or not due:
             batch = self._column.batch()
             del batch[poll_index(extract_full_account(key)) + DUE.pack(due) + key.encode()]
             self._column.write(batch)
             return None
-        self._move_poll(key, known, value, self._schedule.find_next_poll(key, known.state, now))
+        value, known, state = found
+        self._move_poll(key, known, value, self._schedule.find_next_poll(key, state, now))
         return known
 
     def postpone_poll(self, key: str, at: int, now: int) -> None:
         """Reschedule a poll that got no answer: to this time, its regular time or the deadline, whichever is first.
 
-        Past the deadline the poll is still scheduled; the timers decide how long the deadline waits for it.
+        Past the deadline it is still scheduled; the timers decide how long the deadline waits for it.
         """
-        value = self._column.get(STATE + key.encode())
-        known = parse_value(value)
-        if value is None or known is None or not isinstance(known.state, Followed):
-            return
-        if known.state.final_at is None:
-            last = known.state.ends_at - 1
-            latest = last if now < last else at
+        found = self._find_followed(key)
+        if found and found[2].final_at is None:
+            value, known, state = found
+            latest = state.ends_at - 1 if now < state.ends_at - 1 else at
             self._move_poll(key, known, value, min(at, known.poll or at, latest))
+
+    def end_polling(self, key: str) -> None:
+        """Poll an attempt no more. A cache that is rebuilt polls it again."""
+        if found := self._find_followed(key):
+            self._move_poll(key, found[1], found[0], 0)
 
     def put_off(self, until: Mapping[str, int]) -> None:
         """Move these attempts' timers to later times; whatever changes an attempt sets its timer anew."""
@@ -180,6 +182,13 @@ class PartitionStore:
                 self._index(batch, kind, until[key], raw)
         if keys:
             self._column.write(batch)
+
+    def _find_followed(self, key: str) -> tuple[bytes, StoredAttempt, Followed] | None:
+        value = self._column.get(STATE + key.encode())
+        known = parse_value(value)
+        if value is None or known is None or not isinstance(known.state, Followed):
+            return None
+        return value, known, known.state
 
     def _move_poll(self, key: str, known: StoredAttempt, value: bytes, poll: int) -> None:
         raw, kind, batch = key.encode(), poll_index(extract_full_account(key)), self._column.batch()
@@ -215,11 +224,11 @@ class PartitionStore:
             self._count(change.key, after, 1)
             timer, poll = compute_timer(after, self._schedule.policy), self._poll(change.key, before, after)
             batch[STATE + raw] = DUES.pack(timer, poll) + change.encoded
-            new = _indexed(change.key, after, timer, poll)
+            new = list_index_entries(change.key, after, timer, poll)
         else:
             del batch[STATE + raw]
             new = ()
-        old = _indexed(change.key, before.state, before.timer, before.poll) if before else ()
+        old = list_index_entries(change.key, before.state, before.timer, before.poll) if before else ()
         for kind, due in old:
             if (kind, due) not in new:
                 del batch[kind + DUE.pack(due) + raw]
@@ -249,10 +258,3 @@ class PartitionStore:
     def _read_meta(self) -> PartitionMeta | None:
         meta = decode_meta(self._column.get(META))
         return meta if meta and meta.fingerprint == self._fingerprint else None
-
-
-def _indexed(key: str, state: Parked | Followed, timer: int, poll: int) -> tuple[tuple[bytes, int], ...]:
-    """The entries of an attempt in the indexes of times."""
-    if poll:
-        return (timer_index(state), timer), (poll_index(extract_full_account(key)), poll)
-    return ((timer_index(state), timer),)

@@ -12,7 +12,13 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from bridge.accounts import Accounts, PollSettings, ProviderAccount
-from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError
+from bridge.core.errors import (
+    AuthenticationFailedError,
+    BridgeError,
+    PollFailedError,
+    RateLimitedError,
+    RequestRejectedError,
+)
 from bridge.providers.dialect import PollAnswer
 from bridge.text import format_duration
 from bridge.tools.check_finding import CheckFinding, ok
@@ -66,18 +72,22 @@ async def _check_account(
     remedy = f"check {place}{CREDENTIALS[account.provider].format(place=place)}"
     try:
         polls.dialect.read_answer(answer, unknown_id, round(began * 1000))
-    except AuthenticationFailedError as error:
-        return CheckFinding("providers", "wrong", subject, f"the credentials are refused: {error}", remedy), clock
-    except RateLimitedError:
-        return CheckFinding(
-            "providers", "warning", subject, "rate limited: credentials not tried", "try again later"
-        ), clock
-    except PollFailedError as error:
-        return _report_unclear(response.status_code, subject, str(error), place), clock
+    except (AuthenticationFailedError, PollFailedError, RateLimitedError) as error:
+        if not _proves_credentials(error):
+            return _report_error(error, response.status_code, subject, place, remedy), clock
     return ok("providers", subject, "the credentials are accepted"), clock
 
 
-def _report_unclear(status: int, subject: str, error: str, place: str) -> CheckFinding:
+def _proves_credentials(error: BridgeError) -> bool:
+    """Whether the provider says that there is no message of this id, as there isn't."""
+    return isinstance(error, RequestRejectedError) and error.permanent
+
+
+def _report_error(error: BridgeError, status: int, subject: str, place: str, credentials: str) -> CheckFinding:
+    if isinstance(error, RateLimitedError):
+        return CheckFinding("providers", "warning", subject, "rate limited: credentials not tried", "try again later")
+    if isinstance(error, AuthenticationFailedError) or status == httpx.codes.FORBIDDEN:
+        return CheckFinding("providers", "wrong", subject, f"the credentials are refused: {error}", credentials)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return CheckFinding("providers", "warning", subject, f"the provider has a fault: {error}", "try again later")
     remedy = f"is {place}BASE_URL (and the path) that of the API?"

@@ -200,8 +200,8 @@ TROUBLES: dict[str, Reply | Hang] = {
 
 async def test_provider_errors_are_retried(bridge: Bridge, providers: Providers) -> None:
     """A provider's error is counted and retried, and is no status of a message."""
-    name = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
-    before = await bridge.service.read_sample(name)
+    failed = 'sms_bridge_polls_completed_total{outcome="failed",provider="dexatel"}'
+    before = await bridge.service.read_sample(failed)
     messages = {what: message(account="flaky") for what in TROUBLES}
     for what, one in messages.items():
         providers.script(one.provider_message_id, [TROUBLES[what], ENDS["dexatel"]])
@@ -210,7 +210,52 @@ async def test_provider_errors_are_retried(bridge: Bridge, providers: Providers)
         [event] = await bridge.events(one)
         assert (event["status"], event["source"]) == ("delivered", "poll"), what
         assert len(providers.polls(one.provider_message_id)) == 2, what
-    assert await bridge.service.read_sample(name) == before + len(TROUBLES)
+    assert await bridge.service.read_sample(failed) == before + len(TROUBLES) - len({"HTML"})
+
+
+REJECTIONS: Mapping[str, Mapping[str, Reply]] = {
+    "dexatel": {
+        "invalid id": Reply({"errors": [{"status": 400, "message": "invalid identifier", "code": 1502}]}, 400),
+        "forbidden": Reply({"errors": [{"status": 403, "message": "forbidden"}]}, 403),
+        "gone": Reply(b"", 410),
+        "garbage": Reply(b"{"),
+        "another message": dexatel_says("delivered", message_uuid="another"),
+    },
+    "speedocom": {
+        "details not found": Reply({"response-code": 4093, "response-description": "Details not found"}),
+        "forbidden": Reply(b"", 403),
+        "bad data type": Reply({"response-code": 1009, "response-description": "Unsupported data type"}),
+        "word for a code": Reply({"response-code": [], "data": 7}, 400),
+    },
+}
+"""Answers about one message, which say nothing about the account."""
+
+
+@pytest.mark.parametrize("provider", list(REJECTIONS))
+async def test_rejected_messages_delay_no_others(bridge: Bridge, providers: Providers, provider: str) -> None:
+    """However often the provider rejects some messages, it is polled about all others on schedule."""
+    end = CASES[provider][-1]
+    rejected = [(message(provider, "polled"), reply) for reply in REJECTIONS[provider].values() for _ in range(3)]
+    for one, reply in rejected:
+        providers.script(one.provider_message_id, [reply])
+    await bridge.topics.publish_all([one.sent() for one, _ in rejected])
+    for one, _ in rejected:
+        await polled(bridge, providers, one, 1)
+    others = [message(provider, "polled") for _ in range(10)]
+    for one in others:
+        providers.script(one.provider_message_id, [end])
+    started = asyncio.get_running_loop().time()
+    await bridge.topics.publish_all([one.sent() for one in others])
+    for one in others:
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
+    late = [providers.polls(one.provider_message_id)[0].at - started for one in others]
+    assert max(late) < 10
+    circuit = f'sms_bridge_circuit_open{{account="polled",provider="{provider}"}}'
+    assert await bridge.service.read_sample(circuit) == 0
+    ended = [one for one, reply in rejected if reply == REJECTIONS[provider].get("invalid id")]
+    assert all(len(providers.polls(one.provider_message_id)) == 1 for one in ended)
+    lines = [line for line in bridge.service.log.splitlines() if "provider will never know a message" in line]
+    assert all(any(one.provider_message_id in line for line in lines) for one in ended)
 
 
 async def test_outage_opens_the_circuit(bridge: Bridge, providers: Providers) -> None:

@@ -19,6 +19,7 @@ from bridge.core.errors import (
     PoisonMessageError,
     PollFailedError,
     RateLimitedError,
+    RequestRejectedError,
 )
 from bridge.core.lifecycle import EntryPosition, fold
 from bridge.core.turnaround import parse_turnaround
@@ -31,7 +32,14 @@ from tests.support.providers.mutations import CORPUS
 
 CASES: list[dict[str, Any]] = CORPUS
 ERRORS: Mapping[str, type[BridgeError]] = {
-    kind.__name__: kind for kind in (PoisonMessageError, PollFailedError, RateLimitedError, AuthenticationFailedError)
+    kind.__name__: kind
+    for kind in (
+        PoisonMessageError,
+        PollFailedError,
+        RequestRejectedError,
+        RateLimitedError,
+        AuthenticationFailedError,
+    )
 }
 HOUR = 3_600_000
 EVENT = Draft202012Validator(json.loads((SCHEMAS / "sms.delivery.v1.json").read_text(encoding="utf-8")))
@@ -110,6 +118,8 @@ def test_unreadable_input_raises_its_error(case: Mapping[str, Any]) -> None:
     assert type(raised.value) is ERRORS[case["expect"]["error"]]
     if isinstance(raised.value, RateLimitedError):
         assert raised.value.retry_after_seconds == case["expect"]["retry_after"]
+    if isinstance(raised.value, RequestRejectedError):
+        assert raised.value.permanent == case["expect"].get("permanent", False)
 
 
 @cases("report")
