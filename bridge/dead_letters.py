@@ -113,6 +113,8 @@ class DeadLetters:
         self._topic, self._partitions, self._max_bytes = topic, partitions, max_bytes
         self._privacy, self._counter = privacy, counter
         self._written: Counter[str] = Counter()
+        for reason in DeadLetterReason:
+            counter.labels(reason.value)  # from 0 on, so that alerts notice the first one
 
     def to_record(self, letter: DeadLetter) -> Record:
         """Make the record of a dead letter: with phone numbers redacted, and cut to the topic's maximum size."""

@@ -17,7 +17,7 @@ from bridge.intake.sent_parser import SentParser
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.clients import KafkaClients
-from bridge.kafka.topics import TopicLimits
+from bridge.kafka.topic_limits import TopicLimits
 from bridge.observability.metrics import Metrics
 from bridge.observability.tracing import Tracing
 from bridge.poller.account_poller import AccountPoller
@@ -79,7 +79,9 @@ class PartBuilder:
             metrics.process.dead_letters_written,
         )
         self.producer = BatchingProducer(kafka, metrics.process.append_records.observe)
-        self._journal = JournalWriter(self.producer, settings.topics.journal, limits.journal_partitions)
+        self._journal = JournalWriter(
+            self.producer, settings.topics.journal, limits.journal_partitions, limits.max_message_bytes
+        )
         self.source_reader = SourceReader(kafka)
         self.batch_metrics = BatchMetrics(metrics.tracker, metrics.intake.sent_skipped, self.dead_letters)
 
@@ -148,7 +150,7 @@ class PartBuilder:
         topics, limits = self._settings.topics, self._limits
         delivery = TopicTarget(topics.delivery, limits.delivery_partitions)
         latest = TopicTarget(topics.latest, limits.latest_partitions) if topics.latest else None
-        return DeliveryRecords(delivery, latest, self._settings.event_source, frame)
+        return DeliveryRecords(delivery, latest, self._settings.event_source, limits.max_event_age_ms, frame)
 
     def build_intake(self, admin: Any) -> Intake:
         """The intake.

@@ -238,7 +238,9 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
     )
     if not is_published:
         return FoldResult(changed, FoldOutcome.WITHHELD)
-    publication = Publication(make_delivery(key, state, report, verdict), report.observed_at, state.traceparent)
+    # A receiver's clock may be ahead by more than a broker takes.
+    timestamp = min(report.observed_at, now)
+    publication = Publication(make_delivery(key, state, report, verdict), timestamp, state.traceparent)
     return FoldResult(changed, FoldOutcome.PUBLISHED, (publication,))
 
 

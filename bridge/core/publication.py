@@ -16,7 +16,7 @@ class Publication(NamedTuple):
     """An event, with the metadata of its record."""
 
     delivery: Delivery
-    observed_at: int
+    timestamp: int
     """The Kafka timestamp of the event's record."""
     traceparent: str | None
 

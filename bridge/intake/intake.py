@@ -15,7 +15,7 @@ from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
 from bridge.intake.sent_parser import SentParser, SkipReason
-from bridge.journal.writer import MAX_ENTRY_BYTES, JournalWriter
+from bridge.journal.writer import JournalWriter
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
 from bridge.kafka.offsets import fetch_committed_offsets
@@ -153,7 +153,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 parsed.skipped[entry] += 1
                 return
             journaled = self._journal.to_record(entry)
-            _check_size(journaled)
         except Exception as error:  # noqa: BLE001 - pure code: whatever it raises, this record is the cause
             poison = convert_to_poison(error)
             parsed.dead_letters[poison.reason] += 1
@@ -228,12 +227,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             return ends
         starts = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
         return {tp: starts[tp].offset if starts.get(tp) else ends[tp] for tp in tps}
-
-
-def _check_size(record: Record) -> None:
-    if record.size > MAX_ENTRY_BYTES:
-        error = f"{record.size} bytes; the journal accepts {MAX_ENTRY_BYTES}"
-        raise PoisonMessageError(DeadLetterReason.TOO_LARGE, error)
 
 
 def _name_partitions(offsets: Mapping[Any, int]) -> dict[str, int]:

@@ -9,9 +9,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
 
-MAX_ENTRIES = 1_000
-"""Most entries of one transaction: some tens of milliseconds of work."""
-
 MAX_WAIT_MS = 500
 """Milliseconds that a broker holds a fetch while there is nothing new."""
 
@@ -47,17 +44,15 @@ class JournalReader:
         self._consumer.seek(self.tp, offset)
         self._end = (await self._consumer.end_offsets([self.tp]))[self.tp]
 
-    async def take(self, timeout_ms: int) -> list[Any]:
-        """Take the next records; none if none comes within `timeout_ms`.
+    async def take(self, limit: int, timeout_ms: int) -> list[Any]:
+        """Take the next records, `limit` at most; none if none comes within `timeout_ms`.
 
         Raises:
             OffsetOutOfRangeError: The journal no longer holds them.
             KafkaError: It can't be read.
         """
         self._consumer.resume(self.tp)
-        records = (await fetch(self._consumer, self.tp, timeout_ms=timeout_ms, max_records=MAX_ENTRIES)).get(
-            self.tp, []
-        )
+        records = (await fetch(self._consumer, self.tp, timeout_ms=timeout_ms, max_records=limit)).get(self.tp, [])
         if records and not self.count_left(records[-1].offset + 1):
             # A fetch sent now would return the first entry that comes while these are published, and entries after it
             # would wait for one more transaction. A fetch sent after that returns them all.

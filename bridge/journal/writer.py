@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterable
 
 from bridge.core.entries import Entry
+from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.journal.serde import encode_entry
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
 
 MAX_ENTRY_BYTES = 512 * 1024
-"""Largest journal entry: an event or a state made from it stays below a broker's default limit of 1 MiB."""
+"""Largest journal entry: half a topic's default limit of 1 MiB, so that an event or a state made from it fits."""
 
 
 class JournalWriter:
@@ -20,10 +21,14 @@ class JournalWriter:
         producer: Sends the records to Kafka.
         topic: The journal's name.
         partitions: How many it has.
+        max_message_bytes: What the journal takes, and the topics of what is made from it.
     """
 
-    def __init__(self, producer: BatchingProducer, topic: str, partitions: int) -> None:
+    def __init__(
+        self, producer: BatchingProducer, topic: str, partitions: int, max_message_bytes: int = 2 * MAX_ENTRY_BYTES
+    ) -> None:
         self._producer, self._topic, self._partitions = producer, topic, partitions
+        self._max_entry_bytes = min(MAX_ENTRY_BYTES, max_message_bytes // 2)
 
     @property
     def ready(self) -> bool:
@@ -31,9 +36,17 @@ class JournalWriter:
         return self._producer.ready
 
     def to_record(self, entry: Entry) -> Record:
-        """Make the record of an entry, keyed by its attempt."""
+        """Make the record of an entry, keyed by its attempt.
+
+        Raises:
+            PoisonMessageError: It is larger than the journal takes (`too_large`).
+        """
         key = entry.key.encode()
-        return Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
+        record = Record(self._topic, partition_for(key, self._partitions), key, encode_entry(entry))
+        if record.size > self._max_entry_bytes:
+            error = f"{record.size} bytes; the journal accepts {self._max_entry_bytes}"
+            raise PoisonMessageError(DeadLetterReason.TOO_LARGE, error)
+        return record
 
     def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
         """Append entries, and dead letters between them, in order; see `BatchingProducer.append`."""

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from bridge.concurrency import shield_to_completion, stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.compression import use_fast_lz4
+from bridge.kafka.lenient_headers import tolerate_header_names
 from bridge.kafka.security import connection_options
 from bridge.settings.model import PREFIX, KafkaSettings
 
@@ -36,7 +37,13 @@ class KafkaClients:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._options = connection_options(settings)
+        self._max_batch_bytes = MAX_BATCH_BYTES
         use_fast_lz4()
+        tolerate_header_names()
+
+    def limit_batches(self, max_bytes: int) -> None:
+        """Send smaller batches from now on, where a topic takes no larger ones than this."""
+        self._max_batch_bytes = min(MAX_BATCH_BYTES, max_bytes * 9 // 10)
 
     async def producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         """Start an idempotent producer; with a transactional id, its predecessor's transaction is settled by then.
@@ -51,7 +58,7 @@ class KafkaClients:
             transactional_id=transactional_id,
             # A broker ends the transaction of a process that died, so that readers don't wait for long.
             **({"transaction_timeout_ms": 15_000, "retry_backoff_ms": RETRY_BACKOFF_MS} if transactional_id else {}),
-            max_batch_size=MAX_BATCH_BYTES,
+            max_batch_size=self._max_batch_bytes,
             compression_type=None if compression == "none" else compression,
             request_timeout_ms=15_000,
         )

@@ -5,9 +5,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import BrokerResponseError, kafka_errors
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.concurrency import retrieve_exception
+
+
+class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]  # aiokafka has no types
+    """A broker refuses a record, such as one without a key for a compacted topic; the client library has no class."""
+
+    errno = 87
+    message = "INVALID_RECORD"
+    description = "The broker refuses a record of the batch."
+
+
+kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
 
 Header = tuple[str, bytes]
 

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.topic_limits import DAY_MS, TopicLimits, read_limits
 from bridge.settings.model import PREFIX, TopicSettings
 
-DAY_MS = 86_400_000
 DEAD_LETTER_PARTITIONS = 3
 MAX_DEAD_LETTER_BYTES = 8 * 1024 * 1024
 """Dead letters hold what was too large elsewhere."""
@@ -28,19 +28,6 @@ class TopicPlan(NamedTuple):
     name: str
     partitions: int
     config: Mapping[str, str]
-
-
-class TopicLimits(NamedTuple):
-    """What the topics have and take, as far as it matters to their writers."""
-
-    journal_partitions: int
-    delivery_partitions: int
-    latest_partitions: int
-    """0 when there is no such topic."""
-    dead_letter_partitions: int
-    dead_letter_max_bytes: int
-    tombstone_retention_ms: int
-    """`delete.retention.ms` of the state topic."""
 
 
 def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
@@ -127,14 +114,14 @@ async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: 
     """
     admin = await kafka.admin()
     try:
-        return await _prepare(admin, topics, create=create)
+        return await _prepare(kafka, admin, topics, create=create)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka's topics can't be prepared: {format_error(error)}") from error
     finally:
         await stop_with_timeout(admin.close(), "admin client")
 
 
-async def _prepare(admin: Any, topics: TopicSettings, *, create: bool) -> TopicLimits:
+async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, create: bool) -> TopicLimits:
     wanted = plan_topics(topics)
     existing = set(await admin.list_topics())
     for name in topics.sent:
@@ -147,15 +134,9 @@ async def _prepare(admin: Any, topics: TopicSettings, *, create: bool) -> TopicL
     await _create(admin, missing, topics.replication)
     described = {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in wanted])}
     configs = await _configs(admin, described)
-    _refuse_unfit(topics, described, configs)
-    return TopicLimits(
-        journal_partitions=len(described[topics.journal]["partitions"]),
-        delivery_partitions=len(described[topics.delivery]["partitions"]),
-        latest_partitions=len(described[topics.latest]["partitions"]) if topics.latest else 0,
-        dead_letter_partitions=len(described[topics.dead_letter]["partitions"]),
-        dead_letter_max_bytes=int(configs.get(topics.dead_letter, {}).get("max.message.bytes", 1024 * 1024)),
-        tombstone_retention_ms=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY_MS)),
-    )
+    limits = read_limits(topics, described, configs)
+    kafka.limit_batches(limits.max_message_bytes)
+    return limits
 
 
 async def _create(admin: Any, missing: Iterable[TopicPlan], replication: int) -> None:
@@ -199,31 +180,3 @@ async def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]
             else:
                 found[name] = {entry[0]: entry[1] for entry in entries}
     return found
-
-
-def _refuse_unfit(
-    topics: TopicSettings, described: Mapping[str, Any], configs: Mapping[str, Mapping[str, str]]
-) -> None:
-    journal, state = (len(described[name]["partitions"]) for name in (topics.journal, topics.state))
-    if journal != state:
-        raise ConfigurationError(
-            f"{topics.journal} has {journal} partitions and {topics.state} has {state}: they must be the same number"
-        )
-    if "compact" in configs.get(topics.journal, {}).get("cleanup.policy", "delete"):
-        raise ConfigurationError(
-            f"{topics.journal} is compacted, which loses reports; set its cleanup.policy to delete"
-        )
-    if "compact" not in configs.get(topics.state, {}).get("cleanup.policy", "compact"):
-        raise ConfigurationError(
-            f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact"
-        )
-    weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
-    if weak:
-        log.warning(
-            "topics can lose data with one broker: fewer than 3 replicas or min.insync.replicas below 2", topics=weak
-        )
-
-
-def _is_weak(topic: Any, config: Mapping[str, str]) -> bool:
-    replicas = min(len(partition["replicas"]) for partition in topic["partitions"])
-    return replicas < 3 or int(config.get("min.insync.replicas", "2")) < 2  # noqa: PLR2004 - to lose only a broker

@@ -12,7 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 from bridge import __version__
 from bridge.clock import now_ms
 from bridge.core.entries import Report
-from bridge.core.errors import BridgeError, PollFailedError, RequestRejectedError, locate_error
+from bridge.core.errors import BridgeError, PoisonMessageError, PollFailedError, RequestRejectedError, locate_error
 from bridge.providers.dialect import PollAnswer, Polled, PollRequest
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -112,6 +112,8 @@ def reject_on_error() -> Iterator[None]:
     """Turn any error of pure code on a request or an answer into a `RequestRejectedError`: none may stop the poller."""
     try:
         yield
+    except PoisonMessageError as poison:
+        raise RequestRejectedError(poison.error) from poison
     except BridgeError:
         raise
     except Exception as error:  # noqa: BLE001 - see above

@@ -60,13 +60,13 @@ class PartitionStore:
         return [parse_value(value) for value in self._column.get_all([STATE + key.encode() for key in keys])]
 
     def due(self, now: int, limit: int) -> list[str]:
-        """Find attempts whose timer has run out: the first of each kind, so that no kind waits for another.
+        """Find attempts whose timer has run out: the first of each kind, so that no kind waits for another; ends first.
 
         Args:
             now: The time.
             limit: The most of each kind; of parked ones, whose raw text has to be read again, a tenth.
         """
-        limits = {PARK: max(1, limit // 10), END: limit, FORGET: limit}
+        limits = {END: limit, PARK: max(1, limit // 10), FORGET: limit}
         return [key for kind, most in limits.items() for _, key in self._until(kind, now, most)]
 
     def due_polls(self, account: str, now: int, limit: int) -> list[tuple[int, str]]:

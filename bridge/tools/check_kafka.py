@@ -3,8 +3,8 @@
 Rights are found out by trying. Writing is tried at a partition that doesn't exist: a broker looks at the rights first.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import (
@@ -27,15 +27,14 @@ from bridge.kafka.producers import abort_producer
 from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import PREFIX, Settings
 from bridge.text import format_count, format_duration
-from bridge.tools.check_finding import CheckFinding, Level, ok
+from bridge.tools.check_finding import CheckFinding, ok
+from bridge.tools.check_topics import check_topics
 
 MISSING_PARTITION = 2**31 - 1
 """A partition that no topic has."""
 
 MAX_CLOCK_AHEAD_MS = 5_000
 """By which a broker's clock may be ahead of ours before `check` reports it."""
-
-REPLICAS = 3
 
 
 async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
@@ -50,7 +49,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
             found = await inspect_topics(kafka, settings.topics, apply=False)
             for topic in settings.topics.sent:
                 yield await _check_sent_topic(scan, topic)
-            for finding in _check_topics(found, settings):
+            for finding in check_topics(found, settings):
                 yield finding
             async for finding in _check_rights(scan, kafka, settings, found):
                 yield finding
@@ -75,80 +74,6 @@ async def _check_sent_topic(scan: TopicScanner, topic: str) -> CheckFinding:
         return CheckFinding(
             "topics", "wrong", topic, str(error), f"its owner has to create it; or set {PREFIX}TOPICS__SENT"
         )
-
-
-class Rule(NamedTuple):
-    """What a topic's config must be, and the finding when it isn't."""
-
-    name: str
-    holds: Callable[[str], bool]
-    level: Level
-    text: str
-    remedy: str
-
-
-def _make_rules(settings: Settings) -> Mapping[str, tuple[Rule, ...]]:
-    topics, follow = settings.topics, settings.follow.max_follow
-    copies = Rule(
-        "min.insync.replicas",
-        lambda text: int(text) > 1,
-        "warning",
-        "is below 2",
-        "data may be lost with one broker; set 2",
-    )
-    stamp, keeps = "message.timestamp.type", "retention.ms"
-    return {
-        topics.journal: (
-            Rule("cleanup.policy", lambda text: "compact" not in text, "wrong", "loses reports", "set delete"),
-            Rule(stamp, lambda text: text == "LogAppendTime", "warning", "isn't LogAppendTime", "set it"),
-            Rule(keeps, lambda t: not 0 <= int(t) < follow, "warning", "is below MAX_FOLLOW", "raise it"),
-            copies,
-        ),
-        topics.state: (
-            Rule("cleanup.policy", lambda text: "compact" in text, "wrong", "forgets messages", "set compact"),
-            copies,
-        ),
-        topics.delivery: (copies,),
-        topics.latest: (
-            Rule("cleanup.policy", lambda text: "compact" in text, "wrong", "keeps no view", "set compact"),
-            copies,
-        ),
-        topics.dead_letter: (copies,),
-    }
-
-
-def _check_topics(found: list[TopicStatus], settings: Settings) -> Iterator[CheckFinding]:
-    rules = _make_rules(settings)
-    for topic in found:
-        name = topic.plan.name
-        if not topic.partitions:
-            yield _report_missing(name, may_create=settings.kafka.create_topics)
-            continue
-        yield ok("topics", name, f"{topic.partitions} partitions, {topic.policy or 'configs not readable'}")
-        if not topic.config:
-            yield CheckFinding("topics", "warning", name, "its configs can't be read", "allow DescribeConfigs on it")
-        for rule in rules[name] if topic.config else ():
-            value = topic.config.get(rule.name)
-            if value is not None and not rule.holds(value):
-                yield CheckFinding("topics", rule.level, name, f"{rule.name}={value} {rule.text}", rule.remedy)
-        if topic.replicas and topic.replicas < REPLICAS:
-            yield CheckFinding(
-                "topics", "warning", name, f"replicas: {topic.replicas}", "data is lost with one broker; use 3"
-            )
-    journal, state = found[0], found[1]
-    if journal.partitions and state.partitions and journal.partitions != state.partitions:
-        counts = f"{journal.partitions} partitions and {state.plan.name} {state.partitions}"
-        yield CheckFinding(
-            "topics", "wrong", journal.plan.name, counts, "they must be the same; recreate the emptier one"
-        )
-
-
-def _report_missing(name: str, *, may_create: bool) -> CheckFinding:
-    if may_create:
-        return ok("topics", name, "missing; the service makes it when it starts")
-    return CheckFinding(
-        "topics", "wrong", name, "missing, and KAFKA__CREATE_TOPICS is false", "sms-bridge topics --apply"
-    )
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Folds entries and timers in memory into the contents of one transaction. It reads the store and writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,6 +16,7 @@ from bridge.observability.tracing import parse_trace_id
 from bridge.state.keys import StateChange, StoredAttempt
 from bridge.state.partition import PartitionStore
 from bridge.state.serde import encode_state
+from bridge.tracker.quarantine import Item, SetAside
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +41,10 @@ class PendingDeadLetter(NamedTuple):
 class Batch:
     """The contents of one transaction; discarded if the transaction fails."""
 
-    def __init__(self, store: PartitionStore, policy: Policy) -> None:
-        self._store, self._policy = store, policy
+    def __init__(self, store: PartitionStore, policy: Policy, set_aside: Mapping[Item, SetAside] = {}) -> None:
+        self._store, self._policy, self._set_aside = store, policy, set_aside
+        self.items: list[Item] = []
+        """What it is made of: offsets of entries, and keys of timers."""
         self._known: dict[str, StoredAttempt | None] = {}
         self._changed: dict[str, State] = {}
         self.publications: list[Publication] = []
@@ -75,6 +78,7 @@ class Batch:
         for record, entry, key in read:
             self._fold(record, entry, key)
         if records:
+            self.items += [record.offset for record in records]
             self.next_offset = records[-1].offset + 1
 
     def expire(self, keys: Iterable[str], now: int) -> None:
@@ -82,8 +86,12 @@ class Batch:
         for key, known in self._load_unchanged(keys):
             state = known.state
             value = b""  # parked reports have their own
+            self.items.append(key)
             try:
-                folded = expire(key, state, now, self._policy)
+                if aside := self._set_aside.get(key):
+                    folded, value = _reject_item(aside, None, -1), encode_state(state)
+                else:
+                    folded = expire(key, state, now, self._policy)
             except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
                 folded, value = _reject_failed(error, key, None, -1), encode_state(state)
             self._add(key, state, folded)
@@ -123,7 +131,10 @@ class Batch:
         known = self._known[key]
         state = self._changed.get(key, known.state if known else None)
         try:
-            folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
+            if aside := self._set_aside.get(record.offset):
+                folded = _reject_item(aside, state, record.offset)
+            else:
+                folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
         except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
             folded = _reject_failed(error, key, state, record.offset)
         self._add(key, state, folded)
@@ -160,6 +171,10 @@ class Batch:
                 provider_status=entry.provider_status,
                 raw=entry.raw,
             )
+
+
+def _reject_item(aside: SetAside, state: State, offset: int) -> FoldResult:
+    return FoldResult(state, FoldOutcome.FAILED, (), (Rejection(aside.reason, aside.error, offset),))
 
 
 def _reject_failed(error: Exception, key: str, state: State, offset: int) -> FoldResult:

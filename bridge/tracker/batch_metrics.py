@@ -49,9 +49,9 @@ class BatchMetrics:
         published: Counter[tuple[str, str, str]] = Counter()
         failed: Counter[tuple[str, str]] = Counter()
         latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than an observation
-        for delivery, observed_at, _ in publications:
+        for delivery, timestamp, _ in publications:
             published[delivery.provider, delivery.status, delivery.source] += 1
-            metrics.publish_delay.observe(max(0.0, now - observed_at / 1000))
+            metrics.publish_delay.observe(max(0.0, now - timestamp / 1000))
             if delivery.corrects:
                 metrics.corrections_published.labels(delivery.provider).inc()
             if delivery.final and delivery.status is not Status.DELIVERED:

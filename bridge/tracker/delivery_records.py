@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bridge.clock import now_ms
 from bridge.core.delivery import Delivery
 from bridge.core.entries import AttemptKey
 from bridge.core.publication import Publication
@@ -33,11 +34,19 @@ class DeliveryRecords:
         delivery: The topic of events.
         latest: The compacted topic; None: there is none.
         source: The CloudEvents source of every event.
+        max_age_ms: How old records' timestamps may be; None: as old as they are.
         frame: Prefix of every value: a schema registry's five bytes, or nothing.
     """
 
-    def __init__(self, delivery: TopicTarget, latest: TopicTarget | None, source: str, frame: bytes = b"") -> None:
-        self._delivery, self._latest, self._frame = delivery, latest, frame
+    def __init__(
+        self,
+        delivery: TopicTarget,
+        latest: TopicTarget | None,
+        source: str,
+        max_age_ms: int | None = None,
+        frame: bytes = b"",
+    ) -> None:
+        self._delivery, self._latest, self._max_age_ms, self._frame = delivery, latest, max_age_ms, frame
         self._fixed: list[Header] = [
             ("ce_specversion", b"1.0"),
             ("ce_type", EVENT_TYPE.encode()),
@@ -49,8 +58,9 @@ class DeliveryRecords:
     def make(self, publications: Iterable[Publication]) -> list[Record]:
         """Make the records of events, in order."""
         topic, partitions = self._delivery
+        oldest = 0 if self._max_age_ms is None else now_ms() - self._max_age_ms // 2
         records = []
-        for delivery, observed_at, traceparent in publications:
+        for delivery, timestamp, traceparent in publications:
             key = delivery.message_id.encode()
             headers = [
                 *self._fixed,
@@ -61,7 +71,7 @@ class DeliveryRecords:
             if traceparent:
                 headers.append(("traceparent", traceparent.encode()))
             value = self._frame + encode_delivery(delivery)
-            records.append(Record(topic, partition_for(key, partitions), key, value, headers, observed_at))
+            records.append(Record(topic, partition_for(key, partitions), key, value, headers, max(timestamp, oldest)))
         return records
 
     def make_latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:

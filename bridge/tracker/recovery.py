@@ -15,7 +15,7 @@ from bridge.journal.offsets import JournalOffset, fetch_journal_offset
 from bridge.journal.reader import JournalReader
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.producers import abort_producer
-from bridge.kafka.topics import TopicLimits
+from bridge.kafka.topic_limits import TopicLimits
 from bridge.observability.metrics import StoreMetrics
 from bridge.settings.model import TopicSettings
 from bridge.state.ownership import OwnedPartition

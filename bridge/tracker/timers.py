@@ -11,9 +11,6 @@ from bridge.state.keys import StoredAttempt
 from bridge.state.partition import PartitionStore
 from bridge.tracker.batch import Batch
 
-MAX_EXPIRED = 1_000
-"""Most timers that expire in one batch."""
-
 MIN_PUT_OFF_MS, MAX_PUT_OFF_MS = 1_000, 15_000
 """How long a timer is put off: as long as it is overdue, within these limits."""
 
@@ -60,16 +57,17 @@ class Timers:
         """Forget expired timers: another process may have owned the partition meanwhile."""
         self._expired = None
 
-    async def run(self, batch: Batch, offset: int, fetch_journal_end: Callable[[], Awaitable[int]]) -> None:
+    async def run(self, batch: Batch, offset: int, limit: int, fetch_journal_end: Callable[[], Awaitable[int]]) -> None:
         """Expire timers in this batch, and discard the oldest parked attempts beyond the limit.
 
         Args:
             batch: The batch to add to.
             offset: The journal offset up to which entries are folded.
+            limit: The most timers to expire.
             fetch_journal_end: Asks Kafka for the journal's end.
         """
         if self._expired is None:
-            self._expired = await self._find_expired(batch, fetch_journal_end)
+            self._expired = await self._find_expired(batch, limit, fetch_journal_end)
         if self._expired is None or offset < self._expired.journal_end:
             return
         at, keys, _ = self._expired
@@ -78,13 +76,13 @@ class Timers:
         batch.expire([key for key, one in known if one and one.timer <= at], at)
         excess = self._store.parked - self._park_max
         if excess > 0:
-            batch.overflow(self._store.oldest_parked(min(excess, MAX_EXPIRED // 10)))
+            batch.overflow(self._store.oldest_parked(min(excess, max(1, limit // 10))))
 
     async def _find_expired(
-        self, batch: Batch, fetch_journal_end: Callable[[], Awaitable[int]]
+        self, batch: Batch, limit: int, fetch_journal_end: Callable[[], Awaitable[int]]
     ) -> ExpiredTimers | None:
         now = self._clock()
-        keys = self._store.due(now, MAX_EXPIRED)
+        keys = self._store.due(now, limit)[:limit]
         known = zip(keys, self._store.get(keys), strict=True)
         waiting = {key: _put_off_until(one, now) for key, one in known if one and self._has_pending_poll(key, one, now)}
         # What has changed in this batch gets another timer anyway.

@@ -2,12 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidTimestampError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    ProducerFenced,
+)
 
 from bridge.concurrency import yield_slices
 from bridge.core.attempt import Policy
@@ -19,6 +26,7 @@ from bridge.state.ownership import OwnedPartition
 from bridge.state.progress import Progress
 from bridge.tracker.batch import Batch
 from bridge.tracker.publisher import Publisher
+from bridge.tracker.quarantine import REFUSALS, Quarantine
 from bridge.tracker.recovery import Recovered, Recovery
 from bridge.tracker.timers import TimerRules, Timers
 
@@ -37,6 +45,10 @@ MIN_PAUSE, MAX_PAUSE = 0.5, 10.0
 log = structlog.get_logger(__name__)
 
 
+class RefusedError(Exception):
+    """Kafka refused a batch for good. The next ones are smaller, or without what caused it."""
+
+
 class Restart(NamedTuple):
     """How a worker restarts after an error."""
 
@@ -49,7 +61,10 @@ class Restart(NamedTuple):
 RESTARTS: Mapping[type[BaseException], Restart] = {
     ProducerFenced: Restart("fenced", FENCED_PAUSE),
     InvalidProducerEpoch: Restart("fenced", FENCED_PAUSE),
+    RefusedError: Restart("refused", 0.0),
     OffsetOutOfRangeError: Restart("misconfigured", MAX_PAUSE),
+    InvalidTimestampError: Restart("misconfigured", MAX_PAUSE),
+    **dict.fromkeys(REFUSALS, Restart("misconfigured", MAX_PAUSE)),
     ConfigurationError: Restart("misconfigured", MAX_PAUSE),
     KafkaError: Restart("kafka"),
     OSError: Restart("kafka"),
@@ -85,6 +100,7 @@ class PartitionWorker:
         self._owned, self._member, self._recovery, self._publisher = owned, member, recovery, publisher
         self._timers, self._clock = Timers(owned.store, timer_rules), timer_rules.clock
         self._policy, self._metrics = policy, metrics
+        self._quarantine = Quarantine()
         self._progress = Progress("catching up with the journal", owned.number)
         self._interruptible = True
         self._stopping = False
@@ -155,25 +171,50 @@ class PartitionWorker:
         offset, committed_at = committed.offset, 0.0
         while not self._stopping:
             self._note_progress()
-            records = await reader.take(self._compute_wait_ms())
+            size = self._quarantine.choose_size()
+            records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
-            batch, events = Batch(self._owned.store, self._policy), list[Record]()
+            batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside)
+            events: list[Record] = []
             async for some in yield_slices(records):
                 batch.fold(some)
                 self._publisher.encode_events(batch, events)
             offset = batch.next_offset or offset
             self._observe_lag(records, reader.count_left(offset))
-            await self._timers.run(batch, offset, lambda: self._fetch_journal_end(reader.tp))
+            if size.timers:
+                await self._timers.run(batch, offset, size.timers, lambda: self._fetch_journal_end(reader.tp))
             self._publisher.encode_events(batch, events)
             is_due = offset != committed.offset and time.monotonic() - committed_at >= OFFSET_COMMIT_INTERVAL
             if batch.empty and not is_due:
                 self._publisher.skip(batch)
             else:
                 before, committed = committed.offset, committed._replace(offset=offset)
-                await self._publisher.publish(self._owned, producer, batch, events, committed)
+                with self._quarantining(batch):
+                    await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)
                 committed_at = time.monotonic()
             self._interruptible = True
+
+    @contextmanager
+    def _quarantining(self, batch: Batch) -> Iterator[None]:
+        """Note whether Kafka takes this batch."""
+        try:
+            yield
+        except tuple(REFUSALS) as error:
+            suspects = len(batch.items)
+            culprit = self._quarantine.note_refused(batch.items, error)
+            if culprit is None and suspects <= 1:
+                raise  # nothing more can be set aside
+            if culprit is not None:
+                log.warning(
+                    "Kafka refuses an entry or timer for good; it goes to the dead letters",
+                    partition=self._owned.number,
+                    entry_or_timer=culprit,
+                    error=format_error(error),
+                )
+            raise RefusedError(f"{format_error(error)}; {suspects} entries and timers are suspects") from error
+        else:
+            self._quarantine.note_committed(batch.items)
 
     async def _fetch_journal_end(self, tp: TopicPartition) -> int:
         # Asked for by the member, which fetches nothing: on the reader's connection it would wait behind a fetch.
@@ -191,7 +232,16 @@ class PartitionWorker:
         self._owned.set_lag(lag, max(0.0, behind))
 
 
+EXPLANATIONS: Mapping[type[Exception], str] = {
+    OffsetOutOfRangeError: "the journal no longer holds the committed offset; see `sms-bridge topics --adopt`",
+    InvalidTimestampError: "Kafka refuses the time of a record; is this machine's clock right? See `sms-bridge check`",
+}
+"""What a person should do about an error whose own text doesn't say it."""
+
+
 def _explain(error: Exception, cause: str) -> str:
-    if isinstance(error, OffsetOutOfRangeError):
-        return "the journal no longer holds the committed offset; see `sms-bridge topics --adopt`"
-    return str(error) if cause == "misconfigured" else format_error(error)
+    for kind, text in EXPLANATIONS.items():
+        if isinstance(error, kind):
+            return text
+    own_text = cause in {"misconfigured", "refused"} and not isinstance(error, KafkaError)
+    return str(error) if own_text else format_error(error)

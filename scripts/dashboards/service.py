@@ -156,7 +156,7 @@ WAYS_IN = Row(
             "By reason. Each is in the dead letter topic with its original bytes.",
             "mps",
             {"{{reason}}": default_to_zero(sum_rate("dead_letters_written", "reason"))},
-            ("SmsBridgeDeadLetters",),
+            ("SmsBridgeDeadLetters", "SmsBridgeUnforeseenInput"),
             stacked=True,
         ),
     ),

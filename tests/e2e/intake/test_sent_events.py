@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.kafka.raw import RawRecord, write_raw
 from tests.support.service.accounts import OLD, RECENT
 from tests.support.service.bridge import Bridge, message
 
@@ -215,3 +216,16 @@ async def test_partition_is_compatible_with_java(bridge: Bridge) -> None:
         )
     assert producer.flush(20) == 0
     assert {event.key: event.partition for event in events} == chosen
+
+
+async def test_header_names_that_are_not_utf8(bridge: Bridge) -> None:
+    """A sent event with such headers is followed, and so are those beside it."""
+    messages = [message() for _ in range(3)]
+    records = [
+        RawRecord(one.message_id.encode(), json.dumps(one.sent()).encode(), [(name, None), (b"b", name)])
+        for one, name in zip(messages, (b"plain", b"\xff\xfe", b"\xc3"), strict=True)
+    ]
+    await write_raw(bridge.topics.settings["KAFKA__BOOTSTRAP_SERVERS"], bridge.topics.sent[0], records)
+    for one in messages:
+        await bridge.report_all(one, "delivered")
+        assert [e["status"] for e in await bridge.events(one)] == ["delivered"]

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 
-from bridge.journal.reader import MAX_ENTRIES, JournalReader
+from bridge.journal.reader import JournalReader
 from bridge.kafka.records import Record, send_batches
+from bridge.tracker.quarantine import MAX_ENTRIES
 from tests.support.kafka.clients import clients_of, make_topic
 
 PATIENCE = 5_000
@@ -34,7 +35,7 @@ class Journal:
 
     async def take(self, patience: int = PATIENCE) -> list[int]:
         """Return the numbers of the next batch."""
-        return [int(record.value) for record in await self.reader.take(patience)]
+        return [int(record.value) for record in await self.reader.take(MAX_ENTRIES, patience)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

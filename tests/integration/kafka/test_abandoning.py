@@ -126,7 +126,7 @@ async def test_close_consumer_while_kafka_is_down() -> None:
             await inlet.seek(0)
             await begun.wait()
             await away.wait()
-            assert not await inlet.take(1_000)
+            assert not await inlet.take(1, 1_000)
             raise KafkaError("the commit failed")
 
     async with Sandbox() as sandbox:

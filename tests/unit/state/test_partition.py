@@ -47,10 +47,10 @@ def test_written_state_is_found(attempts: PartitionStore) -> None:
 
 
 def test_timers_expire_in_order(attempts: PartitionStore) -> None:
-    """Parked attempts first, each kind by time, and only due ones."""
+    """Ends first, each kind by time, and only due ones."""
     put(attempts, {key(n): replace(FOLLOWED, ends_at=SENT_AT + n * 1000) for n in (3, 1, 2)} | {key(9): PARKED})
     assert attempts.due(SENT_AT + 2000, 10) == [key(1), key(2)]
-    assert attempts.due(SENT_AT + 60_000, 2) == [key(9), key(1), key(2)]
+    assert attempts.due(SENT_AT + 60_000, 2) == [key(1), key(2), key(9)]
     assert attempts.due(SENT_AT, 10) == []
     assert attempts.next_due() == SENT_AT + 1000
 

@@ -15,6 +15,7 @@ from bridge.state.partition import PartitionStore
 from bridge.state.serde import encode_state
 from bridge.state.store import Store
 from bridge.tracker.batch import Batch
+from bridge.tracker.quarantine import MAX_TIMERS
 from bridge.tracker.timers import MIN_PUT_OFF_MS, TimerRules, Timers
 from tests.support.core.story import POLICY, SENT_AT
 
@@ -46,7 +47,7 @@ class Partition:
     async def run(self, offset: int) -> list[str]:
         """Run the timers in their own batch, and return the keys of ended attempts."""
         batch = Batch(self.attempts, POLICY)
-        await self.timers.run(batch, offset, self._journal_end)
+        await self.timers.run(batch, offset, MAX_TIMERS, self._journal_end)
         return [change.key for change in batch.changes]
 
     def _has_pending_poll(self, key: str, _known: StoredAttempt, _now: int) -> bool:
