@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple, TypeVar
+from zlib import crc32
 
 from pydantic import SecretStr
 
@@ -98,6 +99,12 @@ def build_accounts(settings: Settings) -> Accounts:
         raise ConfigurationError(f"{groups} is missing: configure at least one provider")
     _check_secrets_are_unique(accounts.values())
     return accounts
+
+
+def compute_lifetimes(accounts: Accounts, max_follow_ms: int) -> str:
+    """Compute a fingerprint of the settings that say for how long messages are followed."""
+    durations = sorted((account.full_name, account.give_up_after_ms) for account in accounts.values())
+    return f"{crc32(repr((max_follow_ms, durations)).encode()):08x}"
 
 
 def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:

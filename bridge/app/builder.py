@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from bridge.accounts import Accounts
+from bridge.accounts import Accounts, compute_lifetimes
 from bridge.admin.event_stream import EventStream
 from bridge.app.roles import Role
 from bridge.clock import SteadyClock, now_ms
@@ -137,7 +137,13 @@ class PartBuilder:
         start_worker = partial(
             PartitionWorker,
             recovery=Recovery(
-                self._kafka, admin, group, topics=topics, limits=self._limits, metrics=self._metrics.store
+                self._kafka,
+                admin,
+                group,
+                topics=topics,
+                limits=self._limits,
+                lifetimes=compute_lifetimes(self._accounts, self._settings.follow.max_follow),
+                metrics=self._metrics.store,
             ),
             publisher=publisher,
             timer_rules=TimerRules(self._clock, poller.has_pending_poll, self._settings.follow.park_max),

@@ -13,6 +13,9 @@ from bridge.core.delivery import Reason, Source, Status, Verdict
 MAX_ID_BYTES = 128
 """The longest id, in bytes of UTF-8."""
 
+MAX_AHEAD_MS = 86_400_000
+"""How far `sent_at` may be in the future: clocks differ, but not by more than a day."""
+
 EXACT_INTEGERS = range(-(2**63), 2**64)
 """Integers of 64 bits, signed or not. A larger number is no id: JSON readers in between may have lost digits of it."""
 

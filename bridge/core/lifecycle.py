@@ -5,7 +5,8 @@ the meaning of a report's status. All times are milliseconds since the epoch. Th
 
     state              input                                      effect
     ---------------    ---------------------------------------    ------------------------------------------------
-    none               sent                                       follow it (after its end: dead letter, too_old)
+    none               sent                                       follow it (after its end, or sent before what was
+                                                                  forgotten under other settings: dead letter, too_old)
     none, parked       report                                     park it: the first report of each status
     parked             sent                                       follow it, and apply the parked reports in order
     parked             timer                                      dead letter, unmatched
@@ -58,10 +59,13 @@ class Rejection(NamedTuple):
 
 
 class EntryPosition(NamedTuple):
-    """An entry's offset in the journal, and the time at which the broker appended it."""
+    """An entry's offset in the journal, and what is known at that position."""
 
     offset: int
     journaled_at: int
+    """When the broker appended it."""
+    refused_until: int = 0
+    """Messages that were sent until then may have been forgotten under settings that have changed since."""
 
 
 class FoldResult(NamedTuple):
@@ -88,6 +92,8 @@ def fold(key: str, state: State, entry: Entry, at: EntryPosition, policy: Policy
         and state.final_at is not None
         and compute_forget_time(state, policy) <= at.journaled_at
     ):
+        if isinstance(entry, Sent) and entry.message_id == state.message_id:
+            return _refuse(state, "it has ended long ago", at)
         state = None
     return _RULES[type(state), type(entry)](key, state, entry, at, policy)
 
@@ -118,25 +124,29 @@ def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy)
 
 
 def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, policy: Policy) -> FoldResult:
-    # A sent event that is read again long after, by a rewind, must not be followed again: its own times prevent that.
-    if min(entry.gives_up_at, entry.sent_at + policy.max_follow) <= at.journaled_at:
-        rejection = Rejection(
-            DeadLetterReason.TOO_OLD,
-            f"too old to be followed: its deadline was {format_rfc3339(entry.gives_up_at)}",
-            at.offset,
-        )
-        return FoldResult(state, FoldOutcome.TOO_OLD, (), (rejection,))
+    # A sent event that is read again after a rewind must not be followed again. So an attempt is remembered at least
+    # until its end, and from then on refused. `refused_until` is for settings that have moved the end since.
+    ends_at = min(entry.gives_up_at, entry.sent_at + policy.max_follow)
+    if ends_at <= at.journaled_at:
+        return _refuse(state, f"its deadline was {format_rfc3339(ends_at)}", at)
+    if entry.sent_at <= at.refused_until:
+        return _refuse(state, "settings have changed, and messages of that time were forgotten before", at)
     followed = Followed(
         message_id=entry.message_id,
         sent_at=entry.sent_at,
         starts_at=entry.starts_at,
-        ends_at=min(entry.gives_up_at, at.journaled_at + policy.max_follow),
+        ends_at=ends_at,
         recipient=entry.recipient,
         sender=entry.sender,
         metadata=entry.metadata,
         traceparent=entry.traceparent,
     )
     return _follow_parked(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
+
+
+def _refuse(state: State, why: str, at: EntryPosition) -> FoldResult:
+    rejection = Rejection(DeadLetterReason.TOO_OLD, f"too old to be followed: {why}", at.offset)
+    return FoldResult(state, FoldOutcome.TOO_OLD, (), (rejection,))
 
 
 def _follow_parked(key: str, followed: Followed, parked: Parked, at: EntryPosition, policy: Policy) -> FoldResult:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from bridge.accounts import Accounts
-from bridge.core.entries import MAX_ID_BYTES, Sent
+from bridge.core.entries import MAX_AHEAD_MS, MAX_ID_BYTES, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.timestamps import parse_rfc3339
 from bridge.intake.field_mapping import MAX_TIME_MS, FieldMapping, Headers, decode_event
@@ -13,9 +13,6 @@ from bridge.observability.tracing import find_traceparent
 from bridge.privacy import Privacy
 from bridge.schemas import load_validator
 from bridge.settings.model import SentSettings
-
-MAX_AHEAD_MS = 86_400_000
-"""How far `sent_at` may be in the future: clocks differ, but not by more than a day."""
 
 MAX_VIOLATION_CHARS = 200
 """The schema's longer error messages are cut."""

@@ -1,6 +1,6 @@
 """The tracker's offsets in the journal: committed when the journal is new, refused when lost, adopted on demand."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -9,10 +9,44 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.concurrency import stop_with_timeout
+from bridge.core.entries import MAX_AHEAD_MS
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
+
+
+class Horizon(NamedTuple):
+    """What a partition has forgotten, so that a message whose attempt was forgotten isn't followed once more.
+
+    Settings say for how long a message is followed. After they have changed, the times of a sent event no longer tell
+    whether its attempt was forgotten before; then only when it was sent does.
+    """
+
+    forgotten_until: int = 0
+    """The latest `sent_at` of forgotten attempts."""
+    refused_until: int = 0
+    """The same, of attempts that were followed under other settings; unknown messages sent until then are refused."""
+    changed_at: int = 0
+    """When the settings changed last; 0: never."""
+    settings: str = ""
+    """A fingerprint of the settings."""
+
+    def forget(self, sent: Collection[int]) -> Self:
+        """Note that attempts were forgotten, and when they were sent."""
+        before = [sent_at for sent_at in sent if sent_at <= self.changed_at + MAX_AHEAD_MS]
+        return self._replace(
+            forgotten_until=max(self.forgotten_until, *sent, 0), refused_until=max(self.refused_until, *before, 0)
+        )
+
+    def apply_settings(self, settings: str, now: int) -> Self:
+        """Note the settings that apply from now on."""
+        if settings == self.settings:
+            return self
+        if not self.settings:
+            return self._replace(settings=settings)
+        refused = max(self.refused_until, self.forgotten_until)
+        return self._replace(refused_until=refused, changed_at=now, settings=settings)
 
 
 class JournalOffset(NamedTuple):
@@ -23,11 +57,12 @@ class JournalOffset(NamedTuple):
     """How many the journal had at that time; 0 when the commit doesn't say."""
     journal_id: str
     """A random id, made with the journal's first commit; a cache of a journal with another id is discarded."""
+    horizon: Horizon = Horizon()
 
     @property
     def metadata(self) -> str:
         """The metadata of the commit."""
-        return f"{self.partitions};{self.journal_id}"
+        return ";".join(map(str, (self.partitions, self.journal_id, *self.horizon)))
 
 
 async def fetch_journal_offset(admin: Any, group: str, tp: TopicPartition) -> JournalOffset | None:
@@ -51,8 +86,13 @@ async def fetch_journal_offsets(
 
 
 def _parse(found: OffsetAndMetadata) -> JournalOffset:
-    partitions, _, journal_id = found.metadata.partition(";")
-    return JournalOffset(found.offset, int(partitions) if partitions.isdigit() else 0, journal_id)
+    partitions, journal_id, forgotten, refused, changed, settings = (found.metadata.split(";") + [""] * 5)[:6]
+    horizon = Horizon(_parse_number(forgotten), _parse_number(refused), _parse_number(changed), settings)
+    return JournalOffset(found.offset, _parse_number(partitions), journal_id, horizon)
+
+
+def _parse_number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 async def open_journal(kafka: KafkaClients, group: str, journal: str, partitions: int) -> None:

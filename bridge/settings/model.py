@@ -131,7 +131,7 @@ class FollowSettings(Group):
     """How long attempts and early reports are followed."""
 
     max_follow: Duration = 7 * 24 * HOUR
-    """Maximum time that any attempt is followed."""
+    """Maximum time that any attempt is followed, from its `sent_at` on."""
     park_for: Duration = 6 * HOUR
     """How long an early report waits for its sent event."""
     park_max: Count = 100_000

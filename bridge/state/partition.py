@@ -239,7 +239,7 @@ class PartitionStore:
     def _poll(self, key: str, before: StoredAttempt | None, after: Parked | Followed) -> int:
         if isinstance(after, Parked) or after.final_at is not None:
             return 0
-        if before and isinstance(before.state, Followed):
+        if before and isinstance(before.state, Followed) and before.state.final_at is None:
             return before.poll
         # A poll whose time has passed meanwhile is due now.
         return self._schedule.find_next_poll(key, after, after.starts_at - 1)

@@ -41,8 +41,17 @@ class PendingDeadLetter(NamedTuple):
 class Batch:
     """The contents of one transaction; discarded if the transaction fails."""
 
-    def __init__(self, store: PartitionStore, policy: Policy, set_aside: Mapping[Item, SetAside] = {}) -> None:
-        self._store, self._policy, self._set_aside = store, policy, set_aside
+    def __init__(
+        self,
+        store: PartitionStore,
+        policy: Policy,
+        set_aside: Mapping[Item, SetAside] = {},
+        refused_until: int = 0,
+    ) -> None:
+        self._store, self._policy = store, policy
+        self._set_aside, self._refused_until = set_aside, refused_until
+        self.forgotten: list[int] = []
+        """When the attempts were sent that are forgotten."""
         self.items: list[Item] = []
         """What it is made of: offsets of entries, and keys of timers."""
         self._known: dict[str, StoredAttempt | None] = {}
@@ -134,7 +143,8 @@ class Batch:
             if aside := self._set_aside.get(record.offset):
                 folded = _reject_item(aside, state, record.offset)
             else:
-                folded = fold(key, state, entry, EntryPosition(record.offset, record.timestamp), self._policy)
+                at = EntryPosition(record.offset, record.timestamp, self._refused_until)
+                folded = fold(key, state, entry, at, self._policy)
         except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
             folded = _reject_failed(error, key, state, record.offset)
         self._add(key, state, folded)
@@ -147,6 +157,8 @@ class Batch:
     def _add(self, key: str, before: State, folded: FoldResult) -> None:
         if folded.state is not before:
             self._changed[key] = folded.state
+            if isinstance(before, Followed) and before.final_at is not None and _is_new_life(before, folded.state):
+                self.forgotten.append(before.sent_at)
         self.publications += folded.publications
 
     def _reject(
@@ -171,6 +183,10 @@ class Batch:
                 provider_status=entry.provider_status,
                 raw=entry.raw,
             )
+
+
+def _is_new_life(before: Followed, after: State) -> bool:
+    return not isinstance(after, Followed) or after.message_id != before.message_id
 
 
 def _reject_item(aside: SetAside, state: State, offset: int) -> FoldResult:

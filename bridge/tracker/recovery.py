@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from bridge.clock import now_ms
 from bridge.core.errors import ConfigurationError
 from bridge.journal.offsets import JournalOffset, fetch_journal_offset
 from bridge.journal.reader import JournalReader
@@ -39,6 +40,7 @@ class Recovery:
         group: The tracker's consumer group.
         topics: The topics' names.
         limits: The topics' sizes and retention.
+        lifetimes: A fingerprint of the settings that say how long messages are followed.
         metrics: Counts restores.
     """
 
@@ -50,10 +52,11 @@ class Recovery:
         *,
         topics: TopicSettings,
         limits: TopicLimits,
+        lifetimes: str,
         metrics: StoreMetrics,
     ) -> None:
         self._kafka, self._admin, self._group = kafka, admin, group
-        self._topics, self._limits, self._metrics = topics, limits, metrics
+        self._topics, self._limits, self._lifetimes, self._metrics = topics, limits, lifetimes, metrics
 
     @asynccontextmanager
     async def recover(
@@ -114,4 +117,5 @@ class Recovery:
         offset = await fetch_journal_offset(self._admin, self._group, journal)
         if offset is None:
             raise ConfigurationError(f"the group {self._group} has lost its offsets; see `sms-bridge topics --adopt`")
-        return offset._replace(partitions=self._limits.journal_partitions)
+        horizon = offset.horizon.apply_settings(self._lifetimes, now_ms())
+        return offset._replace(partitions=self._limits.journal_partitions, horizon=horizon)

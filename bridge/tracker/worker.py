@@ -174,7 +174,8 @@ class PartitionWorker:
             size = self._quarantine.choose_size()
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
-            batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside)
+            horizon = committed.horizon
+            batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, horizon.refused_until)
             events: list[Record] = []
             async for some in yield_slices(records):
                 batch.fold(some)
@@ -188,7 +189,8 @@ class PartitionWorker:
             if batch.empty and not is_due:
                 self._publisher.skip(batch)
             else:
-                before, committed = committed.offset, committed._replace(offset=offset)
+                before = committed.offset
+                committed = committed._replace(offset=offset, horizon=horizon.forget(batch.forgotten))
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)

@@ -3,12 +3,15 @@
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 
+from tests.support.kafka.clients import clients_of
+from tests.support.kafka.topics import partitions_of
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
@@ -116,6 +119,47 @@ async def test_rewound_sent_topic_publishes_nothing(fleet: Fleet, client: httpx.
         for one in messages[25:]:
             await bridge.report_all(one, "delivered")
             await bridge.events(one)
+
+
+async def test_no_second_life_after_a_longer_deadline(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Messages that ended and were forgotten aren't followed again, when the deadline is raised and all is reread."""
+    async with fleet.topics() as topics:
+        brief = {**CALLBACKS_ONLY, **topics.settings, "DEXATEL__GIVE_UP_AFTER": "3s", "FOLLOW__REMEMBER_FOR": "1s"}
+        ended = [message() for _ in range(5)]
+        async with fleet.running(brief) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            await topics.publish_all([one.sent() for one in ended])
+            await bridge.report_all(ended[0], "delivered")
+            for one in ended:
+                await bridge.wait_for_final(one)
+            await _wait_until_forgotten(topics, ended)
+        await topics.rewind()
+        async with fleet.running({**brief, "DEXATEL__GIVE_UP_AFTER": "1h"}) as service:
+            bridge, fresh = Bridge(service, topics, client, SECRETS), message()
+            await bridge.send(fresh)
+            await topics.wait_until(lambda: len(topics.dead_letters) == len(ended), "the old ones are refused")
+            assert {letter.headers["reason"] for letter in topics.dead_letters} == {"too_old"}
+            for one in (*ended, fresh):
+                await bridge.report_all(one, "delivered")
+            await bridge.wait_for_final(fresh)
+            await topics.wait_until_folded()
+            assert len(topics.events) == len(ended) + 1
+
+
+async def _wait_until_forgotten(topics: Topics, messages: Sequence[Message]) -> None:
+    """Read the state topic until it has a tombstone of each of these attempts."""
+    missing = {":".join(one.attempt).encode() for one in messages}
+    consumer = await clients_of(topics.settings["KAFKA__BOOTSTRAP_SERVERS"]).reader(committed=True)
+    try:
+        tps = [TopicPartition(topics.state, number) for number in range(await partitions_of(topics, topics.state))]
+        consumer.assign(tps)
+        await consumer.seek_to_beginning()
+        async with asyncio.timeout(60):
+            while missing:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    missing -= {record.key for record in records if record.value is None}
+    finally:
+        await consumer.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

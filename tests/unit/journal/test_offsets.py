@@ -9,7 +9,7 @@ from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, Not
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal import offsets as journal_offsets
-from bridge.journal.offsets import JournalOffset, fetch_journal_offset, open_journal
+from bridge.journal.offsets import Horizon, JournalOffset, fetch_journal_offset, open_journal
 from bridge.kafka import offsets
 
 TP = TopicPartition("journal", 3)
@@ -36,6 +36,13 @@ async def test_refused_request_is_retried() -> None:
     """A refusal or another coordinator is no answer."""
     found = await fetch_journal_offset(Admin(None, NotCoordinatorError(), None, PLACE), "group", TP)
     assert found == JournalOffset(42, 24, "journal-id")
+
+
+async def test_metadata_is_read_as_written() -> None:
+    """What a partition has forgotten is committed with its offset."""
+    written = JournalOffset(42, 24, "journal-id", Horizon(5, 4, 3, "0badcafe"))
+    admin = Admin(OffsetAndMetadata(42, written.metadata))
+    assert await fetch_journal_offset(admin, "group", TP) == written
 
 
 async def test_group_without_offsets() -> None:

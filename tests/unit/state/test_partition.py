@@ -88,6 +88,22 @@ def test_poll_is_due_once_per_age(attempts: PartitionStore) -> None:
     assert ask(attempts, SENT_AT + 3_000) is None
 
 
+def test_reused_id_is_polled_like_any_other(attempts: PartitionStore) -> None:
+    """An attempt that follows a final one under the same key has its own schedule."""
+    put(attempts, {key(1): replace(FOLLOWED, status=Status.DELIVERED, final_at=SENT_AT)})
+    later = replace(FOLLOWED, message_id="another", sent_at=SENT_AT + 1_000, starts_at=SENT_AT + 1_000)
+    put(attempts, {key(1): later})
+    assert [name for _, name in attempts.due_polls(ACCOUNT, SENT_AT + 2_200, 10)] == [key(1)]
+
+
+def test_polling_that_was_ended_stays_so(attempts: PartitionStore) -> None:
+    """A report doesn't begin it again."""
+    put(attempts, {key(1): FOLLOWED})
+    attempts.end_polling(key(1))
+    put(attempts, {key(1): replace(FOLLOWED, status=Status.SENT, sequence=1)})
+    assert attempts.due_polls(ACCOUNT, 2**62, 10) == []
+
+
 def test_polls_are_separate_by_account(attempts: PartitionStore) -> None:
     """One account's backlog doesn't hide another's polls."""
     put(attempts, {key(1): FOLLOWED})
