@@ -1,17 +1,23 @@
-"""Redacts phone numbers as settings say: keeps them, hashes them with a key, or drops them. Pure."""
+"""Redacts phone numbers as settings say: keeps them, hashes them with a key, or drops them. Pure.
+
+With `hash` and `drop`, only what is known to be harmless stays: members at paths that are known to have an id, a time
+or a detail, and text without anything that looks like a phone number.
+"""
 
 import base64
 import hmac
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import orjson
+from msgspec.structs import replace
 
+from bridge.core.entries import Report
 from bridge.kafka.wire_format import split_frame
+from bridge.phone_numbers import extract_digits, has_number, replace_numbers
+from bridge.providers.member_paths import MemberPath, extend_path
 from bridge.providers.parsing import strip_byte_order_mark
-from bridge.providers.report_builder import RECIPIENT_MEMBERS
 from bridge.settings.model import PrivacySettings
 
 DROPPED = ""
@@ -20,11 +26,20 @@ DROPPED = ""
 MASK = "…"
 """Replaces what looks like a phone number in a text."""
 
-ALL_RECIPIENT_MEMBERS = RECIPIENT_MEMBERS | {"dest", "address", "recipient_number", "to_number", "dnis"}
-"""Members of sent events and callbacks that have a phone number, in lower case."""
+RECIPIENT_MEMBERS = frozenset(
+    {
+        *("to", "to_number", "recipient", "recipient_number", "phone", "phone_number", "phonenumber", "number"),
+        *("msisdn", "mobile", "destination", "dest", "dst", "address", "dnis", "gsm", "da"),
+    }
+)
+"""Members that are known to have a phone number, in lower case."""
 
-_NUMBER = re.compile(r"\+?\d(?:[ ()./-]{0,2}\d){6,}")
-"""Seven digits or more, with separators as phone numbers have them."""
+_SENT_PATHS: frozenset[MemberPath] = frozenset(
+    {
+        *(("message_id",), ("provider_message_id",), ("sent_at",), ("scheduled_at",), ("give_up_at",)),
+        *(("id",), ("time",), ("source",), ("traceparent",)),  # of a CloudEvent
+    }
+)
 
 
 class RedactedOriginal(NamedTuple):
@@ -40,13 +55,17 @@ class Privacy:
     Args:
         settings: How phone numbers are kept.
         recipient_members: Further members that have a phone number.
+        known_paths: Where dead letters' originals have harmless values, besides the members of a sent event.
     """
 
-    def __init__(self, settings: PrivacySettings, recipient_members: Iterable[str] = ()) -> None:
+    def __init__(
+        self, settings: PrivacySettings, recipient_members: Iterable[str] = (), known_paths: Iterable[MemberPath] = ()
+    ) -> None:
         self._keeps = settings.recipient == "keep"
         key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
         self._key = key if settings.recipient == "hash" else b""
-        self._recipient_members = ALL_RECIPIENT_MEMBERS | {name.lower() for name in recipient_members}
+        self._recipient_members = RECIPIENT_MEMBERS | {name.lower() for name in recipient_members}
+        self._known_paths = _SENT_PATHS | frozenset(known_paths)
 
     def redact_recipient(self, number: str | None) -> str | None:
         """Redact a phone number: to itself, to the HMAC-SHA-256 of its digits in hexadecimal, or to None."""
@@ -56,77 +75,122 @@ class Privacy:
             return None
         return hmac.digest(self._key, extract_digits(number).encode(), "sha256").hex()
 
-    def redact_raw(self, raw: str, members: frozenset[str]) -> str:
-        """Redact the text of a callback or an answer: a body or a query.
+    def redact_report(self, report: Report, known_paths: frozenset[MemberPath]) -> Report:
+        """Redact a report: its original text, its status and its code.
 
         Args:
-            raw: The text.
-            members: Names of members that have a phone number, in lower case.
+            report: The report.
+            known_paths: Where the provider's texts have harmless values.
         """
-        return raw if self._keeps else _redact(raw, lambda name, value: self._redact_member(name, value, members))
+        if self._keeps:
+            return report
+        redactor = _Redactor(self._recipient_members, known_paths, self._redact_member)
+        return replace(
+            report,
+            raw=redactor.redact(report.raw),
+            provider_status=report.provider_status and self.redact_text(report.provider_status),
+            provider_code=report.provider_code and self.redact_text(report.provider_code),
+        )
 
     def redact_text(self, text: str) -> str:
         """Redact a message that may quote input."""
-        return text if self._keeps else _NUMBER.sub(MASK, text)
+        return text if self._keeps else replace_numbers(text, MASK)
 
     def redact_original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
         """Redact the original in a dead letter.
 
         Members that have a phone number are emptied, not hashed: a hash could not be told from a number when the dead
-        letter is replayed. Text that is neither JSON nor a form loses everything that looks like a phone number.
+        letter is replayed. A key that looks like a phone number is dropped, unless it is a harmless member's value.
         """
         if self._keeps:
             return RedactedOriginal(key, value)
-        removed: set[str] = set()
-
-        def empty(name: str, member: Any) -> Any:
-            if name.lower() not in self._recipient_members or member is None:
-                return member
-            removed.add(extract_digits(str(member)))
-            return None
-
+        redactor = _Redactor(self._recipient_members, self._known_paths, lambda _: None)
         redacted = None
         if value is not None:
             frame, rest = split_frame(value)
-            text = _redact(rest.decode("utf-8", "surrogateescape"), empty)
+            text = redactor.redact(rest.decode("utf-8", "surrogateescape"))
             redacted = frame + text.encode("utf-8", "surrogateescape")
-        return RedactedOriginal(None if key is not None and _is_phone_number(key, removed) else key, redacted)
+        text = "" if key is None else key.decode("utf-8", "replace")
+        return RedactedOriginal(None if has_number(text) and text not in redactor.harmless else key, redacted)
 
-    def _redact_member(self, name: str, value: Any, members: frozenset[str]) -> Any:
-        if name.lower() not in members or value is None:
-            return value
-        return self.redact_recipient(str(value)) or DROPPED
-
-
-def _is_phone_number(key: bytes, numbers: set[str]) -> bool:
-    """Whether a key is one of these phone numbers or, if there are none, looks like a phone number."""
-    text = key.decode("utf-8", "replace").strip()
-    return extract_digits(text) in numbers - {""} or (not numbers and _NUMBER.fullmatch(text) is not None)
+    def _redact_member(self, number: str) -> str:
+        return self.redact_recipient(number) or DROPPED
 
 
-def extract_digits(number: str) -> str:
-    """Extract the digits of a phone number."""
-    return "".join(filter(str.isdigit, number))
+class _Redactor:
+    """Redacts one text.
 
+    Args:
+        recipient_members: Members that have a phone number.
+        known_paths: Where harmless values are.
+        replace_recipient: Takes a phone number; returns what stands for it.
+    """
 
-ReplaceValue = Callable[[str, Any], Any]
-"""Takes a member's name and value; returns the redacted value."""
+    def __init__(
+        self,
+        recipient_members: frozenset[str],
+        known_paths: frozenset[MemberPath],
+        replace_recipient: Callable[[str], Any],
+    ) -> None:
+        self._recipient_members, self._known_paths = recipient_members, known_paths
+        self._replace_recipient = replace_recipient
+        self.harmless: set[str] = set()
+        """The values at known paths."""
 
-
-def _redact(text: str, replace: ReplaceValue) -> str:
-    """Redact a JSON document, a form or any other text; it stays unchanged if nothing is replaced."""
-    document = _parse_document(text)
-    if document is not None:
+    def redact(self, text: str, path: MemberPath = ()) -> str:
+        """Redact a JSON document, a form or any other text; it stays unchanged if nothing is replaced."""
         try:
-            redacted = _redact_document(document, replace)
-            return text if redacted == document else orjson.dumps(redacted).decode()
+            return self._redact(text, path)
         except (RecursionError, orjson.JSONEncodeError):  # nested too deep: every number in it is masked
-            return _NUMBER.sub(MASK, text)
-    if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
-        redacted_pairs = [(name, replace(name, value) or DROPPED) for name, value in pairs]
-        return text if redacted_pairs == pairs else urlencode(redacted_pairs, errors="surrogateescape")
-    return _NUMBER.sub(MASK, text)
+            return replace_numbers(text, MASK)
+
+    def _redact(self, text: str, path: MemberPath) -> str:
+        document = _parse_document(text)
+        if document is not None:
+            redacted = self._redact_value(document, path)
+            return text if redacted == document else orjson.dumps(redacted).decode()
+        if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+            redacted_pairs = [
+                (replace_numbers(name, MASK), self._redact_value(value, extend_path(path, name)) or DROPPED)
+                for name, value in pairs
+            ]
+            return text if redacted_pairs == pairs else urlencode(redacted_pairs, errors="surrogateescape")
+        return replace_numbers(text, MASK)
+
+    def _redact_value(self, value: Any, path: MemberPath) -> Any:
+        if isinstance(value, dict):
+            return {
+                replace_numbers(name, MASK): self._redact_value(part, extend_path(path, name))
+                for name, part in value.items()
+            }
+        if isinstance(value, list):
+            return [self._redact_value(part, path) for part in value]
+        return value if value is None or isinstance(value, bool) else self._redact_scalar(value, path)
+
+    def _redact_scalar(self, value: Any, path: MemberPath) -> Any:
+        text = str(value)
+        if not self._recipient_members.isdisjoint(path):
+            return self._replace_recipient(text)
+        if path in self._known_paths:
+            self.harmless.add(text)
+            return value
+        if not isinstance(value, str):
+            return MASK if has_number(text) else value
+        return self._redact_encoded(text) if path[-1:] == ("data_base64",) else self._redact_text(text, path)
+
+    def _redact_text(self, text: str, path: MemberPath) -> str:
+        """Redact a member's text, which may be a JSON document of its own."""
+        return self._redact(text, path) if text[:1] in {"{", "["} else replace_numbers(text, MASK)
+
+    def _redact_encoded(self, text: str) -> str:
+        """Redact a CloudEvent's data, which it may have in base64."""
+        try:
+            inside = base64.b64decode(text, validate=True)
+        except ValueError:  # not base64, or not even ASCII
+            return DROPPED
+        redacted = self._redact(inside.decode("utf-8", "surrogateescape"), ())
+        return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()
 
 
 def _parse_document(text: str) -> dict[str, Any] | list[Any] | None:
@@ -135,23 +199,3 @@ def _parse_document(text: str) -> dict[str, Any] | list[Any] | None:
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     return document if isinstance(document, dict | list) else None
-
-
-def _redact_document(document: Any, replace: ReplaceValue) -> Any:
-    if isinstance(document, dict):
-        return {name: replace(name, _redact_inner(name, value, replace)) for name, value in document.items()}
-    if isinstance(document, list):
-        return [_redact_document(part, replace) for part in document]
-    return document
-
-
-def _redact_inner(name: str, value: Any, replace: ReplaceValue) -> Any:
-    """Redact a member's own members, which a CloudEvent may have in base64."""
-    if name != "data_base64" or not isinstance(value, str):
-        return _redact_document(value, replace)
-    try:
-        inside = base64.b64decode(value, validate=True)
-    except ValueError:  # not base64, or not even ASCII
-        return DROPPED
-    redacted = _redact(inside.decode("utf-8", "surrogateescape"), replace)
-    return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()

@@ -11,7 +11,7 @@ from bridge.clock import SteadyClock, now_ms
 from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetters
 from bridge.http_server import Listener
-from bridge.intake.field_mapping import list_recipient_members
+from bridge.intake.field_mapping import list_known_paths, list_recipient_members
 from bridge.intake.intake import Intake, SentSource
 from bridge.intake.sent_parser import SentParser
 from bridge.journal.writer import JournalWriter
@@ -68,7 +68,8 @@ class PartBuilder:
     ) -> None:
         self._settings, self._accounts, self._roles = settings, accounts, frozenset(roles)
         self._kafka, self._limits, self._metrics, self._tracing = kafka, limits, metrics, tracing
-        self._privacy = Privacy(settings.privacy, list_recipient_members(settings.sent))
+        known_paths = list_known_paths(settings.sent).union(*(one.dialect.known_paths for one in accounts.values()))
+        self._privacy = Privacy(settings.privacy, list_recipient_members(settings.sent), known_paths)
         self._clock = SteadyClock()
         self.owned = OwnedPartitions(limits.journal_partitions, metrics.partitions)
         self.dead_letters = DeadLetters(
@@ -107,7 +108,7 @@ class PartBuilder:
                 account.polls,
                 owned=self.owned,
                 client=client,
-                writer=ReportWriter(self._journal, self._privacy, account.dialect.recipient_members),
+                writer=ReportWriter(self._journal, self._privacy, account.dialect.known_paths),
                 metrics=self._metrics.poller,
                 clock=self._clock,
             )

@@ -13,7 +13,8 @@ from bridge.history.refold import WAITING, Timeline, describe_state, refold
 from bridge.history.search import AttemptHistory, HistorySearch, mentions, parse_attempt_keys
 from bridge.history.topic_scanner import Progress, open_scanner
 from bridge.kafka.clients import KafkaClients
-from bridge.privacy import Privacy, extract_digits
+from bridge.phone_numbers import extract_digits
+from bridge.privacy import Privacy
 from bridge.settings.model import PREFIX, Settings
 
 MAX_ATTEMPTS = 100

@@ -15,6 +15,7 @@ from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, is_pointer, parse_pointer, select_by_index, unescape_step
 from bridge.core.timestamps import convert_epoch, format_rfc3339, parse_rfc3339
 from bridge.kafka.wire_format import strip_frame
+from bridge.providers.member_paths import MemberPath, make_path
 from bridge.settings.model import SentSettings
 
 ID_MEMBERS = ("message_id", "provider_message_id")
@@ -121,6 +122,12 @@ def list_recipient_members(settings: SentSettings) -> list[str]:
     """List the names of members, at any depth, that a sent event's recipient is read from."""
     steps = _parse_steps(settings.fields.get("recipient", "recipient"))
     return [name for name in steps if not name.isdigit()][-1:]
+
+
+def list_known_paths(settings: SentSettings) -> frozenset[MemberPath]:
+    """List where sent events have ids and times, by settings."""
+    pointers = (settings.fields.get(name) for name in (*ID_MEMBERS, *TIME_MEMBERS))
+    return frozenset(make_path(_parse_steps(pointer)) for pointer in pointers if pointer)
 
 
 def _is_structured(content_type: str, document: Mapping[str, Any]) -> bool:

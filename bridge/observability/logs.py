@@ -1,13 +1,12 @@
 """How the service logs: structured, on stderr; JSON for machines, readable on a terminal.
 
 A line has the event first, then its fields; fields without a value are left out. No secrets, by construction: settings
-keep them as SecretStr, and request lines are never logged. No phone number in full: input is quoted in `raw` and
-`error` alone, and long runs of digits are shortened there.
+keep them as SecretStr, and request lines are never logged. No phone number in full: whatever looks like one is
+shortened, in every field that isn't known to be harmless.
 """
 
 import asyncio
 import logging
-import re
 import sys
 from collections import deque
 from collections.abc import Mapping, MutableMapping
@@ -16,12 +15,16 @@ from typing import Any, Literal, NamedTuple
 import orjson
 import structlog
 
+from bridge.phone_numbers import shorten_numbers
 from bridge.text import escape_controls
 
-QUOTED = ("raw", "error", "exception")
-"""Members that may quote input."""
-
-_LONG_NUMBER = re.compile(r"(?:(?<![\w-])|(?<=%2B))(\+?\d{3})\d{3,}(\d{2})(?![\w-])")
+HARMLESS_FIELDS = frozenset(
+    {
+        *("event", "level", "timestamp", "logger", "exc_info", "stack_info", "topic", "topics", "provider", "account"),
+        *("message_id", "provider_message_id", "trace_id", "key", "entry_or_timer", "group", "partitions", "offsets"),
+    }
+)
+"""Fields that the service makes itself; ids are logged as they are. Numbers that aren't text are harmless, too."""
 
 MAX_NOTICES = 50
 NOT_MEMBERS = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
@@ -132,10 +135,10 @@ def arrange_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) 
 
 
 def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Shorten what may be a phone number in quoted input: `374…00`. A processor of structlog's."""
-    for name in QUOTED:
-        if isinstance(event.get(name), str):
-            event[name] = _LONG_NUMBER.sub(r"\1…\2", event[name])
+    """Shorten what may be a phone number: `374…00`. A processor of structlog's."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in HARMLESS_FIELDS:
+            event[name] = shorten_numbers(value)
     return event
 
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from bridge.core.attempt import Followed
 from bridge.core.entries import Report
 from bridge.core.lifecycle import MOVES, Move
@@ -11,6 +9,7 @@ from bridge.journal.writer import JournalWriter
 from bridge.poller.client import reject_on_error
 from bridge.poller.due_polls import DuePoll
 from bridge.privacy import Privacy
+from bridge.providers.member_paths import MemberPath
 from bridge.state.keys import StoredAttempt
 
 
@@ -20,11 +19,11 @@ class ReportWriter:
     Args:
         journal: Takes the entries.
         privacy: Redacts phone numbers.
-        recipient_members: Members of the provider's answers that hold a phone number.
+        known_paths: Where the provider's answers have harmless values.
     """
 
-    def __init__(self, journal: JournalWriter, privacy: Privacy, recipient_members: frozenset[str]) -> None:
-        self._journal, self._privacy, self._recipient_members = journal, privacy, recipient_members
+    def __init__(self, journal: JournalWriter, privacy: Privacy, known_paths: frozenset[MemberPath]) -> None:
+        self._journal, self._privacy, self._known_paths = journal, privacy, known_paths
 
     async def write(self, answered: Sequence[tuple[DuePoll, Report]]) -> None:
         """Append the reports that change something, and return once Kafka has them.
@@ -37,11 +36,9 @@ class ReportWriter:
         news = [report for poll, report in answered if changes_something(poll.store.get([poll.key])[0], report)]
         if news:
             with reject_on_error():
-                records = [self._journal.to_record(self._redact(report)) for report in news]
+                redacted = [self._privacy.redact_report(report, self._known_paths) for report in news]
+                records = [self._journal.to_record(report) for report in redacted]
             await self._journal.append(records)
-
-    def _redact(self, report: Report) -> Report:
-        return replace(report, raw=self._privacy.redact_raw(report.raw, self._recipient_members))
 
 
 def changes_something(known: StoredAttempt | None, report: Report) -> bool:

@@ -30,10 +30,10 @@ from bridge.providers.parsing import (
     unwrap_data,
 )
 from bridge.providers.report_builder import (
-    RECIPIENT_MEMBERS,
     FieldNames,
     ReportBuilder,
     find_fields,
+    list_known_paths,
     normalize_status,
 )
 from bridge.providers.responses import check_status, is_success
@@ -78,6 +78,9 @@ ANSWER_NAMES = CALLBACK_NAMES._replace(time=("update_date", *CALLBACK_NAMES.time
 """The names in the answer to a poll."""
 
 
+KNOWN_PATHS = list_known_paths(ANSWER_NAMES, DETAILS)
+
+
 class _Api(NamedTuple):
     path: str
     token_header: str
@@ -102,7 +105,6 @@ class Dexatel:
     provider: str = "dexatel"
     methods: frozenset[str] = frozenset({"GET", "POST"})
     signature_header: str | None = "x-dexatel-signature"
-    recipient_members: frozenset[str] = RECIPIENT_MEMBERS
 
     def __init__(
         self,
@@ -126,6 +128,7 @@ class Dexatel:
         self._accept_unsigned = accept_unsigned or webhook_secret is None
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
+        self.known_paths = KNOWN_PATHS | list_known_paths(self._callback_names, {})
         self._report_builder = ReportBuilder(
             self.provider, account, tables=(STATUSES, statuses), normalize=normalize_status, timezone=timezone
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from bridge.core.entries import Report
+from bridge.providers.member_paths import MemberPath
 
 
 class Callback(NamedTuple):
@@ -61,8 +62,8 @@ class Dialect(Protocol):
     """The HTTP methods of its callbacks."""
     signature_header: str | None
     """Lower-case name of the header with a callback's signature; None if callbacks aren't signed."""
-    recipient_members: frozenset[str]
-    """Members of callbacks and answers that have a phone number, in lower case."""
+    known_paths: frozenset[MemberPath]
+    """Where callbacks and answers have ids, times and details; whatever is elsewhere may be a phone number."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Parse a callback into a report; None if it is authentic but not about an SMS's delivery.

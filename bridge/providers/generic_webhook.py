@@ -15,6 +15,7 @@ from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError
 from bridge.core.json_pointer import Steps, find_value, parse_pointer
 from bridge.providers.dialect import Callback
+from bridge.providers.member_paths import make_path
 from bridge.providers.parsing import (
     decode_original,
     is_json,
@@ -23,7 +24,7 @@ from bridge.providers.parsing import (
     parse_json,
     parse_optional,
 )
-from bridge.providers.report_builder import RECIPIENT_MEMBERS, ReportBuilder, ReportedFields, normalize_status
+from bridge.providers.report_builder import ReportBuilder, ReportedFields, normalize_status
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
 """The encodings of a signature."""
@@ -65,7 +66,6 @@ class GenericWebhook:
     """
 
     methods: frozenset[str] = frozenset({"POST"})
-    recipient_members: frozenset[str] = RECIPIENT_MEMBERS
 
     def __init__(
         self,
@@ -82,6 +82,8 @@ class GenericWebhook:
         self.provider, self.account = provider, account
         self._pointers = {name: parse_pointer(pointer) for name, pointer in pointers._asdict().items() if pointer}
         self._details = {name: parse_pointer(pointer) for name, pointer in details.items()}
+        known = (self._pointers.get("id"), self._pointers.get("time"), *self._details.values())
+        self.known_paths = frozenset(make_path(steps) for steps in known if steps)
         self._where = [
             (parse_pointer(pointer), {normalize_status(value) for value in values}) for pointer, values in where.items()
         ]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import RequestRejectedError
+from bridge.providers.member_paths import MemberPath, make_paths
 from bridge.providers.parsing import (
     Members,
     find_details,
@@ -20,11 +21,6 @@ from bridge.providers.parsing import (
     parse_time,
 )
 
-RECIPIENT_MEMBERS = frozenset(
-    {"to", "recipient", "phone", "phone_number", "phonenumber", "number", "msisdn", "mobile", "destination"}
-)
-"""Members that are known to have a phone number, in lower case."""
-
 
 class FieldNames(NamedTuple):
     """The names that a message's id, status, error and time may have; the first that isn't empty counts."""
@@ -33,6 +29,11 @@ class FieldNames(NamedTuple):
     status: tuple[str, ...]
     error: tuple[str, ...]
     time: tuple[str, ...]
+
+
+def list_known_paths(names: FieldNames, details: Mapping[str, Iterable[str]]) -> frozenset[MemberPath]:
+    """List where ids, times and details are. A status or an error may be a text with a phone number in it."""
+    return make_paths((*names.id, *names.time, *(name for aliases in details.values() for name in aliases)))
 
 
 class ReportedFields(NamedTuple):

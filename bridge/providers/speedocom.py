@@ -25,7 +25,7 @@ from bridge.providers.parsing import (
     parse_optional,
     read_members,
 )
-from bridge.providers.report_builder import RECIPIENT_MEMBERS, FieldNames, ReportBuilder, find_fields
+from bridge.providers.report_builder import FieldNames, ReportBuilder, find_fields, list_known_paths
 from bridge.providers.responses import check_status, is_success
 
 STATUSES: Mapping[str, Verdict] = {
@@ -100,7 +100,7 @@ class Speedocom:
     provider: str = "speedocom"
     methods: frozenset[str] = frozenset({"POST"})
     signature_header: str | None = None
-    recipient_members: frozenset[str] = RECIPIENT_MEMBERS
+    known_paths = list_known_paths(FIELD_NAMES, DETAILS)
 
     def __init__(
         self,

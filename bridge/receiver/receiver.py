@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import structlog
-from msgspec.structs import replace
 
 from bridge.accounts import Accounts, ProviderAccount
 from bridge.clock import now_ms
@@ -189,7 +188,7 @@ class Receiver:
             if report is None:
                 return CallbackResult(CallbackOutcome.IGNORED, _ACCEPTED)
             self._clocks.compare(account, report.provider_time, now)
-            redacted = replace(report, raw=self._privacy.redact_raw(report.raw, dialect.recipient_members))
+            redacted = self._privacy.redact_report(report, dialect.known_paths)
             record = self._journal.to_record(redacted)
         except InvalidSignatureError:
             return _make_rejection(401, b"bad signature")

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from bridge.accounts import Accounts, AnyAccount, build_accounts
 from bridge.core.entries import Entry, Report
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
@@ -120,8 +118,7 @@ class ReplayParser:
         report = account.dialect.read_callback(callback, letter.received_at)
         if report is None:
             return ReplayResult(ReplayOutcome.IGNORED, "not about an SMS's delivery")
-        raw = self._privacy.redact_raw(report.raw, account.dialect.recipient_members)
-        return _journaled(replace(report, raw=raw))
+        return _journaled(self._privacy.redact_report(report, account.dialect.known_paths))
 
 
 def _journaled(entry: Entry) -> ReplayResult:

@@ -19,7 +19,7 @@ IMPURE = {"asyncio", "time", "socket", "os", "random", "threading", "subprocess"
 """Modules that no pure part imports: I/O, clocks, chance."""
 
 LAYERS: Sequence[frozenset[str]] = (
-    frozenset({"core", "schemas", "clock", "concurrency", "text"}),
+    frozenset({"core", "schemas", "clock", "concurrency", "text", "phone_numbers"}),
     frozenset({"providers", "settings"}),
     frozenset({"kafka", "http_server", "observability", "accounts"}),
     frozenset({"privacy"}),

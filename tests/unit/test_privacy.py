@@ -2,20 +2,34 @@
 
 import base64
 import hmac
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote, urlencode
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bridge.privacy import ALL_RECIPIENT_MEMBERS, Privacy
-from bridge.providers.dexatel import Dexatel
-from bridge.providers.dialect import Dialect
-from bridge.providers.speedocom import Speedocom
+from bridge.core.delivery import Source
+from bridge.core.entries import Report
+from bridge.phone_numbers import replace_numbers, shorten_numbers
+from bridge.privacy import Privacy
 from bridge.settings.model import PrivacySettings
 
-MEMBERS = frozenset({"to", "msisdn"})
+PATHS = frozenset({("id",), ("time",), ("price",), ("message", "id")})
 HASHING = PrivacySettings(recipient="hash", hash_key=SecretStr("the-key-of-hashes"))
 HASHED = hmac.digest(b"the-key-of-hashes", b"254700000001", "sha256").hex()
+
+
+def redact(settings: PrivacySettings, raw: str) -> str:
+    """Redact the original text of a report."""
+    key = ("dexatel", "default", "7")
+    report = Report(*key, None, None, None, None, None, {}, None, Source.CALLBACK, 0, raw)
+    return Privacy(settings).redact_report(report, PATHS).raw
 
 
 def test_numbers_are_kept_hashed_or_dropped() -> None:
@@ -37,25 +51,19 @@ def test_numbers_are_kept_hashed_or_dropped() -> None:
 )
 def test_a_providers_text_is_redacted(raw: str, expected: str) -> None:
     """Members that have a number are replaced at any depth; the rest stays."""
-    assert Privacy(HASHING).redact_raw(raw, MEMBERS) == expected
+    assert redact(HASHING, raw) == expected
 
 
 def test_kept_text_stays_byte_for_byte() -> None:
     """If numbers are redacted, the text is not changed."""
     raw = '{ "to" : "254700000001" }'
-    assert Privacy(PrivacySettings()).redact_raw(raw, MEMBERS) == raw
+    assert redact(PrivacySettings(), raw) == raw
 
 
 def test_dropped_numbers_leave_an_empty_member() -> None:
     """A dropped number's member stays, empty."""
-    redacted = Privacy(PrivacySettings(recipient="drop")).redact_raw('{"to":"254700000001"}', MEMBERS)
+    redacted = redact(PrivacySettings(recipient="drop"), '{"to":"254700000001"}')
     assert orjson.loads(redacted) == {"to": ""}
-
-
-@pytest.mark.parametrize("dialect", [Dexatel("default"), Speedocom("default")])
-def test_dead_letters_know_every_name_that_a_provider_uses(dialect: Dialect) -> None:
-    """A member that is redacted in the journal is emptied in a dead letter."""
-    assert dialect.recipient_members <= ALL_RECIPIENT_MEMBERS
 
 
 DROPPING = PrivacySettings(recipient="drop")
@@ -76,7 +84,8 @@ DROPPING = PrivacySettings(recipient="drop")
         (b'{"recipient": "+254 700 000001", ', '{"recipient": "…", '.encode()),
         (b"\xff to 254-700-000-001!", b"\xff to " + "…".encode() + b"!"),
         (b'"254700000001"', '"…"'.encode()),
-        (b'{"id":7,  "x":"254700000001"}', b'{"id":7,  "x":"254700000001"}'),
+        (b'{"id":7,  "x":"254700000001"}', '{"id":7,"x":"…"}'.encode()),
+        (b'{"id":7,  "x":"on 2025-09-12 10:16:10"}', b'{"id":7,  "x":"on 2025-09-12 10:16:10"}'),
     ],
 )
 def test_what_a_dead_letter_holds_has_no_recipient(settings: PrivacySettings, value: bytes, redacted: bytes) -> None:
@@ -97,9 +106,11 @@ def test_encoded_data_is_looked_into() -> None:
     ("key", "value", "redacted"),
     [
         (b"254700000001", b'{"recipient":"+254 700 000001"}', None),
-        (b"1234567890", b'{"recipient":"+254 700 000001"}', b"1234567890"),
+        (b"1234567890", b'{"recipient":"+254 700 000001"}', None),
+        (b"1234567890", b'{"message_id":1234567890}', b"1234567890"),
         (b"+254700000001", b"not JSON", None),
-        (b"order-1234567890", b"not JSON", b"order-1234567890"),
+        (b"order-1234567890", b"not JSON", None),
+        (b"order-123", b"not JSON", b"order-123"),
     ],
 )
 def test_a_key_may_be_a_number_too(key: bytes, value: bytes, redacted: bytes | None) -> None:
@@ -115,5 +126,116 @@ def test_an_error_has_no_number() -> None:
 
 def test_text_with_a_byte_order_mark_is_redacted() -> None:
     """A document with the mark is redacted like any other."""
-    redacted = Privacy(DROPPING).redact_raw('\ufeff{"to":"254700000001","id":"7"}', MEMBERS)
+    redacted = redact(DROPPING, '\ufeff{"to":"254700000001","id":"7"}')
     assert orjson.loads(redacted) == {"to": "", "id": "7"}
+
+
+NUMBER = "254700123456"
+SPELLINGS = (
+    NUMBER,
+    f"+{NUMBER}",
+    "+254 700 123-456",
+    "00254 (700) 123456",
+    "254.700.123.456",
+    "254_700_123_456",
+    "254\u00a0700\u2009123\u2011456",
+    "sent to 254700123456!",
+    "%2B254700123456",
+    "%32%35%34700123456",
+    "%25%32B254700123456",
+    "x254700123456",
+)
+NAMES = st.sampled_from(
+    [
+        "dst",
+        "gsm",
+        "to[]",
+        "to[0]",
+        "recipient.number",
+        "cust:phone",
+        "Msisdn",
+        "id2",
+        "status",
+        "note",
+        "data",
+        "data_base64",
+    ]
+) | st.text(max_size=8)
+
+
+@st.composite
+def documents(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
+    """A document with the number somewhere in it: in a text, an integer, a name, a list, a text that is JSON."""
+    leaf: Any = draw(st.sampled_from([*SPELLINGS, int(NUMBER), float(NUMBER)]))
+    for _ in range(draw(st.integers(1, 4))):
+        name = draw(NAMES)
+        if (name,) in PATHS or name in {"id", "time"}:
+            continue
+        leaf = draw(
+            st.sampled_from(
+                [{name: leaf}, {name: [1, leaf, None]}, [leaf], {"a": 1, name: leaf}, {str(leaf): name}]
+                + [{name: orjson.dumps(leaf).decode()}] * isinstance(leaf, dict | list)
+                + [{"data_base64": base64.b64encode(orjson.dumps(leaf)).decode()}]
+            )
+        )
+    return leaf if isinstance(leaf, dict) else {"x": leaf}
+
+
+def reveals(text: str) -> bool:
+    """Whether the number can be read from a text by any of the usual decodings."""
+    for _ in range(4):
+        text = re.sub(r"\\\\*u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unquote(text, errors="replace"))
+        for encoded in re.findall(r"[A-Za-z0-9+/]{12,}={0,2}", text):
+            with suppress(ValueError):
+                text += base64.b64decode(encoded, validate=True).decode(errors="replace")
+    return NUMBER[3:] in re.sub(r"[^0-9A-Za-z]", "", text)
+
+
+@settings(max_examples=400)
+@given(documents(), st.sampled_from(["json", "form", "text", "cut"]), st.sampled_from([HASHING, DROPPING]))
+def test_no_number_survives(document: dict[str, Any], form: str, privacy: PrivacySettings) -> None:
+    """Wherever it stands and however it is written, in what providers send and in dead letters."""
+    written = {
+        "json": orjson.dumps(document).decode(),
+        "form": urlencode(
+            {name: value if isinstance(value, str) else orjson.dumps(value) for name, value in document.items()}
+        ),
+        "text": f"<report>{document}</report>",
+        "cut": orjson.dumps(document).decode()[:-1],
+    }[form]
+    assert not reveals(redact(privacy, written))
+    original = Privacy(privacy).redact_original(NUMBER.encode(), written.encode("utf-8", "surrogateescape"))
+    assert original.key is None
+    assert not reveals((original.value or b"").decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_logs_shorten_numbers(spelling: str) -> None:
+    """In every mode, whatever stands around."""
+    for text in (spelling, f"error: '{spelling}' is no id", f"a={spelling}&b=1"):
+        assert not reveals(shorten_numbers(text)), text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-09-12T10:16:10.123Z",
+        "at 2025-09-12 10:16:10",
+        "127.0.0.1:26861",
+        "3d3a1c5e-0000-4000-8000-000000000001",
+        "HTTP 503, 3 of 24 partitions",
+        "00:02:30",
+    ],
+)
+def test_harmless_shapes_stay(text: str) -> None:
+    """Times, addresses, UUIDs and small numbers aren't phone numbers."""
+    assert replace_numbers(text, "…") == text
+
+
+def test_status_and_code_have_no_number() -> None:
+    """They are texts of the provider's, too."""
+    key = ("dexatel", "default", "7")
+    text = f"failed for {NUMBER}"
+    report = Report(*key, None, None, None, text, text, {}, None, Source.CALLBACK, 0, "")
+    redacted = Privacy(HASHING).redact_report(report, PATHS)
+    assert (redacted.provider_status, redacted.provider_code) == ("failed for …", "failed for …")

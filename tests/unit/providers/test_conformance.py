@@ -118,9 +118,12 @@ class Remembering(Speedocom):
 
 
 class Talkative(Speedocom):
-    """Names the wrong recipient members."""
+    """Takes a phone number for an id, wherever it is."""
 
-    recipient_members = frozenset({"other"})
+    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+        """Add the number to a detail."""
+        report = super().read_callback(callback, observed_at)
+        return report and replace(report, provider_details={"tat": report.raw})
 
 
 class Counting(Speedocom):

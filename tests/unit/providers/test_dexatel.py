@@ -171,9 +171,3 @@ def test_an_answer_that_is_not_text_is_a_failed_look_up() -> None:
     """An answer that can't be parsed is polled again and never becomes a dead letter."""
     with pytest.raises(PollFailedError):
         Dexatel("main").read_answer(PollAnswer(200, None, b'{"status":"\xff"}'), "7", 1)
-
-
-def test_members_that_hold_a_phone_number_are_known() -> None:
-    """The dialect names the members with phone numbers in lower case, so that they can be redacted."""
-    assert "to" in Dexatel.recipient_members
-    assert {name.lower() for name in Dexatel.recipient_members} == Dexatel.recipient_members

@@ -1,0 +1,73 @@
+"""Finds what looks like a phone number in any text, however it is written. Pure."""
+
+import base64
+import re
+from urllib.parse import unquote
+
+_HARMLESS = (
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",  # a UUID
+    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?",  # a date, with or without a time
+    r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?",  # an IPv4 address
+)
+"""Shapes that phone numbers don't have."""
+
+_NUMBER = r"\+?\d(?:[^0-9A-Za-z]{0,3}\d){6,}"
+"""Seven digits or more, with up to three separators between two of them."""
+
+_FOUND = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(_HARMLESS)})(?![0-9A-Za-z])|({_NUMBER})")
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}")
+_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+_BASE64 = re.compile(r"[0-9A-Za-z+/_-]{12,}={0,2}")
+
+MAX_DECODINGS = 3
+"""How often a text is decoded at most, to find numbers that are encoded several times."""
+
+
+def extract_digits(number: str) -> str:
+    """Extract the digits of a phone number."""
+    return "".join(filter(str.isdigit, number))
+
+
+def has_number(text: str) -> bool:
+    """Whether a text has what looks like a phone number, in plain or encoded in percent or JSON escapes."""
+    return any(found[1] for found in _FOUND.finditer(_decode(text)))
+
+
+def replace_numbers(text: str, mask: str) -> str:
+    """Replace what looks like a phone number, also in base64; a text with an otherwise encoded one is decoded."""
+    decoded = _decode(text)
+    if decoded != text and has_number(decoded):
+        text = decoded
+    text = _BASE64.sub(lambda found: mask if _hides_number(found[0]) else found[0], text)
+    return _FOUND.sub(lambda found: mask if found[1] else found[0], text)
+
+
+def shorten_numbers(text: str) -> str:
+    """Shorten what looks like a phone number to its beginning and end, `374…00`."""
+
+    def shorten(found: re.Match[str]) -> str:
+        if not found[1]:
+            return found[0]
+        digits, plus = extract_digits(found[1]), "+" if found[1].startswith("+") else ""
+        return f"{plus}{digits[:3]}…{digits[-2:]}"
+
+    decoded = _decode(text)
+    return _FOUND.sub(shorten, decoded if decoded != text and has_number(decoded) else text)
+
+
+def _hides_number(text: str) -> bool:
+    """Whether a text is base64 of one with a phone number."""
+    try:
+        inside = base64.b64decode(text, altchars=b"-_" if {"-", "_"} & set(text) else None).decode()
+    except ValueError:  # not base64, or not a text
+        return False
+    return replace_numbers(inside, "") != inside
+
+
+def _decode(text: str) -> str:
+    for _ in range(MAX_DECODINGS):
+        if not _ESCAPED.search(text):
+            break
+        text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), unquote(text, errors="replace"))
+    return text
