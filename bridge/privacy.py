@@ -189,6 +189,8 @@ class _Redactor:
             inside = base64.b64decode(text, validate=True)
         except ValueError:  # not base64, or not even ASCII
             return DROPPED
+        if has_number(text):  # a phone number is base64, too
+            return DROPPED
         redacted = self._redact(inside.decode("utf-8", "surrogateescape"), ())
         return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()
 
