@@ -78,6 +78,7 @@ class KafkaClients:
             group_instance_id=self._settings.group_instance_id,
             enable_auto_commit=False,
             auto_offset_reset="none",
+            isolation_level="read_committed",
             partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
             # No fetch goes to a broker while another one waits there, so a quiet partition must not wait for long.
             fetch_max_wait_ms=30,

@@ -1,10 +1,13 @@
 """Faults of the bridges: their processes, clocks and disks."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+from confluent_kafka import KafkaException
 
 from tests.chaos import damage
 from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
@@ -25,6 +28,13 @@ COMMIT_TIMEOUT_SECONDS = 10.0
 """How long to wait for a bridge to commit a transaction."""
 
 MAX_CLOCK_ERROR_SECONDS = 300.0
+HOURS_SECONDS = (5_400.0, 10_800.0)
+"""Least and largest error of a clock that is hours wrong."""
+
+LONGER_DEADLINE = 1.5
+"""How many times as long a changed deadline is."""
+
+DEADLINES = ("DEXATEL__GIVE_UP_AFTER", "SPEEDOCOM__GIVE_UP_AFTER")
 
 
 async def _start(replica: Replica) -> None:
@@ -136,11 +146,43 @@ async def _switch_roles(context: RunContext, fault: Fault) -> None:
 
 async def _set_clock(context: RunContext, fault: Fault) -> None:
     replica = context.fleet.select(fault.selector)
-    seconds = round((fault.selector * 10 % 1 - 0.5) * 2 * MAX_CLOCK_ERROR_SECONDS)
+    share = (fault.selector * 10 % 1 - 0.5) * 2
+    seconds = round(share * MAX_CLOCK_ERROR_SECONDS)
+    if fault.kind is FaultKind.CLOCK_HOURS:
+        low, high = HOURS_SECONDS
+        seconds = round(math.copysign(low + abs(share) * (high - low), share))
     context.log_fault(fault, f"of bridge {replica.number} is wrong by {seconds} s for {fault.duration_seconds} s")
     replica.clock.set(seconds)
     await asyncio.sleep(fault.duration_seconds)
     replica.clock.set(0)
+
+
+async def _rewind(context: RunContext, fault: Fault) -> None:
+    """Read all sent events again, as an administrator would have it: nobody may use the group meanwhile."""
+    fleet = context.fleet
+    context.log_fault(fault, f"with {len(context.ledger.expected)} messages")
+    async with AsyncExitStack() as locks:
+        running = fleet.running
+        for replica in running:
+            await locks.enter_async_context(replica.lock)
+        await asyncio.gather(*(fleet.stop(replica) for replica in running))
+        try:
+            await context.cluster.reset_offsets(f"{context.group}.intake", context.names.sent)
+        except KafkaException as error:
+            raise FaultSkippedError(f"the group can't be reset: {error.args[0].name()}") from None
+        finally:
+            await asyncio.gather(*(_start(replica) for replica in running))
+
+
+async def _change_settings(context: RunContext, fault: Fault) -> None:
+    replicas, longer = context.fleet.replicas, round(context.give_up_after_ms * LONGER_DEADLINE)
+    is_longer = replicas[0].service.settings[DEADLINES[0]] == f"{longer}ms"
+    value = context.give_up_after_ms if is_longer else longer
+    context.log_fault(fault, f"the deadline is {value} ms")
+    for replica in replicas:
+        for name in DEADLINES:
+            replica.set_setting(name, f"{value}ms")
+    await _restart_one_by_one(context, fault)
 
 
 async def _fill_disk(context: RunContext, fault: Fault) -> None:
@@ -195,6 +237,9 @@ BRIDGE_FAULTS: Mapping[FaultKind, FaultInjector] = {
     FaultKind.ROLES: _switch_roles,
     FaultKind.DISK_FULL: _fill_disk,
     FaultKind.CLOCK: _set_clock,
+    FaultKind.CLOCK_HOURS: _set_clock,
+    FaultKind.REWIND: _rewind,
+    FaultKind.SETTINGS: _change_settings,
     FaultKind.STATE_DELETED: _damage_state(damage.delete),
     FaultKind.STATE_TRUNCATED: _damage_state(damage.truncate),
     FaultKind.STATE_OVERWRITTEN: _damage_state(damage.overwrite),

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
@@ -41,6 +42,28 @@ async def send_burst(
     async with aiohttp.ClientSession(timeout=timeout) as client, asyncio.TaskGroup() as group:
         tasks = [group.create_task(_send_reports(client, reports, urls, ledger, rng)) for _ in range(CONCURRENCY)]
     return sum(task.result() for task in tasks)
+
+
+async def send_strangers(count: int, url: str, ledger: Ledger, rng: random.Random) -> int:
+    """Send callbacks about messages that nobody sent, and return how many were accepted."""
+    waiting = [f"stranger-{rng.getrandbits(64):016x}" for _ in range(count)]
+    asyncio.get_running_loop().call_later(MAX_BURST_SECONDS, waiting.clear)
+
+    async def send(client: aiohttp.ClientSession) -> int:
+        accepted = 0
+        while waiting:
+            stranger = waiting.pop()
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                response = await client.get(url, params={"message_uuid": stranger, "status": "delivered"})
+                response.release()
+                if response.status == 200:
+                    accepted += 1
+                    ledger.strangers.add(stranger)
+        return accepted
+
+    timeout = aiohttp.ClientTimeout(CALLBACK_TIMEOUT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as client:
+        return sum(await asyncio.gather(*(send(client) for _ in range(CONCURRENCY))))
 
 
 class _Report(NamedTuple):

@@ -9,8 +9,14 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Self
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+)
 
 from bridge.sandbox.kafka.broker import Broker, Sandbox
 from bridge.sandbox.kafka.server_properties import HOST
@@ -71,6 +77,19 @@ class Cluster:
         """Return how many partitions a topic has; 0 if there is no such topic."""
         metadata = await asyncio.to_thread(self.admin.list_topics, timeout=10)
         return len(metadata.topics[topic].partitions) if topic in metadata.topics else 0
+
+    async def reset_offsets(self, group: str, topic: str) -> None:
+        """Set a group without members to the beginning of a topic."""
+        places = [TopicPartition(topic, number, 0) for number in range(await self.count_partitions(topic))]
+        [reset] = self.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)]).values()
+        await asyncio.wrap_future(reset)
+
+    async def set_config(self, topic: str, name: str, value: str) -> None:
+        """Set one entry of a topic's configuration."""
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+        [changed] = self.admin.incremental_alter_configs([resource]).values()
+        await asyncio.wrap_future(changed)
 
     async def find_coordinator(self, group: str) -> Broker:
         """Return the broker that coordinates a group, or the first one if that is unknown."""

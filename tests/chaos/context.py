@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
+from bridge.sandbox.demo.delivery_consumer import RunNames
 from tests.chaos.cluster import Cluster
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Fault
@@ -24,9 +25,16 @@ class RunContext(NamedTuple):
     sender: Sender
     ledger: Ledger
     callback_urls: Mapping[str, str]
-    group: str
+    names: RunNames
+    give_up_after_ms: int
+    """As the bridges are set up at first."""
     burst_per_second: float
     log: Callable[[str], None]
+
+    @property
+    def group(self) -> str:
+        """The beginning of the bridges' consumer groups."""
+        return self.names.group
 
     def log_fault(self, fault: Fault, target: str) -> None:
         """Log that a fault is injected."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.demo.verification import (
     Event,
     ExpectedResult,
@@ -17,6 +18,7 @@ from bridge.sandbox.demo.verification import (
     is_fulfilled,
     verify,
 )
+from tests.chaos.event_checks import DeliveryRecord, find_mistakes
 
 KEPT_MEMBERS = (
     *("event_id", "message_id", "provider", "account", "provider_message_id"),
@@ -25,6 +27,15 @@ KEPT_MEMBERS = (
 """The members of an event that are verified; the others are dropped to save memory in long runs."""
 
 MARK = re.compile(r"mark-[0-9a-f]{16}")
+STRANGER = re.compile(rb"stranger-[0-9a-f]{16}")
+"""The id of a message that nobody sent."""
+
+WORDS = re.compile(rb"[0-9A-Za-z-]{8,}")
+LATE_REASONS = {"unmatched", "too_old"}
+"""Reasons of dead letters about messages that have ended and were forgotten."""
+
+MAX_EARLY_MS = 1_000
+"""By how much a deadline may seem to come too early: clocks are read at different moments."""
 
 
 class RecordPosition(NamedTuple):
@@ -39,16 +50,42 @@ class DeadLetterResult(NamedTuple):
     """Whether each invalid sent event has its dead letter."""
 
     expected: int
+    """Invalid sent events, and reports of messages that nobody sent."""
     missing: int
     repeated: int
+    late: int
+    """Dead letters about messages that had ended: read again, or reported again, after they were forgotten."""
     unexpected: tuple[str, ...]
     """Dead letters of valid events, or with the wrong reason."""
 
 
-class Ledger:
-    """The expected results and what was read."""
+class Lifetime(NamedTuple):
+    """When the end of a message may come, in milliseconds after it was sent."""
 
-    def __init__(self) -> None:
+    earliest_deadline: int = 0
+    latest_end: int = 2**62
+
+
+ANY_TIME = Lifetime()
+
+
+class Ledger:
+    """The expected results and what was read.
+
+    Args:
+        source: The `ce_source` of all events.
+        lifetime: When a message's end may come.
+    """
+
+    def __init__(self, source: str = "", lifetime: Lifetime = ANY_TIME) -> None:
+        self._source, self._lifetime = source, lifetime
+        self.mistakes: list[str] = []
+        """What is wrong with single records."""
+        self.strangers: set[str] = set()
+        """Ids of accepted callbacks about messages that nobody sent."""
+        self._stranger_letters: Counter[str] = Counter()
+        self._late_letters: list[tuple[str, bytes]] = []
+        self._partitions: dict[str, int] = {}
         self.expected: dict[str, ExpectedResult] = {}
         """By attempt key."""
         self.events: list[Event] = []
@@ -80,13 +117,36 @@ class Ledger:
         self.expected[key] = expected
         self._open.add(key)
 
-    def add_event(self, value: bytes) -> None:
+    @property
+    def missing_letters(self) -> int:
+        """How many reports of messages that nobody sent have no dead letter yet."""
+        return len(self.strangers - self._stranger_letters.keys())
+
+    def add_record(self, record: DeliveryRecord, partition: int) -> None:
+        """Record an event of `sms.delivery` after every part of it was checked."""
+        event = record.document
+        key = event_attempt_key(event)
+        expected = self.expected.get(key)
+        if expected is not None:
+            self.mistakes += [f"{key}: {mistake}" for mistake in find_mistakes(record, expected, self._source)]
+            self._check_end(key, record, expected)
+        if self._partitions.setdefault(event["message_id"], partition) != partition:
+            self.mistakes.append(f"{key}: in partitions {partition} and {self._partitions[event['message_id']]}")
+        self.add_event(event)
+
+    def _check_end(self, key: str, record: DeliveryRecord, expected: ExpectedResult) -> None:
+        age = record.read_at - expected.sent_at
+        if record.document["source"] == "deadline" and age < self._lifetime.earliest_deadline - MAX_EARLY_MS:
+            self.mistakes.append(f"{key}: its deadline came after {age} ms")
+        if record.document["final"] and key not in self.ended and age > self._lifetime.latest_end:
+            self.mistakes.append(f"{key}: its end came late, after {age} ms")
+
+    def add_event(self, document: Mapping[str, Any]) -> None:
         """Record an event of `sms.delivery`."""
         now = time.monotonic()
         if self.sending:
             self.longest_gap_seconds = max(self.longest_gap_seconds, now - self._last_event_at)
         self._last_event_at = now
-        document = orjson.loads(value)
         event = {name: _intern(document[name]) for name in KEPT_MEMBERS}
         self.events.append(event)
         key = event_attempt_key(event)
@@ -94,8 +154,14 @@ class Ledger:
             self.ended.add(key)
         (self._open.discard if is_fulfilled(self.expected.get(key), event) else self._open.add)(key)
 
-    def add_dead_letter(self, headers: Mapping[str, str]) -> None:
+    def add_dead_letter(self, headers: Mapping[str, str], value: bytes = b"") -> None:
         """Record a dead letter."""
+        if headers["reason"] in LATE_REASONS:
+            if mark := STRANGER.search(value):
+                self._stranger_letters[mark[0].decode()] += 1
+            else:
+                self._late_letters.append((headers["reason"], value))
+            return
         try:
             partition, offset = int(headers["source_partition"]), int(headers["source_offset"])
             position = RecordPosition(headers["source_topic"], partition, offset)
@@ -127,15 +193,23 @@ class Ledger:
     def verify_dead_letters(self) -> DeadLetterResult:
         """Compare the dead letters with the invalid events that were sent."""
         expected = set(self.poison.items())
+        early = [f"{reason} of {value[:200]!r}" for reason, value in self._late_letters if not self._has_ended(value)]
+        doubled = [f"{mark} has {n} dead letters" for mark, n in self._stranger_letters.items() if n > 1]
         unexpected = [
             f"{reason} at {position}" for position, reason in self._dead_letters if (position, reason) not in expected
         ]
         return DeadLetterResult(
-            len(expected),
-            len(expected - set(self._dead_letters)),
+            len(expected) + len(self.strangers),
+            len(expected - set(self._dead_letters)) + self.missing_letters,
             sum(count - 1 for one, count in self._dead_letters.items() if one in expected),
-            (*unexpected, *self._unexpected),
+            len(self._late_letters) - len(early),
+            (*unexpected, *self._unexpected, *early, *doubled),
         )
+
+    def _has_ended(self, value: bytes) -> bool:
+        """Whether a text is about a message that has a final event."""
+        words = [word.decode() for word in WORDS.findall(value)]
+        return any(f"{provider}:default:{word}" in self.ended for provider in PROVIDERS for word in words)
 
 
 def _make_callback_key(provider_message_id: str, status: str) -> str:

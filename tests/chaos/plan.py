@@ -33,6 +33,12 @@ class FaultKind(StrEnum):
     """A bridge's disk is full for a while."""
     CLOCK = "clock"
     """The clock of a bridge's machine is minutes fast or slow for a while."""
+    CLOCK_HOURS = "clock_hours"
+    """The same, by hours: more than a broker takes."""
+    REWIND = "rewind"
+    """All bridges are stopped, and started again with all sent events still to be read."""
+    SETTINGS = "settings"
+    """The bridges are restarted one after the other, with a longer or the first deadline."""
 
     BROKER_KILLED = "broker_killed"
     """One broker is killed and started again after some seconds."""
@@ -65,7 +71,15 @@ class FaultKind(StrEnum):
     BURST = "burst"
     """Callbacks arrive ten times as fast, repeated and out of order."""
     POISON = "poison"
-    """Invalid or too large sent events are published among the valid ones."""
+    """Invalid, odd or too large sent events are published among the valid ones."""
+    ABORTED = "aborted"
+    """A sender publishes valid sent events in a transaction, and aborts it."""
+    STRANGERS = "strangers"
+    """Callbacks arrive about messages that nobody sent."""
+    REJECTING = "rejecting"
+    """Both providers reject polls about a third of the messages."""
+    TOPIC_LIMITS = "topic_limits"
+    """The topic of events takes only small messages for a while."""
 
 
 class FaultTiming(NamedTuple):
@@ -91,6 +105,9 @@ BRIDGE_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.STATE_OVERWRITTEN: FaultTiming((0, 0), 8),
     FaultKind.DISK_FULL: FaultTiming((4, 8), 15),
     FaultKind.CLOCK: FaultTiming((5, 15), 0),
+    FaultKind.CLOCK_HOURS: FaultTiming((4, 8), 12),
+    FaultKind.REWIND: FaultTiming((0, 0), 25),
+    FaultKind.SETTINGS: FaultTiming((0, 0), 18),
 }
 """Injected into the bridges, one after the other."""
 
@@ -111,6 +128,10 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.OUTAGE: FaultTiming((60, 60), 0),
     FaultKind.BURST: FaultTiming((2, 5), 1),
     FaultKind.POISON: FaultTiming((2, 5), 0),
+    FaultKind.ABORTED: FaultTiming((1, 3), 0),
+    FaultKind.STRANGERS: FaultTiming((2, 5), 1),
+    FaultKind.REJECTING: FaultTiming((5, 15), 0),
+    FaultKind.TOPIC_LIMITS: FaultTiming((3, 6), 2),
 }
 """Injected into everything else at the same time, also one after the other."""
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from typing import Self
+from zlib import crc32
 
 import aiohttp
 from aiohttp import web
@@ -36,6 +37,8 @@ class ProxyMode(StrEnum):
     RESETTING = "resetting"
     BABBLING = "babbling"
     REFUSING = "refusing"
+    REJECTING = "rejecting"
+    """Errors about some of the messages; the others are forwarded."""
 
 
 class PollProxy:
@@ -69,7 +72,7 @@ class PollProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self._counts[self.mode] += 1
         number = self._counts[self.mode]
-        if self.mode is ProxyMode.FORWARDING:
+        if self.mode is ProxyMode.FORWARDING or (self.mode is ProxyMode.REJECTING and not await _is_rejected(request)):
             return await self._forward(request)
         if self.mode is ProxyMode.HANGING:
             await asyncio.sleep(MAX_HANG_SECONDS)
@@ -86,6 +89,8 @@ class PollProxy:
                 return web.Response(body=GARBAGE_BODIES[number % len(GARBAGE_BODIES)], content_type="application/json")
             case ProxyMode.REFUSING:
                 return self._make_refusal()
+            case ProxyMode.REJECTING:
+                return self._make_rejection(number)
             case _:
                 return web.Response(status=(500, 502, 503, 504)[number % 4], text="<h1>Bad day</h1>")
 
@@ -93,6 +98,12 @@ class PollProxy:
         if self._provider == "dexatel":
             return web.json_response({"errors": [{"status": 401, "code": 1001, "message": "unauthorized"}]}, status=401)
         return web.json_response({"response-code": 1006, "response-description": "Invalid credentials"})
+
+    def _make_rejection(self, number: int) -> web.Response:
+        if self._provider == "dexatel":
+            status = (403, 410, 422)[number % 3]
+            return web.json_response({"errors": [{"status": status, "message": "no"}]}, status=status)
+        return web.json_response({"response-code": (4093, 1002, 1010)[number % 3], "response-description": "no"})
 
     async def _forward(self, request: web.Request) -> web.Response:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
@@ -102,6 +113,11 @@ class PollProxy:
             kept = {name: response.headers[name] for name in ("Retry-After",) if name in response.headers}
             body = await response.read()
             return web.Response(status=response.status, body=body, headers=kept, content_type=response.content_type)
+
+
+async def _is_rejected(request: web.Request) -> bool:
+    """Whether a poll is about one of the messages that are rejected: always the same third."""
+    return crc32(request.raw_path.encode() + await request.read()) % 3 == 0
 
 
 HOP_BY_HOP = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding"}

@@ -1,13 +1,16 @@
 """Reads everything that the bridges write, with an independent read_committed consumer and without wires."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it means to export them
 
 from bridge.sandbox.demo.delivery_consumer import RunNames
+from tests.chaos.event_checks import DeliveryRecord
 from tests.chaos.ledger import Ledger
 from tests.support.waiting import wait_until
 
@@ -39,9 +42,9 @@ class Reader:
             }
         )
         self._handlers: Mapping[str, Callable[[Any], None]] = {
-            names.delivery: lambda message: ledger.add_event(message.value()),
+            names.delivery: lambda message: ledger.add_record(_read_delivery(message), message.partition()),
             names.journal: lambda message: ledger.add_journal_entry(message.value()),
-            names.dead_letter: lambda message: ledger.add_dead_letter({n: v.decode() for n, v in message.headers()}),
+            names.dead_letter: lambda message: ledger.add_dead_letter(_read_headers(message), message.value() or b""),
         }
         self._partitions = [(name, number) for name in self._handlers for number in range(partitions[name])]
         self._consumer.assign([TopicPartition(*one, OFFSET_BEGINNING) for one in self._partitions])
@@ -86,6 +89,15 @@ class Reader:
                 raise RuntimeError(f"can't read: {error}")
             if number % 200 == 0:
                 await asyncio.sleep(0)
+
+
+def _read_headers(message: Any) -> dict[str, str]:
+    return {name: value.decode() for name, value in message.headers() or []}
+
+
+def _read_delivery(message: Any) -> DeliveryRecord:
+    timestamp, read_at = message.timestamp()[1], round(time.time() * 1000)
+    return DeliveryRecord(message.key(), orjson.loads(message.value()), _read_headers(message), timestamp, read_at)
 
 
 TRANSIENT_ERRORS = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}  # noqa: SLF001 - the same

@@ -140,6 +140,11 @@ class Replica:
         """Use the other set of roles at the next start."""
         self.service = self._whole if self.split else self._part
 
+    def set_setting(self, name: str, value: str) -> None:
+        """Change a setting from the next start on."""
+        for service in self.services:
+            service.settings[name] = value
+
     async def measure(self) -> None:
         """Read its health and its metrics."""
         await self.is_ready()

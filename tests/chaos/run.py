@@ -10,10 +10,11 @@ from typing import NamedTuple
 from bridge.sandbox.demo.delivery_consumer import RunNames
 from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
+from tests.chaos.bridges import LONGER_DEADLINE
 from tests.chaos.cluster import Cluster
 from tests.chaos.context import RunContext
 from tests.chaos.injector import Injector
-from tests.chaos.ledger import Ledger
+from tests.chaos.ledger import Ledger, Lifetime
 from tests.chaos.plan import Plan
 from tests.chaos.providers import Providers
 from tests.chaos.reader import Reader
@@ -72,7 +73,10 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
         write_line: Called with each line about the progress.
     """
     start = time.monotonic()
-    names, ledger = RunNames.make_unique("chaos"), Ledger()
+    names = RunNames.make_unique("chaos")
+    give_up_ms = round(options.give_up_after_seconds * 1000)
+    lifetime = Lifetime(give_up_ms, round(give_up_ms * LONGER_DEADLINE + GRACE_PERIOD_SECONDS * 1000))
+    ledger = Ledger(f"/sms-bridge/{names.group}", lifetime)
 
     def log(text: str) -> None:
         write_line(f"{time.monotonic() - start:7.1f} s  {text}")
@@ -100,7 +104,7 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
                 raise RuntimeError(f"bridge {replica.number} isn't ready:\n{replica.service.tail()}")
         sender = Sender(cluster.servers, names.sent, ledger, options.seed)
         burst_rate = BURST_FACTOR * CALLBACKS_PER_MESSAGE * options.rate
-        context = RunContext(cluster, fleet, providers, sender, ledger, urls, names.group, burst_rate, log)
+        context = RunContext(cluster, fleet, providers, sender, ledger, urls, names, give_up_ms, burst_rate, log)
         injector = Injector(context)
         partitions = {name: await cluster.count_partitions(name) for name in names.topics}
         reader = Reader(cluster.servers, names, partitions, ledger)
@@ -136,9 +140,9 @@ async def _recover(options: RunOptions, context: RunContext, reader: Reader) -> 
             context.fleet.problems.append(f"bridge {replica.number} isn't ready a minute after the last fault")
 
     async def is_complete() -> bool:
-        return not context.ledger.open
+        return not context.ledger.open and not context.ledger.missing_letters
 
-    timeout = options.give_up_after_seconds + GRACE_PERIOD_SECONDS
+    timeout = LONGER_DEADLINE * options.give_up_after_seconds + GRACE_PERIOD_SECONDS
     with suppress(AssertionError):  # the verification reports the messages that are still missing
         await wait_until(is_complete, timeout, lambda: "some messages are open")
     with suppress(TimeoutError):
@@ -168,6 +172,7 @@ def _make_result(options: RunOptions, context: RunContext, injector: Injector, s
         faults=injector.injected,
         verification=ledger.verify_events(),
         dead_letters=ledger.verify_dead_letters(),
+        mistakes=tuple(ledger.mistakes),
         accepted=len(ledger.accepted),
         unjournaled=ledger.count_unjournaled(),
         journal_entries=ledger.journal_entries,
@@ -207,6 +212,7 @@ def _make_settings(options: RunOptions, names: RunNames, servers: str, urls: Map
             "JOURNAL_PARTITIONS": str(JOURNAL_PARTITIONS),
             "DELIVERY_PARTITIONS": str(DELIVERY_PARTITIONS),
         },
+        "FOLLOW": {"PARK_FOR": f"{options.give_up_after_seconds / 2:g}s", "REMEMBER_FOR": "1s"},
         "LOG": {"FORMAT": "json"},
         "DEXATEL": {**account, "BASE_URL": urls["dexatel"], "TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}"},
         "SPEEDOCOM": {**account, "BASE_URL": urls["speedocom"], "API_KEY": TOKEN, "PARTNER_ID": PARTNER_ID},

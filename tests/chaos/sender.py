@@ -1,10 +1,10 @@
-"""The sending platform: valid messages at an even rate, some published twice, and sometimes invalid ones."""
+"""The sending platform: valid messages at an even rate, some published twice, sometimes invalid or aborted ones."""
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import KafkaError, Producer
@@ -16,6 +16,8 @@ from tests.chaos.ledger import Ledger, RecordPosition
 
 DUPLICATE_SHARE = 0.01
 """The share of sent events that are published twice."""
+
+ABORT_TIMEOUT_SECONDS = 20.0
 
 TOO_LARGE_BYTES = 700 * 1024
 """Small enough for `sms.sent` and too large for the journal."""
@@ -34,17 +36,15 @@ class Sender:
     def __init__(self, servers: str, topic: str, ledger: Ledger, seed: int) -> None:
         self._topic, self._ledger, self._seed = topic, ledger, seed
         self._rng = random.Random(seed)
-        self._producer = Producer(
-            {
-                "bootstrap.servers": servers,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "message.timeout.ms": 200_000,
-                "reconnect.backoff.max.ms": 500,
-                "log_level": 0,
-            }
-        )
+        self._options: dict[str, str | int | bool] = {
+            "bootstrap.servers": servers,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+        }
+        self._producer = Producer({**self._options, "message.timeout.ms": 200_000})
         self._failed: list[KafkaError] = []
 
     async def send(self, rate: float, seconds: float, providers: Mapping[str, Simulator]) -> None:
@@ -64,20 +64,43 @@ class Sender:
         polling = asyncio.create_task(self._poll())
         try:
             await sent_producer.send_messages(generate(), rate, providers, self._publish, self._ledger.expect)
-            while await asyncio.to_thread(self._producer.flush, 1):
-                pass
+            await self._flush()
         finally:
             polling.cancel()
         if self._failed:
             raise RuntimeError(f"{len(self._failed)} sent events could not be published: {self._failed[0]}")
 
-    def publish_poison(self, count: int, rng: random.Random) -> None:
-        """Publish invalid events, one of each kind in turn."""
+    async def publish_poison(self, count: int, rng: random.Random) -> None:
+        """Publish invalid events, one of each kind in turn, and return when Kafka has them."""
         kinds = list(POISON.items())
         for number in range(count):
-            make, reason = kinds[number % len(kinds)][1]
+            make, reason, headers = kinds[number % len(kinds)][1]
             value = make(f"poison-{rng.getrandbits(64):016x}")
-            self._producer.produce(self._topic, value, b"poison", on_delivery=self._make_delivery_callback(reason))
+            self._producer.produce(
+                self._topic, value, b"poison", headers=[*headers], on_delivery=self._make_delivery_callback(reason)
+            )
+
+        await self._flush()
+
+    async def _flush(self) -> None:
+        while await asyncio.to_thread(self._producer.flush, 1):
+            pass
+
+    def publish_aborted(self, count: int, rng: random.Random) -> None:
+        """Publish valid events in a transaction, and abort it. Blocks.
+
+        Raises:
+            KafkaException: There is no transaction.
+        """
+        options = {"transactional.id": f"{self._topic}.aborted", "transaction.timeout.ms": 30_000}
+        producer = Producer({**self._options, **options})
+        producer.init_transactions(ABORT_TIMEOUT_SECONDS)
+        producer.begin_transaction()
+        for _ in range(count):
+            mark = f"aborted-{rng.getrandbits(64):016x}"
+            producer.produce(self._topic, _make_event(mark), mark)
+        producer.flush(ABORT_TIMEOUT_SECONDS)
+        producer.abort_transaction(ABORT_TIMEOUT_SECONDS)
 
     def _make_delivery_callback(self, reason: str) -> Callable[[Any, Any], None]:
         def on_delivery(error: KafkaError | None, message: Any) -> None:
@@ -112,13 +135,36 @@ def _make_event(mark: str, **members: Any) -> bytes:
     return orjson.dumps({name: value for name, value in (valid | members).items() if value is not None})
 
 
-POISON: Mapping[str, tuple[Callable[[str], bytes], str]] = {
-    "not JSON": (lambda mark: f'{{"message_id": "{mark}"'.encode(), "malformed"),
-    "not text": (lambda mark: b"\xff\xfe" + mark.encode(), "malformed"),
-    "no id": (lambda mark: _make_event(mark, provider_message_id=None), "invalid"),
-    "no time": (lambda mark: _make_event(mark, sent_at="yesterday"), "invalid"),
-    "an unknown provider": (lambda mark: _make_event(mark, provider="pigeon-post"), "unknown_provider"),
-    "an unknown account": (lambda mark: _make_event(mark, account="nobody"), "unknown_account"),
-    "too large": (lambda mark: _make_event(mark, metadata={"filling": "x" * TOO_LARGE_BYTES}), "too_large"),
+class Poison(NamedTuple):
+    """A kind of invalid sent event."""
+
+    make: Callable[[str], bytes]
+    """Makes the value; takes a mark."""
+    reason: str
+    """What its dead letter must say."""
+    headers: Sequence[tuple[str, bytes | None]] = ()
+
+
+CLOUD_EVENT = (("content-type", b"application/cloudevents+json"),)
+
+POISON: Mapping[str, Poison] = {
+    "not JSON": Poison(lambda mark: f'{{"message_id": "{mark}"'.encode(), "malformed"),
+    "not text": Poison(lambda mark: b"\xff\xfe" + mark.encode(), "malformed"),
+    "no id": Poison(lambda mark: _make_event(mark, provider_message_id=None), "invalid"),
+    "no time": Poison(lambda mark: _make_event(mark, sent_at="yesterday"), "invalid"),
+    "an unknown provider": Poison(lambda mark: _make_event(mark, provider="pigeon-post"), "unknown_provider"),
+    "an unknown account": Poison(lambda mark: _make_event(mark, account="nobody"), "unknown_account"),
+    "an odd header": Poison(
+        lambda mark: _make_event(mark, sent_at=None), "invalid", (("", None), ("ce_type", None), ("x" * 300, b"\xff"))
+    ),
+    "deep": Poison(
+        lambda mark: b'{"message_id":' + b"[" * 5_000 + b'"%s"' % mark.encode() + b"]" * 5_000 + b"}", "malformed"
+    ),
+    "base64 that is none": Poison(
+        lambda mark: '{"specversion":"1.0","id":"%s","data_base64":"\u00fc"}'.encode() % mark.encode(),
+        "malformed",
+        CLOUD_EVENT,
+    ),
+    "too large": Poison(lambda mark: _make_event(mark, metadata={"filling": "x" * TOO_LARGE_BYTES}), "too_large"),
 }
-"""The kinds of invalid sent events, and the reason that their dead letters must have."""
+"""The kinds of invalid sent events."""

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bridge.sandbox.demo.verification import VerificationResult, Violation
@@ -11,6 +11,9 @@ from tests.chaos.ledger import DeadLetterResult
 
 MAX_RESIDENT_BYTES = 400 * 1024 * 1024
 """A process that has more memory is a problem."""
+
+MAX_GAP_SECONDS = 75.0
+"""A longer time without an event, while messages are sent, is a problem."""
 
 MAX_PROBLEMS = 30
 """How many problems are printed."""
@@ -29,6 +32,8 @@ class ChaosResult(NamedTuple):
     faults: Mapping[str, int]
     verification: VerificationResult
     dead_letters: DeadLetterResult
+    mistakes: Sequence[str]
+    """What is wrong with single records, and ends that came too early or too late."""
     accepted: int
     """Callbacks that got a 200; a provider's own repetitions count once."""
     unjournaled: int
@@ -49,8 +54,11 @@ class ChaosResult(NamedTuple):
     def problems(self) -> list[str]:
         """All problems; empty if the run was correct."""
         found = [str(one) for one in self.verification.findings]
+        found += self.mistakes
+        if self.longest_gap_seconds > MAX_GAP_SECONDS:
+            found.append(f"no event for {self.longest_gap_seconds:.0f} s")
         if self.dead_letters.missing:
-            found.append(f"{self.dead_letters.missing} invalid sent events have no dead letter")
+            found.append(f"{self.dead_letters.missing} invalid events or unmatched reports have no dead letter")
         found += [f"dead letter: {one}" for one in self.dead_letters.unexpected]
         if self.unjournaled:
             found.append(f"{self.unjournaled} callbacks got a 200 and are not in the journal")
@@ -94,6 +102,8 @@ class ChaosResult(NamedTuple):
             "dead_letters_expected": self.dead_letters.expected,
             "dead_letters_missing": self.dead_letters.missing,
             "dead_letters_repeated": self.dead_letters.repeated,
+            "dead_letters_late": self.dead_letters.late,
+            "mistakes": len(self.mistakes),
             "dead_letters_unexpected": len(self.dead_letters.unexpected),
             "callbacks": {n.removeprefix("callback_"): c for n, c in self.counters.items() if n.startswith("callback")},
             "polls": {n.removeprefix("poll_"): c for n, c in self.counters.items() if n.startswith("poll")},

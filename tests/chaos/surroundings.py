@@ -4,16 +4,22 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
+from confluent_kafka import KafkaException
+
 from bridge.sandbox.kafka.broker import Broker
-from tests.chaos.bursts import send_burst
-from tests.chaos.context import FaultInjector, RunContext
+from tests.chaos.bursts import send_burst, send_strangers
+from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
 from tests.chaos.plan import Fault, FaultKind
 from tests.chaos.providers import ProxyMode
 from tests.chaos.wires import Wire
 
 WIRE_DELAY_SECONDS = 0.15
 
-POISON_COUNT = 21
+ABORTED_COUNT = 200
+SMALL_EVENTS_BYTES, LARGE_EVENTS_BYTES = 4_000, 1_048_588
+"""What the topic of events takes: several events, but few at a time; Kafka's default."""
+
+POISON_COUNT = 30
 """How many invalid sent events are published at once."""
 
 
@@ -46,7 +52,35 @@ async def _send_burst(context: RunContext, fault: Fault) -> None:
 
 async def _publish_poison(context: RunContext, fault: Fault) -> None:
     context.log_fault(fault, f"{POISON_COUNT} sent events")
-    context.sender.publish_poison(POISON_COUNT, random.Random(fault.selector))
+    await context.sender.publish_poison(POISON_COUNT, random.Random(fault.selector))
+
+
+async def _abort_sender(context: RunContext, fault: Fault) -> None:
+    context.log_fault(fault, f"{ABORTED_COUNT} sent events")
+    try:
+        await asyncio.to_thread(context.sender.publish_aborted, ABORTED_COUNT, random.Random(fault.selector))
+    except KafkaException as error:
+        raise FaultSkippedError(f"the sender has no transaction: {error.args[0].name()}") from None
+
+
+async def _send_strangers(context: RunContext, fault: Fault) -> None:
+    count = round(fault.duration_seconds * context.burst_per_second / 2)
+    context.log_fault(fault, f"{count} callbacks")
+    rng = random.Random(fault.selector)
+    accepted = await send_strangers(count, context.callback_urls["dexatel"], context.ledger, rng)
+    context.log(f"strangers: {accepted} of {count} accepted")
+
+
+async def _limit_events(context: RunContext, fault: Fault) -> None:
+    limit = round(SMALL_EVENTS_BYTES * (1 + 4 * fault.selector))
+    context.log_fault(fault, f"of {limit} bytes for {fault.duration_seconds} s")
+    try:
+        await context.cluster.set_config(context.names.delivery, "max.message.bytes", str(limit))
+        await asyncio.sleep(fault.duration_seconds)
+    except KafkaException as error:
+        raise FaultSkippedError(f"the topic can't be changed: {error.args[0].name()}") from None
+    finally:
+        await context.cluster.set_config(context.names.delivery, "max.message.bytes", str(LARGE_EVENTS_BYTES))
 
 
 def _disturb_wires(disturb: Callable[[Wire], None]) -> FaultInjector:
@@ -89,4 +123,8 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultInjector] = {
     FaultKind.REFUSING: _disturb_polls(ProxyMode.REFUSING),
     FaultKind.BURST: _send_burst,
     FaultKind.POISON: _publish_poison,
+    FaultKind.ABORTED: _abort_sender,
+    FaultKind.STRANGERS: _send_strangers,
+    FaultKind.REJECTING: _disturb_polls(ProxyMode.REJECTING),
+    FaultKind.TOPIC_LIMITS: _limit_events,
 }

@@ -86,7 +86,8 @@ async def send_messages(
             await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
             now = time.time()
             scenario = providers[message.provider].submit(message.provider_message_id, now)
-            on_send(message.key, ExpectedResult(message.message_id, scenario.expected))
+            expected = ExpectedResult(message.message_id, scenario.expected, int(now * 1000), message.recipient)
+            on_send(message.key, expected)
             event, delay_seconds = message.make_sent_event(now), scenario.sent_event_delay_seconds
             publishing.create_task(_publish_after(delay_seconds, publish, message, event))
 

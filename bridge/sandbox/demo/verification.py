@@ -9,7 +9,11 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from bridge.core.delivery import FINAL_RANK, RANKS, Status
+from bridge.core.delivery import Status
+
+RANKS: Mapping[str, int] = {"scheduled": 1, "pending": 2, "sent": 3}
+FINAL_RANK = 4
+"""How far a message is with a status, on purpose not the service's own table; all others are final."""
 
 Event = Mapping[str, Any]
 """One event of `sms.delivery`, as it was read."""
@@ -20,6 +24,9 @@ class ExpectedResult(NamedTuple):
 
     message_id: str
     status: Status
+    sent_at: int = 0
+    """In milliseconds since the epoch."""
+    recipient: str = ""
 
 
 class Violation(StrEnum):
@@ -149,8 +156,8 @@ def _check_sequence(_expected: ExpectedResult | None, chain: Chain) -> Violation
 def _check_order(_expected: ExpectedResult | None, chain: Chain) -> Violations:
     for earlier, later in pairwise(chain):
         step = f"{earlier['status']} ({earlier['sequence']}), then {later['status']} ({later['sequence']})"
-        rank = RANKS[later["status"]]
-        upwards = rank == FINAL_RANK if earlier["final"] else rank > RANKS[earlier["status"]]
+        rank = RANKS.get(later["status"], FINAL_RANK)
+        upwards = rank == FINAL_RANK if earlier["final"] else rank > RANKS.get(earlier["status"], FINAL_RANK)
         if later["sequence"] < earlier["sequence"] or not upwards:
             yield Violation.MOVED_BACK, step
         elif later["sequence"] == earlier["sequence"] + 1 and later["previous_status"] != earlier["status"]:

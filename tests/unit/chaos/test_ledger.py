@@ -64,7 +64,7 @@ def test_each_violation_is_found(events: list[bytes], violations: set[Violation]
     ledger = Ledger()
     ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
     for value in events:
-        ledger.add_event(value)
+        ledger.add_event(json.loads(value))
     assert {finding.violation for finding in ledger.verify_events().findings} == violations
 
 
@@ -77,7 +77,7 @@ def test_message_is_open_until_its_expected_status() -> None:
         (make_event(2, "unknown", "sent"), 1),
         (make_event(3, "delivered", "unknown"), 0),
     ):
-        ledger.add_event(value)
+        ledger.add_event(json.loads(value))
         assert ledger.open == still_open
 
 
