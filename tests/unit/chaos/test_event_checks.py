@@ -17,7 +17,7 @@ OBSERVED_AT = 1_800_000_002_500
 
 def make_record(**members: Any) -> DeliveryRecord:
     """A correct record, but for these members."""
-    event = {
+    event: dict[str, Any] = {
         "event_id": str(uuid5(NAMESPACE, "m-1:speedocom:default:7:1")),
         "message_id": "m-1",
         "provider": "speedocom",
