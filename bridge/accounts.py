@@ -101,10 +101,12 @@ def build_accounts(settings: Settings) -> Accounts:
     return accounts
 
 
-def compute_lifetimes(accounts: Accounts, max_follow_ms: int) -> str:
+def compute_lifetimes(accounts: Accounts, settings: Settings) -> str:
     """Compute a fingerprint of the settings that say for how long messages are followed."""
     durations = sorted((account.full_name, account.give_up_after_ms) for account in accounts.values())
-    return f"{crc32(repr((max_follow_ms, durations)).encode()):08x}"
+    sent = settings.sent
+    read = settings.follow.max_follow, durations, sorted(sent.fields.items()), sorted(sent.constants.items())
+    return f"{crc32(repr(read).encode()):08x}"
 
 
 def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:

@@ -15,8 +15,8 @@ from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Header, Record
 from bridge.privacy import Privacy
 
-MAX_ERROR_CHARS = 500
-"""A longer error text is cut."""
+MAX_HEADER_CHARS = 500
+"""A longer text from outside is cut: an error, a content type."""
 
 MAX_HEADERS_BYTES = 4 * 1024
 """Space reserved for a record's headers."""
@@ -119,17 +119,26 @@ class DeadLetters:
     def to_record(self, letter: DeadLetter) -> Record:
         """Make the record of a dead letter: with phone numbers redacted, and cut to the topic's maximum size."""
         key, value = self._privacy.redact_original(letter.key, letter.value)
-        max_value_bytes = self._max_bytes - MAX_HEADERS_BYTES - len(key or b"")
+        value, room = value or b"", self._max_bytes - MAX_HEADERS_BYTES
+        if key is not None and len(key) > room // 2:
+            letter = letter._replace(error=f"{letter.error}; its key of {len(key)} bytes is left out")
+            key = None
+        room -= len(key or b"")
+        http = letter.http and letter.http._replace(content_type=self._redact_header(letter.http.content_type))
         written = letter._replace(
-            error=self._privacy.redact_text(letter.error)[:MAX_ERROR_CHARS],
-            original_bytes=len(value or b"") if len(value or b"") > max_value_bytes else None,
+            error=self._redact_header(letter.error),
+            http=http,
+            original_bytes=len(value) if len(value) > room else None,
         )
-        value = (value or b"")[:max_value_bytes]
+        value = value[:room]
         headers: list[Header] = [
             (name, text.encode("utf-8", "backslashreplace")) for name, text in written.headers.items()
         ]
         partition = partition_for(key if key is not None else value, self._partitions)
         return Record(self._topic, partition, key, value, headers, letter.received_at)
+
+    def _redact_header(self, text: str | None) -> Any:
+        return text and self._privacy.redact_text(text)[:MAX_HEADER_CHARS]
 
     def count(self, reason: DeadLetterReason, number: int = 1) -> None:
         """Count dead letters that were written."""

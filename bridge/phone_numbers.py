@@ -2,21 +2,28 @@
 
 import base64
 import re
+from html import unescape
 from urllib.parse import unquote
 
 _HARMLESS = (
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",  # a UUID
-    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?",  # a date, with or without a time
-    r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?",  # an IPv4 address
+    # a date of these centuries, with or without a time
+    r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?)?",
 )
 """Shapes that phone numbers don't have."""
+
+_ADDRESS = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?"
+"""An IPv4 address, in logs. Elsewhere it may be a number as the French write them, `06.12.34.56`."""
 
 _NUMBER = r"\+?\d(?:[^0-9A-Za-z]{0,3}\d){6,}"
 """Seven digits or more, with up to three separators between two of them."""
 
-_FOUND = re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(_HARMLESS)})(?![0-9A-Za-z])|({_NUMBER})")
-_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}")
-_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ALONE = rf"(?<![0-9A-Za-z])(?<!\d[^0-9A-Za-z])(?:{'|'.join(_HARMLESS)})(?![0-9A-Za-z]|[^0-9A-Za-z]{{1,3}}\d)"
+_FOUND = re.compile(rf"{_ALONE}|({_NUMBER})")
+_FOUND_IN_LOGS = re.compile(rf"{_ALONE}|(?<![0-9A-Za-z.]){_ADDRESS}(?![0-9A-Za-z]|\.\d)|({_NUMBER})")
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w+;")
+_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
 
 _BASE64 = re.compile(r"[0-9A-Za-z+/_-]{12,}={0,2}")
 
@@ -53,7 +60,7 @@ def shorten_numbers(text: str) -> str:
         return f"{plus}{digits[:3]}…{digits[-2:]}"
 
     decoded = _decode(text)
-    return _FOUND.sub(shorten, decoded if decoded != text and has_number(decoded) else text)
+    return _FOUND_IN_LOGS.sub(shorten, decoded if decoded != text and has_number(decoded) else text)
 
 
 def _hides_number(text: str) -> bool:
@@ -69,5 +76,6 @@ def _decode(text: str) -> str:
     for _ in range(MAX_DECODINGS):
         if not _ESCAPED.search(text):
             break
-        text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), unquote(text, errors="replace"))
+        text = unescape(unquote(text, errors="replace"))
+        text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
     return text

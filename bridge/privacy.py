@@ -1,11 +1,12 @@
 """Redacts phone numbers as settings say: keeps them, hashes them with a key, or drops them. Pure.
 
-With `hash` and `drop`, only what is known to be harmless stays: members at paths that are known to have an id, a time
-or a detail, and text without anything that looks like a phone number.
+With `hash` and `drop`, only what is known to be harmless stays: members at paths that are known to have an id, and text
+without anything that looks like a phone number.
 """
 
 import base64
 import hmac
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -90,6 +91,7 @@ class Privacy:
             raw=redactor.redact(report.raw),
             provider_status=report.provider_status and self.redact_text(report.provider_status),
             provider_code=report.provider_code and self.redact_text(report.provider_code),
+            provider_details={name: self.redact_text(text) for name, text in report.provider_details.items()},
         )
 
     def redact_text(self, text: str) -> str:
@@ -110,11 +112,19 @@ class Privacy:
             frame, rest = split_frame(value)
             text = redactor.redact(rest.decode("utf-8", "surrogateescape"))
             redacted = frame + text.encode("utf-8", "surrogateescape")
-        text = "" if key is None else key.decode("utf-8", "replace")
-        return RedactedOriginal(None if has_number(text) and text not in redactor.harmless else key, redacted)
+        return RedactedOriginal(key if _is_harmless_key(key, redactor.harmless) else None, redacted)
 
     def _redact_member(self, number: str) -> str:
         return self.redact_recipient(number) or DROPPED
+
+
+def _is_harmless_key(key: bytes | None, harmless: set[str]) -> bool:
+    """Whether a key is a text without a phone number, or the value of a harmless member."""
+    try:
+        text = (key or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return text in harmless or (text.isprintable() and replace_numbers(text, "") == text)
 
 
 class _Redactor:
@@ -148,7 +158,8 @@ class _Redactor:
         document = _parse_document(text)
         if document is not None:
             redacted = self._redact_value(document, path)
-            return text if redacted == document else orjson.dumps(redacted).decode()
+            # Of a member that comes twice the parser keeps one: the text may have another in it.
+            return text if redacted == document and not _repeats_members(text) else orjson.dumps(redacted).decode()
         if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'}:
             pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
             redacted_pairs = [
@@ -193,6 +204,20 @@ class _Redactor:
             return DROPPED
         redacted = self._redact(inside.decode("utf-8", "surrogateescape"), ())
         return base64.b64encode(redacted.encode("utf-8", "surrogateescape")).decode()
+
+
+def _repeats_members(text: str) -> bool:
+    """Whether an object in a JSON document has two members of the same name."""
+    repeats = False
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeats
+        members = dict(pairs)
+        repeats |= len(members) < len(pairs)
+        return members
+
+    json.loads(strip_byte_order_mark(text), object_pairs_hook=note)
+    return repeats
 
 
 def _parse_document(text: str) -> dict[str, Any] | list[Any] | None:

@@ -1,6 +1,10 @@
 """Applies to all tests: fixtures, and the order in which files start."""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 pytest_plugins = [
     "tests.support.kafka.fixtures",

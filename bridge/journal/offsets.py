@@ -32,8 +32,9 @@ class Horizon(NamedTuple):
     settings: str = ""
     """A fingerprint of the settings."""
 
-    def forget(self, sent: Collection[int]) -> Self:
-        """Note that attempts were forgotten, and when they were sent."""
+    def forget(self, sent: Collection[int], now: int) -> Self:
+        """Note that attempts were forgotten, and when they were sent: never later than now, whatever a sender said."""
+        sent = [min(sent_at, now) for sent_at in sent]
         before = [sent_at for sent_at in sent if sent_at <= self.changed_at + MAX_AHEAD_MS]
         return self._replace(
             forgotten_until=max(self.forgotten_until, *sent, 0), refused_until=max(self.refused_until, *before, 0)

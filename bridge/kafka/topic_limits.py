@@ -9,6 +9,9 @@ from bridge.core.errors import ConfigurationError
 from bridge.settings.model import TopicSettings
 
 DAY_MS = 86_400_000
+MIN_DEAD_LETTER_BYTES = 16 * 1024
+"""Least size of a record that the dead-letter topic has to take."""
+
 DEFAULT_MAX_MESSAGE_BYTES = 1024 * 1024
 """Of a topic whose settings can't be read."""
 
@@ -90,6 +93,12 @@ def _refuse_unfit(topics: TopicSettings, described: Mapping[str, Any], configs: 
     if "compact" not in configs.get(topics.state, {}).get("cleanup.policy", "compact"):
         raise ConfigurationError(
             f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact"
+        )
+    size = _read_max_message_bytes(configs, topics.dead_letter)
+    if size < MIN_DEAD_LETTER_BYTES:
+        raise ConfigurationError(
+            f"{topics.dead_letter} takes {size} bytes a record; set its max.message.bytes to"
+            f" {MIN_DEAD_LETTER_BYTES} or more"
         )
     weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
     if weak:

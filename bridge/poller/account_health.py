@@ -24,9 +24,6 @@ OUTCOMES: Mapping[type[ProviderError], str] = {
 }
 """The metrics' label of each error."""
 
-MAX_REJECTED = 20
-"""Different messages that a provider may reject in a row, without one success, until that concerns the account."""
-
 
 class AccountHealth:
     """One account's circuit and credentials.
@@ -42,7 +39,6 @@ class AccountHealth:
         self._circuit = CircuitBreaker(rng)
         self._circuit_gauge = metrics.circuit_open.labels(**self._labels)
         self._refused_gauge = metrics.credentials_refused.labels(**self._labels)
-        self._rejected: set[str] = set()
         self.credentials_refused = False
         """Whether the provider refused the credentials of the last poll."""
 
@@ -60,7 +56,7 @@ class AccountHealth:
     def is_open(self) -> bool:
         """Whether the account isn't polled now."""
         is_open = self._circuit.is_open(time.monotonic())
-        self._circuit_gauge.set(is_open)
+        self._circuit_gauge.set(is_open or self._circuit.is_rejecting)
         return is_open
 
     @property
@@ -71,18 +67,14 @@ class AccountHealth:
     def record_success(self) -> None:
         """Note that the provider gave a usable answer."""
         self._circuit.record_success()
-        self._rejected.clear()
         self._set_refused(refused=False)
 
-    def concerns_account(self, error: ProviderError, key: str) -> bool:
-        """Whether an error that a poll of an attempt met concerns the whole account, or that one poll."""
-        if isinstance(error, RequestRejectedError):
-            self._rejected.add(key)
-            return len(self._rejected) > MAX_REJECTED
-        return True
+    def record_error(self, error: ProviderError, key: str) -> bool:
+        """Note an error that a poll of an attempt met, and pause polling as it requires.
 
-    def record_error(self, error: ProviderError) -> None:
-        """Note an error that concerns the account, and pause polling as it requires."""
+        Returns:
+            Whether it concerns the account, not that attempt alone.
+        """
         now = time.monotonic()
         if isinstance(error, RateLimitedError):
             self._circuit.record_rate_limit(now, error.retry_after_seconds)
@@ -90,9 +82,13 @@ class AccountHealth:
             log.warning("provider refuses the credentials", **self._labels)
             self._set_refused(refused=True)
             self._circuit.record_refusal(now)
+        elif isinstance(error, RequestRejectedError):
+            self._circuit.record_rejection(now, key)
+            return self._circuit.is_rejecting
         else:
             log.warning("poll failed", **self._labels, error=str(error))
-            self._circuit.record_failure(now)
+            self._circuit.record_failure(now, key)
+        return True
 
     def _set_refused(self, *, refused: bool) -> None:
         self.credentials_refused = refused

@@ -36,6 +36,9 @@ from bridge.providers.dialect import Paged
 from bridge.state.keys import StoredAttempt
 from bridge.state.ownership import OwnedPartitions
 
+LIST = ""
+"""Stands for an attempt's key where the list was asked for."""
+
 IDLE_INTERVAL = 0.2
 """Seconds between rounds while nothing is due."""
 
@@ -207,7 +210,7 @@ class AccountPoller:
         except RequestRejectedError as error:
             log.warning("provider rejects its list", **self._labels, error=str(error))
         except (RateLimitedError, AuthenticationFailedError, PollFailedError) as error:
-            self._health.record_error(error)
+            self._health.record_error(error, LIST)
         if len(polls) - len(left) < MIN_LIST_YIELD:
             self._list_again_at = time.monotonic() + REST_SECONDS
         return left.values()
@@ -233,18 +236,15 @@ class AccountPoller:
 
     def _handle_error(self, poll: DuePoll, error: ProviderError) -> None:
         """Pause the account where the error concerns it, else log it; poll the message later, or never again."""
-        concerns_account = self._health.concerns_account(error, poll.key)
-        if concerns_account:
-            self._health.record_error(error)
-        if concerns_account or not isinstance(error, RequestRejectedError):
+        concerns_account = self._health.record_error(error, poll.key)
+        if not isinstance(error, RequestRejectedError):
             self._retries.postpone(poll, getattr(error, "retry_after_seconds", None) or None)
             return
+        ends = error.permanent and not concerns_account  # else the account may be set up wrongly
         if not self._retries.has_failed(poll):
-            text = (
-                "provider will never know a message; its polling ends" if error.permanent else "provider rejects a poll"
-            )
+            text = "provider will never know a message; its polling ends" if ends else "provider rejects a poll"
             log.warning(text, **self._labels, provider_message_id=poll.provider_message_id, error=str(error))
-        if error.permanent:
+        if ends:
             self._retries.end(poll)
         else:
             self._retries.postpone_within_deadline(poll)

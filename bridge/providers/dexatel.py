@@ -78,7 +78,7 @@ ANSWER_NAMES = CALLBACK_NAMES._replace(time=("update_date", *CALLBACK_NAMES.time
 """The names in the answer to a poll."""
 
 
-KNOWN_PATHS = list_known_paths(ANSWER_NAMES, DETAILS)
+KNOWN_PATHS = list_known_paths(ANSWER_NAMES)
 
 
 class _Api(NamedTuple):
@@ -128,7 +128,7 @@ class Dexatel:
         self._accept_unsigned = accept_unsigned or webhook_secret is None
         self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
-        self.known_paths = KNOWN_PATHS | list_known_paths(self._callback_names, {})
+        self.known_paths = KNOWN_PATHS | list_known_paths(self._callback_names)
         self._report_builder = ReportBuilder(
             self.provider, account, tables=(STATUSES, statuses), normalize=normalize_status, timezone=timezone
         )

@@ -63,7 +63,7 @@ class Dialect(Protocol):
     signature_header: str | None
     """Lower-case name of the header with a callback's signature; None if callbacks aren't signed."""
     known_paths: frozenset[MemberPath]
-    """Where callbacks and answers have ids, times and details; whatever is elsewhere may be a phone number."""
+    """Where callbacks and answers have ids; whatever is elsewhere may be a phone number."""
 
     def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
         """Parse a callback into a report; None if it is authentic but not about an SMS's delivery.

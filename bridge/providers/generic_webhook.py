@@ -82,8 +82,7 @@ class GenericWebhook:
         self.provider, self.account = provider, account
         self._pointers = {name: parse_pointer(pointer) for name, pointer in pointers._asdict().items() if pointer}
         self._details = {name: parse_pointer(pointer) for name, pointer in details.items()}
-        known = (self._pointers.get("id"), self._pointers.get("time"), *self._details.values())
-        self.known_paths = frozenset(make_path(steps) for steps in known if steps)
+        self.known_paths = frozenset({make_path(self._pointers["id"])})
         self._where = [
             (parse_pointer(pointer), {normalize_status(value) for value in values}) for pointer, values in where.items()
         ]

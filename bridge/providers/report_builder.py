@@ -31,9 +31,9 @@ class FieldNames(NamedTuple):
     time: tuple[str, ...]
 
 
-def list_known_paths(names: FieldNames, details: Mapping[str, Iterable[str]]) -> frozenset[MemberPath]:
-    """List where ids, times and details are. A status or an error may be a text with a phone number in it."""
-    return make_paths((*names.id, *names.time, *(name for aliases in details.values() for name in aliases)))
+def list_known_paths(names: FieldNames) -> frozenset[MemberPath]:
+    """List where ids are. Any other member may have a phone number in it, whatever it is called."""
+    return make_paths(names.id)
 
 
 class ReportedFields(NamedTuple):

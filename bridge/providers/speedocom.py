@@ -100,7 +100,7 @@ class Speedocom:
     provider: str = "speedocom"
     methods: frozenset[str] = frozenset({"POST"})
     signature_header: str | None = None
-    known_paths = list_known_paths(FIELD_NAMES, DETAILS)
+    known_paths = list_known_paths(FIELD_NAMES)
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
+from bridge.clock import now_ms
 from bridge.concurrency import yield_slices
 from bridge.core.attempt import Policy
 from bridge.core.errors import ConfigurationError, StoreCorruptedError
@@ -190,7 +191,7 @@ class PartitionWorker:
                 self._publisher.skip(batch)
             else:
                 before = committed.offset
-                committed = committed._replace(offset=offset, horizon=horizon.forget(batch.forgotten))
+                committed = committed._replace(offset=offset, horizon=horizon.forget(batch.forgotten, now_ms()))
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)

@@ -185,8 +185,8 @@ class Fleet:
         return [replica.address for replica in self.running]
 
     def select(self, selector: float) -> Replica:
-        """Return one of the replicas that should run; the selector is from 0 to 1."""
-        running = self.running
+        """Return one of the replicas that should run, or of all if none should; the selector is from 0 to 1."""
+        running = self.running or self.replicas
         return running[int(selector * len(running))]
 
     async def stop(self, replica: Replica) -> None:

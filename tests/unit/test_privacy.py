@@ -20,7 +20,7 @@ from bridge.phone_numbers import replace_numbers, shorten_numbers
 from bridge.privacy import Privacy
 from bridge.settings.model import PrivacySettings
 
-PATHS = frozenset({("id",), ("time",), ("price",), ("message", "id")})
+PATHS = frozenset({("id",), ("message", "id")})
 HASHING = PrivacySettings(recipient="hash", hash_key=SecretStr("the-key-of-hashes"))
 HASHED = hmac.digest(b"the-key-of-hashes", b"254700000001", "sha256").hex()
 
@@ -110,6 +110,8 @@ def test_encoded_data_is_looked_into() -> None:
         (b"1234567890", b'{"message_id":1234567890}', b"1234567890"),
         (b"+254700000001", b"not JSON", None),
         (b"order-1234567890", b"not JSON", None),
+        (base64.b64encode(b"254700000001"), b"not JSON", None),
+        ((254700000001).to_bytes(8, "big"), b"not JSON", None),
         (b"order-123", b"not JSON", b"order-123"),
     ],
 )
@@ -138,6 +140,10 @@ SPELLINGS = (
     "00254 (700) 123456",
     "254.700.123.456",
     "254_700_123_456",
+    "25.47.00.12.34.56",
+    "2547-00-12-3456",
+    "254&nbsp;700&#32;123456",
+    "\\x32\\x35\\x34700123456",
     "254\u00a0700\u2009123\u2011456",
     "sent to 254700123456!",
     "%2B254700123456",
@@ -220,8 +226,8 @@ def test_logs_shorten_numbers(spelling: str) -> None:
     "text",
     [
         "2025-09-12T10:16:10.123Z",
+        "2025-09-12T10:16:10+05:30",
         "at 2025-09-12 10:16:10",
-        "127.0.0.1:26861",
         "3d3a1c5e-0000-4000-8000-000000000001",
         "HTTP 503, 3 of 24 partitions",
         "00:02:30",
@@ -239,3 +245,17 @@ def test_status_and_code_have_no_number() -> None:
     report = Report(*key, None, None, None, text, text, {}, None, Source.CALLBACK, 0, "")
     redacted = Privacy(HASHING).redact_report(report, PATHS)
     assert (redacted.provider_status, redacted.provider_code) == ("failed for …", "failed for …")
+
+
+@pytest.mark.parametrize("text", ['{"to":"254700123456","to":null}', '{"a":[{"x":254700123456,"x":1}]}'])
+def test_repeated_members_hide_nothing(text: str) -> None:
+    """A parser keeps the last one; the text had both."""
+    assert not reveals(redact(DROPPING, text))
+
+
+def test_logs_keep_addresses() -> None:
+    """Of brokers, for instance."""
+    assert (
+        shorten_numbers("no Kafka at 127.0.0.1:26861, 10.0.0.12:9092") == "no Kafka at 127.0.0.1:26861, 10.0.0.12:9092"
+    )
+    assert not reveals(shorten_numbers("06.25.47.00.12.34.56"))

@@ -12,12 +12,13 @@ from prometheus_client import CollectorRegistry
 from bridge.accounts import ProviderAccount
 from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError, RequestRejectedError
 from bridge.observability.metrics import PollerMetrics
-from bridge.poller.account_health import MAX_REJECTED, AccountHealth
+from bridge.poller.account_health import AccountHealth
+from bridge.poller.circuit_breaker import REJECTION_THRESHOLD
 from bridge.poller.due_polls import DuePoll
 from bridge.poller.retries import Retries
 from bridge.providers.dexatel import Dexatel
 
-KEYS = st.integers(0, 10 * MAX_REJECTED).map(str)
+KEYS = st.integers(0, 10 * REJECTION_THRESHOLD).map(str)
 
 
 class IdleStore:
@@ -47,13 +48,13 @@ def test_rejections_of_few_messages_concern_no_account(*, rejected: Sequence[str
         else:
             in_a_row.add(key)
             error = RequestRejectedError("HTTP 403", permanent=permanent)
-            assert health.concerns_account(error, key) == (len(in_a_row) > MAX_REJECTED)
+            assert health.record_error(error, key) == (len(in_a_row) > REJECTION_THRESHOLD)
 
 
 @pytest.mark.parametrize("error", [PollFailedError("x"), RateLimitedError(None), AuthenticationFailedError("x")])
 def test_other_errors_concern_the_account(error: Any) -> None:
     """An outage, a 429 and refused credentials do at once."""
-    assert make_health().concerns_account(error, "1")
+    assert make_health().record_error(error, "1")
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32))

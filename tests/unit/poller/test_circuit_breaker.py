@@ -8,9 +8,12 @@ from bridge.poller.circuit_breaker import (
     FAILURE_THRESHOLD,
     FIRST_BACKOFF,
     MAX_BACKOFF,
+    MAX_PAUSE,
     MAX_RETRY_AFTER,
     MIN_BACKOFF,
     REFUSED_PAUSE,
+    REJECTION_PAUSE,
+    REJECTION_THRESHOLD,
     CircuitBreaker,
     backoff,
 )
@@ -19,10 +22,10 @@ from bridge.poller.circuit_breaker import (
 def test_failures_open_the_circuit() -> None:
     """After several failures in a row polling pauses, then one poll tests the provider."""
     circuit = CircuitBreaker(random.Random(1))
-    for _ in range(FAILURE_THRESHOLD - 1):
-        circuit.record_failure(100)
+    for number in range(FAILURE_THRESHOLD - 1):
+        circuit.record_failure(100, f"{number}")
     assert not circuit.is_open(100)
-    circuit.record_failure(100)
+    circuit.record_failure(100, "another")
     assert circuit.is_open(100)
     assert not circuit.is_open(100 + FIRST_BACKOFF)
     assert circuit.is_half_open
@@ -33,8 +36,8 @@ def test_failures_open_the_circuit() -> None:
 def test_success_between_failures_keeps_it_closed() -> None:
     """Single failures don't open the circuit."""
     circuit = CircuitBreaker(random.Random(1))
-    for _ in range(5 * FAILURE_THRESHOLD):
-        circuit.record_failure(100)
+    for number in range(5 * FAILURE_THRESHOLD):
+        circuit.record_failure(100, f"{number}")
         circuit.record_success()
     assert not circuit.is_open(100)
 
@@ -87,22 +90,52 @@ def test_retry_after_is_limited(wanted: float) -> None:
 def test_outage_counts_once() -> None:
     """Polls that were in flight when the circuit opened don't lengthen the pause."""
     circuit = CircuitBreaker(random.Random(1))
-    for _ in range(FAILURE_THRESHOLD + 20):
-        circuit.record_failure(100)
+    for number in range(FAILURE_THRESHOLD + 20):
+        circuit.record_failure(100, f"{number}")
     assert not circuit.is_open(100 + FIRST_BACKOFF)
 
 
 def test_failed_probes_double_the_pause() -> None:
     """The longer an outage lasts, the rarer are the probes."""
     circuit, now, pauses = CircuitBreaker(random.Random(1)), 100.0, []
-    for _ in range(FAILURE_THRESHOLD):
-        circuit.record_failure(now)
+    for number in range(FAILURE_THRESHOLD):
+        circuit.record_failure(now, f"{number}")
     for _ in range(6):
         began = now
         while circuit.is_open(now):
             now += 0.01
         pauses.append(now - began)
-        circuit.record_failure(now)
+        circuit.record_failure(now, "probe")
     bounds = [FIRST_BACKOFF * 2**number for number in range(6)]
     assert all(pause <= bound + 0.02 for pause, bound in zip(pauses, bounds, strict=True))
     assert max(pauses) > 4 * FIRST_BACKOFF
+
+
+def test_few_messages_that_fail_open_nothing() -> None:
+    """However often the same ones do: they may be the only ones that are due."""
+    circuit = CircuitBreaker(random.Random(1))
+    for number in range(1_000):
+        circuit.record_failure(100, f"{number % (FAILURE_THRESHOLD - 1)}")
+    assert not circuit.is_open(100)
+    assert not circuit.is_half_open
+
+
+def test_pause_of_an_outage_is_limited() -> None:
+    """New messages wait for the next probe."""
+    circuit, now = CircuitBreaker(random.Random(1)), 100.0
+    for number in range(100):
+        circuit.record_failure(now, f"{number}")
+        assert circuit.open_for(now) <= MAX_PAUSE + 0.001
+        now += circuit.open_for(now)
+
+
+def test_provider_that_rejects_everything_is_polled_slowly() -> None:
+    """The pause doesn't grow: a message that isn't rejected must get its turn."""
+    circuit, now = CircuitBreaker(random.Random(1)), 100.0
+    for number in range(100):
+        assert circuit.is_rejecting == (number > REJECTION_THRESHOLD)
+        circuit.record_rejection(now, f"{number}")
+        assert circuit.open_for(now) == pytest.approx(REJECTION_PAUSE if number >= REJECTION_THRESHOLD else 0)
+        now += circuit.open_for(now)
+    circuit.record_success()
+    assert not circuit.is_half_open

@@ -120,7 +120,7 @@ class Partition:
     def _take(self, key: str, folded: FoldResult) -> FoldResult:
         before = self._states.get(key)
         if isinstance(before, Followed) and before.final_at is not None and _is_new_life(before, folded.state):
-            self._horizon = self._horizon.forget([before.sent_at])
+            self._horizon = self._horizon.forget([before.sent_at], self.now)
         self._states[key] = folded.state
         self.event_ids += [publication.delivery.event_id for publication in folded.publications]
         return folded
