@@ -5,12 +5,10 @@ import re
 from html import unescape
 from urllib.parse import unquote
 
-_HARMLESS = (
-    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",  # a UUID
-    # a date of these centuries, with or without a time
-    r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
-    r"(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?)?",
-)
+_DATE = r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+_TIME = r"\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)?"
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_HARMLESS = rf"{_UUID}|{_DATE}(?:[Tt ]{_TIME})?"
 """Shapes that phone numbers don't have."""
 
 _ADDRESS = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?"
@@ -19,7 +17,7 @@ _ADDRESS = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?
 _NUMBER = r"\+?\d(?:[^0-9A-Za-z]{0,3}\d){6,}"
 """Seven digits or more, with up to three separators between two of them."""
 
-_ALONE = rf"(?<![0-9A-Za-z])(?<!\d[^0-9A-Za-z])(?:{'|'.join(_HARMLESS)})(?![0-9A-Za-z]|[^0-9A-Za-z]{{1,3}}\d)"
+_ALONE = rf"(?<![0-9A-Za-z])(?<!\d[^0-9A-Za-z])(?:{_HARMLESS})(?![0-9A-Za-z]|[^0-9A-Za-z]{{1,3}}\d)"
 _FOUND = re.compile(rf"{_ALONE}|({_NUMBER})")
 _FOUND_IN_LOGS = re.compile(rf"{_ALONE}|(?<![0-9A-Za-z.]){_ADDRESS}(?![0-9A-Za-z]|\.\d)|({_NUMBER})")
 _ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w+;")

@@ -9,19 +9,19 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-)
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
 from bridge.sandbox.kafka.broker import Broker, Sandbox
 from bridge.sandbox.kafka.server_properties import HOST
 from tests.chaos.wires import Wire
 from tests.support.ports import find_free_ports
+
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 IN_SYNC_TIMEOUT_SECONDS = 90.0
 """For all replicas to be in sync again after a broker came back."""
@@ -78,18 +78,36 @@ class Cluster:
         metadata = await asyncio.to_thread(self.admin.list_topics, timeout=10)
         return len(metadata.topics[topic].partitions) if topic in metadata.topics else 0
 
+    # Not with `admin`: its library aborts the process now and then where a broker goes away during such a request.
+
     async def reset_offsets(self, group: str, topic: str) -> None:
-        """Set a group without members to the beginning of a topic."""
-        places = [TopicPartition(topic, number, 0) for number in range(await self.count_partitions(topic))]
-        [reset] = self.admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)]).values()
-        await asyncio.wrap_future(reset)
+        """Set a group without members to the beginning of a topic.
+
+        Raises:
+            KafkaError: It can't be reached.
+        """
+        places = {TopicPartition(topic, number): 0 for number in range(await self.count_partitions(topic))}
+        async with AIOKafkaConsumer(
+            bootstrap_servers=self.servers, group_id=group, enable_auto_commit=False
+        ) as consumer:
+            consumer.assign(list(places))
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                await consumer.commit(places)
 
     async def set_config(self, topic: str, name: str, value: str) -> None:
-        """Set one entry of a topic's configuration."""
-        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-        [changed] = self.admin.incremental_alter_configs([resource]).values()
-        await asyncio.wrap_future(changed)
+        """Set one entry of a topic's configuration; all others get their defaults. Repeated until it is done."""
+        resource = ConfigResource(ConfigResourceType.TOPIC, topic, {name: value})
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+            try:
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                    await admin.start()
+                    await admin.alter_configs([resource])
+                    return
+            except (KafkaError, OSError, TimeoutError):
+                await asyncio.sleep(0.5)
+            finally:
+                await admin.close()
 
     async def find_coordinator(self, group: str) -> Broker:
         """Return the broker that coordinates a group, or the first one if that is unknown."""

@@ -102,7 +102,7 @@ async def test_no_report_yet_changes_nothing(bridge: Bridge, providers: Provider
     for what, one in messages.items():
         [event] = await bridge.events(one)
         assert (event["status"], event["previous_status"], event["source"]) == ("delivered", None, "poll"), what
-        assert len(providers.polls(one.provider_message_id)) == 3, what
+        assert len(providers.polls(one.provider_message_id)) >= 3, what
         assert entries_of(bridge, one) == 2, what
     assert before == [await bridge.service.read_sample(name) for name in failed]
 
