@@ -11,14 +11,29 @@ _CONTROLS = {
     for code in (
         *(code for code in range(0x20) if chr(code) not in "\t\n"),
         *range(0x7F, 0xA0),  # DEL and the C1 set, whose U+009B starts a sequence as ESC [ does
-        0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A),  # order and line breaks
+        0x061C,
+        0x200E,
+        0x200F,
+        0x2028,
+        0x2029,
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),  # order and line breaks
+        0x00AD,
+        0x200B,
+        0x2060,
+        0xFEFF,  # invisible: two texts that look the same must be the same
     )
-}  # fmt: skip
+} | {code: f"\\udb40\\u{0xDC00 + code % 0x400:04x}" for code in range(0xE0000, 0xE0080)}  # invisible tags
 
 
 def escape_controls(text: str) -> str:
     r"""Escape characters that act on a terminal or reorder a line, as JSON writes them: `\u001b`."""
     return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+
+
+def escape_line(text: str) -> str:
+    """Escape line breaks as well: a text of somebody else's must not look like a line of ours."""
+    return escape_controls(text).replace("\n", "\\n")
 
 
 def encode_document(document: Any) -> bytes:

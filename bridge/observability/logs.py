@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from bridge.phone_numbers import shorten_numbers
-from bridge.text import escape_controls
+from bridge.text import escape_controls, escape_line
 
 HARMLESS_FIELDS = frozenset(
     {
@@ -163,5 +163,5 @@ def escape_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     """Escape control characters, so that a value is one line on a terminal. A processor of structlog's."""
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = escape_controls(value).replace("\n", "\\n")
+            event[name] = escape_line(value)
     return event

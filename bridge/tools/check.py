@@ -61,4 +61,5 @@ def _show(findings: list[CheckFinding], wrong: int) -> None:
     out.print(make_table(("", "", "checked", "found"), rows))
     warnings = sum(finding.level == "warning" for finding in findings)
     verdict = f"{wrong} wrong, {warnings} warnings" if wrong or warnings else "all is well"
-    out.print(style_text(f"\n{verdict}", "wrong" if wrong else "warning" if warnings else "ok"))
+    out.print()
+    out.print(style_text(verdict, "wrong" if wrong else "warning" if warnings else "ok"))

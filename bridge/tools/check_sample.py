@@ -93,7 +93,8 @@ def _show(members: list[SampleMember], verdict: str, sent: Sent | None, *, as_js
         return
     out = stdout_console()
     out.print(make_table(("ours", "from", "value", "taken as"), (_row(member) for member in members)))
-    out.print(style_text(f"\nThe event {verdict}.", "ok" if sent else "wrong"))
+    out.print()
+    out.print(style_text(f"The event {verdict}.", "ok" if sent else "wrong"))
     if sent:
         until = format_rfc3339(sent.gives_up_at)
         out.print(Text(f"Attempt {sent.key}, followed until {until}."))

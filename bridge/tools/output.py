@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bridge.text import encode_document, escape_controls
+from bridge.text import encode_document, escape_controls, escape_line
 
 WIDE_ENOUGH = 200
 """Columns that text gets where no terminal bounds it, so that scripts and files don't see broken lines."""
@@ -50,10 +50,17 @@ def stderr_console() -> Console:
 
 
 class _SafeConsole(Console):
-    """A console on which no shown text can act: what providers and senders wrote may hold escape sequences."""
+    """A console on which no shown text can act: what providers and senders wrote may hold escape sequences.
+
+    A text is one line, whatever is in it: a part of it must not look like a line of the command's.
+    """
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Render with control characters escaped, except the console's own."""
+        """Render with control characters and line breaks of texts escaped, except the console's own."""
+        if isinstance(renderable, str):
+            renderable = escape_line(renderable)
+        elif isinstance(renderable, Text) and "\n" in renderable.plain:
+            renderable = Text(escape_line(renderable.plain), renderable.style)
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(escape_controls(segment.text), segment.style)
 
@@ -88,13 +95,13 @@ def write_json(document: Any) -> None:
     sys.stdout.flush()
 
 
-def make_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+def make_table(columns: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> Table:
     """A plain table; what is in it is shown as it is, brackets and all."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return made
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -72,18 +72,17 @@ def _render_steps(timeline: Timeline, sent: Sent | None) -> Padding:
     return Padding(made, (1, 0, 0, 2))
 
 
-def _render_report(step: TimelineStep) -> Text:
+def _render_report(step: TimelineStep) -> RenderableType:
     entry = step.entry
     if isinstance(entry, Report):
         said = Text(entry.provider_status or "")
         if entry.provider_code:
             said.append(f" ({entry.provider_code})")
-        said.append(f"\n{entry.raw}", "dim")
-        return said
+        return Group(said, Text(entry.raw, "dim"))
     return Text(f"to {entry.provider}, account {entry.account}" if isinstance(entry, Sent) else "")
 
 
-def _render_decision(step: TimelineStep, timeline: Timeline) -> Text:
+def _render_decision(step: TimelineStep, timeline: Timeline) -> RenderableType:
     if not step.events:
         text = Text(step.why, "dim" if step.why.startswith("ignored") else "")
     else:
@@ -95,9 +94,7 @@ def _render_decision(step: TimelineStep, timeline: Timeline) -> Text:
             text.append(f" #{event['sequence']}")
             where = timeline.find_published(event["event_id"])
             text.append(f" at {where.partition}/{where.offset}" if where else " (not in sms.delivery)", "dim")
-    if step.offset is not None:
-        text.append(f"\njournal offset {step.offset}", "dim")
-    return text
+    return text if step.offset is None else Group(text, Text(f"journal offset {step.offset}", "dim"))
 
 
 def _render_disagreement(timeline: Timeline) -> Text:
@@ -113,7 +110,7 @@ def _render_letters(letters: Iterable[DeadLetter]) -> Padding:
         (
             format_rfc3339(letter.received_at)[:19],
             style_text(letter.reason or "?", "wrong"),
-            f"{letter.error}\n{letter.value[:MAX_VALUE_BYTES].decode('utf-8', 'replace')}",
+            Group(Text(letter.error), Text(letter.value[:MAX_VALUE_BYTES].decode("utf-8", "replace"))),
             f"{letter.partition}/{letter.offset}",
         )
         for letter in letters

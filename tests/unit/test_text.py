@@ -8,6 +8,8 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
 from bridge.observability.logs import escape_values
@@ -16,7 +18,7 @@ from bridge.tools.output import make_table, stderr_console, stdout_console
 
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07 \x1b[2J\x9b31m \u202egnp.exe\u2066 \x7f\r\u2028"
 TEXTS = st.text(st.characters(categories=("Cc", "Cf", "Zl", "Zp", "L", "N")), max_size=40)
-ALLOWED_FORMATS = {"\u00ad", "\u200b", "\u200c", "\u200d", "\ufeff"}
+INVISIBLE = {"\u00ad", "\u200b", "\u2060", "\ufeff", *map(chr, range(0xE0000, 0xE0080))}
 
 
 def find_acting(text: str) -> set[str]:
@@ -28,6 +30,7 @@ def find_acting(text: str) -> set[str]:
         if (unicodedata.category(char) in {"Cc", "Zl", "Zp"} and char not in "\t\n")
         or unicodedata.bidirectional(char) in bidirectional
         or char in "\u061c\u200e\u200f"
+        or char in INVISIBLE
     }
 
 
@@ -64,6 +67,20 @@ def test_consoles_escape(monkeypatch: pytest.MonkeyPatch, stream: str, terminal:
     assert "\x1b[2J" not in shown
     assert find_acting(shown) <= {"\x1b"}
     assert ("\x1b[31m" in shown) is terminal
+
+
+def test_no_text_forges_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a table, in a group and by itself."""
+    written, forged = io.StringIO(), "an id\r\n12:00:00  delivered  FORGED"
+    monkeypatch.setattr(sys, "stdout", written)
+    console = stdout_console()
+    console.print(make_table(("a", "b"), [("x", forged), ("y", Group(Text(forged), Text(forged, "dim")))]))
+    console.print(
+        Group(Text(forged), Padding(Text(forged), (0, 0, 0, 2))), Text.assemble("sent ", (forged, "red")), forged
+    )
+    lines = [line.strip() for line in written.getvalue().splitlines()]
+    assert sum("FORGED" in line for line in lines) == 6
+    assert not [line for line in lines if line.startswith("12:00:00")]
 
 
 def test_log_values_are_one_line() -> None:
