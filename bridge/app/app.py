@@ -26,7 +26,7 @@ from bridge.intake.intake import Intake
 from bridge.journal.offsets import open_journal
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.schema_registry import fetch_frame
-from bridge.kafka.topics import prepare_topics
+from bridge.kafka.topics import prepare_topics, watch_topics
 from bridge.observability.event_loop import EventLoopMonitor
 from bridge.observability.logs import RecentNotices, ignore_lost_connections
 from bridge.observability.metrics import Metrics
@@ -127,6 +127,7 @@ class App:
 
         await self._start_admin(stack, builder, _collect_snapshots(builder, poller, intake, receiver))
         await stack.enter_async_context(self._task(self._event_loop.run()))
+        await stack.enter_async_context(self._task(watch_topics(self._kafka, settings.topics, limits)))
         await builder.producer.start()
         stack.push_async_callback(builder.producer.stop, DRAIN_TIMEOUT)
         await self._start_parts(stack, builder, tracker=tracker, poller=poller, intake=intake, receiver=receiver)

@@ -30,36 +30,37 @@ class TopicLimits(NamedTuple):
     """0 when there is no such topic."""
     dead_letter_partitions: int
     dead_letter_max_bytes: int
+    journal_max_bytes: int
     max_message_bytes: int
-    """`max.message.bytes` of all other topics, the smallest."""
+    """`max.message.bytes` of all topics but the dead letters', the smallest."""
     max_event_age_ms: int | None
     """How old the timestamps of events' records may be; None: as old as they are."""
     tombstone_retention_ms: int
     """`delete.retention.ms` of the state topic."""
 
+    @property
+    def fixed(self) -> tuple[int | None, ...]:
+        """What can't change while a process runs: there is nothing else to do with what these topics refuse."""
+        return self.dead_letter_max_bytes, self.journal_max_bytes, self.max_event_age_ms
+
 
 def read_limits(topics: TopicSettings, described: Mapping[str, Any], configs: TopicConfigs) -> TopicLimits:
-    """Read what the topics take, and warn of what is unwise.
+    """Read what the topics take.
 
     Args:
         topics: What the topics are called.
         described: Their partitions, by name.
         configs: Their settings.
-
-    Raises:
-        ConfigurationError: One of them is not as it must be.
     """
-    _refuse_unfit(topics, described, configs)
-    sizes = {name: _read_max_message_bytes(configs, name) for name in described if name != topics.dead_letter}
-    if small := [name for name, size in sizes.items() if size < DEFAULT_MAX_MESSAGE_BYTES]:
-        log.warning("topics take only small messages; larger sent events become dead letters", topics=small)
+    sizes = [_read_max_message_bytes(configs, name) for name in described if name != topics.dead_letter]
     return TopicLimits(
         journal_partitions=len(described[topics.journal]["partitions"]),
         delivery_partitions=len(described[topics.delivery]["partitions"]),
         latest_partitions=len(described[topics.latest]["partitions"]) if topics.latest else 0,
         dead_letter_partitions=len(described[topics.dead_letter]["partitions"]),
         dead_letter_max_bytes=_read_max_message_bytes(configs, topics.dead_letter),
-        max_message_bytes=min(sizes.values()),
+        journal_max_bytes=_read_max_message_bytes(configs, topics.journal),
+        max_message_bytes=min(sizes),
         max_event_age_ms=_read_max_event_age(configs, topics),
         tombstone_retention_ms=int(configs.get(topics.state, {}).get("delete.retention.ms", DAY_MS)),
     )
@@ -81,7 +82,23 @@ def _read_max_event_age(configs: TopicConfigs, topics: TopicSettings) -> int | N
     return age if age < 2**62 else None
 
 
-def _refuse_unfit(topics: TopicSettings, described: Mapping[str, Any], configs: TopicConfigs) -> None:
+def warn_of_unwise(topics: TopicSettings, described: Mapping[str, Any], configs: TopicConfigs) -> None:
+    """Log which topics may lose data, or take less than usual."""
+    small = [name for name in described if _read_max_message_bytes(configs, name) < DEFAULT_MAX_MESSAGE_BYTES]
+    if small := [name for name in small if name != topics.dead_letter]:
+        log.warning("topics take only small messages; larger sent events become dead letters", topics=small)
+    if weak := [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]:
+        log.warning(
+            "topics can lose data with one broker: fewer than 3 replicas or min.insync.replicas below 2", topics=weak
+        )
+
+
+def refuse_unfit(topics: TopicSettings, described: Mapping[str, Any], configs: TopicConfigs) -> None:
+    """Check that the topics are as they must be.
+
+    Raises:
+        ConfigurationError: One of them isn't.
+    """
     journal, state = (len(described[name]["partitions"]) for name in (topics.journal, topics.state))
     if journal != state:
         raise ConfigurationError(
@@ -99,11 +116,6 @@ def _refuse_unfit(topics: TopicSettings, described: Mapping[str, Any], configs: 
         raise ConfigurationError(
             f"{topics.dead_letter} takes {size} bytes a record; set its max.message.bytes to"
             f" {MIN_DEAD_LETTER_BYTES} or more"
-        )
-    weak = [name for name, topic in described.items() if _is_weak(topic, configs.get(name, {}))]
-    if weak:
-        log.warning(
-            "topics can lose data with one broker: fewer than 3 replicas or min.insync.replicas below 2", topics=weak
         )
 
 

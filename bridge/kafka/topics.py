@@ -1,7 +1,8 @@
 """The bridge's topics: what they should be, what they are, and how missing ones are created."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
@@ -12,12 +13,22 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients, format_error
-from bridge.kafka.topic_limits import DAY_MS, TopicLimits, read_limits
+from bridge.kafka.topic_limits import (
+    DAY_MS,
+    TopicConfigs,
+    TopicLimits,
+    read_limits,
+    refuse_unfit,
+    warn_of_unwise,
+)
 from bridge.settings.model import PREFIX, TopicSettings
 
 DEAD_LETTER_PARTITIONS = 3
 MAX_DEAD_LETTER_BYTES = 8 * 1024 * 1024
 """Dead letters hold what was too large elsewhere."""
+
+WATCH_INTERVAL_SECONDS = (20.0, 40.0)
+"""Between two looks at the topics: at least, at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -121,6 +132,44 @@ async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: 
         await stop_with_timeout(admin.close(), "admin client")
 
 
+async def watch_topics(kafka: KafkaClients, topics: TopicSettings, limits: TopicLimits) -> None:
+    """Look at the topics from time to time, until one takes records of other sizes or ages than at the start.
+
+    Every part goes by the limits of its start, and would try for ever what a topic no longer takes.
+
+    Raises:
+        ConfigurationError: What the topics take has changed.
+    """
+    while True:
+        await asyncio.sleep(random.uniform(*WATCH_INTERVAL_SECONDS))  # noqa: S311 - not all processes end at once
+        found = await _look(kafka, topics)
+        if found is None:
+            continue
+        try:
+            refuse_unfit(topics, *found)
+        except ConfigurationError as error:
+            log.warning("the topics have changed, and the next start will be refused", error=str(error))
+            continue
+        if read_limits(topics, *found).fixed != limits.fixed:
+            raise ConfigurationError("what the topics take has changed; started again, the bridge goes by it")
+
+
+async def _look(kafka: KafkaClients, topics: TopicSettings) -> tuple[Mapping[str, Any], TopicConfigs] | None:
+    """Describe the topics; None if not all of it can be read now."""
+    try:
+        admin = await kafka.admin()
+    except ConfigurationError:
+        return None
+    try:
+        described = {one["topic"]: one for one in await _describe(admin, [plan.name for plan in plan_topics(topics)])}
+        configs = await _configs(admin, described, log.debug)
+    except (KafkaError, OSError, ConfigurationError):
+        return None
+    finally:
+        await stop_with_timeout(admin.close(), "admin client")
+    return (described, configs) if configs.keys() >= described.keys() else None
+
+
 async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, create: bool) -> TopicLimits:
     wanted = plan_topics(topics)
     existing = set(await admin.list_topics())
@@ -134,6 +183,8 @@ async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, cr
     await _create(admin, missing, topics.replication)
     described = {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in wanted])}
     configs = await _configs(admin, described)
+    refuse_unfit(topics, described, configs)
+    warn_of_unwise(topics, described, configs)
     limits = read_limits(topics, described, configs)
     kafka.limit_batches(limits.max_message_bytes)
     return limits
@@ -165,18 +216,20 @@ async def _describe(admin: Any, names: list[str]) -> list[Any]:
     raise ConfigurationError(f"Kafka doesn't describe these topics: {', '.join(names)}; are the ACLs set?")
 
 
-async def _configs(admin: Any, names: Iterable[str]) -> dict[str, dict[str, str]]:
+async def _configs(
+    admin: Any, names: Iterable[str], warn: Callable[..., object] = log.warning
+) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     try:
         responses = await admin.describe_configs(resources)
     except KafkaError as error:
-        log.warning("topic configs can't be read; they are not checked", error=type(error).__name__)
+        warn("topic configs can't be read; they are not checked", error=type(error).__name__)
         return {}
     found: dict[str, dict[str, str]] = {}
     for response in responses:
         for code, _text, _kind, name, entries in response.resources:
             if code:
-                log.warning("topic configs can't be read; they are not checked", topic=name)
+                warn("topic configs can't be read; they are not checked", topic=name)
             else:
                 found[name] = {entry[0]: entry[1] for entry in entries}
     return found

@@ -107,6 +107,32 @@ async def test_old_report_on_a_topic_that_takes_only_new_ones(fleet: Fleet, clie
 
 
 @pytest.mark.parametrize("which", ["journal", "dead_letter"])
+async def test_limit_that_is_lowered_meanwhile(fleet: Fleet, client: httpx.AsyncClient, which: str) -> None:
+    """The process ends with one line, and the next one goes by what the topic takes now."""
+    async with fleet.topics() as topics:
+        service = fleet.service({**topics.settings, **CALLBACKS_ONLY})
+        await service.start()
+        bridge = Bridge(service, topics, client, SECRETS)
+        await bridge.send_and_wait()
+        await set_config(topics, getattr(topics, which), "max.message.bytes", "20000")
+        large, one = message(), message()
+        await topics.publish({**large.sent(metadata=LARGE), "recipient": None, "provider": "nobody"})
+        await topics.publish(large.sent(metadata={**LARGE, **{f"{name}-2": text for name, text in LARGE.items()}}))
+
+        async def has_ended() -> bool:
+            return not service.running
+
+        await topics.wait_until_async(has_ended, "the process ends")
+        assert "what the topics take has changed" in service.tail(1)
+        await service.start()
+        await bridge.send(one)
+        await bridge.report_all(one, "delivered")
+        assert (await bridge.wait_for_final(one))["status"] == "delivered"
+        await topics.wait_until(lambda: len(topics.dead_letters) >= 1, "the dead letters")
+        assert await service.stop() == 0
+
+
+@pytest.mark.parametrize("which", ["journal", "dead_letter"])
 async def test_compacted_topic_is_refused(fleet: Fleet, which: str) -> None:
     """The start ends with one line that names the topic and the remedy, and `check` says the same."""
     async with fleet.topics() as topics:
