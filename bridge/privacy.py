@@ -37,8 +37,8 @@ RECIPIENT_MEMBERS = frozenset(
 
 _SENT_PATHS: frozenset[MemberPath] = frozenset(
     {
-        *(("message_id",), ("provider_message_id",), ("sent_at",), ("scheduled_at",), ("give_up_at",)),
-        *(("id",), ("time",), ("source",), ("traceparent",)),  # of a CloudEvent
+        *(("message_id",), ("provider_message_id",)),
+        *(("id",), ("traceparent",)),  # of a CloudEvent
     }
 )
 
@@ -56,7 +56,7 @@ class Privacy:
     Args:
         settings: How phone numbers are kept.
         recipient_members: Further members that have a phone number.
-        known_paths: Where dead letters' originals have harmless values, besides the members of a sent event.
+        known_paths: Where dead letters' originals have ids, besides the members of a sent event.
     """
 
     def __init__(

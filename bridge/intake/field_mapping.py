@@ -125,8 +125,8 @@ def list_recipient_members(settings: SentSettings) -> list[str]:
 
 
 def list_known_paths(settings: SentSettings) -> frozenset[MemberPath]:
-    """List where sent events have ids and times, by settings."""
-    pointers = (settings.fields.get(name) for name in (*ID_MEMBERS, *TIME_MEMBERS))
+    """List where sent events have ids, by settings."""
+    pointers = (settings.fields.get(name) for name in ID_MEMBERS)
     return frozenset(make_path(_parse_steps(pointer)) for pointer in pointers if pointer)
 
 

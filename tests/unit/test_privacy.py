@@ -77,6 +77,7 @@ DROPPING = PrivacySettings(recipient="drop")
             b'{"recipient":"+254 700 000001","id":"m-1234567890"}',
             b'{"recipient":null,"id":"m-1234567890"}',
         ),
+        (b'{"id":"7","sent_at":"tel 06.12.34.56.78"}', '{"id":"7","sent_at":"tel …"}'.encode()),
         (b'{"data":[{"msisdn":254700000001}]}', b'{"data":[{"msisdn":null}]}'),
         (b'\0\0\0\0\x07{"To":"254700000001"}', b'\0\0\0\0\x07{"To":null}'),
         (b'{"customer":{"cell":"+254700000001"}}', b'{"customer":{"cell":null}}'),
