@@ -16,6 +16,12 @@ SENDER_STOP_ATTEMPTS = 30
 """Tenths of a second for requests under way to notice that their connections are closed."""
 
 
+def give_up_offsets(producer: AIOKafkaProducer) -> None:
+    """Note that nobody waits any more for offsets that this producer still commits: they may fail later."""
+    for *_, future in producer._txn_manager._pending_txn_offsets:  # noqa: SLF001
+        future.add_done_callback(retrieve_exception)
+
+
 async def abort_producer(producer: AIOKafkaProducer) -> None:
     """Close a producer's connections, end its tasks, fail its batches."""
     producer._closed = True  # noqa: SLF001

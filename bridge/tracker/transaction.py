@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal.offsets import JournalOffset
+from bridge.kafka.producers import give_up_offsets
 from bridge.kafka.records import Record, send_batches
 from bridge.state.keys import StateChange
 
@@ -56,7 +57,11 @@ async def commit_transaction(
         # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the
         # batches answers it in a way that the client library doesn't expect.
         offset = OffsetAndMetadata(committed.offset, committed.metadata)
-        await producer.send_offsets_to_transaction({tp: offset}, target.group)
+        try:
+            await producer.send_offsets_to_transaction({tp: offset}, target.group)
+        except BaseException:
+            give_up_offsets(producer)
+            raise
 
         # Step 5. Commit.
         await producer.commit_transaction()

@@ -97,7 +97,8 @@ def test_other_parts_are_checked() -> None:
     record = make_record()
     wrong = [
         record._replace(key=b"m-2"),
-        record._replace(timestamp=OBSERVED_AT - 1),
+        record._replace(timestamp=OBSERVED_AT + 1),
+        record._replace(timestamp=EXPECTED.sent_at - 5_000),
         record._replace(headers={**record.headers, "x": "1"}),
         make_record(extra=1),
         *(record._replace(headers={**record.headers, name: "other"}) for name in record.headers),
