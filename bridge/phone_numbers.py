@@ -41,10 +41,7 @@ def has_number(text: str) -> bool:
 
 def replace_numbers(text: str, mask: str) -> str:
     """Replace what looks like a phone number, also in base64; a text with an otherwise encoded one is decoded."""
-    decoded = _decode(text)
-    if decoded != text and has_number(decoded):
-        text = decoded
-    text = _BASE64.sub(lambda found: mask if _hides_number(found[0]) else found[0], text)
+    text = _BASE64.sub(lambda found: mask if _hides_number(found[0]) else found[0], _reveal(text))
     return _FOUND.sub(lambda found: mask if found[1] else found[0], text)
 
 
@@ -57,8 +54,13 @@ def shorten_numbers(text: str) -> str:
         digits, plus = extract_digits(found[1]), "+" if found[1].startswith("+") else ""
         return f"{plus}{digits[:3]}…{digits[-2:]}"
 
+    return _FOUND_IN_LOGS.sub(shorten, _reveal(text))
+
+
+def _reveal(text: str) -> str:
+    """Decode a text in which a number is encoded; any other one stays as it is."""
     decoded = _decode(text)
-    return _FOUND_IN_LOGS.sub(shorten, decoded if decoded != text and has_number(decoded) else text)
+    return decoded if any(found[1] for found in _FOUND.finditer(decoded)) else text
 
 
 def _hides_number(text: str) -> bool:

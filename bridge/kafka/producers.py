@@ -16,10 +16,13 @@ SENDER_STOP_ATTEMPTS = 30
 """Tenths of a second for requests under way to notice that their connections are closed."""
 
 
-def give_up_offsets(producer: AIOKafkaProducer) -> None:
-    """Note that nobody waits any more for offsets that this producer still commits: they may fail later."""
-    for *_, future in producer._txn_manager._pending_txn_offsets:  # noqa: SLF001
-        future.add_done_callback(retrieve_exception)
+def give_up_transaction(producer: AIOKafkaProducer) -> None:
+    """Note that nobody waits any more for this producer's transaction: what is under way of it may fail later."""
+    manager = producer._txn_manager  # noqa: SLF001
+    offsets = (future for *_, future in manager._pending_txn_offsets)  # noqa: SLF001
+    for future in (manager._transaction_waiter, *offsets):  # noqa: SLF001
+        if future is not None:
+            future.add_done_callback(retrieve_exception)
 
 
 async def abort_producer(producer: AIOKafkaProducer) -> None:

@@ -88,7 +88,8 @@ class CircuitBreaker:
 
     def record_rejection(self, now: float, key: str) -> None:
         """Note that the provider rejects a poll about one attempt; if it rejects all, it is polled slowly."""
-        self._rejected.add(key)
+        if not self.is_rejecting:
+            self._rejected.add(key)
         if self.is_rejecting:
             self._open(now + REJECTION_PAUSE)
 

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal.offsets import JournalOffset
-from bridge.kafka.producers import give_up_offsets
+from bridge.kafka.producers import give_up_transaction
 from bridge.kafka.records import Record, send_batches
 from bridge.state.keys import StateChange
 
@@ -43,28 +43,30 @@ async def commit_transaction(
         KafkaError: The transaction may not be committed. A new producer has to settle it.
         TimeoutError: The same.
     """
-    async with asyncio.timeout(COMMIT_TIMEOUT):
-        # Step 1. Begin.
-        await producer.begin_transaction()
+    try:
+        async with asyncio.timeout(COMMIT_TIMEOUT):
+            # Step 1. Begin.
+            await producer.begin_transaction()
 
-        # Step 2. Hand over every batch.
-        pending = await send_batches(producer, records)
+            # Step 2. Hand over every batch.
+            pending = await send_batches(producer, records)
 
-        # Step 3. See every batch acknowledged: a commit would go through without one that failed.
-        written = await asyncio.gather(*(future for future, _ in pending))
-        ends = [at.offset + count for at, (_, count) in zip(written, pending, strict=True) if at.topic == target.state]
+            # Step 3. See every batch acknowledged: a commit would go through without one that failed.
+            written = await asyncio.gather(*(future for future, _ in pending))
+            ends = [
+                at.offset + count for at, (_, count) in zip(written, pending, strict=True) if at.topic == target.state
+            ]
 
-        # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the
-        # batches answers it in a way that the client library doesn't expect.
-        offset = OffsetAndMetadata(committed.offset, committed.metadata)
-        try:
+            # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the
+            # batches answers it in a way that the client library doesn't expect.
+            offset = OffsetAndMetadata(committed.offset, committed.metadata)
             await producer.send_offsets_to_transaction({tp: offset}, target.group)
-        except BaseException:
-            give_up_offsets(producer)
-            raise
 
-        # Step 5. Commit.
-        await producer.commit_transaction()
+            # Step 5. Commit.
+            await producer.commit_transaction()
+    except BaseException:
+        give_up_transaction(producer)
+        raise
     return max(ends, default=None)
 
 
