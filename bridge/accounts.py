@@ -14,7 +14,7 @@ from bridge.providers.dialect import Dialect, Polled
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
 from bridge.providers.report_builder import FieldNames
 from bridge.providers.speedocom import Speedocom
-from bridge.settings.model import PREFIX, Settings
+from bridge.settings.model import PREFIX, SentSettings, Settings
 from bridge.settings.providers import (
     AccountSettings,
     DexatelAccountSettings,
@@ -101,11 +101,16 @@ def build_accounts(settings: Settings) -> Accounts:
     return accounts
 
 
-def compute_lifetimes(accounts: Accounts, settings: Settings) -> str:
-    """Compute a fingerprint of the settings that say for how long messages are followed."""
+def compute_lifetimes(accounts: Accounts, sent: SentSettings, max_follow: int) -> str:
+    """Compute a fingerprint of the settings that say for how long messages are followed.
+
+    Args:
+        accounts: The accounts, with their deadlines.
+        sent: How sent events are read, and with it their own deadlines.
+        max_follow: The longest time that an attempt is followed, in milliseconds.
+    """
     durations = sorted((account.full_name, account.give_up_after_ms) for account in accounts.values())
-    sent = settings.sent
-    read = settings.follow.max_follow, durations, sorted(sent.fields.items()), sorted(sent.constants.items())
+    read = max_follow, durations, sorted(sent.fields.items()), sorted(sent.constants.items())
     return f"{crc32(repr(read).encode()):08x}"
 
 

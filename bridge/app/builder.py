@@ -143,7 +143,7 @@ class PartBuilder:
                 group,
                 topics=topics,
                 limits=self._limits,
-                lifetimes=compute_lifetimes(self._accounts, self._settings),
+                lifetimes=compute_lifetimes(self._accounts, self._settings.sent, self._settings.follow.max_follow),
                 metrics=self._metrics.store,
             ),
             publisher=publisher,

@@ -59,6 +59,8 @@ class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
     traceparent: str | None = None
     origin: tuple[str, int, int] | None = None
     """Topic, partition and offset of the record of `sms.sent`."""
+    lifetimes: str = ""
+    """A fingerprint of the settings that `gives_up_at` depends on; empty in entries of older versions."""
     v: Literal[1] = 1
 
     @property

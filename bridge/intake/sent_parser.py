@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from bridge.accounts import Accounts
+from bridge.accounts import Accounts, compute_lifetimes
 from bridge.core.entries import MAX_AHEAD_MS, MAX_ID_BYTES, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.timestamps import parse_rfc3339
@@ -42,6 +42,7 @@ class SentParser:
         self._providers = {provider for provider, _ in accounts}
         self._privacy = privacy
         self._max_follow_ms = max_follow_ms
+        self._lifetimes = compute_lifetimes(accounts, settings, max_follow_ms)
         self._schema = load_validator("sms.sent.v1")
 
     def parse(
@@ -123,6 +124,7 @@ class SentParser:
             metadata=members.get("metadata", {}),
             traceparent=traceparent,
             origin=origin,
+            lifetimes=self._lifetimes,
         )
 
 

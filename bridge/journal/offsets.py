@@ -50,6 +50,9 @@ class Horizon(NamedTuple):
         return self._replace(refused_until=refused, changed_at=now, settings=settings)
 
 
+NOTHING_FORGOTTEN = Horizon()
+
+
 class JournalOffset(NamedTuple):
     """What the tracker's group has committed for a journal partition."""
 
@@ -58,7 +61,7 @@ class JournalOffset(NamedTuple):
     """How many the journal had at that time; 0 when the commit doesn't say."""
     journal_id: str
     """A random id, made with the journal's first commit; a cache of a journal with another id is discarded."""
-    horizon: Horizon = Horizon()
+    horizon: Horizon = NOTHING_FORGOTTEN
 
     @property
     def metadata(self) -> str:

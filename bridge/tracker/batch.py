@@ -11,6 +11,7 @@ from bridge.core.entries import Entry, Report, Sent, extract_full_account, extra
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, locate_error
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
+from bridge.journal.offsets import NOTHING_FORGOTTEN, Horizon
 from bridge.journal.serde import decode_entry
 from bridge.observability.tracing import parse_trace_id
 from bridge.state.keys import StateChange, StoredAttempt
@@ -46,11 +47,11 @@ class Batch:
         store: PartitionStore,
         policy: Policy,
         set_aside: Mapping[Item, SetAside] = {},
-        refused_until: int = 0,
+        horizon: Horizon = NOTHING_FORGOTTEN,
     ) -> None:
         self._store, self._policy = store, policy
-        self._set_aside, self._refused_until = set_aside, refused_until
-        self.forgotten: list[int] = []
+        self._set_aside, self._horizon = set_aside, horizon
+        self._forgotten: list[int] = []
         """When the attempts were sent that are forgotten."""
         self.items: list[Item] = []
         """What it is made of: offsets of entries, and keys of timers."""
@@ -76,6 +77,10 @@ class Batch:
         """Whether there is nothing to write, except perhaps the journal's offset."""
         return not (self._changed or self.publications or self.dead_letters)
 
+    def compute_horizon(self, now: int) -> Horizon:
+        """Compute what the partition has forgotten after this batch."""
+        return self._horizon.forget(self._forgotten, now)
+
     def holds(self, key: str) -> bool:
         """Whether an attempt has changed in this batch."""
         return key in self._changed
@@ -85,6 +90,8 @@ class Batch:
         read = [(record, entry, entry.key) for record in records if (entry := self._decode(record))]
         self._load(key for _, _, key in read)
         for record, entry, key in read:
+            if isinstance(entry, Sent) and entry.lifetimes:  # an intake may have other settings than this tracker
+                self._horizon = self._horizon.apply_settings(entry.lifetimes, record.timestamp)
             self._fold(record, entry, key)
         if records:
             self.items += [record.offset for record in records]
@@ -143,7 +150,7 @@ class Batch:
             if aside := self._set_aside.get(record.offset):
                 folded = _reject_item(aside, state, record.offset)
             else:
-                at = EntryPosition(record.offset, record.timestamp, self._refused_until)
+                at = EntryPosition(record.offset, record.timestamp, self._horizon.refused_until)
                 folded = fold(key, state, entry, at, self._policy)
         except Exception as error:  # noqa: BLE001 - a bug must stop that attempt, not the partition
             folded = _reject_failed(error, key, state, record.offset)
@@ -158,7 +165,7 @@ class Batch:
         if folded.state is not before:
             self._changed[key] = folded.state
             if isinstance(before, Followed) and before.final_at is not None and _is_new_life(before, folded.state):
-                self.forgotten.append(before.sent_at)
+                self._forgotten.append(before.sent_at)
         self.publications += folded.publications
 
     def _reject(

@@ -175,8 +175,7 @@ class PartitionWorker:
             size = self._quarantine.choose_size()
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
-            horizon = committed.horizon
-            batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, horizon.refused_until)
+            batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, committed.horizon)
             events: list[Record] = []
             async for some in yield_slices(records):
                 batch.fold(some)
@@ -191,7 +190,7 @@ class PartitionWorker:
                 self._publisher.skip(batch)
             else:
                 before = committed.offset
-                committed = committed._replace(offset=offset, horizon=horizon.forget(batch.forgotten, now_ms()))
+                committed = committed._replace(offset=offset, horizon=batch.compute_horizon(now_ms()))
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)

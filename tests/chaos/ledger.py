@@ -69,6 +69,18 @@ class Lifetime(NamedTuple):
 ANY_TIME = Lifetime()
 
 
+class PollOutage(NamedTuple):
+    """When polls got no answer, in milliseconds since the epoch: a deadline waits for the last poll's answer."""
+
+    starts_at: int
+    ends_at: int
+    """Until all bridges poll again as usual."""
+
+    def overlap(self, start: int, end: int) -> int:
+        """Return for how long it kept polls from being answered between two times."""
+        return max(0, min(self.ends_at, end) - max(self.starts_at, start))
+
+
 class Ledger:
     """The expected results and what was read.
 
@@ -79,6 +91,7 @@ class Ledger:
 
     def __init__(self, source: str = "", lifetime: Lifetime = ANY_TIME) -> None:
         self._source, self._lifetime = source, lifetime
+        self.poll_outages: list[PollOutage] = []
         self.mistakes: list[str] = []
         """What is wrong with single records."""
         self.strangers: set[str] = set()
@@ -129,17 +142,22 @@ class Ledger:
         expected = self.expected.get(key)
         if expected is not None:
             self.mistakes += [f"{key}: {mistake}" for mistake in find_mistakes(record, expected, self._source)]
-            self._check_end(key, record, expected)
+            self.check_end(key, record, expected)
         if self._partitions.setdefault(event["message_id"], partition) != partition:
             self.mistakes.append(f"{key}: in partitions {partition} and {self._partitions[event['message_id']]}")
         self.add_event(event)
 
-    def _check_end(self, key: str, record: DeliveryRecord, expected: ExpectedResult) -> None:
+    def check_end(self, key: str, record: DeliveryRecord, expected: ExpectedResult) -> None:
+        """Check that a deadline doesn't come early, and no end late."""
         age = record.read_at - expected.sent_at
         if record.document["source"] == "deadline" and age < self._lifetime.earliest_deadline - MAX_EARLY_MS:
             self.mistakes.append(f"{key}: its deadline came after {age} ms")
-        if record.document["final"] and key not in self.ended and age > self._lifetime.latest_end:
+        if record.document["final"] and key not in self.ended and age > self._compute_latest_end(expected, record):
             self.mistakes.append(f"{key}: its end came late, after {age} ms")
+
+    def _compute_latest_end(self, expected: ExpectedResult, record: DeliveryRecord) -> int:
+        due = expected.sent_at + self._lifetime.earliest_deadline
+        return self._lifetime.latest_end + sum(one.overlap(due, record.read_at) for one in self.poll_outages)
 
     def add_event(self, document: Mapping[str, Any]) -> None:
         """Record an event of `sms.delivery`."""

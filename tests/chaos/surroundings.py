@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaException
@@ -9,6 +10,7 @@ from confluent_kafka import KafkaException
 from bridge.sandbox.kafka.broker import Broker
 from tests.chaos.bursts import send_burst, send_strangers
 from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
+from tests.chaos.ledger import PollOutage
 from tests.chaos.plan import Fault, FaultKind
 from tests.chaos.providers import ProxyMode
 from tests.chaos.wires import Wire
@@ -18,6 +20,9 @@ WIRE_DELAY_SECONDS = 0.15
 ABORTED_COUNT = 200
 SMALL_EVENTS_BYTES, LARGE_EVENTS_BYTES = 4_000, 1_048_588
 """What the topic of events takes: several events, but few at a time; Kafka's default."""
+
+REFUSED_PAUSE_SECONDS, FAILED_PAUSE_SECONDS = 60.0, 30.0
+"""For how long bridges stop polling after refused credentials, and at most after other failures."""
 
 POISON_COUNT = 30
 """How many invalid sent events are published at once."""
@@ -96,6 +101,9 @@ def _disturb_wires(disturb: Callable[[Wire], None]) -> FaultInjector:
 def _disturb_polls(mode: ProxyMode) -> FaultInjector:
     async def inject(context: RunContext, fault: Fault) -> None:
         context.log_fault(fault, f"providers for {fault.duration_seconds} s")
+        now, pause = time.time(), REFUSED_PAUSE_SECONDS if mode is ProxyMode.REFUSING else FAILED_PAUSE_SECONDS
+        end = now + fault.duration_seconds + pause
+        context.ledger.poll_outages.append(PollOutage(round(now * 1000), round(end * 1000)))
         with context.providers.use_mode(mode):
             await asyncio.sleep(fault.duration_seconds)
 

@@ -7,7 +7,8 @@ import pytest
 
 from bridge.core.delivery import Status
 from bridge.sandbox.demo.verification import ExpectedResult, Violation
-from tests.chaos.ledger import Ledger, RecordPosition
+from tests.chaos.event_checks import DeliveryRecord
+from tests.chaos.ledger import Ledger, Lifetime, PollOutage, RecordPosition
 
 KEY = "dexatel:default:1"
 
@@ -116,3 +117,25 @@ def test_unjournaled_callback_is_found() -> None:
     ledger.add_journal_entry(json.dumps(entry | {"source": "callback"}).encode())
     ledger.add_journal_entry(json.dumps(entry | {"source": "poll", "provider_status": "delivered"}).encode())
     assert ledger.count_unjournaled() == 2
+
+
+@pytest.mark.parametrize(
+    ("read_at", "outages", "late"),
+    [
+        pytest.param(20_000, [], False, id="in time"),
+        pytest.param(20_001, [], True, id="late"),
+        pytest.param(20_001, [PollOutage(0, 12_000)], False, id="polls failed at the deadline"),
+        pytest.param(22_001, [PollOutage(0, 12_000)], True, id="polls failed, but not for so long"),
+        pytest.param(
+            20_001, [PollOutage(0, 10_000), PollOutage(21_000, 30_000)], True, id="polls failed at other times"
+        ),
+    ],
+)
+def test_late_end_is_found(read_at: int, outages: list[PollOutage], late: bool) -> None:  # noqa: FBT001
+    """An end may wait for a poll that gets no answer, and for nothing else."""
+    ledger = Ledger(lifetime=Lifetime(10_000, 20_000))
+    ledger.poll_outages += outages
+    ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
+    document = json.loads(DELIVERED) | {"source": "poll"}
+    ledger.check_end(KEY, DeliveryRecord(b"", document, {}, 0, read_at), ledger.expected[KEY])
+    assert bool(ledger.mistakes) == late

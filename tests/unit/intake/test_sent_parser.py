@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from bridge.accounts import build_accounts
 from bridge.core.entries import Sent
@@ -40,7 +41,19 @@ def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
 
 def test_the_necessary_is_enough() -> None:
     """With the required members only, the others have their defaults, and times count from sent_at."""
-    assert read(EVENT) == Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
+    expected = Sent("m-1", "dexatel", "default", "0042", SENT_AT, SENT_AT, SENT_AT + 47 * HOUR)
+    assert replace(read(EVENT), lifetimes="") == expected
+
+
+def test_settings_that_move_deadlines_show_in_the_entry() -> None:
+    """A tracker with other settings must notice."""
+    entries = [
+        reader(**changes).parse(orjson.dumps(EVENT), NOW)
+        for changes in ({}, {}, {"DEXATEL__GIVE_UP_AFTER": "1h"}, {"FOLLOW__MAX_FOLLOW": "9d"})
+    ]
+    first, same, *others = [entry.lifetimes for entry in entries if isinstance(entry, Sent)]
+    assert first == same
+    assert len({first, *others}) == 3
 
 
 def test_every_member_is_taken() -> None:

@@ -11,6 +11,7 @@ from bridge.core.attempt import MAX_PARKED_RAW_CHARS, Followed, Policy
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
 from bridge.core.schedule import Schedule
+from bridge.journal.offsets import Horizon
 from bridge.journal.serde import encode_entry
 from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.state.keys import StateChange
@@ -132,3 +133,18 @@ def test_long_parked_reports_stay_in_the_journal(attempts: PartitionStore) -> No
     ended = Batch(attempts, POLICY)
     ended.expire([KEY], SENT_AT + POLICY.park_for * 2)
     assert [letter.value for letter in ended.dead_letters] == [longest.encode(), None]
+
+
+def test_other_settings_of_an_intake_count_as_changed(attempts: PartitionStore) -> None:
+    """During a rolling update, what was forgotten until then is refused as it is after the tracker's own restart."""
+    horizon = Horizon(forgotten_until=SENT_AT, settings="old")
+    same = Batch(attempts, POLICY, horizon=horizon)
+    same.fold(records(replace(sent(), lifetimes="old")))
+    assert (len(same.changes), same.compute_horizon(SENT_AT)) == (1, horizon)
+    other = Batch(attempts, POLICY, horizon=horizon)
+    other.fold(records(replace(sent(), lifetimes="new")))
+    assert [letter.rejection.reason for letter in other.dead_letters] == ["too_old"]
+    assert other.compute_horizon(SENT_AT) == Horizon(SENT_AT, SENT_AT, other.compute_horizon(0).changed_at, "new")
+    unknown = Batch(attempts, POLICY, horizon=horizon)
+    unknown.fold(records(sent()))
+    assert len(unknown.changes) == 1

@@ -27,6 +27,13 @@ class Lives(NamedTuple):
     remember_for: int
 
 
+class Update(NamedTuple):
+    """The settings of one part change: a rolling update takes time, and it may be rolled back."""
+
+    part: str
+    lives: Lives
+
+
 class Publish(NamedTuple):
     """A message is sent; its sender's clock is ahead by so much."""
 
@@ -49,10 +56,11 @@ class Wait(NamedTuple):
     duration: int
 
 
-Step = Lives | Publish | Deliver | Rewind | Wait
+Step = Lives | Update | Publish | Deliver | Rewind | Wait
 LIVES = st.builds(
     Lives, st.sampled_from([HOUR, DAY, 9 * DAY]), st.sampled_from([DAY, 7 * DAY, 30 * DAY]), st.sampled_from([0, DAY])
 )
+UPDATES = st.builds(Update, st.sampled_from(["intake", "tracker"]), LIVES)
 STEPS = (
     st.builds(Publish, st.sampled_from([-DAY, 0, DAY]))
     | st.builds(Deliver, st.integers(0, 2))
@@ -77,9 +85,13 @@ class Partition:
         """Run a step."""
         match step:
             case Lives():
-                self._lives = step
-                self._policy = Policy(max_follow=step.max_follow, remember_for=step.remember_for)
-                self._horizon = self._horizon.apply_settings(str(step[:2]), self.now)
+                self.apply(Update("intake", step))
+                self.apply(Update("tracker", step))
+            case Update("intake", lives):
+                self._intake = lives
+            case Update(_, lives):
+                self._policy = Policy(max_follow=lives.max_follow, remember_for=lives.remember_for)
+                self._horizon = self._horizon.apply_settings(str(lives[:2]), self.now)
             case Publish():
                 self.sent.append(self.now + step.ahead)
                 self._read(len(self.sent) - 1, is_first=True)
@@ -94,11 +106,14 @@ class Partition:
 
     def _read(self, number: int, *, is_first: bool = False) -> None:
         sent_at = self.sent[number]
-        gives_up_at = sent_at + self._lives.give_up_after
+        gives_up_at = sent_at + self._intake.give_up_after
         key = ("dexatel", "default", str(number))
-        entry = Sent(f"m-{number}", *key, sent_at, sent_at, gives_up_at, None, None, {}, None, ("sms.sent", 0, number))
+        origin = ("sms.sent", 0, number)
+        lifetimes = str(self._intake[:2])
+        entry = Sent(f"m-{number}", *key, sent_at, sent_at, gives_up_at, None, None, {}, None, origin, lifetimes)
+        self._horizon = self._horizon.apply_settings(lifetimes, self.now)
         folded = self._fold(entry)
-        if is_first and folded.rejections and min(gives_up_at, sent_at + self._lives.max_follow) > self.now:
+        if is_first and folded.rejections and min(gives_up_at, sent_at + self._policy.max_follow) > self.now:
             self.refused_at_first.append(number)
 
     def _report(self, number: int) -> Report:
@@ -127,7 +142,7 @@ class Partition:
 
 
 @settings(max_examples=1_000)
-@given(LIVES, st.lists(STEPS | LIVES, min_size=8, max_size=30))
+@given(LIVES, st.lists(STEPS | LIVES | UPDATES, min_size=8, max_size=30))
 def test_no_event_is_published_twice(lives: Lives, steps: Sequence[Step]) -> None:
     """Settings change at any time, also several times while a message is followed."""
     partition = Partition(lives)
