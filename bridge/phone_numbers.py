@@ -2,6 +2,7 @@
 
 import base64
 import re
+import unicodedata
 from html import unescape
 from urllib.parse import unquote
 
@@ -78,4 +79,5 @@ def _decode(text: str) -> str:
             break
         text = unescape(unquote(text, errors="replace"))
         text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
-    return text
+    # Digits are also written superscript, in circles or as wide as a letter (Unicode Standard Annex 15, form KC).
+    return text if text.isascii() else unicodedata.normalize("NFKC", text)

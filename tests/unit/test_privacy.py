@@ -3,6 +3,7 @@
 import base64
 import hmac
 import re
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -151,6 +152,9 @@ SPELLINGS = (
     "%32%35%34700123456",
     "%25%32B254700123456",
     "x254700123456",
+    "\u00b2\u2075\u2074\u2077\u2070\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076",
+    "\uff12\uff15\uff14\uff17\uff10\uff10\uff11\uff12\uff13\uff14\uff15\uff16",
+    "25\u2463700123456",
 )
 NAMES = st.sampled_from(
     [
@@ -195,7 +199,7 @@ def reveals(text: str) -> bool:
         for encoded in re.findall(r"[A-Za-z0-9+/]{12,}={0,2}", text):
             with suppress(ValueError):
                 text += base64.b64decode(encoded, validate=True).decode(errors="replace")
-    return NUMBER[3:] in re.sub(r"[^0-9A-Za-z]", "", text)
+    return NUMBER[3:] in re.sub(r"[^0-9A-Za-z]", "", unicodedata.normalize("NFKC", text))
 
 
 @settings(max_examples=400)
