@@ -102,6 +102,9 @@ class App:
         settings, roles = self._settings, self._roles
         stack.push_async_callback(asyncio.to_thread, self._tracing.close)
         limits = await prepare_topics(self._kafka, settings.topics, create=settings.kafka.create_topics)
+        await open_journal(
+            self._kafka, f"{settings.kafka.group_id}.tracker", settings.topics, limits.journal_partitions
+        )
         builder = PartBuilder(
             settings,
             self._accounts,
@@ -115,8 +118,6 @@ class App:
         admin = await self._open_admin_client(stack)
         tracker = None
         if Role.TRACK in roles:
-            journal, group = settings.topics.journal, f"{settings.kafka.group_id}.tracker"
-            await open_journal(self._kafka, group, journal, limits.journal_partitions)
             frame = await fetch_frame(settings.topics, settings.registry)
             store = builder.build_store()
             stack.callback(store.close)

@@ -1,6 +1,6 @@
 """The tracker's offsets in the journal: committed when the journal is new, refused when lost, adopted on demand."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -9,48 +9,15 @@ from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.concurrency import stop_with_timeout
-from bridge.core.entries import MAX_AHEAD_MS
 from bridge.core.errors import ConfigurationError
+from bridge.journal.horizon import NOTHING_FORGOTTEN, Horizon
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
+from bridge.settings.model import TopicSettings
 
-
-class Horizon(NamedTuple):
-    """What a partition has forgotten, so that a message whose attempt was forgotten isn't followed once more.
-
-    Settings say for how long a message is followed. After they have changed, the times of a sent event no longer tell
-    whether its attempt was forgotten before; then only when it was sent does.
-    """
-
-    forgotten_until: int = 0
-    """The latest `sent_at` of forgotten attempts."""
-    refused_until: int = 0
-    """The same, of attempts that were followed under other settings; unknown messages sent until then are refused."""
-    changed_at: int = 0
-    """When the settings changed last; 0: never."""
-    settings: str = ""
-    """A fingerprint of the settings."""
-
-    def forget(self, sent: Collection[int], now: int) -> Self:
-        """Note that attempts were forgotten, and when they were sent: never later than now, whatever a sender said."""
-        sent = [min(sent_at, now) for sent_at in sent]
-        before = [sent_at for sent_at in sent if sent_at <= self.changed_at + MAX_AHEAD_MS]
-        return self._replace(
-            forgotten_until=max(self.forgotten_until, *sent, 0), refused_until=max(self.refused_until, *before, 0)
-        )
-
-    def apply_settings(self, settings: str, now: int) -> Self:
-        """Note the settings that apply from now on."""
-        if settings == self.settings:
-            return self
-        if not self.settings:
-            return self._replace(settings=settings)
-        refused = max(self.refused_until, self.forgotten_until)
-        return self._replace(refused_until=refused, changed_at=now, settings=settings)
-
-
-NOTHING_FORGOTTEN = Horizon()
+REBUILDING = 2**62
+"""The `state_end` of a partition whose states are being rebuilt."""
 
 
 class JournalOffset(NamedTuple):
@@ -62,11 +29,13 @@ class JournalOffset(NamedTuple):
     journal_id: str
     """A random id, made with the journal's first commit; a cache of a journal with another id is discarded."""
     horizon: Horizon = NOTHING_FORGOTTEN
+    state_end: int = 0
+    """An offset that the state topic has reached: one that ends before has lost states."""
 
     @property
     def metadata(self) -> str:
         """The metadata of the commit."""
-        return ";".join(map(str, (self.partitions, self.journal_id, *self.horizon)))
+        return ";".join(map(str, (self.partitions, self.journal_id, *self.horizon, self.state_end)))
 
 
 async def fetch_journal_offset(admin: Any, group: str, tp: TopicPartition) -> JournalOffset | None:
@@ -90,22 +59,32 @@ async def fetch_journal_offsets(
 
 
 def _parse(found: OffsetAndMetadata) -> JournalOffset:
-    partitions, journal_id, forgotten, refused, changed, settings = (found.metadata.split(";") + [""] * 5)[:6]
+    members = (found.metadata.split(";") + [""] * 6)[:7]
+    partitions, journal_id, forgotten, refused, changed, settings, state_end = members
     horizon = Horizon(_parse_number(forgotten), _parse_number(refused), _parse_number(changed), settings)
-    return JournalOffset(found.offset, _parse_number(partitions), journal_id, horizon)
+    return JournalOffset(found.offset, _parse_number(partitions), journal_id, horizon, _parse_number(state_end))
 
 
 def _parse_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-async def open_journal(kafka: KafkaClients, group: str, journal: str, partitions: int) -> None:
-    """Commit offset 0 for a journal that was never written to, and refuse one whose offsets were lost.
+async def open_journal(kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int) -> None:
+    """Commit offset 0 for a journal that was never written to, and refuse one that doesn't fit its offsets any more.
+
+    Every process does it, whatever its roles: one that only writes to the journal would write to wrong partitions.
+
+    Args:
+        kafka: The cluster.
+        group: The tracker's group.
+        topics: What the topics are called.
+        partitions: How many partitions the journal has.
 
     Raises:
-        ConfigurationError: The journal is not empty and its group has no offsets, or its partition count changed.
+        ConfigurationError: The journal is not empty and its group has no offsets, its partition count changed, or the
+            state topic was lost.
     """
-    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
+    async with _JournalOffsets(kafka, group, topics, partitions) as offsets:
         try:
             await offsets.commit(dict.fromkeys(await _find_new_partitions(offsets), 0))
         except CommitFailedError:
@@ -117,6 +96,7 @@ async def _find_new_partitions(offsets: "_JournalOffsets") -> list[TopicPartitio
     """Find the partitions that were never written to, after checking all of them."""
     committed = await offsets.fetch_committed()
     _refuse_moved_keys(offsets.journal, committed.values(), len(offsets.tps))
+    await offsets.refuse_lost_state(committed)
     new, lost = await offsets.find_new_and_lost(committed)
     if lost:
         numbers = sorted(tp.partition for tp in lost)
@@ -128,22 +108,29 @@ async def _find_new_partitions(offsets: "_JournalOffsets") -> list[TopicPartitio
     return new
 
 
-async def find_lost_offsets(kafka: KafkaClients, group: str, journal: str, partitions: int) -> list[int]:
-    """Find the journal partitions whose offset is lost; nothing is changed."""
-    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
-        _, lost = await offsets.find_new_and_lost(await offsets.fetch_committed())
+async def find_lost_offsets(kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int) -> list[int]:
+    """Find the journal partitions whose offset is lost; nothing is changed.
+
+    Raises:
+        ConfigurationError: The partition count changed, or the state topic was lost.
+    """
+    async with _JournalOffsets(kafka, group, topics, partitions) as offsets:
+        committed = await offsets.fetch_committed()
+        _refuse_moved_keys(offsets.journal, committed.values(), partitions)
+        await offsets.refuse_lost_state(committed)
+        _, lost = await offsets.find_new_and_lost(committed)
         return sorted(tp.partition for tp in lost)
 
 
 async def adopt_offsets(
-    kafka: KafkaClients, group: str, journal: str, partitions: int, where: Literal["end", "start"]
+    kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int, where: Literal["end", "start"]
 ) -> list[int]:
     """Commit the journal's end or start for partitions without an offset, or with one outside the journal.
 
     Returns:
         Those partitions.
     """
-    async with _JournalOffsets(kafka, group, journal, partitions) as offsets:
+    async with _JournalOffsets(kafka, group, topics, partitions) as offsets:
         new, lost = await offsets.find_new_and_lost(await offsets.fetch_committed())
         adopted = sorted(new + lost)
         if adopted:
@@ -162,12 +149,26 @@ def _refuse_moved_keys(journal: str, committed: Iterable[JournalOffset], partiti
             )
 
 
+def refuse_lost_state(tp: TopicPartition, end: int, written: int) -> None:
+    """Refuse a partition of the state topic that ends before what was written to it: its messages would be forgotten.
+
+    Raises:
+        ConfigurationError: It does.
+    """
+    if end < written:
+        what = f"ends at offset {end}, before {written}" if written < REBUILDING else "was not rebuilt to its end"
+        raise ConfigurationError(
+            f"{tp.topic} has lost states: partition {tp.partition} {what}; restore the topic, or stop all bridges and"
+            " run `sms-bridge topics --rebuild-state`"
+        )
+
+
 class _JournalOffsets:
     """The clients that it takes to look at the journal's offsets, for as long as it takes."""
 
-    def __init__(self, kafka: KafkaClients, group: str, journal: str, partitions: int) -> None:
-        self.group, self.journal = group, journal
-        self.tps = [TopicPartition(journal, number) for number in range(partitions)]
+    def __init__(self, kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int) -> None:
+        self.group, self.journal, self._state = group, topics.journal, topics.state
+        self.tps = [TopicPartition(topics.journal, number) for number in range(partitions)]
         self._kafka = kafka
 
     async def __aenter__(self) -> Self:
@@ -197,6 +198,17 @@ class _JournalOffsets:
             if tp not in new and not (tp in committed and starts[tp] <= committed[tp].offset <= ends[tp])
         ]
         return new, lost
+
+    async def refuse_lost_state(self, committed: Mapping[TopicPartition, JournalOffset]) -> None:
+        """Refuse a state topic that ends before what was written to it.
+
+        Raises:
+            ConfigurationError: It was deleted, or created again.
+        """
+        written = {TopicPartition(self._state, tp.partition): at.state_end for tp, at in committed.items()}
+        ends = await self.consumer.end_offsets([tp for tp, end in written.items() if end])
+        for tp, end in ends.items():
+            refuse_lost_state(tp, end, written[tp])
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit these offsets under a new journal id."""

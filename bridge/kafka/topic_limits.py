@@ -107,9 +107,10 @@ def refuse_unfit(topics: TopicSettings, described: Mapping[str, Any], configs: T
     for name, harm in ((topics.journal, "loses reports"), (topics.dead_letter, "takes no letter without a key")):
         if "compact" in configs.get(name, {}).get("cleanup.policy", "delete"):
             raise ConfigurationError(f"{name} is compacted, which {harm}; set its cleanup.policy to delete")
-    if "compact" not in configs.get(topics.state, {}).get("cleanup.policy", "compact"):
+    policy = configs.get(topics.state, {}).get("cleanup.policy", "compact")
+    if policy != "compact":
         raise ConfigurationError(
-            f"{topics.state} isn't compacted and would forget messages; set cleanup.policy to compact"
+            f"{topics.state} has cleanup.policy={policy} and would forget messages; set cleanup.policy to compact"
         )
     size = _read_max_message_bytes(configs, topics.dead_letter)
     if size < MIN_DEAD_LETTER_BYTES:

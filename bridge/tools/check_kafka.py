@@ -135,7 +135,7 @@ async def _open_transaction(kafka: KafkaClients, transactional_id: str) -> None:
 async def _check_offsets(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
     subject = f"{settings.kafka.group_id}.tracker"
     try:
-        lost = await find_lost_offsets(kafka, subject, settings.topics.journal, partitions)
+        lost = await find_lost_offsets(kafka, subject, settings.topics, partitions)
     except (KafkaError, ConfigurationError) as error:
         return CheckFinding("kafka", "wrong", subject, str(error))
     if not lost:

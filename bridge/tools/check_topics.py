@@ -29,7 +29,7 @@ def _must_delete(level: Level, text: str) -> Rule:
 
 
 def _must_compact(text: str) -> Rule:
-    return Rule("cleanup.policy", lambda policy: "compact" in policy, "wrong", text, "set compact")
+    return Rule("cleanup.policy", lambda policy: policy == "compact", "wrong", text, "set compact")
 
 
 def _must_stamp(kind: str, text: str) -> Rule:

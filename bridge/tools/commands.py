@@ -54,13 +54,17 @@ def topics(
         Literal["end", "start"] | None,
         typer.Option(help="Commit the journal's end or start for partitions whose offsets were lost."),
     ] = None,
+    rebuild_state: Annotated[
+        bool,
+        typer.Option("--rebuild-state", help="Rebuild lost partitions of the state topic from the journal."),
+    ] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Lists topics and their expected settings; --apply creates what is missing."""
     from bridge.tools.topics import topics as shown  # noqa: PLC0415
 
-    _run(shown(_settings(env_file), apply=apply, adopt=adopt, as_json=as_json))
+    _run(shown(_settings(env_file), apply=apply, adopt=adopt, rebuild=rebuild_state, as_json=as_json))
 
 
 def trace(

@@ -1,5 +1,6 @@
 """`sms-bridge topics`: lists topics and their expected settings; creates what is missing, adopts lost offsets."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from rich.text import Text
@@ -8,21 +9,34 @@ from bridge.journal.offsets import adopt_offsets
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import Settings
+from bridge.text import format_count
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
+from bridge.tools.rebuild_state import rebuild_state
 
 
-async def topics(settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, as_json: bool) -> ExitCode:
-    """List the topics; when asked, create what is missing and adopt lost offsets in the journal."""
+async def topics(
+    settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, rebuild: bool, as_json: bool
+) -> ExitCode:
+    """List the topics; when asked, create what is missing, adopt lost offsets and rebuild lost states."""
     kafka = KafkaClients(settings.kafka)
-    found = await inspect_topics(kafka, settings.topics, apply=apply)
+    found = await inspect_topics(kafka, settings.topics, apply=apply or rebuild)
     group, adopted = f"{settings.kafka.group_id}.tracker", None
     if adopt and found[0].partitions:
-        adopted = await adopt_offsets(kafka, group, settings.topics.journal, found[0].partitions, adopt)
+        adopted = await adopt_offsets(kafka, group, settings.topics, found[0].partitions, adopt)
+    rebuilt = await rebuild_state(kafka, settings) if rebuild else None
     missing = [topic.plan.name for topic in found if not topic.partitions]
     if as_json:
-        write_json({"topics": [_document(topic) for topic in found], "missing": missing, "adopted": adopted})
+        write_json(
+            {
+                "topics": [_document(topic) for topic in found],
+                "missing": missing,
+                "adopted": adopted,
+                "rebuilt": rebuilt and [{"partition": at, "followed": count} for at, count in rebuilt.items()],
+            }
+        )
     else:
         _show(found, missing, adopted, adopt)
+        _show_rebuilt(rebuilt)
     return ExitCode.WRONG if missing else ExitCode.FINE
 
 
@@ -38,6 +52,14 @@ def _show(found: list[TopicStatus], missing: list[str], adopted: list[int] | Non
         out.print(f"adopted at the {where}: partitions {adopted}" if adopted else "every partition has its offset")
     if missing:
         out.print(style_text("topics are missing; create them with --apply", "wrong"))
+
+
+def _show_rebuilt(rebuilt: Mapping[int, int] | None) -> None:
+    out = stdout_console()
+    if rebuilt == {}:
+        out.print("no partition has lost states")
+    for partition, followed in (rebuilt or {}).items():
+        out.print(f"rebuilt partition {partition}: {format_count(followed, 'open attempt')}")
 
 
 def _row(found: TopicStatus) -> tuple[str, Text, str]:

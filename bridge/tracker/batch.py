@@ -11,7 +11,7 @@ from bridge.core.entries import Entry, Report, Sent, extract_full_account, extra
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, locate_error
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, Rejection, discard, expire, fold
 from bridge.core.publication import Publication
-from bridge.journal.offsets import NOTHING_FORGOTTEN, Horizon
+from bridge.journal.horizon import NOTHING_FORGOTTEN, Horizon
 from bridge.journal.serde import decode_entry
 from bridge.observability.tracing import parse_trace_id
 from bridge.state.keys import StateChange, StoredAttempt

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bridge.clock import now_ms
 from bridge.core.errors import ConfigurationError
-from bridge.journal.offsets import JournalOffset, fetch_journal_offset
+from bridge.journal.offsets import JournalOffset, fetch_journal_offset, refuse_lost_state
 from bridge.journal.reader import JournalReader
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.producers import abort_producer
@@ -29,6 +29,11 @@ class Recovered(NamedTuple):
     producer: AIOKafkaProducer
     reader: JournalReader
     offset: JournalOffset
+
+
+def make_transactional_id(group: str, journal: TopicPartition) -> str:
+    """Make the transactional id of a partition's only writer; a new producer with it fences the one before."""
+    return f"{group}.{journal.topic}.{journal.partition}"
 
 
 class Recovery:
@@ -70,19 +75,19 @@ class Recovery:
             progress: Called after each step of progress.
 
         Raises:
-            ConfigurationError: The group has lost its offset.
+            ConfigurationError: The group has lost its offset, or the state topic its states.
             KafkaError: Kafka is away or refuses.
             TimeoutError: The restore makes no progress.
         """
         journal = TopicPartition(self._topics.journal, owned.number)
         # Step 1. Start a new producer, which fences its predecessor and settles its open transaction.
-        producer = await self._kafka.producer(f"{self._group}.{journal.topic}.{journal.partition}")
+        producer = await self._kafka.producer(make_transactional_id(self._group, journal))
         try:
             async with JournalReader.open(self._kafka, journal) as reader:
                 progress()
                 try:
                     # Step 2. Restore the store to the end of the state topic.
-                    await self._restore(owned, member, (await self._fetch_offset(journal)).journal_id, progress)
+                    await self._restore(owned, member, await self._fetch_offset(journal), progress)
                     # Step 3. Read the journal from the offset of the last transaction.
                     offset = await self._fetch_offset(journal)
                     await reader.seek(offset.offset)
@@ -94,10 +99,11 @@ class Recovery:
             await abort_producer(producer)
 
     async def _restore(
-        self, owned: OwnedPartition, member: AIOKafkaConsumer, journal_id: str, progress: Callable[[], None]
+        self, owned: OwnedPartition, member: AIOKafkaConsumer, offset: JournalOffset, progress: Callable[[], None]
     ) -> None:
         state = TopicPartition(self._topics.state, owned.number)
         end = (await member.end_offsets([state]))[state]
+        refuse_lost_state(state, end, offset.state_end)
 
         def note_progress(remaining: int) -> None:
             owned.restore_remaining = remaining
@@ -107,7 +113,7 @@ class Recovery:
             kafka=self._kafka,
             tp=state,
             store=owned.store,
-            journal_id=journal_id,
+            journal_id=offset.journal_id,
             tombstone_retention_ms=self._limits.tombstone_retention_ms,
             metrics=self._metrics,
             note_progress=note_progress,

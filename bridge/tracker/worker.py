@@ -20,6 +20,7 @@ from bridge.clock import now_ms
 from bridge.concurrency import yield_slices
 from bridge.core.attempt import Policy
 from bridge.core.errors import ConfigurationError, StoreCorruptedError
+from bridge.journal.offsets import JournalOffset
 from bridge.kafka.clients import format_error
 from bridge.kafka.records import Record
 from bridge.observability.metrics import TrackerMetrics
@@ -190,12 +191,17 @@ class PartitionWorker:
                 self._publisher.skip(batch)
             else:
                 before = committed.offset
-                committed = committed._replace(offset=offset, horizon=batch.compute_horizon(now_ms()))
+                committed = self._advance(committed, offset, batch)
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)
                 committed_at = time.monotonic()
             self._interruptible = True
+
+    def _advance(self, committed: JournalOffset, offset: int, batch: Batch) -> JournalOffset:
+        position = self._owned.store.position
+        state_end = position.offset if position else 0
+        return committed._replace(offset=offset, horizon=batch.compute_horizon(now_ms()), state_end=state_end)
 
     @contextmanager
     def _quarantining(self, batch: Batch) -> Iterator[None]:

@@ -111,11 +111,15 @@ class Cluster:
 
     async def find_coordinator(self, group: str) -> Broker:
         """Return the broker that coordinates a group, or the first one if that is unknown."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
         try:
-            [description] = self.admin.describe_consumer_groups([group], request_timeout=5).values()
-            node = int((await asyncio.wrap_future(description)).coordinator.id)
-        except KafkaException:
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                await admin.start()
+                node = int(await admin.find_coordinator(group))
+        except (KafkaError, OSError, TimeoutError):
             node = 1
+        finally:
+            await admin.close()
         return self.brokers[node - 1]
 
     async def kill_brokers(self, brokers: Iterable[Broker], seconds: float) -> None:

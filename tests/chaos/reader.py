@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as OtherTopicPartition
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # it means to export them
 
 from bridge.sandbox.demo.delivery_consumer import RunNames
 from tests.chaos.event_checks import DeliveryRecord
@@ -50,7 +51,7 @@ class Reader:
         self._consumer.assign([TopicPartition(*one, OFFSET_BEGINNING) for one in self._partitions])
         self._end_offsets: dict[tuple[str, int], int] = {}
         """Each partition's end offset when its end was last reached; transaction markers have offsets, too."""
-        self._admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+        self._servers = servers
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -66,9 +67,7 @@ class Reader:
         Raises:
             AssertionError: A transaction was not ended, or the reader is too slow.
         """
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        offsets = self._admin.list_offsets({TopicPartition(*one): latest for one in self._partitions})
-        ends = {(one.topic, one.partition): (await asyncio.wrap_future(end)).offset for one, end in offsets.items()}
+        ends = await self._fetch_ends()
 
         async def is_at_end() -> bool:
             return all(self._end_offsets.get(one, 0) >= end for one, end in ends.items())
@@ -76,6 +75,16 @@ class Reader:
         await wait_until(
             is_at_end, READ_TIMEOUT_SECONDS, lambda: f"the reader is at {self._end_offsets}; the ends are {ends}"
         )
+
+    async def _fetch_ends(self) -> dict[tuple[str, int], int]:
+        # The other library's admin client aborts the process when a broker dies meanwhile.
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._servers)
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets([OtherTopicPartition(*one) for one in self._partitions])
+        finally:
+            await consumer.stop()
+        return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     async def _read(self) -> None:
         messages: list[Any] = await asyncio.to_thread(self._consumer.consume, 2_000, 0.2)

@@ -4,6 +4,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,16 +13,16 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Place
 
 from tests.support.service.accounts import SECRETS, secrets
-from tests.support.service.bridge import Bridge, Message
+from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
-from tests.support.service.process import Service, environment
+from tests.support.service.process import Service, environment, run_refused
 from tests.support.service.topics import Topics
 from tests.support.waiting import wait_until
 
 SETTINGS = {**secrets("dexatel"), "DEXATEL__POLL": "never"}
 
 
-async def command(service: Service, *arguments: str) -> str:
+async def command(service: Service, *arguments: str, code: int = 0) -> str:
     """Run `sms-bridge topics` with a service's settings, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "topics", *arguments),
@@ -29,7 +31,7 @@ async def command(service: Service, *arguments: str) -> str:
         stderr=asyncio.subprocess.STDOUT,
     )
     out, _ = await process.communicate()
-    assert process.returncode == 0, out.decode()
+    assert process.returncode == code, out.decode()
     return out.decode()
 
 
@@ -85,21 +87,47 @@ async def run_until_interim(service: Service, topics: Topics, client: httpx.Asyn
     return bridge, one
 
 
-async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """The journal is folded again: the same events are published, and open messages continue."""
+async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """No process starts before; then open messages go on, ended ones stay ended, and nothing is published again."""
     async with fleet.topics() as topics:
-        bridge, one = await run_until_interim(fleet.service({**topics.settings, **SETTINGS}), topics, client)
+        settings = {**topics.settings, **SETTINGS, "DEXATEL__GIVE_UP_AFTER": "30d", "FOLLOW__REMEMBER_FOR": "30d"}
+        bridge, one = await run_until_interim(fleet.service(settings), topics, client)
         service = bridge.service
+        async with service:
+            ended, given_up = await bridge.send_and_wait(), message()
+            soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+            await topics.publish(given_up.sent(give_up_at=soon))
+            await bridge.report_all(ended, "delivered")
+            assert [event["status"] for event in await bridge.events(ended)] == ["delivered"]
+            assert [event["reason"] for event in await bridge.events(given_up)] == ["no_report"]
+            await topics.wait_until_folded()
+            refused = await command(service, "--rebuild-state", code=1)
+            assert "stop all bridges" in refused
         await delete(topics, topics.state)
-        await forget(topics, "tracker")
-        await command(service, "--apply")
-        assert "adopted at the start" in await command(service, "--adopt", "start")
+        for roles in ("intake,receive", "track"):
+            code, lines = await run_refused(service.settings, tmp_path / roles, "--roles", roles)
+            assert code == 1
+            [line] = lines
+            assert topics.state in line
+            assert "--rebuild-state" in line
+        assert "rebuilt partition" in await command(service, "--rebuild-state")
+        assert "no partition has lost states" in await command(service, "--rebuild-state")
         async with service:
             await bridge.report_all(one, "delivered")
-            events = await published(topics, lambda found: len(found) >= 3)
-        first, again, last = sorted((event_of(event) for event in events), key=lambda event: event["sequence"])
-        assert first == again
-        assert (last["status"], last["previous_status"], last["sequence"]) == ("delivered", "sent", 2)
+            await bridge.report_all(ended, "sent")
+            await bridge.report_all(given_up, "delivered")
+            events = [event_of(event) for event in await published(topics, lambda found: len(found) >= 5)]
+            await topics.wait_until_folded()
+        told = sorted((event["message_id"], event["sequence"], event["status"]) for event in events)
+        assert told == sorted(
+            [
+                (one.message_id, 1, "sent"),
+                (one.message_id, 2, "delivered"),
+                (ended.message_id, 1, "delivered"),
+                (given_up.message_id, 1, "unknown"),
+                (given_up.message_id, 2, "delivered"),
+            ]
+        )
 
 
 async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:

@@ -137,6 +137,7 @@ WRONG: dict[str, dict[str, tuple[int, dict[str, str]]]] = {
     "a compacted journal": {"journal": (4, {"cleanup.policy": "compact"})},
     "a journal compacted, too": {"journal": (4, {"cleanup.policy": "compact,delete"})},
     "a state topic that isn't compacted": {"state": (4, {"cleanup.policy": "delete"})},
+    "a state topic that also deletes": {"state": (4, {"cleanup.policy": "compact,delete"})},
     "different partition counts": {"journal": (3, {}), "state": (2, {"cleanup.policy": "compact"})},
 }
 
@@ -205,10 +206,11 @@ async def test_a_journal_that_grew_is_refused(fleet: Fleet, tmp_path: Path) -> N
             await topics.wait_until_folded()
         grown = topics.admin.create_partitions([NewPartitions(name, 6) for name in (topics.journal, topics.state)])
         await asyncio.gather(*map(asyncio.wrap_future, grown.values()))
-        line = await line_of(settings, tmp_path)
-        assert topics.journal in line
-        assert "4" in line
-        assert "6" in line
+        for roles in ("intake,receive", "track"):
+            line = await line_of(settings, tmp_path / roles, "--roles", roles)
+            assert topics.journal in line
+            assert "4" in line
+            assert "6" in line
 
 
 async def names_of(topics: Topics) -> set[str]:

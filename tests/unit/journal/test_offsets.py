@@ -9,8 +9,10 @@ from aiokafka.errors import CommitFailedError, CoordinatorNotAvailableError, Not
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal import offsets as journal_offsets
-from bridge.journal.offsets import Horizon, JournalOffset, fetch_journal_offset, open_journal
+from bridge.journal.horizon import Horizon
+from bridge.journal.offsets import JournalOffset, fetch_journal_offset, open_journal
 from bridge.kafka import offsets
+from bridge.settings.model import TopicSettings
 
 TP = TopicPartition("journal", 3)
 NOTHING, PLACE = OffsetAndMetadata(-1, ""), OffsetAndMetadata(42, "24;journal-id")
@@ -40,7 +42,7 @@ async def test_refused_request_is_retried() -> None:
 
 async def test_metadata_is_read_as_written() -> None:
     """What a partition has forgotten is committed with its offset."""
-    written = JournalOffset(42, 24, "journal-id", Horizon(5, 4, 3, "0badcafe"))
+    written = JournalOffset(42, 24, "journal-id", Horizon(5, 4, 3, "0badcafe"), 99)
     admin = Admin(OffsetAndMetadata(42, written.metadata))
     assert await fetch_journal_offset(admin, "group", TP) == written
 
@@ -84,6 +86,9 @@ class Journal:
         """Describe an empty journal."""
         return [tp for tp in self.tps if tp not in places], []
 
+    async def refuse_lost_state(self, _committed: object) -> None:
+        """Find nothing lost."""
+
     async def commit(self, at: Mapping[TopicPartition, int]) -> None:
         """Refuse while the other process is in the group."""
         self.committed.append(at)
@@ -94,5 +99,5 @@ class Journal:
 async def test_second_opener_adopts_the_first_ones_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second opener may not commit, reads again, and uses the first one's offsets."""
     monkeypatch.setattr(journal_offsets, "_JournalOffsets", Journal)
-    await open_journal(None, "group", "journal", 1)  # type: ignore[arg-type]  # no client is made
+    await open_journal(None, "group", TopicSettings(), 1)  # type: ignore[arg-type]  # no client is made
     assert Journal.last.committed == [{TP: 0}, {}]

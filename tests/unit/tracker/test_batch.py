@@ -11,7 +11,7 @@ from bridge.core.attempt import MAX_PARKED_RAW_CHARS, Followed, Policy
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
 from bridge.core.schedule import Schedule
-from bridge.journal.offsets import Horizon
+from bridge.journal.horizon import Horizon
 from bridge.journal.serde import encode_entry
 from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.state.keys import StateChange

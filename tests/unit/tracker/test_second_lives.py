@@ -11,7 +11,7 @@ from bridge.core.attempt import Followed, Policy, State, compute_timer
 from bridge.core.delivery import Reason, Source, Status
 from bridge.core.entries import Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldResult, expire, fold
-from bridge.journal.offsets import Horizon
+from bridge.journal.horizon import Horizon
 from bridge.tracker.batch import _is_new_life
 
 HOUR = 3_600_000
