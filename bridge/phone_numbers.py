@@ -15,16 +15,22 @@ _HARMLESS = rf"{_UUID}|{_DATE}(?:[Tt ]{_TIME})?"
 _ADDRESS = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}(?::\d{1,5})?"
 """An IPv4 address, in logs. Elsewhere it may be a number as the French write them, `06.12.34.56`."""
 
-_NUMBER = r"\+?\d(?:[^0-9A-Za-z]{0,3}\d){6,}"
+_NUMBER = r"\+?[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){6,}"
 """Seven digits or more, with up to three separators between two of them."""
 
 _ALONE = rf"(?<![0-9A-Za-z])(?<!\d[^0-9A-Za-z])(?:{_HARMLESS})(?![0-9A-Za-z]|[^0-9A-Za-z]{{1,3}}\d)"
 _FOUND = re.compile(rf"{_ALONE}|({_NUMBER})")
 _FOUND_IN_LOGS = re.compile(rf"{_ALONE}|(?<![0-9A-Za-z.]){_ADDRESS}(?![0-9A-Za-z]|\.\d)|({_NUMBER})")
-_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w+;")
-_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})")
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\w{1,40};")
+_ENTITY = re.compile(r"&#?\w{1,40};?")
+"""No longer ones: Python refuses to read numbers of thousands of digits."""
 
-_BASE64 = re.compile(r"[0-9A-Za-z+/_-]{12,}={0,2}")
+_SURROGATE_PAIR = r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+_UNICODE_ESCAPE = re.compile(rf"{_SURROGATE_PAIR}|\\u([0-9a-fA-F]{{4}})|\\x([0-9a-fA-F]{{2}})")
+_SURROGATES = range(0xD800, 0xE000)
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_BASE64 = re.compile(r"[0-9A-Za-z+/_-]{10,}={0,2}")
 
 MAX_DECODINGS = 3
 """How often a text is decoded at most, to find numbers that are encoded several times."""
@@ -66,8 +72,9 @@ def _reveal(text: str) -> str:
 
 def _hides_number(text: str) -> bool:
     """Whether a text is base64 of one with a phone number."""
+    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
     try:
-        inside = base64.b64decode(text, altchars=b"-_" if {"-", "_"} & set(text) else None).decode()
+        inside = base64.b64decode(padded, altchars=b"-_" if {"-", "_"} & set(text) else None).decode()
     except ValueError:  # not base64, or not a text
         return False
     return replace_numbers(inside, "") != inside
@@ -77,7 +84,20 @@ def _decode(text: str) -> str:
     for _ in range(MAX_DECODINGS):
         if not _ESCAPED.search(text):
             break
-        text = unescape(unquote(text, errors="replace"))
-        text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
-    # Digits are also written superscript, in circles or as wide as a letter (Unicode Standard Annex 15, form KC).
-    return text if text.isascii() else unicodedata.normalize("NFKC", text)
+        text = _ENTITY.sub(lambda found: unescape(found[0]), unquote(text, errors="replace"))
+        text = _UNICODE_ESCAPE.sub(_decode_escape, text)
+    # Digits are also written superscript, in circles or as wide as a letter.
+    return text if text.isascii() else _NOT_ASCII.sub(_to_ascii_digit, text)
+
+
+def _decode_escape(found: re.Match[str]) -> str:
+    high, low, wide, narrow = found.groups()
+    if high:
+        return (bytes.fromhex(high) + bytes.fromhex(low)).decode("utf-16-be")
+    code = int(wide or narrow, 16)
+    return found[0] if code in _SURROGATES else chr(code)  # half a pair is no character, and can't be encoded
+
+
+def _to_ascii_digit(found: re.Match[str]) -> str:
+    digit = unicodedata.digit(found[0], None)
+    return found[0] if digit is None else str(digit)

@@ -153,6 +153,8 @@ class _Redactor:
             return self._redact(text, path)
         except (RecursionError, orjson.JSONEncodeError):  # nested too deep: every number in it is masked
             return replace_numbers(text, MASK)
+        except Exception:  # noqa: BLE001 - an input that nobody foresaw must neither stop anybody nor show a number
+            return MASK
 
     def _redact(self, text: str, path: MemberPath) -> str:
         document = _parse_document(text)

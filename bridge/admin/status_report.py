@@ -66,12 +66,20 @@ def make_report(seen: StatusSnapshot) -> dict[str, Any]:
 def _report_partition(partition: PartitionSnapshot) -> dict[str, Any]:
     return {
         "number": partition.number,
-        "state": "restoring" if not partition.restored else "level" if partition.caught_up else "catching up",
-        "lag_entries": partition.lag_entries,
-        "lag_seconds": round(partition.lag_seconds, 1),
+        "state": _describe_state(partition),
+        "lag_entries": None if partition.silent else partition.lag_entries,
+        "lag_seconds": None if partition.silent else round(partition.lag_seconds, 1),
         "followed": partition.followed,
         "parked": partition.parked,
     }
+
+
+def _describe_state(partition: PartitionSnapshot) -> str:
+    if partition.silent:
+        return "no answer"
+    if not partition.restored:
+        return "restoring"
+    return "level" if partition.caught_up else "catching up"
 
 
 def _report_provider(seen: StatusSnapshot, provider: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -25,6 +25,7 @@ from bridge.http_server import Listener
 from bridge.intake.intake import Intake
 from bridge.journal.offsets import open_journal
 from bridge.kafka.clients import KafkaClients
+from bridge.kafka.contact import Contact
 from bridge.kafka.schema_registry import fetch_frame
 from bridge.kafka.topics import prepare_topics, watch_topics
 from bridge.observability.event_loop import EventLoopMonitor
@@ -41,7 +42,7 @@ from bridge.tracker.tracker import Tracker
 DRAIN_TIMEOUT = 8.0
 """Seconds for what was accepted to reach Kafka when the process is told to end."""
 
-OUTSIDE_GROUP = "it is outside its consumer group, or the group is being rebalanced"
+OUTSIDE_GROUP = "Kafka doesn't answer, it is outside its consumer group, or the group is being rebalanced"
 
 log = structlog.get_logger(__name__)
 
@@ -131,12 +132,18 @@ class App:
         await stack.enter_async_context(self._task(watch_topics(self._kafka, settings.topics, limits)))
         await builder.producer.start()
         stack.push_async_callback(builder.producer.stop, DRAIN_TIMEOUT)
-        await self._start_parts(stack, builder, tracker=tracker, poller=poller, intake=intake, receiver=receiver)
+        contacts = builder.build_contacts(tracker, intake, receiver)
+        for contact in contacts.values():
+            await stack.enter_async_context(self._task(contact.watch()))
+        await self._start_parts(
+            stack, builder, contacts, tracker=tracker, poller=poller, intake=intake, receiver=receiver
+        )
 
     async def _start_parts(
         self,
         stack: AsyncExitStack,
         builder: PartBuilder,
+        contacts: Mapping[str, Contact],
         *,
         tracker: Tracker | None,
         poller: Poller,
@@ -145,16 +152,19 @@ class App:
     ) -> None:
         """Start what does the process's work, and make readiness depend on it."""
         if tracker:
-            self._readiness.add("tracker", lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
+            self._depend_on("tracker", contacts, lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
             await stack.enter_async_context(self._task(tracker.run()))
             await stack.enter_async_context(self._task(poller.run()))
         if intake:
-            self._readiness.add("intake", lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
+            self._depend_on("intake", contacts, lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
             await stack.enter_async_context(self._task(intake.run()))
         if receiver:
             why = "Kafka accepts nothing; callbacks are answered with 503"
-            self._readiness.add("receiver", lambda: receiver.ready, why)
+            self._depend_on("receiver", contacts, lambda: receiver.ready, why)
             await stack.enter_async_context(builder.build_public_listener(receiver))
+
+    def _depend_on(self, part: str, contacts: Mapping[str, Contact], check: Callable[[], bool], why: str) -> None:
+        self._readiness.add(part, lambda: check() and contacts[part].connected, why)
 
     async def _start_admin(self, stack: AsyncExitStack, builder: PartBuilder, parts: PartSnapshots) -> None:
         """Listen on the admin port: probes, metrics and the status page, before anything else works."""

@@ -17,6 +17,7 @@ from bridge.intake.sent_parser import SentParser
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.clients import KafkaClients
+from bridge.kafka.contact import Contact, ContactRules, make_contacts
 from bridge.kafka.topic_limits import TopicLimits
 from bridge.observability.metrics import Metrics
 from bridge.observability.tracing import Tracing
@@ -195,6 +196,21 @@ class PartBuilder:
             metrics=self._metrics.receiver,
             tracing=self._tracing,
         )
+
+    def build_contacts(
+        self, tracker: Tracker | None, intake: Intake | None, receiver: Receiver | None
+    ) -> dict[str, Contact]:
+        """How each part hears from Kafka; the receiver and the poller do by the producer."""
+        rules: dict[str, ContactRules] = {}
+        if tracker:
+            rules["tracker"] = ContactRules(tracker.ask_kafka)
+        if intake:
+            rules["intake"] = ContactRules(intake.ask_kafka)
+        if receiver:
+            rules["receiver"] = ContactRules(
+                self.producer.ask_kafka, lambda: self.producer.stuck, receiver.count_refused
+            )
+        return make_contacts(rules, self._metrics.process.kafka_connected)
 
     def build_public_listener(self, receiver: Receiver) -> Listener:
         """The public port, for callbacks alone."""

@@ -110,4 +110,5 @@ def compute_timer(state: Parked | Followed, policy: Policy) -> int:
 
 def compute_forget_time(state: Followed, policy: Policy) -> int:
     """Compute when a final attempt is forgotten: from then on, its entries are those of an unknown attempt."""
-    return max(state.ends_at, (state.final_at or 0) + policy.remember_for)
+    # Not before it was sent by the sender's clock: later, that time tells that it was forgotten.
+    return max(state.ends_at, state.sent_at, (state.final_at or 0) + policy.remember_for)

@@ -6,6 +6,9 @@ from functools import lru_cache
 MIN_EPOCH_MS = 100_000_000_000
 """A number from here on counts milliseconds (1973), a smaller one seconds (until the year 5138): the two never meet."""
 
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999, which RFC 3339 can write."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -30,8 +33,12 @@ def parse_rfc3339(text: str, timezone: tzinfo = UTC) -> int | None:
             before the change.
     """
     milliseconds = _parse_iso(text, timezone)
-    if milliseconds is not None:
-        return milliseconds
+    if milliseconds is None:
+        milliseconds = _parse_rare_iso(text, timezone)
+    return milliseconds if milliseconds is not None and _FIRST_MS <= milliseconds <= _LAST_MS else None
+
+
+def _parse_rare_iso(text: str, timezone: tzinfo) -> int | None:
     # Rare forms that RFC 3339 allows: lower-case `t` and `z` (section 5.6), and a leap second (5.7).
     upper = text.upper()
     if upper[16:19] != ":60":
@@ -50,7 +57,7 @@ def _parse_iso(text: str, timezone: tzinfo) -> int | None:
 
 
 def convert_epoch(number: float) -> int | None:
-    """Convert seconds or milliseconds since the epoch to milliseconds; None for a number that isn't positive."""
-    if not number > 0:
+    """Convert seconds or milliseconds since the epoch to milliseconds; None for another number."""
+    if not 0 < number <= _LAST_MS:
         return None
     return round(number if number >= MIN_EPOCH_MS else number * 1000)

@@ -2,23 +2,29 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from bridge.clock import now_ms
-from bridge.concurrency import shield_to_completion, yield_slices
+from bridge.concurrency import yield_slices
 from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
 from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.intake.start_offsets import CommittedOffsets, choose_offsets
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
-from bridge.kafka.offsets import fetch_committed_offsets
 from bridge.kafka.records import Record
 from bridge.kafka.retry import retry
 from bridge.observability.metrics import IntakeMetrics
@@ -84,10 +90,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         metrics: IntakeMetrics,
         tracing: Tracing,
     ) -> None:
-        self._kafka, self._admin, self._source, self._parser = kafka, admin, source, parser
+        self._kafka, self._source, self._parser = kafka, source, parser
         self._journal, self._dead_letters, self._metrics, self._tracing = journal, dead_letters, metrics, tracing
+        self._offsets = CommittedOffsets(admin, source.group)
         self._accepted: Counter[str] = Counter()
         self._joined = False
+        self._consumer: AIOKafkaConsumer | None = None
+        self._cut_off: list[TopicPartition] = []
 
     @property
     def joined(self) -> bool:
@@ -103,12 +112,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await retry(self._join, event="restarting intake", pause_seconds=RETRY_PAUSE_SECONDS)
 
     async def _join(self) -> None:
-        consumer = await self._kafka.member(self._source.group)
+        consumer = self._consumer = await self._kafka.member(self._source.group)
+        self._cut_off = []
         try:
             consumer.subscribe(self._source.topics, listener=self)
             await self._consume(consumer)
         finally:
-            self._joined = False
+            self._joined, self._consumer = False, None
             await close_consumer(consumer)
 
     def on_partitions_revoked(self, _revoked: Any) -> None:
@@ -120,7 +130,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._joined = True
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
-        while True:
+        while not self._cut_off:
             try:
                 batches = await fetch(consumer, timeout_ms=FETCH_TIMEOUT_MS, max_records=MAX_RECORDS)
             except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
@@ -129,6 +139,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if batches:
                 await self._accept(batches)
                 await self._commit(consumer, batches)
+        raise KafkaError(f"{_list_names(self._cut_off)} end before what was read: the topic was created again")
+
+    async def ask_kafka(self) -> None:
+        """Ask Kafka where the topics end. A topic that was created again is then read from its beginning.
+
+        Raises:
+            KafkaError: There is no answer, or no connection.
+        """
+        if self._consumer is None:
+            raise KafkaError("the intake isn't connected")
+        tps = self._consumer.assignment() or {TopicPartition(self._source.topics[0], 0)}
+        self._cut_off = self._offsets.find_cut_off(await self._consumer.end_offsets(list(tps)))
 
     async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
         """Parse a fetch and append it to the journal, until Kafka accepts it."""
@@ -195,7 +217,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Any]]) -> None:
         offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
         try:
-            await shield_to_completion(consumer.commit(offsets))
+            await self._offsets.commit(consumer, offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # Another member has the partitions and reads these records again; the tracker drops duplicates.
             log.info("offsets not committed", error=type(error).__name__)
@@ -206,28 +228,19 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             log.error("sent events deleted before they were read", positions=_name_partitions(positions))
             offsets = await consumer.beginning_offsets(list(positions))
         else:
-            offsets = await self._find_starts(consumer)
+            first, added = await self._offsets.find_missing(consumer)
+            offsets = await choose_offsets(consumer, first, self._source.choose_start()) if first else {}
+            offsets |= await consumer.beginning_offsets(added) if added else {}
             log.info("starting intake without committed offsets", offsets=_name_partitions(offsets))
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
         if offsets:
-            await shield_to_completion(consumer.commit(offsets))
-
-    async def _find_starts(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        assigned = list(consumer.assignment())
-        committed = await fetch_committed_offsets(self._admin, self._source.group, assigned)
-        tps = [tp for tp in assigned if tp not in committed]
-        if not tps:
-            return {}
-        start = self._source.choose_start()
-        if start == "earliest":
-            return dict(await consumer.beginning_offsets(tps))
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
-        if isinstance(start, str):
-            return ends
-        starts = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
-        return {tp: starts[tp].offset if starts.get(tp) else ends[tp] for tp in tps}
+            await self._offsets.commit(consumer, offsets)
 
 
 def _name_partitions(offsets: Mapping[Any, int]) -> dict[str, int]:
     return {f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()}
+
+
+def _list_names(tps: Iterable[TopicPartition]) -> str:
+    return ", ".join(f"{tp.topic}/{tp.partition}" for tp in tps)

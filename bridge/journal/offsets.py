@@ -123,9 +123,24 @@ async def find_lost_offsets(kafka: KafkaClients, group: str, topics: TopicSettin
 
 
 async def adopt_offsets(
-    kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int, where: Literal["end", "start"]
+    kafka: KafkaClients,
+    group: str,
+    topics: TopicSettings,
+    partitions: int,
+    where: Literal["end", "start"],
+    *,
+    refused_until: int,
 ) -> list[int]:
     """Commit the journal's end or start for partitions without an offset, or with one outside the journal.
+
+    Args:
+        kafka: The cluster.
+        group: The tracker's group.
+        topics: What the topics are called.
+        partitions: How many partitions the journal has.
+        where: What to commit.
+        refused_until: Messages that were sent until then and aren't known were forgotten: what the lost commits said of
+            that is lost, too. It doesn't count for partitions without any states, which have forgotten everything.
 
     Returns:
         Those partitions.
@@ -136,7 +151,7 @@ async def adopt_offsets(
         if adopted:
             consumer = offsets.consumer
             look_up = consumer.end_offsets if where == "end" else consumer.beginning_offsets
-            await offsets.commit(await look_up(adopted))
+            await offsets.commit(await look_up(adopted), Horizon(refused_until=refused_until))
         return [tp.partition for tp in adopted]
 
 
@@ -210,10 +225,20 @@ class _JournalOffsets:
         for tp, end in ends.items():
             refuse_lost_state(tp, end, written[tp])
 
-    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Commit these offsets under a new journal id."""
+    async def commit(self, positions: Mapping[TopicPartition, int], horizon: Horizon = NOTHING_FORGOTTEN) -> None:
+        """Commit these offsets under a new journal id; the horizon counts for partitions that have states."""
         journal_id = uuid4().hex
         if positions:
-            partitions = len(self.tps)
-            at = {tp: JournalOffset(offset, partitions, journal_id) for tp, offset in positions.items()}
+            states = await self.consumer.end_offsets([TopicPartition(self._state, tp.partition) for tp in positions])
+            ends = {tp.partition: end for tp, end in states.items()}
+            at = {
+                tp: JournalOffset(
+                    offset,
+                    len(self.tps),
+                    journal_id,
+                    horizon if ends[tp.partition] else NOTHING_FORGOTTEN,
+                    ends[tp.partition],
+                )
+                for tp, offset in positions.items()
+            }
             await self.consumer.commit({tp: OffsetAndMetadata(one.offset, one.metadata) for tp, one in at.items()})

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from bridge.core.errors import KafkaUnavailableError
 from bridge.kafka.clients import KafkaClients, format_error
@@ -73,8 +74,12 @@ class BatchingProducer:
     @property
     def ready(self) -> bool:
         """Whether there is a producer, and Kafka accepts what it is given."""
-        stuck = not self._idle and asyncio.get_running_loop().time() - self._acknowledged_at > STUCK_SECONDS
-        return self._producer is not None and not stuck
+        return self._producer is not None and not self.stuck
+
+    @property
+    def stuck(self) -> bool:
+        """Whether records have waited too long for an acknowledgement."""
+        return not self._idle and asyncio.get_running_loop().time() - self._acknowledged_at > STUCK_SECONDS
 
     @property
     def _idle(self) -> bool:
@@ -87,6 +92,15 @@ class BatchingProducer:
             KafkaError: It can't start.
         """
         self._producer = await self._kafka.producer()
+
+    async def ask_kafka(self) -> None:
+        """Ask Kafka something over the producer's own connections.
+
+        Raises:
+            KafkaError: No broker answers, or there is no producer.
+        """
+        if self._producer is None or not await self._producer.client.force_metadata_update():
+            raise KafkaError("no broker answers the producer")
 
     def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
         """Append records.

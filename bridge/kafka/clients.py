@@ -80,6 +80,8 @@ class KafkaClients:
             auto_offset_reset="none",
             isolation_level="read_committed",
             partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
+            # A partition that was added is found within this time.
+            metadata_max_age_ms=60_000,
             # No fetch goes to a broker while another one waits there, so a quiet partition must not wait for long.
             fetch_max_wait_ms=30,
             # A member without partitions fetches nothing, and would leave its group for good. Workers have a watchdog.
@@ -117,7 +119,7 @@ class KafkaClients:
         admin = AIOKafkaAdminClient(**self._options)
         try:
             await admin.start()
-        except (KafkaError, OSError) as error:
+        except (KafkaError, OSError, UnicodeError) as error:  # the last one for a name that no host can have
             await stop_with_timeout(admin.close(), "admin client")
             servers = ", ".join(self._settings.bootstrap_servers)
             raise ConfigurationError(

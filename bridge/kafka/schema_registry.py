@@ -60,7 +60,7 @@ async def _register(client: httpx.AsyncClient, url: str, subject: str) -> int:
     body = orjson.dumps({"schemaType": "JSON", "schema": orjson.dumps(load_schema(SCHEMA)).decode()})
     try:
         answer = await client.post(f"{url}/subjects/{subject}/versions", content=body, headers={"content-type": JSON})
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for a name that no host can have
         raise ConfigurationError(f"{setting}: no registry answers there ({type(error).__name__})") from error
     try:
         document = orjson.loads(answer.content)

@@ -6,6 +6,7 @@ shortened, in every field that isn't known to be harmless.
 """
 
 import asyncio
+import json
 import logging
 import sys
 from collections import deque
@@ -25,6 +26,9 @@ HARMLESS_FIELDS = frozenset(
     }
 )
 """Fields that the service makes itself; ids are logged as they are. Numbers that aren't text are harmless, too."""
+
+MAX_VALUE_CHARS = 20_000
+"""Of a value in a line; tracebacks are the longest."""
 
 MAX_NOTICES = 50
 NOT_MEMBERS = frozenset({"event", "level", "timestamp", "exc_info", "stack_info", "exception"})
@@ -91,8 +95,12 @@ def configure_logging(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # aiokafka logs every reconnection attempt as an error; the service logs itself what matters of it.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL if level != "debug" else logging.DEBUG)
+    # aiokafka logs every reconnection attempt as an error; the service logs itself what matters of it, and the last
+    # error with it (`kafka/contact.py`).
+    aiokafka = logging.getLogger("aiokafka")
+    aiokafka.setLevel(logging.WARNING if level != "debug" else logging.DEBUG)
+    aiokafka.propagate = level == "debug"
+    aiokafka.addHandler(logging.NullHandler())
     # It logs whole requests and answers: phone numbers out of sms.sent, and passwords.
     logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
     for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
@@ -138,8 +146,12 @@ def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     """Shorten what may be a phone number: `374…00`. A processor of structlog's."""
     for name, value in event.items():
         if isinstance(value, str) and name not in HARMLESS_FIELDS:
-            event[name] = shorten_numbers(value)
+            event[name] = shorten_numbers(_shorten(value))
     return event
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARS else f"{text[:MAX_VALUE_CHARS]}… ({len(text)} characters)"
 
 
 def _format_member(value: Any) -> str:
@@ -156,7 +168,11 @@ def _name_exception(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _encode_json(event: Any, **_: Any) -> str:
-    return escape_controls(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())
+    try:
+        line = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # a text has half a surrogate pair, which JSON can only have escaped
+        line = json.dumps(event, default=str)
+    return escape_controls(line)
 
 
 def escape_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

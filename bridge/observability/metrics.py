@@ -144,6 +144,9 @@ class PartitionMetrics(_Group):
         self.journal_lag_seconds = self._gauge(
             "journal_lag_seconds", "Age of the last folded entry while behind, in seconds", ["partition"]
         )
+        self.partitions_silent = self._gauge(
+            "partitions_silent", "Journal partitions of this process whose broker doesn't answer it"
+        )
         self.partitions_assigned = self._gauge("partitions_assigned", "Journal partitions of this process")
 
 
@@ -155,6 +158,7 @@ class ProcessMetrics(_Group):
         self.dead_letters_written = self._counter("dead_letters_written", "Dead letters, by reason", ["reason"])
         self.append_records = self._histogram("append_records", "Records sent to Kafka in one batch", [], COUNT_BUCKETS)
         self.part_ready = self._gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
+        self.kafka_connected = self._gauge("kafka_connected", "1 while Kafka answers a part of the process", ["part"])
         self.event_loop_delay = self._gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
         self.build_info = self._gauge("build_info", "1, labelled with the version", ["version"])
         self.build_info.labels(__version__).set(1)

@@ -25,7 +25,6 @@ Members = Mapping[str, Any]
 """Values by lower-case name."""
 
 _BYTE_ORDER_MARK = "\ufeff"
-_MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999, the last that RFC 3339 can express
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
 _EPOCH_TIME = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
@@ -200,7 +199,7 @@ def parse_time(value: Any, timezone: tzinfo) -> int | None:
         milliseconds = parse_rfc3339(text, timezone)
     else:
         return None
-    return milliseconds if milliseconds and 0 < milliseconds <= _MAX_TIME_MS else None
+    return milliseconds if milliseconds and milliseconds > 0 else None
 
 
 def strip_byte_order_mark(text: str) -> str:

@@ -115,6 +115,10 @@ class Receiver:
         """Count the callbacks that this process has answered, by provider and outcome."""
         return dict(self._counts)
 
+    def count_refused(self) -> int:
+        """Count the callbacks that weren't accepted because Kafka was away, or too many waited for it."""
+        return sum(count for (_, outcome), count in self._counts.items() if outcome == CallbackOutcome.UNAVAILABLE)
+
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
         started = time.perf_counter()

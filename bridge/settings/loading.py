@@ -77,7 +77,10 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
         return {}
     if not path.is_file():
         raise ConfigurationError(f"--env-file {path} can't be read: give the path of a file")
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"--env-file {path} isn't a text in UTF-8") from None
 
 
 def _read_secrets(folder: str | None) -> dict[str, str]:
@@ -89,7 +92,14 @@ def _read_secrets(folder: str | None) -> dict[str, str]:
         raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
     # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
     files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    return {file.name: file.read_text().rstrip("\r\n") for file in files}
+    return {file.name: _read_secret(file) for file in files}
+
+
+def _read_secret(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file.name}: the file in {SECRETS_DIR} isn't a text in UTF-8") from None
 
 
 def _check_groups(variables: Mapping[str, str]) -> None:

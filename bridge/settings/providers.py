@@ -143,7 +143,7 @@ class SpeedocomSettings(SpeedocomAccountSettings):
 class SignatureSettings(Group):
     """How callbacks are signed."""
 
-    header: str
+    header: Annotated[str, Field(min_length=1)]
     """Header that has the signature; with it and a secret, callbacks must be signed."""
     secret: RequiredKey
     """Key of the HMAC of the raw body."""

@@ -15,6 +15,9 @@ from bridge.core.json_pointer import is_pointer, parse_pointer
 from bridge.core.schedule import ALWAYS, FALLBACK
 from bridge.core.timestamps import parse_rfc3339
 
+MAPPED_BITS = 96
+"""The bits before the IPv4 address in an IPv6 address that maps one."""
+
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -86,9 +89,18 @@ def _parse_zone(value: object) -> Any:
         raise ValueError("should be a time zone such as UTC or Africa/Nairobi") from None
 
 
+def _parse_network(text: str) -> IPv4Network | IPv6Network:
+    network = ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    # Clients' addresses are compared as IPv4 where they are (RFC 4291, section 2.5.5.2).
+    if mapped is None or network.prefixlen < MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - MAPPED_BITS))
+
+
 def _parse_networks(value: object) -> Any:
     try:
-        return tuple(ip_network(part, strict=False) for part in _parse_list(value))
+        return tuple(_parse_network(part) for part in _parse_list(value))
     except ValueError:
         raise ValueError("should be a list of networks such as 192.0.2.0/24, with commas") from None
 

@@ -8,6 +8,9 @@ from typing import NamedTuple
 from bridge.observability.metrics import PartitionMetrics
 from bridge.state.partition import PartitionStore
 
+MAX_SILENCE = 30.0
+"""Seconds without an answer of a partition's broker after which its lag counts as unknown."""
+
 
 class PartitionSnapshot(NamedTuple):
     """One owned partition at one moment."""
@@ -15,6 +18,8 @@ class PartitionSnapshot(NamedTuple):
     number: int
     restored: bool
     caught_up: bool
+    silent: bool
+    """Whether its broker doesn't answer; then its lag isn't known."""
     lag_entries: int
     lag_seconds: float
     restore_remaining: int
@@ -41,20 +46,40 @@ class OwnedPartition:
         """Whether the journal is folded to its end: only then may timers run and polls be sent."""
         self.restore_remaining = 0
         self.lag_entries, self.lag_seconds = 0, 0.0
+        self._folded_to: int | None = None
+        self._answered_at = time.monotonic()
         self._show_lag()
 
     def reset(self) -> None:
         """Forget how far it was: its worker restarts."""
         self.restored = self.caught_up = False
 
-    def set_lag(self, entries: int, seconds: float) -> None:
-        """Note how many entries are not yet folded, and how old the last folded one is while there are any."""
-        self.caught_up = entries == 0
+    @property
+    def silent(self) -> bool:
+        """Whether its broker doesn't answer."""
+        return time.monotonic() - self._answered_at > MAX_SILENCE
+
+    def set_lag(self, folded_to: int, entries: int, seconds: float) -> None:
+        """Note how far the journal is folded.
+
+        Args:
+            folded_to: The offset of the next entry to fold.
+            entries: How many entries are known to be left.
+            seconds: How old the last folded one is while some are left.
+        """
+        self._folded_to, self.caught_up = folded_to, entries == 0
         self.lag_entries, self.lag_seconds = entries, seconds
         self._show_lag()
 
+    def note_answer(self, journal_end: int) -> None:
+        """Note that its broker answered, and where the journal ends: its reader may not get the entries before."""
+        self._answered_at = time.monotonic()
+        if self._folded_to is not None:
+            self.lag_entries = max(0, journal_end - self._folded_to)
+            self._show_lag()
+
     def hide(self) -> None:
-        """Take its lag out of the metrics: it is another process's now."""
+        """Take its lag out of the metrics: it is another process's now, or can't be measured."""
         for gauge in self._gauges:
             gauge.remove(str(self.number))
 
@@ -64,6 +89,7 @@ class OwnedPartition:
             number=self.number,
             restored=self.restored,
             caught_up=self.caught_up,
+            silent=self.silent,
             lag_entries=self.lag_entries,
             lag_seconds=self.lag_seconds,
             restore_remaining=self.restore_remaining,
@@ -72,6 +98,8 @@ class OwnedPartition:
         )
 
     def _show_lag(self) -> None:
+        if self.silent:
+            return
         for gauge, value in zip(self._gauges, (self.lag_entries, self.lag_seconds), strict=True):
             gauge.labels(str(self.number)).set(value)
 
@@ -109,6 +137,11 @@ class OwnedPartitions:
             owned.hide()
         self._metrics.partitions_assigned.set(len(self._owned))
 
+    def note_answer(self, number: int, journal_end: int) -> None:
+        """Note that a partition's broker answered, and where the journal ends."""
+        if owned := self._owned.get(number):
+            owned.note_answer(journal_end)
+
     def caught_up_stores(self) -> list[PartitionStore]:
         """The stores of the partitions whose journal is folded to its end."""
         return [owned.store for owned in self if owned.caught_up]
@@ -121,6 +154,8 @@ class OwnedPartitions:
         """Set the metrics of what the partitions hold."""
         followed, oldest = Counter[str](), dict[str, int]()
         for owned in self._owned.values():
+            if owned.silent:
+                owned.hide()
             followed.update(owned.store.followed)
             for provider, started in owned.store.oldest().items():
                 oldest[provider] = min(started, oldest.get(provider, started))
@@ -130,4 +165,5 @@ class OwnedPartitions:
             self._metrics.attempts_followed.labels(provider).set(followed[provider])
             age = now - oldest[provider] / 1000 if provider in oldest else 0
             self._metrics.oldest_followed_age.labels(provider).set(max(0, age))
+        self._metrics.partitions_silent.set(sum(owned.silent for owned in self._owned.values()))
         self._metrics.parked_reports.set(sum(owned.store.parked for owned in self._owned.values()))

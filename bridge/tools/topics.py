@@ -5,6 +5,7 @@ from typing import Literal
 
 from rich.text import Text
 
+from bridge.clock import now_ms
 from bridge.journal.offsets import adopt_offsets
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.topics import TopicStatus, inspect_topics
@@ -22,7 +23,10 @@ async def topics(
     found = await inspect_topics(kafka, settings.topics, apply=apply or rebuild)
     group, adopted = f"{settings.kafka.group_id}.tracker", None
     if adopt and found[0].partitions:
-        adopted = await adopt_offsets(kafka, group, settings.topics, found[0].partitions, adopt)
+        forgotten_until = now_ms() - settings.follow.remember_for
+        adopted = await adopt_offsets(
+            kafka, group, settings.topics, found[0].partitions, adopt, refused_until=forgotten_until
+        )
     rebuilt = await rebuild_state(kafka, settings) if rebuild else None
     missing = [topic.plan.name for topic in found if not topic.partitions]
     if as_json:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 from bridge.core.errors import StoreCorruptedError
 from bridge.kafka.clients import KafkaClients
@@ -24,6 +25,9 @@ STUCK_TIMEOUT = 60.0
 
 OUTSIDE_TIMEOUT = 60.0
 """Seconds outside the group, a rebalance included, after which a new member is made."""
+
+ANSWER_TIMEOUT = 4.0
+"""Seconds to wait for where a partition of the journal ends."""
 
 CHECK_INTERVAL = 1.0
 RETRY_PAUSE = 1.0
@@ -71,6 +75,27 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         """Take part in the group until cancelled."""
         while True:
             await retry(self._join_group, event="rejoining the tracker's group", pause_seconds=RETRY_PAUSE)
+
+    async def ask_kafka(self) -> None:
+        """Ask Kafka where the partitions of this process end; without any, where the first one does.
+
+        Raises:
+            KafkaError: No broker answers, or there is no connection.
+            TimeoutError: No broker answers in time.
+        """
+        if self._member is None:
+            raise KafkaError("the tracker isn't connected")
+        asked = [self._ask_partition(self._member, number) for number in list(self._workers) or [0]]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        errors = [answer for answer in answers if isinstance(answer, BaseException)]
+        if len(errors) == len(answers):
+            raise errors[0]
+
+    async def _ask_partition(self, member: AIOKafkaConsumer, number: int) -> None:
+        tp = TopicPartition(self._journal, number)
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            end = (await member.end_offsets([tp]))[tp]
+        self._owned.note_answer(number, end)
 
     async def _join_group(self) -> None:
         corrupted = False

@@ -182,7 +182,7 @@ class PartitionWorker:
                 batch.fold(some)
                 self._publisher.encode_events(batch, events)
             offset = batch.next_offset or offset
-            self._observe_lag(records, reader.count_left(offset))
+            self._observe_lag(records, offset, reader.count_left(offset))
             if size.timers:
                 await self._timers.run(batch, offset, size.timers, lambda: self._fetch_journal_end(reader.tp))
             self._publisher.encode_events(batch, events)
@@ -234,10 +234,10 @@ class PartitionWorker:
         due = self._owned.store.next_due() if self._owned.caught_up else None
         return MAX_WAIT_MS if due is None else min(MAX_WAIT_MS, max(10, due - self._clock()))
 
-    def _observe_lag(self, records: Sequence[Any], lag: int) -> None:
+    def _observe_lag(self, records: Sequence[Any], offset: int, lag: int) -> None:
         self._progress.advance(len(records), lag) if lag else self._progress.begin()
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0.0
-        self._owned.set_lag(lag, max(0.0, behind))
+        self._owned.set_lag(offset, lag, max(0.0, behind))
 
 
 EXPLANATIONS: Mapping[type[Exception], str] = {

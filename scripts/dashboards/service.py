@@ -86,6 +86,20 @@ JOURNAL = Row(
             make_quantiles("transaction_entries"),
         ),
         Panel(
+            "Parts without Kafka",
+            "Processes whose part has had no answer of Kafka for 30 seconds.",
+            "short",
+            {"{{part}}": f"sum by (part) (1 - {select_series('kafka_connected')})"},
+            ("SmsBridgeKafkaLost",),
+        ),
+        Panel(
+            "Silent partitions",
+            "Journal partitions whose broker has given no answer for 30 seconds. Their lag is not known.",
+            "short",
+            {"partitions": f"sum({select_series('partitions_silent')})"},
+            ("SmsBridgeKafkaLost",),
+        ),
+        Panel(
             "Worker restarts",
             "Restarts of partition workers, by cause.",
             "ops",

@@ -2,7 +2,9 @@
 
 import base64
 import hmac
+import json
 import re
+import time
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 
 from bridge.core.delivery import Source
 from bridge.core.entries import Report
+from bridge.observability.logs import _encode_json, arrange_fields, mask_numbers
 from bridge.phone_numbers import replace_numbers, shorten_numbers
 from bridge.privacy import Privacy
 from bridge.settings.model import PrivacySettings
@@ -264,3 +267,72 @@ def test_logs_keep_addresses() -> None:
         shorten_numbers("no Kafka at 127.0.0.1:26861, 10.0.0.12:9092") == "no Kafka at 127.0.0.1:26861, 10.0.0.12:9092"
     )
     assert not reveals(shorten_numbers("06.25.47.00.12.34.56"))
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(
+            "\\ud83d",
+            "\\ude00",
+            "\\ud83d\\ude00",
+            "\\ud835\\udfce",
+            "\\udc80",
+            "\\x80",
+            "\\u0000",
+            "\\",
+            "\\u",
+            "\\ud8",
+        ),
+        *("&#9;", "&#xD800;", "&#1114112;", "&#" + "9" * 5_000 + ";", "&" + "a" * 5_000 + ";", "&nbsp", "&#50", "&"),
+        *("%", "%C3%BC", "%FF", "%ED%A0%80", "%25" * 9, "=", "&a=", "{", "[", '"', '{"a":', "<a>", "\ufeff", "\n"),
+        *("\ud83d", "\udc80", "\udcff", "\u0323\u0301" * 50, "\u0663" * 7, "\u2463", "\U0001d7ce", "\uff10", "\u216b"),
+        *(NUMBER, "254 700", "123-456", base64.b64encode(NUMBER.encode()).decode(), "A" * 13, "-_" * 8, "1" * 5_000),
+    ]
+)
+
+
+@settings(max_examples=600)
+@given(st.lists(FRAGMENTS | st.text(max_size=4), max_size=6).map("".join))
+def test_no_text_stops_the_redaction(text: str) -> None:
+    """Whatever is written around a number and however it is escaped, the outcome can be stored and logged."""
+    for privacy in (HASHING, DROPPING):
+        redact(privacy, text).encode("utf-8", "surrogateescape" if "\udc80" in text or "\udcff" in text else "replace")
+        value = text.encode("utf-8", "surrogatepass")
+        original = Privacy(privacy).redact_original(value, value)
+        assert original.value is not None
+    for message in (text, f"{text} {NUMBER}"):
+        shown = mask_numbers(None, "", {"event": "rejected", "error": message, "raw": text})
+        line = _encode_json(arrange_fields(None, "", shown))
+        assert json.loads(line)["event"] == "rejected"
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        pytest.param(base64.b64encode(number.encode()).decode().rstrip("=") + padding, id=f"{number}{padding}")
+        for number in ("37477123456", "77123456", "7712345", "254700123456")
+        for padding in ("", "=" * (-len(base64.b64encode(number.encode()).decode().rstrip("=")) % 4))
+    ],
+)
+def test_base64_is_looked_into(encoded: str) -> None:
+    """With its padding and without, also where it looks like a form's parameter."""
+    for text in (f'{{"tok":"{encoded}"}}', f"xx {encoded}", f"tok={encoded}", encoded):
+        assert encoded.rstrip("=") not in redact(DROPPING, text), text
+
+
+@pytest.mark.parametrize(
+    "fragment", ["\u0323\u0301", "&#0", "\\u003", "%3", "1 ", "\u0663", "A", "254-", '{"a":"', "=&"]
+)
+def test_redaction_takes_linear_time(fragment: str) -> None:
+    """A long text must not hold up the event loop; four times as much may take eight times as long, not sixteen."""
+
+    def measure(size: int) -> float:
+        text = fragment * (size // len(fragment)) + f" {NUMBER}"
+        times = []
+        for _ in range(3):
+            started = time.process_time()
+            replace_numbers(text, "")
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert measure(200_000) < 8 * measure(50_000) + 0.05

@@ -7,7 +7,7 @@ const MAX_EVENTS = 100;
 const AGES = [["<1m", "under 1 min"], ["<10m", "under 10 min"], ["<1h", "under 1 h"], ["<6h", "under 6 h"], ["<24h", "under 24 h"], ["older", "older"]];
 const OUTCOMES = { scheduled: "in_progress", pending: "in_progress", sent: "in_progress", delivered: "delivered", unknown: "unknown" };
 
-const STATE_TEXTS = { level: "caught up", "catching up": "catching up", restoring: "restoring" };
+const STATE_TEXTS = { level: "caught up", "catching up": "catching up", restoring: "restoring", "no answer": "without an answer of Kafka" };
 const OUTCOME_TEXTS = { report: "with a report", no_report: "without a report", journaled: "accepted", dead_lettered: "unreadable" };
 
 // Without the name and password that may be in the address: fetch refuses them.
@@ -196,12 +196,14 @@ function partitions(status) {
   if (!own.length) return [make("p.empty", {}, status.roles.includes("track") ? "None: other processes own them." : "This process doesn't track.")];
   const cells = own.map((one) => {
     const late = one.state === "catching up";
-    const kind = one.state === "restoring" ? ".restoring" : late ? ".late" : "";
-    const told = `partition ${one.number}: ${STATE_TEXTS[one.state]}, ${number(one.lag_entries)} entries (${lasting(one.lag_seconds)}) behind, ${number(one.followed)} open messages`;
+    const silent = one.state === "no answer";
+    const kind = one.state === "restoring" ? ".restoring" : late || silent ? ".late" : "";
+    const behind = silent ? "" : `, ${number(one.lag_entries)} entries (${lasting(one.lag_seconds)}) behind`;
+    const told = `partition ${one.number}: ${STATE_TEXTS[one.state]}${behind}, ${number(one.followed)} open messages`;
     return make(`li.cell${kind}`, { title: told }, make("span", { "aria-hidden": "true" }, one.number,
       kind ? make("small", {}, late ? number(one.lag_entries) : "…") : null), make("span.hidden", {}, told));
   });
-  const counts = ["level", "catching up", "restoring"].map((state) => [own.filter((one) => one.state === state).length, STATE_TEXTS[state]]);
+  const counts = ["level", "catching up", "restoring", "no answer"].map((state) => [own.filter((one) => one.state === state).length, STATE_TEXTS[state]]);
   const caughtUp = counts[0][0] === own.length;
   const summary = caughtUp ? "all caught up" : counts.filter(([count]) => count).map(([count, state]) => `${count} ${state}`).join(", ");
   const behind = own.reduce((sum, one) => sum + one.lag_entries, 0);

@@ -1,9 +1,10 @@
 """While Kafka is down, callbacks get 503; afterwards everything continues and nothing is lost."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.long
 
 MAX_WAITING = 20
 JOURNALED = 'sms_bridge_callbacks_received_total{outcome="journaled",provider="dexatel"}'
+PARTS = ("tracker", "intake", "receiver")
 UNAVAILABLE = 'sms_bridge_callbacks_received_total{outcome="unavailable",provider="dexatel"}'
 
 
@@ -113,6 +115,49 @@ async def test_waiting_callbacks_are_limited(apart: Apart) -> None:
     await bridge.topics.wait_until_folded()
     for one in messages:
         await bridge.events(one)
+
+
+@pytest.mark.parametrize("fault", ["frozen", "killed"])
+async def test_lost_kafka_is_noticed_while_idle(apart: Apart, fault: str) -> None:
+    """Half a minute later every part isn't ready, no lag is claimed, and one line each says so; one, when it ends."""
+    bridge, [broker] = apart.bridge, apart.sandbox.brokers
+    service = bridge.service
+    one = await bridge.send_and_wait()
+    await bridge.report_all(one, "sent")
+    await bridge.topics.wait_until_folded()
+    before = len(service.log)
+    await broker.kill() if fault == "killed" else apart.proxy.freeze()
+
+    async def is_noticed() -> bool:
+        samples = await service.read_samples()
+        lost = all(samples[f'sms_bridge_kafka_connected{{part="{part}"}}'] == 0 for part in PARTS)
+        return lost and not [name for name in samples if name.startswith("sms_bridge_journal_lag")]
+
+    await wait_until(is_noticed, 60, lambda: f"nothing is noticed:\n{service.tail()}")
+    assert not await service.is_ready()
+    assert await service.read_sample("sms_bridge_partitions_silent") == 4
+    status, page = await service.fetch("/api/status")
+    assert status == 200
+    assert {p["state"] for p in json.loads(page)["partitions"]["own"]} == {"no answer"}
+    await refused_with_patience(bridge, one, "delivered")
+    await broker.start() if fault == "killed" else apart.proxy.restore()
+    await service.wait_until_ready()
+    await told_until_accepted(bridge, one, "delivered")
+    await bridge.events(one, 2)
+
+    def read_lines(event: str) -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in service.log[before:].splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    async def is_told() -> bool:
+        return len(read_lines("Kafka answers again")) == len(PARTS)
+
+    await wait_until(is_told, 30, lambda: f"its return isn't told:\n{service.tail()}")
+    lost, back = read_lines("Kafka doesn't answer"), read_lines("Kafka answers again")
+    assert sorted(line["part"] for line in lost) == sorted(line["part"] for line in back) == sorted(PARTS)
+    assert all(line["since"] and line["error"] for line in lost)
+    assert all(line["seconds"] >= 30 for line in back)
+    assert [line.get("callbacks_refused") for line in back if line["part"] == "receiver"] == [1]
 
 
 async def test_bridge_survives_a_broker_crash(apart: Apart) -> None:

@@ -130,6 +130,32 @@ async def test_lost_state_topic_is_rebuilt(fleet: Fleet, client: httpx.AsyncClie
         )
 
 
+async def test_adopting_the_start_repeats_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Also of messages that were forgotten, which the lost commits knew of."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **SETTINGS, "DEXATEL__GIVE_UP_AFTER": "2s", "FOLLOW__REMEMBER_FOR": "500ms"}
+        service = fleet.service(settings)
+        bridge = Bridge(service, topics, client, SECRETS)
+        async with service:
+            one = await bridge.send_and_wait()
+            await bridge.report_all(one, "delivered")
+            await bridge.events(one)
+
+            async def is_forgotten() -> bool:
+                await bridge.report_all(one, "delivered")  # of a message that isn't known it waits
+                return await service.read_sample("sms_bridge_parked_reports") > 0
+
+            await topics.wait_until_async(is_forgotten, "the message is forgotten")
+        await forget(topics, "tracker")
+        assert "adopted at the start" in await command(service, "--adopt", "start")
+        async with service:
+            later = await bridge.send_and_wait()
+            await bridge.report_all(later, "delivered")
+            await bridge.events(later)
+            await topics.wait_until_folded()
+            await bridge.events(one)
+
+
 async def test_lost_journal(fleet: Fleet, client: httpx.AsyncClient) -> None:
     """Attempts in the state topic continue, and sent events that only the journal had are read again."""
     async with fleet.topics() as topics:

@@ -57,6 +57,7 @@ SETTINGS: dict[str, tuple[dict[str, str | None], str]] = {
     ),
     "neither polls nor secrets": ({"DEXATEL__CALLBACK_SECRETS": None}, "DEXATEL__CALLBACK_SECRETS"),
     "two accounts with one secret": ({"DEXATEL__ACCOUNTS__B__CALLBACK_SECRETS": SECRET}, "CALLBACK_SECRETS"),
+    "a host that no name can be": ({"KAFKA__BOOTSTRAP_SERVERS": "kafka..svc:9092"}, "KAFKA__BOOTSTRAP_SERVERS"),
     "Kafka that isn't there": ({}, "KAFKA__BOOTSTRAP_SERVERS"),
 }
 

@@ -59,7 +59,7 @@ class Topics:
         self.checks = Checks(f"/sms-bridge/{prefix}", interim=interim)
         self._servers: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
         self.admin = AdminClient(self._servers)
-        self._producer = Producer({**self._servers, "linger.ms": 1, "message.timeout.ms": 60_000})
+        self.reconnect_sender()
         self._consumer: Any = None
         self._ends: dict[tuple[str, int], int] = {}
         self._takes = {
@@ -93,6 +93,23 @@ class Topics:
     ) -> None:
         if self._consumer is not None:
             await asyncio.to_thread(self._consumer.close)
+
+    def reconnect_sender(self) -> None:
+        """Make a new producer of sent events, which knows the topics as they are now."""
+        self._producer = Producer({**self._servers, "linger.ms": 1, "message.timeout.ms": 60_000})
+
+    async def create_again(self) -> None:
+        """Create the topics of sent events, as soon as the broker has deleted them."""
+
+        async def is_created() -> bool:
+            try:
+                await self.create(self.sent, 2)
+            except KafkaException:
+                return False
+            return True
+
+        await wait_until(is_created, WITHIN, lambda: "the topics can't be created again")
+        self.reconnect_sender()
 
     async def create(self, names: Iterable[str], partitions: int, config: Mapping[str, str] = {}) -> None:
         """Create topics as another team would."""

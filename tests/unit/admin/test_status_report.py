@@ -18,7 +18,15 @@ POLLING = AccountPollSnapshot(
     "dexatel", "default", paused_seconds=0.0, failures=0, credentials_refused=False, due=0, completed={}
 )
 PARTITION = PartitionSnapshot(
-    3, restored=True, caught_up=True, lag_entries=0, lag_seconds=0.0, restore_remaining=0, followed=7, parked=1
+    3,
+    restored=True,
+    caught_up=True,
+    silent=False,
+    lag_entries=0,
+    lag_seconds=0.0,
+    restore_remaining=0,
+    followed=7,
+    parked=1,
 )
 WELL = StatusSnapshot(
     identity={"version": "1"},

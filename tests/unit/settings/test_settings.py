@@ -266,6 +266,30 @@ def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
         load_settings(BASE, tmp_path / "missing")
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    """An env file, or a secret."""
+    (tmp_path / "SMS_BRIDGE_DEXATEL__TOKEN").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="SMS_BRIDGE_DEXATEL__TOKEN"):
+        load_settings(make_environ(SECRETS_DIR=str(tmp_path)))
+    with pytest.raises(ConfigurationError, match="--env-file"):
+        load_settings(BASE, tmp_path / "SMS_BRIDGE_DEXATEL__TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("::ffff:198.51.100.0/120", "198.51.100.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.7/32"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_mapped_networks_are_ipv4(text: str, network: str) -> None:
+    """Clients' addresses are compared as IPv4 where they are."""
+    account = build_accounts(load_settings(make_environ(DEXATEL__ALLOWED_NETWORKS=text)))["dexatel", "default"]
+    assert list(map(str, account.allowed_networks)) == [network]
+
+
 def test_no_secret_shows_in_a_representation() -> None:
     """However settings are printed, secrets stay hidden."""
     settings = load_settings(make_environ(DEXATEL__TOKEN="token-token-token", KAFKA__SASL_PASSWORD="password-password"))

@@ -24,7 +24,14 @@ class Lives(NamedTuple):
 
     give_up_after: int
     max_follow: int
+    reads_give_up_at: bool
+    """Whether the sender's own deadlines are read."""
     remember_for: int
+
+    @property
+    def fingerprint(self) -> str:
+        """A fingerprint of what says for how long messages are followed."""
+        return str(self[:3])
 
 
 class Update(NamedTuple):
@@ -38,6 +45,8 @@ class Publish(NamedTuple):
     """A message is sent; its sender's clock is ahead by so much."""
 
     ahead: int
+    give_up_after: int | None = None
+    """The sender's own deadline, after the real time of sending."""
 
 
 class Deliver(NamedTuple):
@@ -58,11 +67,15 @@ class Wait(NamedTuple):
 
 Step = Lives | Update | Publish | Deliver | Rewind | Wait
 LIVES = st.builds(
-    Lives, st.sampled_from([HOUR, DAY, 9 * DAY]), st.sampled_from([DAY, 7 * DAY, 30 * DAY]), st.sampled_from([0, DAY])
+    Lives,
+    st.sampled_from([HOUR, DAY, 9 * DAY]),
+    st.sampled_from([DAY, 7 * DAY, 30 * DAY]),
+    st.booleans(),
+    st.sampled_from([0, HOUR, DAY]),
 )
 UPDATES = st.builds(Update, st.sampled_from(["intake", "tracker"]), LIVES)
 STEPS = (
-    st.builds(Publish, st.sampled_from([-DAY, 0, DAY]))
+    st.builds(Publish, st.sampled_from([-DAY, 0, DAY]), st.sampled_from([None, HOUR, DAY]))
     | st.builds(Deliver, st.integers(0, 2))
     | st.builds(Rewind)
     | st.builds(Wait, st.sampled_from([1, HOUR, DAY, 3 * DAY]))
@@ -74,7 +87,8 @@ class Partition:
 
     def __init__(self, lives: Lives) -> None:
         self.now, self.offset = START, 0
-        self.sent: list[int] = []
+        self.sent: list[tuple[int, int | None]] = []
+        """When messages were sent by their senders' clocks, and the senders' own deadlines."""
         self.event_ids: list[str] = []
         self.refused_at_first: list[int] = []
         self._states: dict[str, State] = {}
@@ -91,9 +105,10 @@ class Partition:
                 self._intake = lives
             case Update(_, lives):
                 self._policy = Policy(max_follow=lives.max_follow, remember_for=lives.remember_for)
-                self._horizon = self._horizon.apply_settings(str(lives[:2]), self.now)
+                self._horizon = self._horizon.apply_settings(lives.fingerprint, self.now)
             case Publish():
-                self.sent.append(self.now + step.ahead)
+                deadline = None if step.give_up_after is None else self.now + step.give_up_after
+                self.sent.append((self.now + step.ahead, deadline))
                 self._read(len(self.sent) - 1, is_first=True)
             case Rewind():
                 for number in range(len(self.sent)):
@@ -105,11 +120,13 @@ class Partition:
                 self._expire()
 
     def _read(self, number: int, *, is_first: bool = False) -> None:
-        sent_at = self.sent[number]
+        sent_at, own_deadline = self.sent[number]
         gives_up_at = sent_at + self._intake.give_up_after
+        if own_deadline is not None and self._intake.reads_give_up_at:
+            gives_up_at = min(own_deadline, sent_at + self._intake.max_follow)
         key = ("dexatel", "default", str(number))
         origin = ("sms.sent", 0, number)
-        lifetimes = str(self._intake[:2])
+        lifetimes = self._intake.fingerprint
         entry = Sent(f"m-{number}", *key, sent_at, sent_at, gives_up_at, None, None, {}, None, origin, lifetimes)
         self._horizon = self._horizon.apply_settings(lifetimes, self.now)
         folded = self._fold(entry)
@@ -163,8 +180,9 @@ def test_unchanged_settings_refuse_nothing_in_time(lives: Lives, steps: Sequence
 @pytest.mark.parametrize("ahead", [0, HOUR, DAY])
 def test_raised_deadline_and_a_rewind(ahead: int) -> None:
     """The case that led here: a longer `GIVE_UP_AFTER`, then `sms.sent` from its start."""
-    partition = Partition(Lives(48 * HOUR, 7 * DAY, DAY))
-    for step in (Publish(ahead), Deliver(0), Wait(4 * DAY), Wait(DAY), Lives(7 * DAY, 30 * DAY, DAY), Rewind()):
+    partition = Partition(Lives(48 * HOUR, 7 * DAY, reads_give_up_at=True, remember_for=DAY))
+    longer = Lives(7 * DAY, 30 * DAY, reads_give_up_at=True, remember_for=DAY)
+    for step in (Publish(ahead), Deliver(0), Wait(4 * DAY), Wait(DAY), longer, Rewind()):
         partition.apply(step)
     for step in (Deliver(0), Wait(9 * DAY)):
         partition.apply(step)
