@@ -164,7 +164,7 @@ def main() -> None:
     except Exception as error:
         from aiokafka.errors import KafkaError  # noqa: PLC0415 - whatever raises it has loaded it
 
-        from bridge.kafka.clients import format_error  # noqa: PLC0415
+        from bridge.kafka.errors import format_error  # noqa: PLC0415
 
         if not isinstance(error, KafkaError):
             raise

@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from bridge.clock import now_ms
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
+from bridge.kafka.errors import format_error
 from bridge.kafka.retry import is_retriable
 from bridge.kafka.wire_format import strip_frame
 

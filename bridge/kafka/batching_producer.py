@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import KafkaUnavailableError
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
 from bridge.kafka.records import Record, send_partition
 from bridge.kafka.retry import retry

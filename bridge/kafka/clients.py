@@ -1,6 +1,5 @@
 """Makes Kafka clients, all in one way and with one set of limits. No topic is known by name here."""
 
-import re
 from typing import Any
 
 import structlog
@@ -13,6 +12,7 @@ from aiokafka.errors import KafkaError
 from bridge.concurrency import shield_to_completion, stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.compression import use_fast_lz4
+from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.lenient_headers import tolerate_header_names
 from bridge.kafka.security import connection_options
 from bridge.settings.model import PREFIX, KafkaSettings
@@ -24,9 +24,6 @@ RETRY_BACKOFF_MS = 20
 """Milliseconds before a transaction's request is retried. Every twentieth write right after a commit is refused,
 because the broker still completes the transaction before; the client's default of 100 would be most of a write's time.
 """
-
-_NOISE = re.compile(r"^\[Error \d+\] |, <AddressFamily[^>]*>")
-"""Parts of the client library's error texts that help nobody."""
 
 log = structlog.get_logger(__name__)
 
@@ -121,10 +118,8 @@ class KafkaClients:
             await admin.start()
         except (KafkaError, OSError, UnicodeError) as error:  # the last one for a name that no host can have
             await stop_with_timeout(admin.close(), "admin client")
-            servers = ", ".join(self._settings.bootstrap_servers)
-            raise ConfigurationError(
-                f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {servers} ({format_error(error)})"
-            ) from error
+            why = await explain_unreachable(self._settings.bootstrap_servers, self._options)
+            raise ConfigurationError(f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {why}") from error
         return admin
 
     @staticmethod
@@ -136,9 +131,3 @@ class KafkaClients:
             await stop_with_timeout(client.stop(), type(client).__name__)
             raise
         return client
-
-
-def format_error(error: BaseException) -> str:
-    """Format an error in one line that begins with its type; Kafka's own errors already do."""
-    text = _NOISE.sub("", str(error))
-    return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}"

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.core.errors import BridgeError
 from bridge.core.timestamps import format_rfc3339
-from bridge.kafka.clients import format_error
+from bridge.kafka.errors import format_error
 
 CHECK_INTERVAL = 1.0
 """Seconds between two looks at a part."""

@@ -8,7 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from bridge.core.errors import BridgeError
-from bridge.kafka.clients import format_error
+from bridge.kafka.errors import format_error
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.errors import format_error
 from bridge.kafka.topic_limits import (
     DAY_MS,
     TopicConfigs,

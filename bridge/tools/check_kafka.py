@@ -22,7 +22,8 @@ from bridge.clock import now_ms
 from bridge.core.errors import ConfigurationError
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.journal.offsets import find_lost_offsets
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
 from bridge.kafka.topics import TopicStatus, inspect_topics
 from bridge.settings.model import PREFIX, Settings

@@ -19,7 +19,8 @@ from bridge.dead_letters import DeadLetter
 from bridge.history.search import GIVEN_UP
 from bridge.history.topic_scanner import TopicScanner, open_scanner
 from bridge.journal.offsets import fetch_journal_offsets
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
+from bridge.kafka.errors import format_error
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import Settings
 from bridge.state.store import Store

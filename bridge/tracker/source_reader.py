@@ -10,8 +10,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bridge.kafka.clients import KafkaClients, format_error
+from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
+from bridge.kafka.errors import format_error
 
 BUDGET_SECONDS = 0.25
 """For all records of one partition and batch; meanwhile the worker publishes nothing."""

@@ -21,7 +21,7 @@ from bridge.concurrency import yield_slices
 from bridge.core.attempt import Policy
 from bridge.core.errors import ConfigurationError, StoreCorruptedError
 from bridge.journal.offsets import JournalOffset
-from bridge.kafka.clients import format_error
+from bridge.kafka.errors import format_error
 from bridge.kafka.records import Record
 from bridge.observability.metrics import TrackerMetrics
 from bridge.state.ownership import OwnedPartition

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.support.kafka.proxy import Proxy
 from tests.support.kafka.secured import PASSWORD, Guarded, Right, documented, guarded
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.bridge import Bridge
@@ -128,13 +129,59 @@ async def test_acl_lost_for_a_while(fleet: Fleet, kafka_with_users: Guarded, cli
 
 
 async def test_missing_rights_are_one_line(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
-    """A wrong password or a user without ACLs is reported in one line without the password."""
+    """A user without ACLs is told what it lacks."""
     async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
         settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
         code, lines = await run_refused(settings, tmp_path / "no-rights")
         assert code == 1
         assert len(lines) == 1, lines
-        code, lines = await run_refused({**settings, "KAFKA__SASL_PASSWORD": "wrong"}, tmp_path / "wrong-password")
+
+
+UNREACHABLE: dict[str, tuple[dict[str, str], str]] = {
+    "a wrong password": ({"KAFKA__SASL_PASSWORD": "wrong"}, "SASL_PASSWORD"),
+    "another mechanism": ({"KAFKA__SASL_MECHANISM": "SCRAM-SHA-256"}, "SASL_MECHANISM"),
+    "no login": ({"KAFKA__SECURITY_PROTOCOL": "PLAINTEXT"}, "SECURITY_PROTOCOL"),
+    "TLS where there is none": ({"KAFKA__SECURITY_PROTOCOL": "SASL_SSL"}, "SECURITY_PROTOCOL"),
+    "no such host": ({"KAFKA__BOOTSTRAP_SERVERS": "kafka.invalid:9092"}, "name isn't found"),
+    "nobody there": ({"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}, "refused"),
+}
+
+
+@pytest.mark.parametrize("what", UNREACHABLE)
+async def test_unreachable_kafka_is_explained(
+    fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path, what: str
+) -> None:
+    """In one line, without the password: what failed, and which setting to look at."""
+    changes, expected = UNREACHABLE[what]
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_PLAINTEXT", "PLAIN")}
+        code, lines = await run_refused({**settings, **changes}, tmp_path / "bridge")
         assert code == 1
-        assert PASSWORD not in str(lines)
-        assert len(lines) == 1, lines
+        [line] = lines
+        assert expected in line
+        assert PASSWORD not in line
+
+
+async def test_untrusted_certificate_is_explained(fleet: Fleet, kafka_with_users: Guarded, tmp_path: Path) -> None:
+    """TLS fails, and the line says why."""
+    async with fleet.topics(bootstrap_servers=kafka_with_users.bootstrap_servers) as topics:
+        settings = {**topics.settings, **ONLY_CALLBACKS, **kafka_with_users.settings("SASL_SSL", "PLAIN")}
+        settings = {name: value for name, value in settings.items() if name != "KAFKA__SSL_CAFILE"}
+        code, lines = await run_refused(settings, tmp_path / "bridge")
+        assert code == 1
+        [line] = lines
+        assert "TLS failed: " in line
+        assert "SSL_CAFILE" in line
+
+
+async def test_silent_kafka_is_explained(fleet: Fleet, tmp_path: Path) -> None:
+    """An address that takes connections and says nothing, like a firewall or a frozen broker."""
+    async with Proxy() as proxy, fleet.topics() as topics:
+        host, _, port = topics.settings["KAFKA__BOOTSTRAP_SERVERS"].partition(":")
+        proxy.target = (host, int(port))
+        proxy.freeze()
+        settings = {**topics.settings, **ONLY_CALLBACKS, "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{proxy.port}"}
+        code, lines = await run_refused(settings, tmp_path / "bridge")
+        assert code == 1
+        [line] = lines
+        assert "no answer within" in line
