@@ -8,62 +8,34 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidConfigurationError,
+    KafkaError,
+    PolicyViolationError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
 from bridge.kafka.topic_limits import (
-    DAY_MS,
     TopicConfigs,
     TopicLimits,
     read_limits,
     refuse_unfit,
     warn_of_unwise,
 )
+from bridge.kafka.topic_plans import OPTIONAL, TopicPlan, leave_out_optional, plan_topics
 from bridge.settings.model import PREFIX, TopicSettings
 
-DEAD_LETTER_PARTITIONS = 3
-MAX_DEAD_LETTER_BYTES = 8 * 1024 * 1024
-"""Dead letters hold what was too large elsewhere."""
+REFUSALS_OF_CONFIG = (PolicyViolationError, InvalidConfigurationError)
 
 WATCH_INTERVAL_SECONDS = (20.0, 40.0)
 """Between two looks at the topics: at least, at most."""
 
 log = structlog.get_logger(__name__)
-
-
-class TopicPlan(NamedTuple):
-    """A topic as it should be."""
-
-    name: str
-    partitions: int
-    config: Mapping[str, str]
-
-
-def plan_topics(topics: TopicSettings) -> tuple[TopicPlan, ...]:
-    """The topics that the bridge creates; never the ones that it only reads."""
-    two_weeks = {"cleanup.policy": "delete", "retention.ms": str(14 * DAY_MS)}
-    view = TopicPlan(topics.latest, topics.delivery_partitions, {"cleanup.policy": "compact"})
-    return (
-        TopicPlan(
-            topics.journal,
-            topics.journal_partitions,
-            {
-                "cleanup.policy": "delete",
-                "retention.ms": str(7 * DAY_MS),
-                # The broker's clock, one for all replicas, says when an entry was learnt.
-                "message.timestamp.type": "LogAppendTime",
-            },
-        ),
-        TopicPlan(topics.state, topics.journal_partitions, {"cleanup.policy": "compact", "segment.ms": "3600000"}),
-        TopicPlan(topics.delivery, topics.delivery_partitions, two_weeks),
-        *([view] if topics.latest else []),
-        TopicPlan(
-            topics.dead_letter, DEAD_LETTER_PARTITIONS, {**two_weeks, "max.message.bytes": str(MAX_DEAD_LETTER_BYTES)}
-        ),
-    )
 
 
 class TopicStatus(NamedTuple):
@@ -192,19 +164,39 @@ async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, cr
 
 
 async def _create(admin: Any, missing: Iterable[TopicPlan], replication: int) -> None:
-    new = [NewTopic(plan.name, plan.partitions, 1, topic_configs=dict(plan.config)) for plan in missing]
-    if not new:
+    plans = list(missing)
+    if not plans:
         return
+    refused = await _try_to_create(admin, plans, replication)
+    again = [leave_out_optional(plan) for plan in plans if refused.get(plan.name, (None, ""))[0] in REFUSALS_OF_CONFIG]
+    if again:
+        log.warning(
+            "the cluster refuses settings of topics; creating these topics without the optional ones",
+            topics={plan.name: refused.pop(plan.name)[1] for plan in again},
+            left_out=sorted(OPTIONAL),
+        )
+        refused |= await _try_to_create(admin, again, replication)
+    for name, (error, text) in refused.items():
+        config = next(plan.config for plan in plans if plan.name == name)
+        raise ConfigurationError(
+            f"the topic {name!r} can't be created: {error.__name__} {text}; create it yourself with {dict(config)}, or"
+            f" set {PREFIX}TOPICS__CONFIG"
+        )
+    log.info("topics created", topics=[plan.name for plan in plans])
+
+
+async def _try_to_create(
+    admin: Any, plans: Iterable[TopicPlan], replication: int
+) -> dict[str, tuple[type[Exception], str]]:
+    """Create topics, and return the error and its text of those that are refused."""
+    new = [NewTopic(plan.name, plan.partitions, 1, topic_configs=dict(plan.config)) for plan in plans]
     for topic in new:
         # -1, the broker's default, is what the client's constructor takes for "assignments follow".
         topic.replication_factor = replication
     response = await admin.create_topics(new)
-    for name, code, *text in response.topic_errors:
-        error = for_code(code)
-        # Another replica may have created it at the same time.
-        if code and error is not TopicAlreadyExistsError:
-            raise ConfigurationError(f"the topic {name!r} can't be created: {error.__name__} {text[0] if text else ''}")
-    log.info("topics created", topics=[topic.name for topic in new])
+    # Another replica may have created it at the same time.
+    errors = {name: (for_code(code), text[0] if text else "") for name, code, *text in response.topic_errors if code}
+    return {name: at for name, at in errors.items() if at[0] is not TopicAlreadyExistsError}
 
 
 async def _describe(admin: Any, names: list[str]) -> list[Any]:

@@ -13,7 +13,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
-from bridge.settings.types import Count, Credential, Duration, Group, Key, Networks, Port, Start, Table, Texts, Where
+from bridge.settings.types import (
+    Count,
+    Credential,
+    Duration,
+    Group,
+    Key,
+    Networks,
+    Port,
+    Start,
+    Table,
+    Texts,
+    TopicConfig,
+    Where,
+)
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -73,6 +86,9 @@ class TopicSettings(Group):
     """Partitions of the delivery topic when it is created."""
     replication: Annotated[int, Field(ge=-1)] = -1
     """Replication factor of created topics; -1: the broker's default."""
+    config: TopicConfig = Field(default_factory=dict)
+    """Kafka's settings of topics when they are created, by topic, instead of the bridge's own; null leaves one to the
+    broker: `{"sms-bridge.state":{"segment.ms":null}}`."""
 
 
 class SentSettings(Group):

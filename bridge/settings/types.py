@@ -59,6 +59,21 @@ def _parse_table(value: object) -> Any:
     return _parse_json(value, dict, "a JSON object")
 
 
+def _parse_configs(value: object) -> Any:
+    """Parse a table of topics, each with a table of Kafka's settings."""
+    table = _parse_table(value)
+    if not all(isinstance(config, dict) for config in table.values()):
+        raise ValueError('should be a JSON object such as {"sms-bridge.state":{"segment.ms":null}}')
+    return {
+        topic: {name: None if value is None else _write_config(value) for name, value in config.items()}
+        for topic, config in table.items()
+    }
+
+
+def _write_config(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _check_pointer(value: object) -> Any:
     if value is not None:
         parse_pointer(str(value))
@@ -216,6 +231,7 @@ Table = Annotated[dict[str, str], BeforeValidator(_parse_table), ValueForm("tabl
 Pointer = Annotated[str | None, BeforeValidator(_check_pointer), ValueForm("JSON pointer")]
 Pointers = Annotated[dict[str, str], BeforeValidator(_parse_pointers), ValueForm("table")]
 Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_choices), ValueForm("table of lists")]
+TopicConfig = Annotated[dict[str, dict[str, str | None]], BeforeValidator(_parse_configs), ValueForm("table of tables")]
 Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_parse_table), ValueForm("table of lists")]
 Zone = Annotated[tzinfo, BeforeValidator(_parse_zone), ValueForm("time zone")]
 Networks = Annotated[

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 from tests.support.kafka.topics import config_of, partitions_of
 from tests.support.service.accounts import CALLBACKS_ONLY
 from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
+from tests.support.service.process import run_refused
 
 DAY = 86_400_000
 
@@ -49,3 +51,34 @@ async def test_group_ids_have_the_prefix(bridge: Bridge) -> None:
     ours = {group.group_id for group in listed.valid if group.group_id.startswith(topics.group)}
     assert {f"{topics.group}.intake", f"{topics.group}.tracker"} <= ours
     assert all(group.startswith(f"{topics.group}.") for group in ours)
+
+
+async def test_refused_settings_are_left_out(fleet: Fleet) -> None:
+    """A cluster that refuses an optional setting still gets the topic; a setting may be the operator's own, or none."""
+    async with fleet.topics() as topics:
+        config = {
+            topics.state: {"segment.ms": 0, "min.compaction.lag.ms": 1000},  # no broker takes a segment of 0 ms
+            topics.journal: {"retention.ms": 9 * DAY, "message.timestamp.type": None},
+        }
+        settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__CONFIG": json.dumps(config)}
+        async with fleet.running(settings) as service:
+            state, journal = [await config_of(topics, name) for name in (topics.state, topics.journal)]
+            assert (state["cleanup.policy"], state["min.compaction.lag.ms"]) == ("compact", "1000")
+            assert state["segment.ms"] == str(7 * DAY)  # the broker's own
+            assert (journal["retention.ms"], journal["message.timestamp.type"]) == (str(9 * DAY), "CreateTime")
+            lines = [json.loads(line) for line in service.log.splitlines()]
+            [line] = [line for line in lines if "refuses settings" in line["event"]]
+            assert "segment.ms" in line["topics"][topics.state]
+
+
+async def test_refused_topic_is_named(fleet: Fleet, tmp_path: Path) -> None:
+    """The one line has the topic, the broker's reason and both ways out."""
+    async with fleet.topics() as topics:
+        config = {topics.journal: {"retention.ms": -5}}
+        settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__CONFIG": json.dumps(config)}
+        code, lines = await run_refused(settings, tmp_path / "bridge")
+        assert code == 1
+        [line] = lines
+        assert topics.journal in line
+        assert "retention.ms" in line
+        assert "TOPICS__CONFIG" in line
