@@ -65,13 +65,11 @@ def _parse_configs(value: object) -> Any:
     if not all(isinstance(config, dict) for config in table.values()):
         raise ValueError('should be a JSON object such as {"sms-bridge.state":{"segment.ms":null}}')
     return {
-        topic: {name: None if value is None else _write_config(value) for name, value in config.items()}
+        topic: {
+            name: None if value is None else orjson.dumps(value).decode().strip('"') for name, value in config.items()
+        }
         for topic, config in table.items()
     }
-
-
-def _write_config(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_pointer(value: object) -> Any:

@@ -296,7 +296,7 @@ FRAGMENTS = st.sampled_from(
 def test_no_text_stops_the_redaction(text: str) -> None:
     """Whatever is written around a number and however it is escaped, the outcome can be stored and logged."""
     for privacy in (HASHING, DROPPING):
-        redact(privacy, text).encode("utf-8", "surrogateescape" if "\udc80" in text or "\udcff" in text else "replace")
+        redact(privacy, text).encode("utf-8", "surrogatepass")
         value = text.encode("utf-8", "surrogatepass")
         original = Privacy(privacy).redact_original(value, value)
         assert original.value is not None
