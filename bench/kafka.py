@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from bench.process import BenchmarkError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.records import Record, send_batches
-from bridge.settings.model import KafkaSettings
+from bridge.settings.kafka import KafkaSettings
 
 MAX_UNACKNOWLEDGED = 20_000
 """How many records are written before their acknowledgements are awaited."""

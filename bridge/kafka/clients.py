@@ -15,7 +15,9 @@ from bridge.kafka.compression import use_fast_lz4
 from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.lenient_headers import tolerate_header_names
 from bridge.kafka.security import connection_options
-from bridge.settings.model import PREFIX, KafkaSettings
+from bridge.kafka.tokens import TokenError
+from bridge.settings.kafka import KafkaSettings
+from bridge.settings.model import PREFIX
 
 MAX_BATCH_BYTES = 512 * 1024
 """The size at which a batch is sent, before compression."""
@@ -111,8 +113,9 @@ class KafkaClients:
         """Start an admin client.
 
         Raises:
-            ConfigurationError: There is no Kafka at the bootstrap servers.
+            ConfigurationError: There is no Kafka at the bootstrap servers, or no token for it.
         """
+        await self._check_token()
         admin = AIOKafkaAdminClient(**self._options)
         try:
             await admin.start()
@@ -121,6 +124,14 @@ class KafkaClients:
             why = await explain_unreachable(self._settings.bootstrap_servers, self._options)
             raise ConfigurationError(f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS: no Kafka answers at {why}") from error
         return admin
+
+    async def _check_token(self) -> None:
+        """Fetch a token, if connections need one: the client library would hide why there is none."""
+        if provider := self._options.get("sasl_oauth_token_provider"):
+            try:
+                await provider.token()
+            except TokenError as error:
+                raise ConfigurationError(str(error)) from error
 
     @staticmethod
     async def _start(client: Any) -> Any:

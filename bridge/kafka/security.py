@@ -3,20 +3,10 @@
 import ssl
 from typing import Any
 
-from aiokafka.abc import AbstractTokenProvider
-
 from bridge.core.errors import ConfigurationError
-from bridge.settings.model import PREFIX, KafkaSettings
-
-
-class _StaticToken(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
-    """The SASL password as an OAuth bearer token."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    async def token(self) -> str:
-        return self._token
+from bridge.kafka.tokens import FileToken, FixedToken, TokenProvider, TokenSource
+from bridge.settings.kafka import KafkaSettings
+from bridge.settings.model import PREFIX
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -38,18 +28,28 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def _sasl(settings: KafkaSettings) -> dict[str, Any]:
-    password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
     if settings.sasl_mechanism == "GSSAPI":
         return {"sasl_mechanism": "GSSAPI"}
-    if password is None:
-        raise ConfigurationError(f"{PREFIX}KAFKA__SASL_PASSWORD is missing; {settings.sasl_mechanism} needs it")
     if settings.sasl_mechanism == "OAUTHBEARER":
-        return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": _StaticToken(password)}
+        provider = TokenProvider(_token_source(settings))
+        return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": provider}
+    if settings.sasl_password is None:
+        raise ConfigurationError(f"{PREFIX}KAFKA__SASL_PASSWORD is missing; {settings.sasl_mechanism} needs it")
     return {
         "sasl_mechanism": settings.sasl_mechanism,
         "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": password,
+        "sasl_plain_password": settings.sasl_password.get_secret_value(),
     }
+
+
+def _token_source(settings: KafkaSettings) -> TokenSource:
+    if settings.oauth.token_file is not None:
+        return FileToken(settings.oauth.token_file)
+    if settings.sasl_password is not None:
+        return FixedToken(settings.sasl_password.get_secret_value())
+    raise ConfigurationError(
+        f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE is missing; OAUTHBEARER needs it, or a token as KAFKA__SASL_PASSWORD"
+    )
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:

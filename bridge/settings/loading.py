@@ -20,6 +20,9 @@ SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 _NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")
 """Variables with the prefix that aren't settings of the service."""
 
+_TOKEN = f"{PREFIX}KAFKA__SASL_PASSWORD"
+_TOKEN_FILE = f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE"
+
 _MIN_SIMILARITY = 0.75
 """Between 0 and 1: a less similar name isn't suggested for an unknown one."""
 
@@ -46,6 +49,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     variables = {**_read_env_file(env_file), **_read_secrets(environ.get(SECRETS_DIR)), **environ}
     named = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
     settings = {name: value for name, value in named.items() if not name.startswith(_NOT_SETTINGS)}
+    _keep_token_file(settings, environ)
     _check_groups(settings)
     try:
         return _build(settings)
@@ -100,6 +104,19 @@ def _read_secret(file: Path) -> str:
         return file.read_text("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file.name}: the file in {SECRETS_DIR} isn't a text in UTF-8") from None
+
+
+def _keep_token_file(settings: dict[str, str], environ: Mapping[str, str]) -> None:
+    """Replace an OAuth token from the folder of secrets by its file, so that a renewed token is noticed."""
+    folder = environ.get(SECRETS_DIR)
+    given = {name.upper() for name in environ}
+    oauth = settings.get(f"{PREFIX}KAFKA__SASL_MECHANISM") == "OAUTHBEARER"
+    if not folder or not oauth or _TOKEN in given or _TOKEN_FILE in settings:
+        return
+    files = [file for file in Path(folder).iterdir() if file.name.upper() == _TOKEN and file.is_file()]
+    if files:
+        del settings[_TOKEN]
+        settings[_TOKEN_FILE] = str(files[0])
 
 
 def _check_groups(variables: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
 """Every setting of the service: its name, type, default and meaning, and the checks across settings.
 
 A setting is read from the variable `SMS_BRIDGE_{GROUP}__{MEMBER}`; see `loading.py`. The docstring below a member is
-its row in docs/settings.md (`make docs`). The settings of providers are in `providers.py`.
+its row in docs/settings.md (`make docs`). The settings of the connection to Kafka are in `kafka.py`, those of providers
+in `providers.py`.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
+from bridge.settings.kafka import KafkaSettings
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
 from bridge.settings.types import (
     Count,
@@ -29,39 +31,6 @@ from bridge.settings.types import (
 )
 
 PREFIX = "SMS_BRIDGE_"
-
-
-class KafkaSettings(Group):
-    """How to connect to Kafka."""
-
-    bootstrap_servers: Texts
-    """`host:port` of one or more brokers."""
-    group_id: str = "sms-bridge"
-    """Prefix of consumer groups (`.intake`, `.tracker`) and transactional ids."""
-    group_instance_id: str | None = None
-    """Static membership: a fixed name for each replica, such as a StatefulSet's pod name."""
-    create_topics: bool = True
-    """Create the bridge's own topics if they are missing."""
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """Kafka security protocol."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
-    """SASL mechanism; with `OAUTHBEARER` the password is the token."""
-    sasl_username: str | None = None
-    """SASL username."""
-    sasl_password: Credential = None
-    """SASL password."""
-    ssl_cafile: Path | None = None
-    """PEM file of the trusted certificate authorities; by default the system's."""
-    ssl_certfile: Path | None = None
-    """PEM file of the client certificate, if Kafka requires one."""
-    ssl_keyfile: Path | None = None
-    """PEM file of the client certificate's private key."""
-    ssl_key_password: Credential = None
-    """Passphrase of the private key."""
-    ssl_check_hostname: bool = True
-    """Verify that the broker's certificate has the broker's host name."""
-    compression: Literal["lz4", "gzip", "snappy", "zstd", "none"] = "lz4"
-    """Compression of all records that the bridge writes."""
 
 
 class TopicSettings(Group):

@@ -3,7 +3,7 @@
 from aiokafka.admin import NewTopic
 
 from bridge.kafka.clients import KafkaClients
-from bridge.settings.model import KafkaSettings
+from bridge.settings.kafka import KafkaSettings
 
 
 def clients_of(bootstrap_servers: str) -> KafkaClients:

@@ -258,6 +258,23 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     assert settings.kafka.group_id == "from-the-environment"
 
 
+def test_oauth_token_among_the_secrets_stays_a_file(tmp_path: Path) -> None:
+    """It may be renewed there; a token in the environment or in another file has priority."""
+    token = tmp_path / "SMS_BRIDGE_KAFKA__SASL_PASSWORD"
+    token.write_text("from-a-file\n")
+    oauth = {"SECRETS_DIR": str(tmp_path), "KAFKA__SASL_MECHANISM": "OAUTHBEARER"}
+    for changes, file in (
+        ({}, token),
+        ({"KAFKA__SASL_PASSWORD": "from-the-environment"}, None),
+        ({"KAFKA__SASL_MECHANISM": "PLAIN"}, None),
+    ):
+        kafka = load_settings(make_environ(**{**oauth, **changes})).kafka
+        assert kafka.oauth.token_file == file
+        assert (kafka.sasl_password is None) == (file is not None)
+    with pytest.raises(ConfigurationError, match="KAFKA__OAUTH__TOKEN_FILE"):
+        load_settings(make_environ(**oauth, KAFKA__OAUTH__TOKEN_FILE="other"))
+
+
 def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
     """Settings are read from a file only with --env-file."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
