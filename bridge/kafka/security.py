@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from bridge.core.errors import ConfigurationError
+from bridge.kafka.oauth_client import OAuthClient
 from bridge.kafka.tokens import FileToken, FixedToken, TokenProvider, TokenSource
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.model import PREFIX
@@ -43,12 +44,14 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def _token_source(settings: KafkaSettings) -> TokenSource:
+    if settings.oauth.token_url:
+        return OAuthClient(settings.oauth)
     if settings.oauth.token_file is not None:
         return FileToken(settings.oauth.token_file)
     if settings.sasl_password is not None:
         return FixedToken(settings.sasl_password.get_secret_value())
     raise ConfigurationError(
-        f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE is missing; OAUTHBEARER needs it, or a token as KAFKA__SASL_PASSWORD"
+        f"{PREFIX}KAFKA__OAUTH__TOKEN_URL is missing; OAUTHBEARER needs it, or KAFKA__OAUTH__TOKEN_FILE"
     )
 
 

@@ -95,11 +95,11 @@ class FileToken:
         Raises:
             TokenError: The file can't be read, or has no token.
         """
-        setting = f"KAFKA__OAUTH__TOKEN_FILE {self._path}"
+        setting = "KAFKA__OAUTH__TOKEN_FILE"
         try:
             data = await asyncio.to_thread(self._read)
         except OSError as error:
-            why = f"{PREFIX}{setting} can't be read ({error.strerror}); write the token there"
+            why = f"{PREFIX}{setting}: {self._path} can't be read ({error.strerror}); have the token written there"
             raise TokenError(why) from error
         return check_token(data.decode("latin-1").strip(), setting)
 
@@ -119,6 +119,6 @@ def check_token(token: str, setting: str) -> str:
         TokenError: It is too long, empty, or has characters that no token has.
     """
     if len(token) > MAX_TOKEN_BYTES or not _TOKEN.fullmatch(token):
-        why = "is empty" if not token else "has no token in it" if len(token) <= MAX_TOKEN_BYTES else "is too long"
-        raise TokenError(f"{PREFIX}{setting} {why}; an OAuth token is one word of A-Z a-z 0-9 - . _ ~ + / =")
+        why = "empty" if not token else "not a token" if len(token) <= MAX_TOKEN_BYTES else "too long for a token"
+        raise TokenError(f"{PREFIX}{setting}: what is there is {why}, which is one word of A-Z a-z 0-9 - . _ ~ + / =")
     return token

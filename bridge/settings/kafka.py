@@ -1,11 +1,19 @@
 """The settings of the connection to Kafka."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from bridge.settings.types import Credential, Group, Texts
+
+
+def _check_token_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None):
+        raise ValueError("should be a URL such as https://login.example.com/token, without a user name")
+    return url
 
 
 class OAuthSettings(Group):
@@ -13,6 +21,24 @@ class OAuthSettings(Group):
 
     token_file: Path | None = None
     """File of the token, which another program renews. It is read anew for each connection."""
+    token_url: Annotated[str, AfterValidator(_check_token_url)] = ""
+    """URL at which an OAuth server issues tokens to a client with an id and a secret."""
+    client_id: str | None = None
+    """Id of the client."""
+    client_secret: Credential = None
+    """Secret of the client."""
+    scope: str = ""
+    """Scopes to ask for, separated by spaces, if the server requires some."""
+    ca_file: Path | None = None
+    """PEM file of the certificate authorities of the OAuth server; by default the system's."""
+
+    @model_validator(mode="after")
+    def _check_client(self) -> Self:
+        for name in ("client_id", "client_secret"):
+            if bool(self.token_url) != bool(getattr(self, name)):
+                missing, given = (name, "token_url") if self.token_url else ("token_url", name)
+                raise ValueError(f"KAFKA__OAUTH__{missing.upper()} is needed when KAFKA__OAUTH__{given.upper()} is set")
+        return self
 
 
 class KafkaSettings(Group):
@@ -50,6 +76,12 @@ class KafkaSettings(Group):
 
     @model_validator(mode="after")
     def _check_token_source(self) -> Self:
-        if self.sasl_password is not None and self.oauth.token_file is not None:
-            raise ValueError("KAFKA__SASL_PASSWORD and KAFKA__OAUTH__TOKEN_FILE are both set; unset one of them")
+        sources = {
+            "KAFKA__OAUTH__TOKEN_URL": self.oauth.token_url,
+            "KAFKA__OAUTH__TOKEN_FILE": self.oauth.token_file,
+            "KAFKA__SASL_PASSWORD": self.sasl_password,
+        }
+        given = [name for name, value in sources.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} are both set; unset one of them")
         return self

@@ -22,6 +22,7 @@ _NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")
 
 _TOKEN = f"{PREFIX}KAFKA__SASL_PASSWORD"
 _TOKEN_FILE = f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE"
+_TOKEN_SOURCES = {_TOKEN_FILE, f"{PREFIX}KAFKA__OAUTH__TOKEN_URL"}
 
 _MIN_SIMILARITY = 0.75
 """Between 0 and 1: a less similar name isn't suggested for an unknown one."""
@@ -111,7 +112,7 @@ def _keep_token_file(settings: dict[str, str], environ: Mapping[str, str]) -> No
     folder = environ.get(SECRETS_DIR)
     given = {name.upper() for name in environ}
     oauth = settings.get(f"{PREFIX}KAFKA__SASL_MECHANISM") == "OAUTHBEARER"
-    if not folder or not oauth or _TOKEN in given or _TOKEN_FILE in settings:
+    if not folder or not oauth or _TOKEN in given or settings.keys() & _TOKEN_SOURCES:
         return
     files = [file for file in Path(folder).iterdir() if file.name.upper() == _TOKEN and file.is_file()]
     if files:

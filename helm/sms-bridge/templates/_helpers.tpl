@@ -109,6 +109,13 @@ annotations:
   "LOG__FORMAT" "json" -}}
 {{- if $kafka.sasl.enabled }}
 {{- $_ := set $set "KAFKA__SASL_MECHANISM" $kafka.sasl.mechanism }}
+{{- with $kafka.sasl.oauth }}
+{{- range $name, $value := dict "TOKEN_URL" .tokenUrl "CLIENT_ID" .clientId "SCOPE" .scope "CA_FILE" .caFile "TOKEN_FILE" .tokenFile }}
+{{- if $value }}
+{{- $_ := set $set (printf "KAFKA__OAUTH__%s" $name) $value }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if $kafka.tls.enabled }}
 {{- $_ := set $set "KAFKA__SSL_CHECK_HOSTNAME" $kafka.tls.checkHostname }}
@@ -144,6 +151,9 @@ SMS_BRIDGE_{{ $name }}: {{ (kindIs "slice" $value | ternary (join "," $value) $v
 {{- end }}
 {{- if and .keda.enabled (gt (int .keda.maxReplicas) $partitions) }}
 {{- fail (printf "tracker.keda.maxReplicas is %d, but the journal has %d partitions: more pods would idle" (int .keda.maxReplicas) $partitions) }}
+{{- end }}
+{{- if and .keda.enabled $.Values.kafka.sasl.oauth.tokenFile }}
+{{- fail "tracker.keda.enabled: KEDA cannot read the token in kafka.sasl.oauth.tokenFile" }}
 {{- end }}
 {{- if and .keda.enabled (gt (int .keda.minReplicas) (int .keda.maxReplicas)) }}
 {{- fail "tracker.keda.minReplicas is more than tracker.keda.maxReplicas" }}

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.kafka.oauth import OAuthKafka, oauth_kafka
+from tests.support.kafka.token_server import REFUSED
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet
@@ -18,7 +19,7 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
-LIFETIME_SECONDS = 10
+LIFETIME_SECONDS = 8
 """Long enough for a start on a busy machine."""
 
 
@@ -67,3 +68,60 @@ async def test_missing_token_is_one_line(kafka_with_tokens: OAuthKafka, tmp_path
     code, [line] = await run_refused(settings, tmp_path / "bridge")
     assert code == 1
     assert "SMS_BRIDGE_KAFKA__OAUTH__TOKEN_FILE" in line
+
+
+async def test_tokens_are_fetched_again_before_they_expire(
+    fleet: Fleet, kafka_with_tokens: OAuthKafka, client: httpx.AsyncClient
+) -> None:
+    """Over the lives of several tokens, reports go on; connections of one moment share a token."""
+    kafka, server = kafka_with_tokens, kafka_with_tokens.server
+    async with fleet.topics(bootstrap_servers=kafka.bootstrap_servers) as topics:
+        server.lifetime_seconds = 4
+        settings = {**topics.settings, **CALLBACKS_ONLY, **kafka.settings, **server.settings}
+        async with fleet.running(settings) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            for _ in range(2):
+                requests = server.requests
+                await report_and_expect(bridge)
+
+                async def is_renewed(requests: int = requests) -> bool:
+                    return server.requests > requests
+
+                await wait_until(is_renewed, 60, lambda: f"no token was fetched:\n{service.tail()}")
+            await report_and_expect(bridge)
+            await wait_until(service.is_ready, 60, lambda: f"it isn't ready:\n{service.tail()}")
+
+
+async def test_outage_of_the_token_server_is_survived(
+    fleet: Fleet, kafka_with_tokens: OAuthKafka, client: httpx.AsyncClient
+) -> None:
+    """While it refuses the client, callbacks get 503 and the log has one line; afterwards the bridge goes on."""
+    kafka, server = kafka_with_tokens, kafka_with_tokens.server
+    async with fleet.topics(bootstrap_servers=kafka.bootstrap_servers) as topics:
+        server.lifetime_seconds = 4
+        settings = {**topics.settings, **CALLBACKS_ONLY, **kafka.settings, **server.settings}
+        async with fleet.running(settings) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            await report_and_expect(bridge)
+            server.reply = REFUSED
+
+            async def complains() -> bool:
+                return "no OAuth token for Kafka" in service.log
+
+            await wait_until(complains, 60, lambda: f"it doesn't complain:\n{service.tail()}")
+            server.reply = None
+            await wait_until(service.is_ready, 60, lambda: f"it isn't ready again:\n{service.tail()}")
+            await report_and_expect(bridge)
+            assert service.log.count("no OAuth token for Kafka") == 1
+            assert "SMS_BRIDGE_KAFKA__OAUTH__CLIENT_SECRET" in service.log
+            assert "not-to-be-repeated" not in service.log
+
+
+async def test_wrong_client_secret_is_one_line(kafka_with_tokens: OAuthKafka, tmp_path: Path) -> None:
+    """A start that gets no token fails with a line that names the setting."""
+    settings = {**kafka_with_tokens.settings, **kafka_with_tokens.server.settings, **CALLBACKS_ONLY}
+    settings["KAFKA__OAUTH__CLIENT_SECRET"] = "not-the-secret"
+    code, [line] = await run_refused(settings, tmp_path)
+    assert code == 1
+    assert "SMS_BRIDGE_KAFKA__OAUTH__CLIENT_SECRET" in line
+    assert "not-the-secret" not in line

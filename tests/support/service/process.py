@@ -17,7 +17,10 @@ from tests.support.ports import find_free_ports
 from tests.support.waiting import wait_until
 
 COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
-SECRET_NAMES = ("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY", "PASSWORD")
+SECRET_NAMES = (
+    *("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY"),
+    *("PASSWORD", "CLIENT_SECRET"),
+)
 FORBIDDEN = ("never retrieved", "Traceback", "was never awaited", "was destroyed but it is pending")
 PREFIX, OTEL = "SMS_BRIDGE_", "OTEL_"
 

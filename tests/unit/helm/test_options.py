@@ -118,6 +118,22 @@ def test_kafka_certificates_are_mounted(chart: Chart) -> None:
             assert data[f"SMS_BRIDGE_KAFKA__{name}"] == f"{mounts['kafka-tls']}/{file}"
 
 
+def test_oauth_client_is_configured(chart: Chart) -> None:
+    """The service, the job and KEDA get the same client, and may connect to the OAuth server."""
+    release = chart.scenario("oauth")
+    data = release.one("ConfigMap", "-bridge")["data"]
+    assert data["SMS_BRIDGE_KAFKA__OAUTH__TOKEN_URL"] == "https://login.example.com:8443/realms/messaging/token"
+    assert data["SMS_BRIDGE_KAFKA__OAUTH__CLIENT_ID"] == "sms-bridge"
+    assert "SMS_BRIDGE_KAFKA__OAUTH__CA_FILE" not in data
+    spec = release.one("TriggerAuthentication")["spec"]
+    assert {one["parameter"] for one in spec["configMapTargetRef"]} == {"username", "oauthTokenEndpointUri", "scopes"}
+    assert all(one["key"] in data for one in spec["configMapTargetRef"])
+    assert [one["parameter"] for one in spec["secretTargetRef"]] == ["password"]
+    assert spec["secretTargetRef"][0]["key"] in release.one("Secret", "-bridge")["stringData"]
+    for policy in release.all("NetworkPolicy"):
+        assert 8443 in ports(policy["spec"]["egress"])
+
+
 def test_topics_job_is_self_contained(chart: Chart) -> None:
     """It runs before the release's other objects exist, so it refers to none of them."""
     release = chart.scenario("sasl-tls")

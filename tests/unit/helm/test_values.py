@@ -44,6 +44,32 @@ COMBINATIONS = {
     "ingress without host": ({"ingress__enabled": True}, "/ingress/host"),
     "route without gateway": ({"httpRoute__enabled": True}, "/httpRoute/parentRefs"),
     "log-in without password": ({"kafka__sasl__enabled": True}, "KAFKA__SASL_PASSWORD"),
+    "token URL without client": (
+        {"kafka__sasl": {"enabled": True, "mechanism": "OAUTHBEARER", "oauth": {"tokenUrl": "https://x/token"}}},
+        "/kafka/sasl/oauth",
+    ),
+    "token URL without secret": (
+        {
+            "kafka__sasl": {
+                "enabled": True,
+                "mechanism": "OAUTHBEARER",
+                "oauth": {"tokenUrl": "https://x/token", "clientId": "x"},
+            }
+        },
+        "KAFKA__OAUTH__CLIENT_SECRET",
+    ),
+    "token for another mechanism": (
+        {"kafka__sasl": {"enabled": True, "mechanism": "PLAIN", "oauth": {"tokenFile": "/token"}}},
+        "/kafka/sasl/mechanism",
+    ),
+    "keda with a token in a file": (
+        {
+            "split": True,
+            "tracker__keda__enabled": True,
+            "kafka__sasl": {"enabled": True, "mechanism": "OAUTHBEARER", "oauth": {"tokenFile": "/token"}},
+        },
+        "KEDA cannot read the token",
+    ),
     "certificate without key": (
         {"kafka__tls": {"enabled": True, "existingSecret": "a", "certKey": "tls.crt"}},
         "/kafka/tls/keyKey",

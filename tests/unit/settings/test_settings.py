@@ -275,6 +275,26 @@ def test_oauth_token_among_the_secrets_stays_a_file(tmp_path: Path) -> None:
         load_settings(make_environ(**oauth, KAFKA__OAUTH__TOKEN_FILE="other"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"CLIENT_ID": "x"}, "KAFKA__OAUTH__TOKEN_URL is needed when KAFKA__OAUTH__CLIENT_ID"),
+        ({"TOKEN_URL": "https://x/token", "CLIENT_ID": "x"}, "KAFKA__OAUTH__CLIENT_SECRET is needed"),
+        ({"TOKEN_URL": "x/token"}, "KAFKA__OAUTH__TOKEN_URL should be a URL"),
+        ({"TOKEN_URL": "https://user:word@x/token"}, "KAFKA__OAUTH__TOKEN_URL should be a URL"),
+        (
+            {"TOKEN_URL": "https://x/token", "CLIENT_ID": "x", "CLIENT_SECRET": "x", "TOKEN_FILE": "x"},
+            "KAFKA__OAUTH__TOKEN_URL and KAFKA__OAUTH__TOKEN_FILE are both set",
+        ),
+    ],
+)
+def test_incomplete_oauth_settings_are_named(changes: dict[str, str], named: str) -> None:
+    """The error names the setting that is missing or superfluous, and no secret."""
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        load_settings(make_environ(**{f"KAFKA__OAUTH__{name}": value for name, value in changes.items()}))
+    assert "word" not in str(caught.value)
+
+
 def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
     """Settings are read from a file only with --env-file."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
