@@ -5,7 +5,8 @@ import sys
 
 import uvloop
 
-from bridge.http_server import Listener, Request, Response
+from bridge.http_server.listener import Listener
+from bridge.http_server.messages import Request, Response
 
 ANSWER = Response(200, b"OK")
 

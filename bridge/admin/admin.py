@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from pydantic import SecretStr
 
 from bridge.admin.auth import decide_access, refuse
-from bridge.http_server import Request, Response
+from bridge.http_server.messages import Request, Response
 from bridge.observability.readiness import Readiness
 from bridge.state.ownership import OwnedPartitions
 

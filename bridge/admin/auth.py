@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from pydantic import SecretStr
 
-from bridge.http_server import Headers, Response
+from bridge.http_server.messages import Headers, Response
 
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host")
 """Headers that a proxy adds: with any of them, the peer isn't the client."""

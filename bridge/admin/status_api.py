@@ -12,7 +12,7 @@ from bridge.admin.event_stream import EventStream
 from bridge.admin.status_report import make_report
 from bridge.admin.status_snapshot import StatusCollector
 from bridge.core.errors import ConfigurationError
-from bridge.http_server import Request, Response
+from bridge.http_server.messages import Request, Response
 from bridge.kafka.errors import format_error
 from bridge.text import encode_document
 

@@ -21,7 +21,7 @@ from bridge.admin.trace_lookup import make_trace_lookup
 from bridge.app.builder import PartBuilder
 from bridge.app.roles import Role
 from bridge.concurrency import stop_with_timeout
-from bridge.http_server import Listener
+from bridge.http_server.listener import Listener
 from bridge.intake.intake import Intake
 from bridge.journal.offsets import open_journal
 from bridge.kafka.clients import KafkaClients
@@ -151,6 +151,8 @@ class App:
         receiver: Receiver | None,
     ) -> None:
         """Start what does the process's work, and make readiness depend on it."""
+        listener = builder.build_public_listener(receiver) if receiver else None
+        watcher = builder.build_certificate_watcher(listener)
         if tracker:
             self._depend_on("tracker", contacts, lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
             await stack.enter_async_context(self._task(tracker.run()))
@@ -158,10 +160,12 @@ class App:
         if intake:
             self._depend_on("intake", contacts, lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
             await stack.enter_async_context(self._task(intake.run()))
-        if receiver:
+        if receiver and listener:
             why = "Kafka accepts nothing; callbacks are answered with 503"
             self._depend_on("receiver", contacts, lambda: receiver.ready, why)
-            await stack.enter_async_context(builder.build_public_listener(receiver))
+            await stack.enter_async_context(listener)
+        if watcher:
+            await stack.enter_async_context(self._task(watcher.run()))
 
     def _depend_on(self, part: str, contacts: Mapping[str, Contact], check: Callable[[], bool], why: str) -> None:
         self._readiness.add(part, lambda: check() and contacts[part].connected, why)

@@ -1,5 +1,7 @@
 """Makes Kafka clients, all in one way and with one set of limits. No topic is known by name here."""
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,6 +20,8 @@ from bridge.kafka.security import connection_options
 from bridge.kafka.tokens import TokenError
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.model import PREFIX
+from bridge.tls.certificate_watcher import WatchedCertificates
+from bridge.tls.reloading_context import ReloadingContext
 
 MAX_BATCH_BYTES = 512 * 1024
 """The size at which a batch is sent, before compression."""
@@ -39,6 +43,12 @@ class KafkaClients:
         self._max_batch_bytes = MAX_BATCH_BYTES
         use_fast_lz4()
         tolerate_header_names()
+
+    @property
+    def certificates(self) -> WatchedCertificates | None:
+        """The certificates of the connections, if they use TLS."""
+        context: ReloadingContext | None = self._options.get("ssl_context")
+        return WatchedCertificates(context.files, partial(asyncio.to_thread, context.load)) if context else None
 
     def limit_batches(self, max_bytes: int) -> None:
         """Send smaller batches from now on, where a topic takes no larger ones than this."""

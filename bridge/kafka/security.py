@@ -8,6 +8,8 @@ from bridge.kafka.oauth_client import OAuthClient
 from bridge.kafka.tokens import FileToken, FixedToken, TokenProvider, TokenSource
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.model import PREFIX
+from bridge.tls.certificate_files import CertificateFiles
+from bridge.tls.reloading_context import ReloadingContext
 
 
 def connection_options(settings: KafkaSettings) -> dict[str, Any]:
@@ -55,13 +57,23 @@ def _token_source(settings: KafkaSettings) -> TokenSource:
     )
 
 
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+def _ssl_context(settings: KafkaSettings) -> ReloadingContext:
+    files = CertificateFiles(
+        chains={"KAFKA__SSL_CERTFILE": settings.ssl_certfile} if settings.ssl_certfile else {},
+        authorities={"KAFKA__SSL_CAFILE": settings.ssl_cafile} if settings.ssl_cafile else {},
+        keys=[settings.ssl_keyfile] if settings.ssl_keyfile else [],
+    )
+    return ReloadingContext(files, lambda: _make_context(settings))
+
+
+def _make_context(settings: KafkaSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ssl_cafile)
         context.check_hostname = settings.ssl_check_hostname
         if settings.ssl_certfile:
             secret = settings.ssl_key_password
-            password = secret.get_secret_value() if secret else None
+            # Without a password, OpenSSL would ask for it at the terminal.
+            password = secret.get_secret_value() if secret else ""
             context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile, password)
     except OSError as error:
         raise ConfigurationError(f"{PREFIX}KAFKA__SSL_...: the files can't be read ({error})") from error

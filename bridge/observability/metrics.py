@@ -160,6 +160,11 @@ class ProcessMetrics(_Group):
         self.part_ready = self._gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
         self.kafka_connected = self._gauge("kafka_connected", "1 while Kafka answers a part of the process", ["part"])
         self.event_loop_delay = self._gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
+        self.certificate_expiry = self._gauge(
+            "certificate_expiry_timestamp_seconds",
+            "When a loaded certificate expires, as a Unix timestamp, by the setting of its file",
+            ["setting"],
+        )
         self.build_info = self._gauge("build_info", "1, labelled with the version", ["version"])
         self.build_info.labels(__version__).set(1)
 

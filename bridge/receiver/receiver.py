@@ -14,7 +14,7 @@ from bridge.accounts import Accounts, ProviderAccount
 from bridge.clock import now_ms
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, HttpSource
-from bridge.http_server import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
+from bridge.http_server.messages import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.records import Record
 from bridge.observability.metrics import ReceiverMetrics

@@ -62,9 +62,9 @@ class KafkaSettings(Group):
     """SASL password. With `OAUTHBEARER`: the token. In the folder of secrets it is read anew for each connection."""
     oauth: OAuthSettings = OAuthSettings()
     ssl_cafile: Path | None = None
-    """PEM file of the trusted certificate authorities; by default the system's."""
+    """PEM file of the trusted certificate authorities; by default the system's. New connections use a changed file."""
     ssl_certfile: Path | None = None
-    """PEM file of the client certificate, if Kafka requires one."""
+    """PEM file of the client certificate, if Kafka requires one. New connections use a changed file."""
     ssl_keyfile: Path | None = None
     """PEM file of the client certificate's private key."""
     ssl_key_password: Credential = None

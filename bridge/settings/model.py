@@ -89,9 +89,16 @@ class HttpSettings(Group):
     trusted_proxies: Networks = ()
     """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
     tls_cert: Path | None = None
-    """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later)."""
+    """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later). A changed file is
+    loaded without a restart."""
     tls_key: Path | None = None
     """PEM file of the server certificate's private key."""
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("HTTP__TLS_CERT and HTTP__TLS_KEY are needed together")
+        return self
 
 
 class AdminSettings(Group):

@@ -20,6 +20,7 @@ READY = Row(
             "short",
             {"{{part}}": f"sum by (part) ({select_series('part_ready')})"},
             ("SmsBridgeInstanceNotReady", "SmsBridgeInstanceDown"),
+            width=6,
             number=True,
         ),
         Panel(
@@ -28,6 +29,7 @@ READY = Row(
             "short",
             {"partitions": f"sum({select_series('partitions_assigned')})"},
             ("SmsBridgePartitionsUnowned",),
+            width=6,
             number=True,
         ),
         Panel(
@@ -36,6 +38,16 @@ READY = Row(
             "short",
             {"{{version}}": f"sum by (version) ({select_series('build_info')})"},
             ("SmsBridgeAbsent",),
+            width=6,
+            number=True,
+        ),
+        Panel(
+            "Certificates expire in",
+            "The time until a certificate expires that an instance has loaded, by the setting of its file.",
+            "s",
+            {"{{setting}}": f"min by (setting) ({select_series('certificate_expiry_timestamp_seconds')}) - time()"},
+            ("SmsBridgeCertificateExpiring",),
+            width=6,
             number=True,
         ),
     ),

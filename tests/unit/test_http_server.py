@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from bridge.http_server import (
+from bridge.http_server.listener import Listener
+from bridge.http_server.messages import (
     MAX_BODY_BYTES,
     BodyIncompleteError,
     BodyTimeoutError,
     BodyTooLargeError,
-    Listener,
     Request,
     Response,
 )

@@ -20,7 +20,7 @@ IMPURE = {"asyncio", "time", "socket", "os", "random", "threading", "subprocess"
 
 LAYERS: Sequence[frozenset[str]] = (
     frozenset({"core", "schemas", "clock", "concurrency", "text", "phone_numbers"}),
-    frozenset({"providers", "settings"}),
+    frozenset({"providers", "settings", "tls"}),
     frozenset({"kafka", "http_server", "observability", "accounts"}),
     frozenset({"privacy"}),
     frozenset({"journal", "state", "dead_letters"}),

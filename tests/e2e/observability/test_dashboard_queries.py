@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 import pytest_asyncio
+import trustme
 import yaml
 from confluent_kafka import Producer
 
 from scripts.dashboards.__main__ import DASHBOARDS
 from scripts.dashboards.panels import OR_ZERO
+from tests.support.certificates import CERTIFICATE, KEY, MountedSecret, issue, trust
 from tests.support.paths import CHART_FOLDER
 from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
@@ -119,15 +121,20 @@ async def fence(bridge: Bridge) -> None:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def seen(
-    fleet: Fleet, providers: Providers, client: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Seen]:
+async def seen(fleet: Fleet, providers: Providers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seen]:
     """A bridge with accidents: events, a lost disk, more events, fenced workers."""
     async with fleet.topics() as topics:
-        service = fleet.service({**topics.settings, **settings(providers.url)})
+        folder, authority = tmp_path_factory.mktemp("prometheus"), trustme.CA()
+        secret = MountedSecret(folder / "secret")
+        secret.write(issue(authority))
+        tls = {"HTTP__TLS_CERT": str(secret.path(CERTIFICATE)), "HTTP__TLS_KEY": str(secret.path(KEY))}
+        service = fleet.service({**topics.settings, **settings(providers.url), **tls})
+        service.url = service.url.replace("http:", "https:")
         target = service.admin_url.removeprefix("http://")
-        folder = tmp_path_factory.mktemp("prometheus") / "server"
-        async with Prometheus(target, ALERTS, folder) as prometheus:
+        async with (
+            Prometheus(target, ALERTS, folder / "server") as prometheus,
+            httpx.AsyncClient(verify=trust(authority), timeout=20) as client,
+        ):
             bridge = Bridge(service, topics, client, SECRETS)
             async with service:
                 await happen(bridge, providers)

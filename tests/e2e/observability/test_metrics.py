@@ -52,6 +52,7 @@ GAUGES: dict[str, set[str]] = {
     "restore_entries_remaining": set(),
     "provider_clock_skew_seconds": {"provider"},
     "event_loop_delay_seconds": set(),
+    "certificate_expiry_timestamp_seconds": {"setting"},
     "build_info": {"version"},
 }
 

@@ -295,6 +295,13 @@ def test_incomplete_oauth_settings_are_named(changes: dict[str, str], named: str
     assert "word" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", ["HTTP__TLS_CERT", "HTTP__TLS_KEY"])
+def test_half_a_certificate_is_named(given: str) -> None:
+    """The listener would not use TLS."""
+    with pytest.raises(ConfigurationError, match="HTTP__TLS_CERT and HTTP__TLS_KEY are needed together"):
+        load_settings(make_environ(**{given: "file"}))
+
+
 def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
     """Settings are read from a file only with --env-file."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
