@@ -1,4 +1,4 @@
-"""Fetches OAuth tokens with a client's id and secret (RFC 6749, section 4.4); keeps each until shortly before its end.
+"""Fetches OAuth tokens with a client's id and secret (RFC 6749, section 4.4).
 
 No secret is in an error or in the log: neither the answer's text nor the headers are repeated.
 """
@@ -8,14 +8,13 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote_plus
 
 import httpx
 import orjson
-import structlog
 
-from bridge.concurrency import retrieve_exception
+from bridge.kafka.token_cache import IssuedToken, TokenCache
 from bridge.kafka.tokens import MAX_TOKEN_BYTES, TokenError, check_token
 from bridge.settings.kafka import OAuthSettings
 from bridge.settings.model import PREFIX
@@ -25,31 +24,15 @@ FETCH_TIMEOUT = 10.0
 
 MAX_ANSWER_BYTES = 2 * MAX_TOKEN_BYTES
 
-RENEW_BEFORE = 60.0
-"""Seconds before its end at which a token is renewed, but at most a fifth of its life."""
-
-FAILURE_PAUSE = 1.0
-"""Seconds after a failure in which no other request is sent: several clients try several times per second."""
-
 _ERROR_CODE = re.compile(r"[a-z_]{1,64}")
 """An error of RFC 6749, section 5.2; anything else isn't repeated."""
 
 _SETTING = "KAFKA__OAUTH__TOKEN_URL"
 _REFUSALS = {400, 401, 403}
 
-log = structlog.get_logger(__name__)
-
-
-class FetchedToken(NamedTuple):
-    """A token, with two times of this machine's clock."""
-
-    token: str
-    renew_at: float
-    expires_at: float
-
 
 class OAuthClient:
-    """Fetches tokens and keeps them. Concurrent callers share one request.
+    """Fetches tokens, and keeps them.
 
     Args:
         settings: The server and the client's credentials.
@@ -57,10 +40,8 @@ class OAuthClient:
     """
 
     def __init__(self, settings: OAuthSettings, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._clock = settings, clock
-        self._kept: FetchedToken | None = None
-        self._request: asyncio.Task[FetchedToken] | None = None
-        self._failure, self._failed_at = "", float("-inf")
+        self._settings = settings
+        self._cache = TokenCache(self._request_token, clock)
 
     async def fetch(self) -> str:
         """Return a token that is valid now.
@@ -68,32 +49,10 @@ class OAuthClient:
         Raises:
             TokenError: The server gave none.
         """
-        if self._kept and self._clock() < self._kept.renew_at:
-            return self._kept.token
-        try:
-            return (await self._share_request()).token
-        except TokenError as error:
-            if self._kept is None or self._clock() >= self._kept.expires_at:
-                raise
-            log.debug("OAuth token can't be renewed yet; the previous one is valid", error=str(error))
-            return self._kept.token
+        return await self._cache.fetch()
 
-    async def _share_request(self) -> FetchedToken:
-        if self._request is None or self._request.done():
-            if self._clock() < self._failed_at + FAILURE_PAUSE:
-                raise TokenError(self._failure)
-            self._request = asyncio.create_task(self._request_token())
-            self._request.add_done_callback(retrieve_exception)
-        return await asyncio.shield(self._request)
-
-    async def _request_token(self) -> FetchedToken:
-        began = self._clock()
-        try:
-            self._kept = _parse_answer(await self._send(), began)
-        except TokenError as error:
-            self._failure, self._failed_at = str(error), self._clock()
-            raise
-        return self._kept
+    async def _request_token(self) -> IssuedToken:
+        return _parse_answer(await self._send())
 
     async def _send(self) -> httpx.Response:
         """Send the request, and read the answer, limited in time and size."""
@@ -140,7 +99,7 @@ async def _read_body(answer: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _parse_answer(answer: httpx.Response, began: float) -> FetchedToken:
+def _parse_answer(answer: httpx.Response) -> IssuedToken:
     try:
         document = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
@@ -151,9 +110,7 @@ def _parse_answer(answer: httpx.Response, began: float) -> FetchedToken:
     token = members.get("access_token")
     if not isinstance(token, str) or str(members.get("token_type", "bearer")).lower() != "bearer":
         raise TokenError(f"{PREFIX}{_SETTING}: the answer has no bearer token; is this an OAuth server's token URL?")
-    lifetime = _parse_lifetime(members.get("expires_in"))
-    renew_before = min(RENEW_BEFORE, lifetime / 5)
-    return FetchedToken(check_token(token, _SETTING), began + lifetime - renew_before, began + lifetime)
+    return IssuedToken(check_token(token, _SETTING), _parse_lifetime(members.get("expires_in")))
 
 
 def _parse_lifetime(seconds: Any) -> float:

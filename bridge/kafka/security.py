@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 from bridge.core.errors import ConfigurationError
+from bridge.kafka.msk_iam import MskIamSigner
 from bridge.kafka.oauth_client import OAuthClient
 from bridge.kafka.tokens import FileToken, FixedToken, TokenProvider, TokenSource
 from bridge.settings.kafka import KafkaSettings
@@ -33,7 +34,7 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 def _sasl(settings: KafkaSettings) -> dict[str, Any]:
     if settings.sasl_mechanism == "GSSAPI":
         return {"sasl_mechanism": "GSSAPI"}
-    if settings.sasl_mechanism == "OAUTHBEARER":
+    if settings.sasl_mechanism in {"OAUTHBEARER", "AWS_MSK_IAM"}:
         provider = TokenProvider(_token_source(settings))
         return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": provider}
     if settings.sasl_password is None:
@@ -46,6 +47,8 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def _token_source(settings: KafkaSettings) -> TokenSource:
+    if settings.sasl_mechanism == "AWS_MSK_IAM":
+        return MskIamSigner(settings.aws_region, settings.bootstrap_servers)
     if settings.oauth.token_url:
         return OAuthClient(settings.oauth)
     if settings.oauth.token_file is not None:

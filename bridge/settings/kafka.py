@@ -54,13 +54,15 @@ class KafkaSettings(Group):
     """Create the bridge's own topics if they are missing."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     """Kafka security protocol."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] = "PLAIN"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"] = "PLAIN"
     """SASL mechanism; see [operating](operating.md#connect-to-a-secured-kafka)."""
     sasl_username: str | None = None
     """SASL username."""
     sasl_password: Credential = None
     """SASL password. With `OAUTHBEARER`: the token. In the folder of secrets it is read anew for each connection."""
     oauth: OAuthSettings = OAuthSettings()
+    aws_region: str | None = None
+    """AWS region of the cluster, for `AWS_MSK_IAM`; by default the one in the brokers' names."""
     ssl_cafile: Path | None = None
     """PEM file of the trusted certificate authorities; by default the system's. New connections use a changed file."""
     ssl_certfile: Path | None = None

@@ -109,6 +109,9 @@ annotations:
   "LOG__FORMAT" "json" -}}
 {{- if $kafka.sasl.enabled }}
 {{- $_ := set $set "KAFKA__SASL_MECHANISM" $kafka.sasl.mechanism }}
+{{- with $kafka.sasl.awsRegion }}
+{{- $_ := set $set "KAFKA__AWS_REGION" . }}
+{{- end }}
 {{- with $kafka.sasl.oauth }}
 {{- range $name, $value := dict "TOKEN_URL" .tokenUrl "CLIENT_ID" .clientId "SCOPE" .scope "CA_FILE" .caFile "TOKEN_FILE" .tokenFile }}
 {{- if $value }}
@@ -154,6 +157,9 @@ SMS_BRIDGE_{{ $name }}: {{ (kindIs "slice" $value | ternary (join "," $value) $v
 {{- end }}
 {{- if and .keda.enabled $.Values.kafka.sasl.oauth.tokenFile }}
 {{- fail "tracker.keda.enabled: KEDA cannot read the token in kafka.sasl.oauth.tokenFile" }}
+{{- end }}
+{{- if and .keda.enabled $.Values.kafka.sasl.enabled (eq $.Values.kafka.sasl.mechanism "AWS_MSK_IAM") }}
+{{- fail "tracker.keda.enabled: this chart gives KEDA no AWS role; with AWS_MSK_IAM, create the ScaledObject yourself" }}
 {{- end }}
 {{- if and .keda.enabled (gt (int .keda.minReplicas) (int .keda.maxReplicas)) }}
 {{- fail "tracker.keda.minReplicas is more than tracker.keda.maxReplicas" }}

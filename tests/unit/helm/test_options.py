@@ -134,6 +134,14 @@ def test_oauth_client_is_configured(chart: Chart) -> None:
         assert 8443 in ports(policy["spec"]["egress"])
 
 
+def test_msk_needs_no_secret(chart: Chart) -> None:
+    """The role of the service account is enough."""
+    sasl = {"enabled": True, "mechanism": "AWS_MSK_IAM", "awsRegion": "eu-west-1"}
+    data = chart.render("minimal", kafka__sasl=sasl).one("ConfigMap")["data"]
+    assert data["SMS_BRIDGE_KAFKA__SASL_MECHANISM"] == "AWS_MSK_IAM"
+    assert data["SMS_BRIDGE_KAFKA__AWS_REGION"] == "eu-west-1"
+
+
 def test_topics_job_is_self_contained(chart: Chart) -> None:
     """It runs before the release's other objects exist, so it refers to none of them."""
     release = chart.scenario("sasl-tls")

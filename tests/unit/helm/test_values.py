@@ -70,6 +70,14 @@ COMBINATIONS = {
         },
         "KEDA cannot read the token",
     ),
+    "keda with a role of AWS": (
+        {
+            "split": True,
+            "tracker__keda__enabled": True,
+            "kafka__sasl": {"enabled": True, "mechanism": "AWS_MSK_IAM"},
+        },
+        "no AWS role",
+    ),
     "certificate without key": (
         {"kafka__tls": {"enabled": True, "existingSecret": "a", "certKey": "tls.crt"}},
         "/kafka/tls/keyKey",

@@ -11,7 +11,8 @@ import structlog
 import trustme
 
 from bridge.kafka import oauth_client
-from bridge.kafka.oauth_client import FAILURE_PAUSE, MAX_ANSWER_BYTES, OAuthClient
+from bridge.kafka.oauth_client import MAX_ANSWER_BYTES, OAuthClient
+from bridge.kafka.token_cache import FAILURE_PAUSE
 from bridge.kafka.tokens import TokenError, TokenProvider
 from bridge.settings.kafka import OAuthSettings
 from tests.support.kafka.token_server import CLIENT_SECRET, REFUSED, TokenServer
