@@ -78,7 +78,8 @@ class OAuthClient:
         if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _list_causes(error)):
             return f"{PREFIX}{_SETTING}: the certificate of {host} isn't trusted; set {PREFIX}KAFKA__OAUTH__CA_FILE"
         return (
-            f"{PREFIX}{_SETTING}: no OAuth server answers at {host} ({type(error).__name__}); is it up, and is this it?"
+            f"{PREFIX}{_SETTING}: no OAuth server answers at {host} ({type(error).__name__}); "
+            "is it up, and is this its address?"
         )
 
 
@@ -95,7 +96,7 @@ async def _read_body(answer: httpx.Response) -> bytes:
     async for chunk in answer.aiter_raw():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            raise TokenError(f"{PREFIX}{_SETTING}: the answer is larger than {MAX_ANSWER_BYTES} bytes; is this it?")
+            raise TokenError(f"{PREFIX}{_SETTING}: the answer has over {MAX_ANSWER_BYTES} bytes; is this its address?")
     return bytes(body)
 
 

@@ -125,7 +125,7 @@ async def test_failures_are_not_repeated_at_once(server: TokenServer, oauth: OAu
         ((200, b'{"access_token":7}'), "TOKEN_URL.*no bearer token"),
         ((200, b'{"access_token":"x","token_type":"mac"}'), "TOKEN_URL.*no bearer token"),
         ((200, b'{"access_token":"a\\u0001auth=b"}'), "TOKEN_URL.*not a token"),
-        ((200, b" " * (MAX_ANSWER_BYTES + 1)), "TOKEN_URL.*larger than"),
+        ((200, b" " * (MAX_ANSWER_BYTES + 1)), "TOKEN_URL.*has over"),
     ],
 )
 async def test_errors_are_one_line_with_the_setting(
@@ -143,11 +143,15 @@ async def test_errors_are_one_line_with_the_setting(
 async def test_silent_server_is_given_up(
     server: TokenServer, oauth: OAuthClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A request has a time limit, and so has a server that isn't there."""
+    """A request has a time limit."""
     monkeypatch.setattr(oauth_client, "FETCH_TIMEOUT", 0.2)
     server.gate.clear()
-    with pytest.raises(TokenError, match="TOKEN_URL: no OAuth server answers"):
+    with pytest.raises(TokenError, match=r"TOKEN_URL: no OAuth server answers .*Time"):
         await oauth.fetch()
+
+
+async def test_server_that_isnt_there_is_named(server: TokenServer) -> None:
+    """The line has its address."""
     nowhere = OAuthClient(settings_for(server, KAFKA__OAUTH__TOKEN_URL="http://127.0.0.1:1/token"))
     with pytest.raises(TokenError, match=r"127\.0\.0\.1:1 \(Connect"):
         await nowhere.fetch()
