@@ -1,6 +1,7 @@
 """How a client connects: bootstrap servers, TLS, SASL; settings in, the client library's options out."""
 
 import ssl
+from importlib.util import find_spec
 from typing import Any
 
 from bridge.core.errors import ConfigurationError
@@ -33,6 +34,11 @@ def connection_options(settings: KafkaSettings) -> dict[str, Any]:
 
 def _sasl(settings: KafkaSettings) -> dict[str, Any]:
     if settings.sasl_mechanism == "GSSAPI":
+        if find_spec("gssapi") is None:
+            raise ConfigurationError(
+                f"{PREFIX}KAFKA__SASL_MECHANISM: GSSAPI needs the package gssapi and Kerberos' libraries: "
+                "pip install gssapi"
+            )
         return {"sasl_mechanism": "GSSAPI"}
     if settings.sasl_mechanism in {"OAUTHBEARER", "AWS_MSK_IAM"}:
         provider = TokenProvider(_token_source(settings))

@@ -1,5 +1,6 @@
 """Tokens that others issue: a file is read each time, and only a token is sent."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,11 @@ def test_oauth_needs_a_source() -> None:
     """Without one the error names the settings."""
     with pytest.raises(ConfigurationError, match="KAFKA__OAUTH__TOKEN_URL is missing"):
         connection_options(settings_of(**OAUTH).kafka)
+
+
+def test_kerberos_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says how to install it."""
+    monkeypatch.setitem(sys.modules, "gssapi", None)
+    settings = settings_of(KAFKA__SECURITY_PROTOCOL="SASL_SSL", KAFKA__SASL_MECHANISM="GSSAPI")
+    with pytest.raises(ConfigurationError, match=r"KAFKA__SASL_MECHANISM: GSSAPI needs .* pip install gssapi"):
+        connection_options(settings.kafka)
