@@ -36,7 +36,12 @@ class ReloadingContext(ssl.SSLContext):
             ConfigurationError: They can't be used. The previous ones stay.
         """
         versions = self.files.read_versions()
-        self._current, self._versions = self._make(), versions
+        try:
+            self._current, self._versions = self._make(), versions
+        except ConfigurationError:
+            if self.files.read_versions() == versions:
+                raise
+            self.load()  # they were replaced meanwhile, so a certificate and a key of different age were read
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """Begin a connection; the event loop calls it."""

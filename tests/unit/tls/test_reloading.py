@@ -103,6 +103,20 @@ def test_bad_files_at_the_start_are_one_line(secret: MountedSecret) -> None:
         kafka_context(secret)
 
 
+def test_files_that_change_while_they_are_read_are_read_again(secret: MountedSecret) -> None:
+    """A start doesn't fail because a secret is replaced at that moment."""
+    secret.write({CERTIFICATE: b"previous"})
+    files, made = CertificateFiles(chains={"CERT": secret.path(CERTIFICATE)}), ssl.create_default_context()
+
+    def make() -> ssl.SSLContext:
+        if secret.path(CERTIFICATE).read_bytes() == b"previous":
+            secret.write({CERTIFICATE: b"next"})
+            raise ConfigurationError("the key is of another certificate")
+        return made
+
+    assert ReloadingContext(files, make).files is files
+
+
 class Server:
     """What a watcher watches: it takes a certificate only if its file begins with dashes."""
 
