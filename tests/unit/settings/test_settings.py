@@ -258,50 +258,6 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     assert settings.kafka.group_id == "from-the-environment"
 
 
-def test_oauth_token_among_the_secrets_stays_a_file(tmp_path: Path) -> None:
-    """It may be renewed there; a token in the environment or in another file has priority."""
-    token = tmp_path / "SMS_BRIDGE_KAFKA__SASL_PASSWORD"
-    token.write_text("from-a-file\n")
-    oauth = {"SECRETS_DIR": str(tmp_path), "KAFKA__SASL_MECHANISM": "OAUTHBEARER"}
-    for changes, file in (
-        ({}, token),
-        ({"KAFKA__SASL_PASSWORD": "from-the-environment"}, None),
-        ({"KAFKA__SASL_MECHANISM": "PLAIN"}, None),
-    ):
-        kafka = load_settings(make_environ(**{**oauth, **changes})).kafka
-        assert kafka.oauth.token_file == file
-        assert (kafka.sasl_password is None) == (file is not None)
-    with pytest.raises(ConfigurationError, match="KAFKA__OAUTH__TOKEN_FILE"):
-        load_settings(make_environ(**oauth, KAFKA__OAUTH__TOKEN_FILE="other"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"CLIENT_ID": "x"}, "KAFKA__OAUTH__TOKEN_URL is needed when KAFKA__OAUTH__CLIENT_ID"),
-        ({"TOKEN_URL": "https://x/token", "CLIENT_ID": "x"}, "KAFKA__OAUTH__CLIENT_SECRET is needed"),
-        ({"TOKEN_URL": "x/token"}, "KAFKA__OAUTH__TOKEN_URL should be a URL"),
-        ({"TOKEN_URL": "https://user:word@x/token"}, "KAFKA__OAUTH__TOKEN_URL should be a URL"),
-        (
-            {"TOKEN_URL": "https://x/token", "CLIENT_ID": "x", "CLIENT_SECRET": "x", "TOKEN_FILE": "x"},
-            "KAFKA__OAUTH__TOKEN_URL and KAFKA__OAUTH__TOKEN_FILE are both set",
-        ),
-    ],
-)
-def test_incomplete_oauth_settings_are_named(changes: dict[str, str], named: str) -> None:
-    """The error names the setting that is missing or superfluous, and no secret."""
-    with pytest.raises(ConfigurationError, match=named) as caught:
-        load_settings(make_environ(**{f"KAFKA__OAUTH__{name}": value for name, value in changes.items()}))
-    assert "word" not in str(caught.value)
-
-
-@pytest.mark.parametrize("given", ["HTTP__TLS_CERT", "HTTP__TLS_KEY"])
-def test_half_a_certificate_is_named(given: str) -> None:
-    """The listener would not use TLS."""
-    with pytest.raises(ConfigurationError, match="HTTP__TLS_CERT and HTTP__TLS_KEY are needed together"):
-        load_settings(make_environ(**{given: "file"}))
-
-
 def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
     """Settings are read from a file only with --env-file."""
     (tmp_path / ".env").write_text("SMS_BRIDGE_KAFKA__GROUP_ID=from-a-file\nOTHER=1\n")
