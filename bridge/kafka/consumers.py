@@ -1,11 +1,17 @@
 """Consumers: what the client library doesn't report (that fetching ended) and doesn't clean up when stopped."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from bridge.concurrency import stop_with_timeout
+
+CONFIRM_TIMEOUT, CONFIRM_PAUSE = 5.0, 0.5
+"""Seconds to wait for a heartbeat's answer, and between two heartbeats."""
 
 
 async def fetch(
@@ -40,6 +46,30 @@ def check_membership(member: AIOKafkaConsumer) -> None:
         KafkaError: It doesn't. The library reports this only when it is asked for records.
     """
     member._coordinator.check_errors()  # noqa: SLF001 - asking for records may wait for a rebalance
+
+
+async def confirm_membership(member: AIOKafkaConsumer, progress: Callable[[], None]) -> None:
+    """Wait until the group's coordinator confirms that a member still takes part.
+
+    A process that has lost only the coordinator isn't told that its partitions are another's. It must not fence their
+    new owner for as long as it doesn't know better.
+
+    Args:
+        member: The member. When its partitions are revoked, the caller is expected to be cancelled.
+        progress: Called after each attempt.
+
+    Raises:
+        KafkaError: The member has no right to its group any more.
+    """
+    coordinator = member._coordinator  # noqa: SLF001 - nothing public tells
+    while True:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONFIRM_TIMEOUT):
+                await coordinator.ensure_coordinator_known()
+                if coordinator.generation > 0 and await coordinator._do_heartbeat():  # noqa: SLF001 - the same
+                    return
+        progress()
+        await asyncio.sleep(CONFIRM_PAUSE)
 
 
 async def close_consumer(consumer: AIOKafkaConsumer) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 import structlog
+from aiokafka.errors import KafkaError
 
 from bridge.phone_numbers import shorten_numbers
 from bridge.text import escape_controls, escape_line
@@ -129,11 +130,16 @@ def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, 
     """An event loop's exception handler that ignores connections that ended while nobody awaited them.
 
     asyncio stores such an end twice: in the request under way, which fails with it, and in the future of the stream's
-    end. Nobody awaits that, and the garbage collector reports it when it finds the future before its stream.
+    end. Nobody awaits that, and the garbage collector reports it when it finds the future before its stream. In the
+    same way, the Kafka client's own tasks report a request that its caller has given up.
     """
-    future = context.get("future")
-    bare = future is not None and not isinstance(future, asyncio.Task)
-    if not (bare and isinstance(context.get("exception"), ConnectionError)):
+    future, error = context.get("future"), context.get("exception")
+    if isinstance(future, asyncio.Task):
+        code = getattr(future.get_coro(), "cr_code", None)
+        is_given_up = isinstance(error, KafkaError) and "/aiokafka/" in (code.co_filename if code else "")
+    else:
+        is_given_up = future is not None and isinstance(error, ConnectionError)
+    if not is_given_up:
         loop.default_exception_handler(context)
 
 

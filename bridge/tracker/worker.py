@@ -2,25 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     InvalidProducerEpoch,
-    InvalidTimestampError,
-    KafkaError,
-    OffsetOutOfRangeError,
     ProducerFenced,
 )
 
 from bridge.clock import now_ms
 from bridge.concurrency import yield_slices
 from bridge.core.attempt import Policy
-from bridge.core.errors import ConfigurationError, StoreCorruptedError
+from bridge.core.errors import StoreCorruptedError
 from bridge.journal.offsets import JournalOffset
+from bridge.kafka.consumers import confirm_membership
 from bridge.kafka.errors import format_error
 from bridge.kafka.records import Record
 from bridge.observability.metrics import TrackerMetrics
@@ -30,6 +28,7 @@ from bridge.tracker.batch import Batch
 from bridge.tracker.publisher import Publisher
 from bridge.tracker.quarantine import REFUSALS, Quarantine
 from bridge.tracker.recovery import Recovered, Recovery
+from bridge.tracker.restarts import MAX_PAUSE, MIN_PAUSE, RESTARTS, RefusedError, explain_restart
 from bridge.tracker.timers import TimerRules, Timers
 
 MAX_WAIT_MS = 1_000
@@ -38,41 +37,7 @@ MAX_WAIT_MS = 1_000
 OFFSET_COMMIT_INTERVAL = 1.0
 """Seconds between commits of offsets alone, each of which takes a tenth of one."""
 
-FENCED_PAUSE = 6.0
-"""Seconds that a fenced worker waits, two heartbeats, so that two owners don't fence each other repeatedly."""
-
-MIN_PAUSE, MAX_PAUSE = 0.5, 10.0
-"""Seconds between restarts."""
-
 log = structlog.get_logger(__name__)
-
-
-class RefusedError(Exception):
-    """Kafka refused a batch for good. The next ones are smaller, or without what caused it."""
-
-
-class Restart(NamedTuple):
-    """How a worker restarts after an error."""
-
-    cause: str
-    """A label of the metrics."""
-    pause: float | None = None
-    """Seconds; None: twice as long each time."""
-
-
-RESTARTS: Mapping[type[BaseException], Restart] = {
-    ProducerFenced: Restart("fenced", FENCED_PAUSE),
-    InvalidProducerEpoch: Restart("fenced", FENCED_PAUSE),
-    RefusedError: Restart("refused", 0.0),
-    OffsetOutOfRangeError: Restart("misconfigured", MAX_PAUSE),
-    InvalidTimestampError: Restart("misconfigured", MAX_PAUSE),
-    **dict.fromkeys(REFUSALS, Restart("misconfigured", MAX_PAUSE)),
-    ConfigurationError: Restart("misconfigured", MAX_PAUSE),
-    KafkaError: Restart("kafka"),
-    OSError: Restart("kafka"),
-    Exception: Restart("internal"),
-}
-"""By the type of the error; the first match applies."""
 
 
 class PartitionWorker:
@@ -106,6 +71,8 @@ class PartitionWorker:
         self._progress = Progress("catching up with the journal", owned.number)
         self._interruptible = True
         self._stopping = False
+        self._fenced = False
+        """Whether another producer took over: perhaps the partition's new owner."""
         self.last_progress_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
 
@@ -136,6 +103,9 @@ class PartitionWorker:
             self._note_progress()
             started = time.monotonic()
             try:
+                if self._fenced:
+                    await confirm_membership(self._member, self._note_progress)
+                    self._fenced = False
                 async with self._recovery.recover(self._owned, self._member, self._note_progress) as recovered:
                     self._timers.reset()
                     self._progress.begin()
@@ -150,6 +120,7 @@ class PartitionWorker:
         """Log and count a restart, and wait before it."""
         self._owned.reset()
         self._interruptible = True
+        self._fenced |= isinstance(error, ProducerFenced | InvalidProducerEpoch)
         cause, fixed = next(restart for kind, restart in RESTARTS.items() if isinstance(error, kind))
         pause = backoff if fixed is None else fixed
         self._metrics.workers_restarted.labels(cause).inc()
@@ -159,7 +130,7 @@ class PartitionWorker:
             "restarting partition worker",
             partition=self._owned.number,
             cause=cause,
-            error=_explain(error, cause),
+            error=explain_restart(error, cause),
             pause_seconds=pause,
             exc_info=error if cause == "internal" else None,
         )
@@ -238,18 +209,3 @@ class PartitionWorker:
         self._progress.advance(len(records), lag) if lag else self._progress.begin()
         behind = time.time() - records[-1].timestamp / 1000 if records and lag else 0.0
         self._owned.set_lag(offset, lag, max(0.0, behind))
-
-
-EXPLANATIONS: Mapping[type[Exception], str] = {
-    OffsetOutOfRangeError: "the journal no longer holds the committed offset; see `sms-bridge topics --adopt`",
-    InvalidTimestampError: "Kafka refuses the time of a record; is this machine's clock right? See `sms-bridge check`",
-}
-"""What a person should do about an error whose own text doesn't say it."""
-
-
-def _explain(error: Exception, cause: str) -> str:
-    for kind, text in EXPLANATIONS.items():
-        if isinstance(error, kind):
-            return text
-    own_text = cause in {"misconfigured", "refused"} and not isinstance(error, KafkaError)
-    return str(error) if own_text else format_error(error)

@@ -125,12 +125,14 @@ async def _scale(context: RunContext, fault: Fault) -> None:
     others = [count for count in range(minimum, len(fleet.replicas) + 1) if count != running]
     count = others[int(fault.selector * len(others))]
     context.log_fault(fault, f"from {running} to {count} bridges")
+    context.ledger.note_bridges(min(running, count))
     for replica in fleet.replicas[running:count]:
         async with replica.lock:
             await _start(replica)
     for replica in fleet.replicas[count:running]:
         async with replica.lock:
             await fleet.stop(replica)
+    context.ledger.note_bridges(count)
 
 
 async def _switch_roles(context: RunContext, fault: Fault) -> None:

@@ -6,6 +6,9 @@ from struct import Struct
 END_TXN = 26
 """The request that commits a transaction: https://kafka.apache.org/protocol#The_Messages_EndTxn"""
 
+MEMBERSHIP = frozenset({11, 12, 13, 14})
+"""The requests of a group's members to its coordinator: JoinGroup, Heartbeat, LeaveGroup, SyncGroup."""
+
 _HEADER = Struct(">ih")
 
 

@@ -52,6 +52,10 @@ class FaultKind(StrEnum):
     """One bridge's connections stay open, but no data passes."""
     WIRE_HALF_OPEN = "wire_half_open"
     """One bridge's requests reach the brokers, but no response comes back."""
+    WIRE_SINGLE = "wire_single"
+    """One bridge can't reach one broker."""
+    MEMBERSHIP_LOST = "membership_lost"
+    """One bridge reaches all brokers, but the coordinators of its groups don't hear from it."""
     WIRE_SLOW = "wire_slow"
     """The network between one bridge and the brokers is slow."""
     LIMITED = "limited"
@@ -119,6 +123,8 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.WIRE_FROZEN: FaultTiming((2, 20), 1),
     FaultKind.WIRE_HALF_OPEN: FaultTiming((2, 20), 1),
     FaultKind.WIRE_SLOW: FaultTiming((3, 12), 1),
+    FaultKind.WIRE_SINGLE: FaultTiming((3, 20), 1),
+    FaultKind.MEMBERSHIP_LOST: FaultTiming((12, 25), 1),
     FaultKind.LIMITED: FaultTiming((3, 10), 0),
     FaultKind.FAILING: FaultTiming((3, 10), 0),
     FaultKind.HANGING: FaultTiming((3, 10), 0),

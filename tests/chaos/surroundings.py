@@ -98,6 +98,16 @@ def _disturb_wires(disturb: Callable[[Wire], None]) -> FaultInjector:
     return inject
 
 
+async def _cut_single_wire(context: RunContext, fault: Fault) -> None:
+    replica = context.fleet.select(fault.selector)
+    wires = context.cluster.wires[replica.number]
+    number = int(fault.selector * 10 % 1 * len(wires))
+    context.log_fault(fault, f"between bridge {replica.number} and broker {number + 1} for {fault.duration_seconds} s")
+    wires[number].cut()
+    await asyncio.sleep(fault.duration_seconds)
+    wires[number].restore()
+
+
 def _disturb_polls(mode: ProxyMode) -> FaultInjector:
     async def inject(context: RunContext, fault: Fault) -> None:
         context.log_fault(fault, f"providers for {fault.duration_seconds} s")
@@ -118,6 +128,8 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultInjector] = {
     FaultKind.WIRE_FROZEN: _disturb_wires(Wire.freeze),
     FaultKind.WIRE_HALF_OPEN: _disturb_wires(Wire.drop_responses),
     FaultKind.WIRE_SLOW: _disturb_wires(lambda wire: setattr(wire, "delay_seconds", WIRE_DELAY_SECONDS)),
+    FaultKind.WIRE_SINGLE: _cut_single_wire,
+    FaultKind.MEMBERSHIP_LOST: _disturb_wires(lambda wire: setattr(wire, "drops_membership", True)),
     FaultKind.LIMITED: _disturb_polls(ProxyMode.LIMITED),
     FaultKind.FAILING: _disturb_polls(ProxyMode.FAILING),
     FaultKind.OUTAGE: _disturb_polls(ProxyMode.FAILING),

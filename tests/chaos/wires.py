@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
-from tests.chaos.frames import END_TXN, RequestParser
+from tests.chaos.frames import END_TXN, MEMBERSHIP, RequestParser
 from tests.support.kafka.proxy import Proxy
 from tests.support.tcp_server import TcpServer
 
@@ -26,6 +26,8 @@ class Wire(Proxy):
         """Added to everything that passes."""
         self.on_commit: Callable[[], bool] | None = None
         """Called when a commit request passes; returns whether to forward it to the broker."""
+        self.drops_membership = False
+        """Whether requests of members to the coordinators of their groups are lost, and no others."""
         self._responses = asyncio.Event()
         self._responses.set()
 
@@ -40,7 +42,7 @@ class Wire(Proxy):
 
     def restore(self) -> None:
         """Let everything pass again."""
-        self.delay_seconds = 0.0
+        self.delay_seconds, self.drops_membership = 0.0, False
         self._responses.set()
         super().restore()
 
@@ -52,10 +54,13 @@ class Wire(Proxy):
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
             await self._flows.wait()
+            keys = set(requests.feed(data)) if to_broker else set()
             if not to_broker:
                 await self._responses.wait()
-            elif END_TXN in list(requests.feed(data)) and self.on_commit and not self.on_commit():
+            elif END_TXN in keys and self.on_commit and not self.on_commit():
                 break
+            if self.drops_membership and keys & MEMBERSHIP:
+                continue
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError

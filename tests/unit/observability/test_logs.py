@@ -1,12 +1,15 @@
 """The warnings that are kept in memory."""
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import structlog
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from bridge.observability import logs
 
@@ -66,12 +69,20 @@ async def test_unretrieved_connection_error_is_no_error(caplog: pytest.LogCaptur
         task = loop.create_task(fail())
         await asyncio.wait([task])
         del task
+        # A commit of the Kafka client whose caller has been cancelled: there is no coordinator to send it to.
+        request = loop.create_task(
+            GroupCoordinator._send_req(SimpleNamespace(coordinator_id=None), None)  # noqa: SLF001
+        )
+        await asyncio.wait([request])
+        del request
+        gc.collect()
     finally:
         loop.set_exception_handler(before)
     told = caplog.text
     assert "somebody's" in told
     assert "a task's own" in told
     assert "a stream's" not in told
+    assert "Coordinator" not in told
 
 
 @pytest.mark.usefixtures("notices")
