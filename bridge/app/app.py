@@ -37,6 +37,7 @@ from bridge.poller.client import ProviderClient
 from bridge.poller.poller import Poller
 from bridge.receiver.receiver import Receiver
 from bridge.settings.model import PREFIX, Settings
+from bridge.tracker.standby import Standby
 from bridge.tracker.tracker import Tracker
 
 DRAIN_TIMEOUT = 8.0
@@ -117,13 +118,7 @@ class App:
         )
         poller = builder.build_poller(await stack.enter_async_context(ProviderClient()))
         admin = await self._open_admin_client(stack)
-        tracker = None
-        if Role.TRACK in roles:
-            frame = await fetch_frame(settings.topics, settings.registry)
-            store = builder.build_store()
-            stack.callback(store.close)
-            stack.push_async_callback(builder.source_reader.close)
-            tracker = builder.build_tracker(store, poller, admin, frame)
+        tracker, standby = await self._build_tracker(stack, builder, poller, admin)
         intake = builder.build_intake(admin) if Role.INTAKE in roles else None
         receiver = builder.build_receiver() if Role.RECEIVE in roles else None
 
@@ -138,6 +133,19 @@ class App:
         await self._start_parts(
             stack, builder, contacts, tracker=tracker, poller=poller, intake=intake, receiver=receiver
         )
+        if standby:
+            await stack.enter_async_context(self._task(standby.run()))
+
+    async def _build_tracker(
+        self, stack: AsyncExitStack, builder: PartBuilder, poller: Poller, admin: Any
+    ) -> tuple[Tracker | None, Standby | None]:
+        if Role.TRACK not in self._roles:
+            return None, None
+        frame = await fetch_frame(self._settings.topics, self._settings.registry)
+        store = builder.build_store()
+        stack.callback(store.close)
+        stack.push_async_callback(builder.source_reader.close)
+        return builder.build_tracker(store, poller, admin, frame), builder.build_standby(store, admin)
 
     async def _start_parts(
         self,

@@ -39,6 +39,7 @@ from bridge.tracker.delivery_records import DeliveryRecords, TopicTarget
 from bridge.tracker.publisher import Publisher
 from bridge.tracker.recovery import Recovery
 from bridge.tracker.source_reader import SourceReader
+from bridge.tracker.standby import Standby
 from bridge.tracker.timers import TimerRules
 from bridge.tracker.tracker import Tracker
 from bridge.tracker.transaction import TransactionTarget
@@ -155,6 +156,26 @@ class PartBuilder:
             metrics=self._metrics.tracker,
         )
         return Tracker(self._kafka, group, topics.journal, store=store, owned=self.owned, start_worker=start_worker)
+
+    def build_standby(self, store: Store, admin: Any) -> Standby | None:
+        """What keeps other processes' caches; None if settings say so.
+
+        Args:
+            store: The cache of attempts.
+            admin: Looks up committed offsets.
+        """
+        if self._settings.state.standby == "none":
+            return None
+        return Standby(
+            self._kafka,
+            admin,
+            f"{self._settings.kafka.group_id}.tracker",
+            topics=self._settings.topics,
+            limits=self._limits,
+            store=store,
+            owned=self.owned,
+            metrics=self._metrics.store,
+        )
 
     def _build_delivery_records(self, frame: bytes) -> DeliveryRecords:
         topics, limits = self._settings.topics, self._limits

@@ -135,9 +135,9 @@ class Listener:
             server.stop()  # type: ignore[no-untyped-call]
         if running:
             await asyncio.wait([serving for _, serving in running], timeout=STOP_TIMEOUT_SECONDS)
-        for server, serving in running:
+        for _, serving in running:
             serving.cancel()
-            self._running.remove((server, serving))
+        self._running = [one for one in self._running if one not in running]
 
     def _make_server(self) -> Server:
         return _SharingServer(

@@ -87,6 +87,11 @@ class StoreMetrics(_Group):
         self.restore_duration = self._histogram(
             "restore_duration", "Seconds to bring a partition's cache up to date", [], SLOW_BUCKETS
         )
+        self.standby_entries_remaining = self._gauge(
+            "standby_entries_remaining",
+            "States still to be read into the cache of a partition that another process owns",
+            ["partition"],
+        )
         self.restore_entries_remaining = self._gauge(
             "restore_entries_remaining", "States still to be read into the cache"
         )

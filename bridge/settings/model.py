@@ -117,6 +117,9 @@ class StateSettings(Group):
 
     directory: Path = Path("state")
     """Folder of the cache; it is rebuilt if its contents are lost."""
+    standby: Literal["all", "none"] = "all"
+    """Which other processes' partitions are cached as well, so that a takeover takes seconds; each tracker then reads
+    the whole state topic and keeps all of it on its disk. The chart sets `none` for more than 3 trackers."""
 
 
 class FollowSettings(Group):

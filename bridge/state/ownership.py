@@ -116,6 +116,9 @@ class OwnedPartitions:
         self.total, self._metrics = total, metrics
         self._owned: dict[int, OwnedPartition] = {}
         self._providers: set[str] = set()
+        self._claimed: set[int] = set()
+        self.version = 0
+        """Changes whenever a partition is claimed or released."""
 
     def __iter__(self) -> Iterator[OwnedPartition]:
         return iter(sorted(self._owned.values(), key=lambda owned: owned.number))
@@ -125,8 +128,24 @@ class OwnedPartitions:
         """This process's share of the journal, and so of an account's rate; at least that of one partition."""
         return max(1, len(self._owned)) / self.total
 
+    @property
+    def numbers(self) -> set[int]:
+        """The partitions of this process."""
+        return set(self._owned)
+
+    def list_free(self) -> list[int]:
+        """List the partitions whose caches no worker of this process uses."""
+        return [number for number in range(self.total) if number not in self._claimed]
+
+    def release(self, number: int) -> None:
+        """Note that the worker of a partition that was revoked has ended, too."""
+        self._claimed.discard(number)
+        self.version += 1
+
     def add(self, number: int, store: PartitionStore) -> OwnedPartition:
         """Note that a partition was assigned to this process."""
+        self._claimed.add(number)
+        self.version += 1
         owned = self._owned[number] = OwnedPartition(number, store, self._metrics)
         self._metrics.partitions_assigned.set(len(self._owned))
         return owned

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import structlog
 from aiokafka import TopicPartition
@@ -51,7 +51,7 @@ class Restore(NamedTuple):
             TimeoutError: The reading makes no progress.
         """
         position = self.store.position
-        unusable = self._why_unusable(position, end)
+        unusable = find_fault(position, end, self.journal_id, self.tombstone_retention_ms)
         offset = position.offset if position and not unusable else 0
         if unusable:
             self.store.clear()
@@ -62,17 +62,6 @@ class Restore(NamedTuple):
             with self.metrics.restore_duration.time():
                 await self._read(offset, end)
             self.store.flush()
-
-    def _why_unusable(self, position: PartitionMeta | None, end: int) -> str | None:
-        """Why the cache can't be used as it is."""
-        if position is None:
-            return "missing"
-        if position.journal_id != self.journal_id:
-            return "foreign"
-        if position.offset > end:
-            return "ahead"
-        age = now_ms() - position.written_at
-        return "old" if age > self.tombstone_retention_ms and position.offset < end else None
 
     async def _read(self, offset: int, end: int) -> None:
         started, counted = time.monotonic(), end - offset
@@ -102,16 +91,39 @@ class Restore(NamedTuple):
         while True:
             records = (await reader.getmany(self.tp, timeout_ms=200)).get(self.tp, [])
             async for some in yield_slices(records, SLICE_STATES):
-                self.store.apply(self._make_changes(some), self.journal_id, some[-1].offset + 1)
+                self.store.apply(make_changes(self.store, some), self.journal_id, some[-1].offset + 1)
             position: int = await reader.position(self.tp)
             if position > offset:
                 self.store.apply((), self.journal_id, position)
                 return position
 
-    def _make_changes(self, records: Sequence[Any]) -> list[StateChange]:
-        last = {record.key.decode(): record.value for record in records}
-        before = self.store.get(list(last))
-        return [
-            StateChange(key, known, None if value is None else decode_state(value), value or b"")
-            for (key, value), known in zip(last.items(), before, strict=True)
-        ]
+
+def find_fault(
+    position: PartitionMeta | None, end: int, journal_id: str, tombstone_retention_ms: int
+) -> Literal["missing", "foreign", "ahead", "old"] | None:
+    """Find why a cache can't be used as it is.
+
+    Args:
+        position: What it stands for.
+        end: Where its partition of the state topic ends.
+        journal_id: The id of today's journal.
+        tombstone_retention_ms: How long the state topic keeps tombstones.
+    """
+    if position is None:
+        return "missing"
+    if position.journal_id != journal_id:
+        return "foreign"
+    if position.offset > end:
+        return "ahead"
+    age = now_ms() - position.written_at
+    return "old" if age > tombstone_retention_ms and position.offset < end else None
+
+
+def make_changes(store: PartitionStore, records: Sequence[Any]) -> list[StateChange]:
+    """Make the changes that records of the state topic are to a cache."""
+    last = {record.key.decode(): record.value for record in records}
+    before = store.get(list(last))
+    return [
+        StateChange(key, known, None if value is None else decode_state(value), value or b"")
+        for (key, value), known in zip(last.items(), before, strict=True)
+    ]

@@ -164,6 +164,9 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         for worker in stopping:
             self._owned.remove(worker.number)
         await asyncio.gather(*(worker.stop(STOP_TIMEOUT) for worker in stopping))
+        for worker in stopping:
+            if worker.ended:
+                self._owned.release(worker.number)
 
     def _restart_stuck_workers(self) -> None:
         now = time.monotonic()

@@ -81,6 +81,11 @@ class PartitionWorker:
         """The partition."""
         return self._owned.number
 
+    @property
+    def ended(self) -> bool:
+        """Whether it does nothing any more."""
+        return self._task.done()
+
     async def stop(self, timeout: float) -> None:
         """Stop. A transaction under way gets `timeout` seconds; after that the next owner settles it."""
         self._stopping = True

@@ -107,6 +107,9 @@ annotations:
   "ADMIN__PORT" "9090"
   "STATE__DIRECTORY" "/var/lib/sms-bridge"
   "LOG__FORMAT" "json" -}}
+{{- if gt (int (ternary .Values.tracker.keda.maxReplicas .Values.tracker.replicas .Values.tracker.keda.enabled)) 3 }}
+{{- $_ := set $set "STATE__STANDBY" "none" }}
+{{- end }}
 {{- if $kafka.sasl.enabled }}
 {{- $_ := set $set "KAFKA__SASL_MECHANISM" $kafka.sasl.mechanism }}
 {{- with $kafka.sasl.awsRegion }}

@@ -34,6 +34,20 @@ def test_split_roles_are_complete(chart: Chart) -> None:
     assert [port["name"] for port in tracker.main["ports"]] == ["admin"]
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, None),
+        ({"tracker__replicas": 4}, "none"),
+        ({"tracker__replicas": 4, "config": {"STATE__STANDBY": "all"}}, "all"),
+    ],
+)
+def test_many_trackers_keep_no_standbys(chart: Chart, values: dict[str, Any], expected: str | None) -> None:
+    """Each would read the states of all the others."""
+    variables = chart.render("minimal", **values).one("ConfigMap", "-bridge")["data"]
+    assert variables.get("SMS_BRIDGE_STATE__STANDBY") == expected
+
+
 def test_switching_to_split_keeps_the_statefulset(chart: Chart) -> None:
     """Its immutable fields don't change, so that the upgrade is accepted and volumes stay."""
     before, after = (chart.render("minimal", split=split).one("StatefulSet") for split in (False, True))

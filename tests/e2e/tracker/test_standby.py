@@ -1,0 +1,73 @@
+"""A tracker keeps the caches of other trackers' partitions: a takeover reads only what is new."""
+
+import httpx
+import pytest
+
+from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
+from tests.support.service.bridge import Bridge
+from tests.support.service.fleet import Fleet
+from tests.support.service.process import Service
+from tests.support.service.topics import Topics
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.long
+
+PARTITIONS = 4
+REMAINING = "sms_bridge_standby_entries_remaining"
+
+
+async def wait_until_warm(topics: Topics, service: Service, partitions: int) -> None:
+    """Wait until a service has read all states of this many partitions of others."""
+
+    async def is_warm() -> bool:
+        samples = await service.read_samples()
+        behind = [value for name, value in samples.items() if name.startswith(REMAINING)]
+        # Each cache ends with a transaction's marker, which is read with the next state.
+        return len(behind) == partitions and max(behind) <= 1
+
+    await topics.wait_until_folded()
+    await wait_until(is_warm, 60, lambda: f"its caches don't follow:\n{service.tail()}")
+
+
+async def test_takeover_needs_no_rebuild(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """The owner is killed; the other one goes on with what it has, and then the same the other way round."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **CALLBACKS_ONLY}
+        first, second = fleet.service(settings), fleet.service(settings)
+        await first.start()
+        bridge = Bridge(first, topics, client, SECRETS)
+        messages = [await bridge.send() for _ in range(60)]
+        for one in messages:
+            await bridge.report_all(one, "sent")
+        await topics.wait_until_folded()
+        await second.start()
+        for stays, goes in ((second, first), (first, second)):
+            owned = await stays.read_sample("sms_bridge_partitions_assigned")
+            await wait_until_warm(topics, stays, round(PARTITIONS - owned))
+            await goes.kill()
+
+            async def owns_all(stays: Service = stays) -> bool:
+                return await stays.read_sample("sms_bridge_partitions_assigned") == PARTITIONS
+
+            await wait_until(owns_all, 60, lambda: "no takeover")
+            bridge = Bridge(stays, topics, client, SECRETS)
+            half, messages = messages[:30], messages[30:]
+            for one in half:
+                await bridge.report_all(one, "delivered")
+            for one in half:
+                assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
+            await stays.wait_until_ready()
+            await goes.start()
+        for service in (first, second):
+            rebuilt = {line for line in service.log.splitlines() if "rebuilding cache" in line}
+            assert not rebuilt
+        assert await first.stop() == await second.stop() == 0
+
+
+async def test_standby_can_be_turned_off(fleet: Fleet) -> None:
+    """Then only own partitions are cached."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **CALLBACKS_ONLY, "STATE__STANDBY": "none"}
+        async with fleet.running(settings), fleet.running(settings) as service:
+            await topics.wait_until_folded()
+            assert not [name for name in await service.read_samples() if name.startswith(REMAINING)]
