@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from bridge.core.delivery import Status
 from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.demo.verification import (
     Event,
@@ -91,6 +92,10 @@ class Ledger:
 
     def __init__(self, source: str = "", lifetime: Lifetime = ANY_TIME) -> None:
         self._source, self._lifetime = source, lifetime
+        self.rejected: set[str] = set()
+        """Words of polls that providers rejected: such a message may end without their report."""
+        self._unreported: set[str] = set()
+        """The keys of attempts that ended so."""
         self.poll_outages: list[PollOutage] = []
         self.mistakes: list[str] = []
         """What is wrong with single records."""
@@ -175,7 +180,11 @@ class Ledger:
         key = event_attempt_key(event)
         if event["final"]:
             self.ended.add(key)
-        (self._open.discard if is_fulfilled(self.expected.get(key), event) else self._open.add)(key)
+        is_rejected = key in self.expected and event["provider_message_id"] in self.rejected
+        is_unreported = is_rejected and event["status"] == Status.UNKNOWN
+        (self._unreported.add if is_unreported else self._unreported.discard)(key)
+        is_done = is_unreported or is_fulfilled(self.expected.get(key), event)
+        (self._open.discard if is_done else self._open.add)(key)
 
     def add_dead_letter(self, headers: Mapping[str, str], value: bytes = b"") -> None:
         """Record a dead letter."""
@@ -211,7 +220,8 @@ class Ledger:
 
     def verify_events(self) -> VerificationResult:
         """Compare the events with the expected results."""
-        return verify(self.expected, self.events)
+        unreported = {key: self.expected[key]._replace(status=Status.UNKNOWN) for key in self._unreported}
+        return verify(self.expected | unreported, self.events)
 
     def verify_dead_letters(self) -> DeadLetterResult:
         """Compare the dead letters with the invalid events that were sent."""

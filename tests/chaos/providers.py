@@ -1,6 +1,7 @@
 """Both simulated providers, each behind a proxy that can make polls fail."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -47,13 +48,14 @@ class PollProxy:
     Args:
         provider: The provider's name.
         target: The provider's URL.
+        rejected: The words of each poll are added to it that gets an answer about its message alone.
     """
 
-    def __init__(self, provider: str, target: str) -> None:
+    def __init__(self, provider: str, target: str, rejected: set[str]) -> None:
         self.url = ""
         self.mode = ProxyMode.FORWARDING
         self._counts: Counter[str] = Counter()
-        self._provider, self._target = provider, target
+        self._provider, self._target, self._rejected = provider, target, rejected
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -74,6 +76,8 @@ class PollProxy:
         number = self._counts[self.mode]
         if self.mode is ProxyMode.FORWARDING or (self.mode is ProxyMode.REJECTING and not await _is_rejected(request)):
             return await self._forward(request)
+        if self.mode in {ProxyMode.REJECTING, ProxyMode.BABBLING}:
+            self._rejected.update(WORDS.findall(f"{request.raw_path} {await request.text()}"))
         if self.mode is ProxyMode.HANGING:
             await asyncio.sleep(MAX_HANG_SECONDS)
         if self.mode is ProxyMode.RESETTING and request.transport is not None:
@@ -120,6 +124,9 @@ async def _is_rejected(request: web.Request) -> bool:
     return crc32(request.raw_path.encode() + await request.read()) % 3 == 0
 
 
+WORDS = re.compile(r"[0-9A-Za-z-]{8,}")
+"""What may be a message's id."""
+
 HOP_BY_HOP = {"host", "content-length", "transfer-encoding", "connection", "accept-encoding"}
 
 GARBAGE_BODIES = (
@@ -141,12 +148,19 @@ class Providers:
         seed: The same seed gives every message the same scenario.
         speed: The providers' times are divided by it.
         on_acknowledged: Called with the id and the status of every callback that got a 200.
+        rejected: The words of polls that get an answer about their messages alone are added to it.
     """
 
     def __init__(
-        self, callback_urls: Mapping[str, str], seed: int, speed: float, on_acknowledged: Callable[[str, str], None]
+        self,
+        callback_urls: Mapping[str, str],
+        seed: int,
+        speed: float,
+        *,
+        on_acknowledged: Callable[[str, str], None],
+        rejected: set[str],
     ) -> None:
-        self._stack = AsyncExitStack()
+        self._stack, self._rejected = AsyncExitStack(), rejected
         self.simulators = {
             name: Simulator(
                 name,
@@ -167,7 +181,7 @@ class Providers:
     async def __aenter__(self) -> Self:
         for name, simulator in self.simulators.items():
             await self._stack.enter_async_context(simulator)
-            self.proxies[name] = await self._stack.enter_async_context(PollProxy(name, simulator.url))
+            self.proxies[name] = await self._stack.enter_async_context(PollProxy(name, simulator.url, self._rejected))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -89,7 +89,13 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
         balancer = await stack.enter_async_context(LoadBalancer(lambda: fleet.addresses))
         urls = {name: f"http://127.0.0.1:{balancer.port}/dlr/{name}/{SECRET}" for name in PROVIDERS}
         providers = await stack.enter_async_context(
-            Providers(urls, options.seed, options.speed, ledger.add_acknowledged)
+            Providers(
+                urls,
+                options.seed,
+                options.speed,
+                on_acknowledged=ledger.add_acknowledged,
+                rejected=ledger.rejected,
+            )
         )
         polling_urls = {name: proxy.url for name, proxy in providers.proxies.items()}
         fleet.replicas = tuple(

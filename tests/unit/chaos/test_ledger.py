@@ -119,6 +119,19 @@ def test_unjournaled_callback_is_found() -> None:
     assert ledger.count_unjournaled() == 2
 
 
+def test_rejected_message_may_end_without_a_report() -> None:
+    """Its callback was lost, and the provider rejected its polls; others that end so are wrong."""
+    unknown = json.loads(make_event(2, "unknown", "sent"))
+    for rejected, wrong in ((set(), 1), ({"1"}, 0)):
+        ledger = Ledger()
+        ledger.rejected |= rejected
+        ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
+        for event in (json.loads(SENT), unknown):
+            ledger.add_event(event)
+        assert ledger.open == wrong
+        assert ledger.verify_events().count_messages_with(Violation.WRONG) == wrong
+
+
 @pytest.mark.parametrize(
     ("read_at", "outages", "late"),
     [
