@@ -89,6 +89,8 @@ class KafkaClients:
             auto_offset_reset="none",
             isolation_level="read_committed",
             partition_assignment_strategy=(StickyPartitionAssignor if sticky else RoundRobinPartitionAssignor,),
+            # A member learns by its next heartbeat that the others wait for it in a rebalance.
+            heartbeat_interval_ms=500,
             # A partition that was added is found within this time.
             metadata_max_age_ms=60_000,
             # No fetch goes to a broker while another one waits there, so a quiet partition must not wait for long.

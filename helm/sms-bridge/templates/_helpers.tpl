@@ -94,6 +94,18 @@ annotations:
 {{- index .Values.config "TOPICS__JOURNAL_PARTITIONS" | default 24 | int }}
 {{- end }}
 
+{{- /* Whether trackers cache each other's partitions: by default, where few of them do. */ -}}
+{{- define "sms-bridge.standby" -}}
+{{- $trackers := int (ternary .Values.tracker.keda.maxReplicas .Values.tracker.replicas .Values.tracker.keda.enabled) -}}
+{{- index .Values.config "STATE__STANDBY" | default (ternary "none" "all" (gt $trackers 3)) -}}
+{{- end }}
+
+{{- /* Whether trackers keep their partitions over a restart: by default, where no other tracker has a warm cache. */ -}}
+{{- define "sms-bridge.staticMembership" -}}
+{{- $static := .Values.tracker.staticMembership -}}
+{{- if ternary (eq (include "sms-bridge.standby" .) "none") $static (kindIs "invalid" $static) }}true{{ end }}
+{{- end }}
+
 {{- /* The contents of the ConfigMap: the variables that are not secret. */ -}}
 {{- define "sms-bridge.variables" -}}
 {{- $kafka := .Values.kafka -}}
@@ -107,7 +119,7 @@ annotations:
   "ADMIN__PORT" "9090"
   "STATE__DIRECTORY" "/var/lib/sms-bridge"
   "LOG__FORMAT" "json" -}}
-{{- if gt (int (ternary .Values.tracker.keda.maxReplicas .Values.tracker.replicas .Values.tracker.keda.enabled)) 3 }}
+{{- if eq (include "sms-bridge.standby" .) "none" }}
 {{- $_ := set $set "STATE__STANDBY" "none" }}
 {{- end }}
 {{- if $kafka.sasl.enabled }}

@@ -77,9 +77,9 @@ spec:
         {{- with $values.extraEnvFrom }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- if or (and $tracks $values.tracker.staticMembership) $values.extraEnv }}
+      {{- if or (and $tracks (include "sms-bridge.staticMembership" $root)) $values.extraEnv }}
       env:
-        {{- if and $tracks $values.tracker.staticMembership }}
+        {{- if and $tracks (include "sms-bridge.staticMembership" $root) }}
         - name: SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID
           valueFrom:
             fieldRef:

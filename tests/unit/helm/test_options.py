@@ -82,6 +82,26 @@ def chart_label(one: Any) -> str:
     return str(one["metadata"]["labels"]["helm.sh/chart"])
 
 
+@pytest.mark.parametrize(
+    ("values", "static"),
+    [
+        ({}, False),
+        ({"tracker__replicas": 4}, True),
+        ({"tracker__replicas": 4, "tracker__staticMembership": False}, False),
+        ({"tracker__staticMembership": True}, True),
+    ],
+)
+def test_partitions_are_kept_where_nobody_else_has_a_cache(
+    chart: Chart,
+    values: dict[str, Any],
+    static: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """With standbys, a tracker leaves its group when it stops, and another one goes on at once."""
+    (pod,) = chart.render("minimal", **values).services()
+    names = {one["name"] for one in pod.main.get("env", [])}
+    assert ("SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID" in names) == static
+
+
 def test_members_are_named_after_their_pod(chart: Chart) -> None:
     """A tracker is a static group member; a receiver, whose name is random, is not."""
     for pod in chart.scenario("everything").services():
