@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
@@ -93,6 +93,25 @@ class Cluster:
             consumer.assign(list(places))
             async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 await consumer.commit(places)
+
+    async def add_partition(self, topic: str) -> int:
+        """Add a partition to a topic.
+
+        Returns:
+            How many it has then.
+
+        Raises:
+            KafkaError: It can't be added.
+        """
+        count = await self.count_partitions(topic) + 1
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        try:
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                await admin.start()
+                await admin.create_partitions({topic: NewPartitions(count)})
+        finally:
+            await admin.close()
+        return count
 
     async def set_config(self, topic: str, name: str, value: str) -> None:
         """Set one entry of a topic's configuration; all others get their defaults. Repeated until it is done."""

@@ -82,6 +82,8 @@ class FaultKind(StrEnum):
     """Callbacks arrive about messages that nobody sent."""
     REJECTING = "rejecting"
     """Both providers reject polls about a third of the messages."""
+    SENT_GROWN = "sent_grown"
+    """The topic of sent events gets one more partition."""
     TOPIC_LIMITS = "topic_limits"
     """The topic of events takes only small messages for a while."""
 
@@ -137,6 +139,7 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.ABORTED: FaultTiming((1, 3), 0),
     FaultKind.STRANGERS: FaultTiming((2, 5), 1),
     FaultKind.REJECTING: FaultTiming((5, 15), 0),
+    FaultKind.SENT_GROWN: FaultTiming((0, 0), 2),
     FaultKind.TOPIC_LIMITS: FaultTiming((3, 6), 2),
 }
 """Injected into everything else at the same time, also one after the other."""

@@ -103,6 +103,9 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
             for number in range(BRIDGES)
         )
         stack.push_async_callback(fleet.kill_all)
+        if options.seed % 2:  # intake and receiver come before there is any tracker
+            for replica in fleet.replicas:
+                replica.switch_roles()
         log("starting two bridges")
         for replica in fleet.replicas[:2]:
             await replica.start()

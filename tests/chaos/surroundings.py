@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
+from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from bridge.sandbox.kafka.broker import Broker
@@ -76,6 +77,14 @@ async def _send_strangers(context: RunContext, fault: Fault) -> None:
     context.log(f"strangers: {accepted} of {count} accepted")
 
 
+async def _grow_sent(context: RunContext, fault: Fault) -> None:
+    try:
+        count = await context.cluster.add_partition(context.names.sent)
+    except (KafkaError, KafkaException, OSError, TimeoutError) as error:
+        raise FaultSkippedError(f"the topic can't be changed: {type(error).__name__}") from None
+    context.log_fault(fault, f"to {count} partitions")
+
+
 async def _limit_events(context: RunContext, fault: Fault) -> None:
     limit = round(SMALL_EVENTS_BYTES * (1 + 4 * fault.selector))
     context.log_fault(fault, f"of {limit} bytes for {fault.duration_seconds} s")
@@ -142,5 +151,6 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultInjector] = {
     FaultKind.ABORTED: _abort_sender,
     FaultKind.STRANGERS: _send_strangers,
     FaultKind.REJECTING: _disturb_polls(ProxyMode.REJECTING),
+    FaultKind.SENT_GROWN: _grow_sent,
     FaultKind.TOPIC_LIMITS: _limit_events,
 }
