@@ -43,7 +43,7 @@ class FaultKind(StrEnum):
     BROKER_KILLED = "broker_killed"
     """One broker is killed and started again after some seconds."""
     COORDINATOR_KILLED = "coordinator_killed"
-    """The broker that coordinates the tracker's group is killed and started again."""
+    """The broker that coordinates the tracker's or the intake's group is killed and started again."""
     BROKERS_AWAY = "brokers_away"
     """All brokers are killed and started again after a while."""
     WIRE_CUT = "wire_cut"

@@ -22,6 +22,9 @@ ABORTED_COUNT = 200
 SMALL_EVENTS_BYTES, LARGE_EVENTS_BYTES = 4_000, 1_048_588
 """What the topic of events takes: several events, but few at a time; Kafka's default."""
 
+TRACKER_SHARE = 0.5
+"""The share of killed coordinators that are the tracker's group's; the others are the intake's."""
+
 REFUSED_PAUSE_SECONDS, FAILED_PAUSE_SECONDS = 60.0, 30.0
 """For how long bridges stop polling after refused credentials, and at most after other failures."""
 
@@ -35,7 +38,8 @@ async def _kill_any_broker(context: RunContext, fault: Fault) -> None:
 
 
 async def _kill_coordinator(context: RunContext, fault: Fault) -> None:
-    await _kill_broker(context, fault, await context.cluster.find_coordinator(f"{context.group}.tracker"))
+    group = f"{context.group}.{'tracker' if fault.selector < TRACKER_SHARE else 'intake'}"
+    await _kill_broker(context, fault, await context.cluster.find_coordinator(group))
 
 
 async def _kill_all_brokers(context: RunContext, fault: Fault) -> None:
