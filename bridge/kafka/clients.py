@@ -94,7 +94,7 @@ class KafkaClients:
             # A member learns by its next heartbeat that the others wait for it in a rebalance.
             heartbeat_interval_ms=500,
             # A partition that was added is found within this time.
-            metadata_max_age_ms=60_000,
+            metadata_max_age_ms=10_000,
             # No fetch goes to a broker while another one waits there, so a quiet partition must not wait for long.
             fetch_max_wait_ms=30,
             # A member without partitions fetches nothing, and would leave its group for good. Workers have a watchdog.
