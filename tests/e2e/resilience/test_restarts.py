@@ -125,9 +125,9 @@ async def test_no_second_life_after_a_longer_deadline(fleet: Fleet, client: http
     """Messages that ended and were forgotten aren't followed again, when the deadline is raised and all is reread."""
     async with fleet.topics() as topics:
         brief = {**CALLBACKS_ONLY, **topics.settings, "DEXATEL__GIVE_UP_AFTER": "3s", "FOLLOW__REMEMBER_FOR": "1s"}
-        ended = [message() for _ in range(5)]
         async with fleet.running(brief) as service:
             bridge = Bridge(service, topics, client, SECRETS)
+            ended = [message() for _ in range(5)]  # not earlier: a start may take longer than the deadline
             await topics.publish_all([one.sent() for one in ended])
             await bridge.report_all(ended[0], "delivered")
             for one in ended:
