@@ -18,6 +18,7 @@ from aiokafka.errors import (
 
 from bridge.concurrency import stop_with_timeout
 from bridge.core.errors import ConfigurationError
+from bridge.kafka.broker_versions import refuse_old_brokers
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
 from bridge.kafka.topic_limits import (
@@ -94,10 +95,12 @@ async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: 
     """Create what is missing, refuse what can't work, warn of what is unwise.
 
     Raises:
-        ConfigurationError: `sms.sent` is missing, or one of the bridge's topics is not as it must be.
+        ConfigurationError: A broker is too old, `sms.sent` is missing, or one of the bridge's topics is not as it must
+            be.
     """
     admin = await kafka.admin()
     try:
+        await refuse_old_brokers(admin)
         return await _prepare(kafka, admin, topics, create=create)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka's topics can't be prepared: {format_error(error)}") from error

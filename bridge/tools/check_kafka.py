@@ -22,6 +22,7 @@ from bridge.clock import now_ms
 from bridge.core.errors import ConfigurationError
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.journal.offsets import find_lost_offsets
+from bridge.kafka.broker_versions import OLDEST_TESTED_RELEASE, assess_brokers
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
@@ -44,6 +45,11 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
     servers = ", ".join(settings.kafka.bootstrap_servers)
     try:
         async with open_scanner(kafka) as scan:
+            old = await _find_old_brokers(scan)
+            for finding in old:
+                yield finding
+            if any(finding.level == "wrong" for finding in old):
+                return  # whatever else fails only follows from it
             cluster = await scan.admin.describe_cluster()
             brokers = len(cluster["brokers"])
             yield ok("kafka", servers, f"{format_count(brokers, 'broker')}, cluster {cluster['cluster_id']}")
@@ -62,6 +68,15 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
         yield CheckFinding("kafka", "wrong", name if text else servers, text or str(error), remedy)
     except (KafkaError, OSError) as error:
         yield CheckFinding("kafka", "wrong", servers, format_error(error), "see the broker's log")
+
+
+async def _find_old_brokers(scan: TopicScanner) -> list[CheckFinding]:
+    remedy = f"upgrade it to Apache Kafka {OLDEST_TESTED_RELEASE} or newer"
+    return [
+        CheckFinding("kafka", "wrong" if one.level == "refused" else "warning", address, one.text, remedy)
+        for address, one in (await assess_brokers(scan.admin)).items()
+        if one.level != "supported"
+    ]
 
 
 # --- topics -----------------------------------------------------------------------------------------------------------
