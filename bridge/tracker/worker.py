@@ -8,10 +8,6 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import (
-    InvalidProducerEpoch,
-    ProducerFenced,
-)
 
 from bridge.clock import now_ms
 from bridge.concurrency import yield_slices
@@ -71,8 +67,8 @@ class PartitionWorker:
         self._progress = Progress("catching up with the journal", owned.number)
         self._interruptible = True
         self._stopping = False
-        self._fenced = False
-        """Whether another producer took over: perhaps the partition's new owner."""
+        self._must_confirm = False
+        """Whether the partition may be another process's meanwhile; a new producer would fence its owner."""
         self.last_progress_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
 
@@ -98,6 +94,7 @@ class PartitionWorker:
         """Cancel the task and start a new one."""
         self._metrics.workers_restarted.labels(cause).inc()
         self._task.cancel()
+        self._must_confirm = True
         self._owned.reset()
         self.last_progress_at, self._interruptible = time.monotonic(), True
         self._task = asyncio.create_task(self._run())
@@ -108,9 +105,9 @@ class PartitionWorker:
             self._note_progress()
             started = time.monotonic()
             try:
-                if self._fenced:
+                if self._must_confirm:
                     await confirm_membership(self._member, self._note_progress)
-                    self._fenced = False
+                    self._must_confirm = False
                 async with self._recovery.recover(self._owned, self._member, self._note_progress) as recovered:
                     self._timers.reset()
                     self._progress.begin()
@@ -125,7 +122,7 @@ class PartitionWorker:
         """Log and count a restart, and wait before it."""
         self._owned.reset()
         self._interruptible = True
-        self._fenced |= isinstance(error, ProducerFenced | InvalidProducerEpoch)
+        self._must_confirm = True
         cause, fixed = next(restart for kind, restart in RESTARTS.items() if isinstance(error, kind))
         pause = backoff if fixed is None else fixed
         self._metrics.workers_restarted.labels(cause).inc()

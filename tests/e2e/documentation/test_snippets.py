@@ -95,7 +95,7 @@ async def rendered(text: str, chart: Chart, tmp_path: Path, **_: Any) -> None:
     release = chart.render(str(tmp_path / "values.yaml"))
     [pod] = release.services()
     assert {one["name"]: one for one in values.get("extraEnv", [])}.items() <= {
-        one["name"]: one for one in pod.main["env"]
+        one["name"]: one for one in pod.main.get("env", [])
     }.items()
     opened = [rule for policy in release.all("NetworkPolicy") for rule in policy["spec"].get("egress", [])]
     assert [rule for rule in values.get("networkPolicy", {}).get("extraEgress", []) if rule not in opened] == []

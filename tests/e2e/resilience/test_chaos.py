@@ -47,7 +47,7 @@ async def test_every_message_ends_exactly_once(tmp_path: Path) -> None:
     """
     options = RunOptions(
         SHORT,
-        seed=1,
+        seed=2,  # even: every bridge tracks from the start, so each can be killed in a transaction
         seconds=60,
         rate=25,
         poll_ages="2s,5s,10s,20s,30s",
