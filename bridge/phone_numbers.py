@@ -25,9 +25,11 @@ _ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|&#?\
 _ENTITY = re.compile(r"&#?\w{1,40};?")
 """No longer ones: Python refuses to read numbers of thousands of digits."""
 
-_SURROGATE_PAIR = r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-_UNICODE_ESCAPE = re.compile(rf"{_SURROGATE_PAIR}|\\u([0-9a-fA-F]{{4}})|\\x([0-9a-fA-F]{{2}})")
+_SURROGATE_PAIR = r"u([dD][89abAB][0-9a-fA-F]{2})\\+u([dD][c-fC-F][0-9a-fA-F]{2})"
+_UNICODE_ESCAPE = re.compile(rf"(?<!\\)\\+(?:{_SURROGATE_PAIR}|u([0-9a-fA-F]{{4}})|x([0-9a-fA-F]{{2}}))")
+"""After any number of backslashes: each quoting doubles them."""
 _SURROGATES = range(0xD800, 0xE000)
+
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _BASE64 = re.compile(r"[0-9A-Za-z+/_-]{10,}={0,2}")
@@ -72,7 +74,8 @@ def _reveal(text: str) -> str:
 
 def _hides_number(text: str) -> bool:
     """Whether a text is base64 of one with a phone number."""
-    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+    bare = text.rstrip("=")
+    padded = bare + "=" * (-len(bare) % 4)
     try:
         inside = base64.b64decode(padded, altchars=b"-_" if {"-", "_"} & set(text) else None).decode()
     except ValueError:  # not base64, or not a text
