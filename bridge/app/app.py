@@ -104,9 +104,7 @@ class App:
         settings, roles = self._settings, self._roles
         stack.push_async_callback(asyncio.to_thread, self._tracing.close)
         limits = await prepare_topics(self._kafka, settings.topics, create=settings.kafka.create_topics)
-        await open_journal(
-            self._kafka, f"{settings.kafka.group_id}.tracker", settings.topics, limits.journal_partitions
-        )
+        await open_journal(self._kafka, settings.kafka.tracker_group, settings.topics, limits.journal_partitions)
         builder = PartBuilder(
             settings,
             self._accounts,

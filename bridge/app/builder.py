@@ -130,7 +130,7 @@ class PartBuilder:
             admin: Looks up committed offsets.
             frame: What stands before the value of every event.
         """
-        topics, group = self._settings.topics, f"{self._settings.kafka.group_id}.tracker"
+        topics, group = self._settings.topics, self._settings.kafka.tracker_group
         publisher = Publisher(
             TransactionTarget(topics.journal, topics.state, group),
             deliveries=self._build_delivery_records(frame),
@@ -169,7 +169,7 @@ class PartBuilder:
         return Standby(
             self._kafka,
             admin,
-            f"{self._settings.kafka.group_id}.tracker",
+            self._settings.kafka.tracker_group,
             topics=self._settings.topics,
             limits=self._limits,
             store=store,
@@ -193,7 +193,7 @@ class PartBuilder:
         return Intake(
             self._kafka,
             admin,
-            SentSource(f"{settings.kafka.group_id}.intake", settings.topics.sent, self._choose_start),
+            SentSource(settings.kafka.intake_group, settings.topics.sent, self._choose_start),
             SentParser(settings.sent, self._accounts, self._privacy, settings.follow.max_follow),
             journal=self._journal,
             dead_letters=self.dead_letters,

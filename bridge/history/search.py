@@ -68,7 +68,7 @@ class HistorySearch:
 
     def __init__(self, scanner: TopicScanner, settings: Settings, since: int, progress: Progress | None = None) -> None:
         self._scanner, self._topics, self._since, self._progress = scanner, settings.topics, since, progress
-        self._group = f"{settings.kafka.group_id}.tracker"
+        self._group = settings.kafka.tracker_group
         self._letters: list[DeadLetter] | None = None
 
     async def find_events(self, message_ids: Iterable[str]) -> list[PublishedEvent]:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
@@ -21,7 +21,7 @@ from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
 from bridge.intake.sent_parser import SentParser, SkipReason
-from bridge.intake.start_offsets import CommittedOffsets, choose_offsets
+from bridge.intake.start_offsets import CommittedOffsets, choose_offsets, name_partition
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
@@ -139,7 +139,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             if batches:
                 await self._accept(batches)
                 await self._commit(consumer, batches)
-        raise KafkaError(f"{_list_names(self._cut_off)} end before what was read: the topic was created again")
+        names = ", ".join(map(name_partition, self._cut_off))
+        raise KafkaError(f"{names} end before what was read: the topic was created again")
 
     async def ask_kafka(self) -> None:
         """Ask Kafka where the topics end. A topic that was created again is then read from its beginning.
@@ -239,8 +240,4 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
 
 def _name_partitions(offsets: Mapping[Any, int]) -> dict[str, int]:
-    return {f"{topic}/{partition}": offset for (topic, partition), offset in offsets.items()}
-
-
-def _list_names(tps: Iterable[TopicPartition]) -> str:
-    return ", ".join(f"{tp.topic}/{tp.partition}" for tp in tps)
+    return {name_partition(tp): offset for tp, offset in offsets.items()}

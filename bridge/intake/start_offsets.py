@@ -118,10 +118,11 @@ async def choose_offsets(
         offsets[tp] = found[tp].offset if found.get(tp) else ends[tp]
         has_times = first.get(tp) is not None and first[tp].timestamp >= MIN_PLAUSIBLE_MS
         if beginnings[tp] < ends[tp] and not has_times:
-            log.warning("records have no timestamps in milliseconds; reading all of them", partition=_name(tp))
+            log.warning("records have no timestamps in milliseconds; reading all of them", partition=name_partition(tp))
             offsets[tp] = beginnings[tp]
     return offsets
 
 
-def _name(tp: TopicPartition) -> str:
+def name_partition(tp: TopicPartition) -> str:
+    """Name a partition for the log."""
     return f"{tp.topic}/{tp.partition}"

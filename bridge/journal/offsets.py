@@ -94,10 +94,7 @@ async def open_journal(kafka: KafkaClients, group: str, topics: TopicSettings, p
 
 async def _find_new_partitions(offsets: "_JournalOffsets") -> list[TopicPartition]:
     """Find the partitions that were never written to, after checking all of them."""
-    committed = await offsets.fetch_committed()
-    _refuse_moved_keys(offsets.journal, committed.values(), len(offsets.tps))
-    await offsets.refuse_lost_state(committed)
-    new, lost = await offsets.find_new_and_lost(committed)
+    new, lost = await _check_partitions(offsets)
     if lost:
         numbers = sorted(tp.partition for tp in lost)
         raise ConfigurationError(
@@ -108,6 +105,14 @@ async def _find_new_partitions(offsets: "_JournalOffsets") -> list[TopicPartitio
     return new
 
 
+async def _check_partitions(offsets: "_JournalOffsets") -> tuple[list[TopicPartition], list[TopicPartition]]:
+    """Refuse what doesn't fit any more, and find the partitions that are new and those whose offset is lost."""
+    committed = await offsets.fetch_committed()
+    _refuse_moved_keys(offsets.journal, committed.values(), len(offsets.tps))
+    await offsets.refuse_lost_state(committed)
+    return await offsets.find_new_and_lost(committed)
+
+
 async def find_lost_offsets(kafka: KafkaClients, group: str, topics: TopicSettings, partitions: int) -> list[int]:
     """Find the journal partitions whose offset is lost; nothing is changed.
 
@@ -115,10 +120,7 @@ async def find_lost_offsets(kafka: KafkaClients, group: str, topics: TopicSettin
         ConfigurationError: The partition count changed, or the state topic was lost.
     """
     async with _JournalOffsets(kafka, group, topics, partitions) as offsets:
-        committed = await offsets.fetch_committed()
-        _refuse_moved_keys(offsets.journal, committed.values(), partitions)
-        await offsets.refuse_lost_state(committed)
-        _, lost = await offsets.find_new_and_lost(committed)
+        _, lost = await _check_partitions(offsets)
         return sorted(tp.partition for tp in lost)
 
 

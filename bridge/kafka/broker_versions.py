@@ -35,6 +35,13 @@ class ApiMarker(NamedTuple):
         return self.api_key in versions and versions[self.api_key][1] >= self.version
 
 
+STATIC_MEMBERS = ApiMarker("JoinGroup", 11, 5, "2.3")
+"""Members that keep their partitions over a restart."""
+
+LASTING_PRODUCERS = ApiMarker("InitProducerId", 22, 3, "2.5")
+"""KIP-360: the broker still knows a producer when retention has deleted the last of its records. The client library
+doesn't send this version; it only marks the release."""
+
 REQUIRED: Sequence[ApiMarker] = (
     # Records with headers, and reading only what transactions committed.
     ApiMarker("Produce", 0, 3, "0.11"),
@@ -45,19 +52,16 @@ REQUIRED: Sequence[ApiMarker] = (
     ApiMarker("AddOffsetsToTxn", 25, 0, "0.11"),
     ApiMarker("EndTxn", 26, 0, "0.11"),
     ApiMarker("TxnOffsetCommit", 28, 0, "0.11"),
-    # Static members, which keep their partitions over a restart.
-    ApiMarker("JoinGroup", 11, 5, "2.3"),
+    STATIC_MEMBERS,
     # Topics with as many replicas as the cluster prefers.
     ApiMarker("CreateTopics", 19, 4, "2.4"),
-    # KIP-360: the broker still knows a producer when retention has deleted the last of its records. The client library
-    # doesn't send this version; it only marks the release.
-    ApiMarker("InitProducerId", 22, 3, "2.5"),
+    LASTING_PRODUCERS,
 )
 
 MARKERS: Sequence[ApiMarker] = (
-    ApiMarker("JoinGroup", 11, 5, "2.3"),
+    STATIC_MEMBERS,
     ApiMarker("CreateTopics", 19, 5, "2.4"),
-    ApiMarker("InitProducerId", 22, 3, "2.5"),
+    LASTING_PRODUCERS,
     ApiMarker("Fetch", 1, 12, "2.7"),
     ApiMarker("Metadata", 3, 11, "2.8"),
     ApiMarker("OffsetFetch", 9, 8, OLDEST_TESTED_RELEASE),

@@ -22,7 +22,7 @@ ASK_INTERVAL, ASK_TIMEOUT = 5.0, 5.0
 """Seconds between an answer and the next question; seconds to wait for an answer."""
 
 MAX_SILENCE = 30.0
-"""Seconds without an answer after which a part has lost Kafka."""
+"""Seconds without an answer after which a part has lost Kafka, or a partition its broker."""
 
 CONSEQUENCES = ("Unable to update metadata",)
 """How the client library's messages begin that only follow from an error before."""

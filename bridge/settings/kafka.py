@@ -76,6 +76,16 @@ class KafkaSettings(Group):
     compression: Literal["lz4", "gzip", "snappy", "zstd", "none"] = "lz4"
     """Compression of all records that the bridge writes."""
 
+    @property
+    def tracker_group(self) -> str:
+        """The trackers' consumer group, whose offsets in the journal are the transactions'."""
+        return f"{self.group_id}.tracker"
+
+    @property
+    def intake_group(self) -> str:
+        """The intakes' consumer group."""
+        return f"{self.group_id}.intake"
+
     @model_validator(mode="after")
     def _check_token_source(self) -> Self:
         sources = {

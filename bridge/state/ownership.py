@@ -5,11 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bridge.kafka.contact import MAX_SILENCE
 from bridge.observability.metrics import PartitionMetrics
 from bridge.state.partition import PartitionStore
-
-MAX_SILENCE = 30.0
-"""Seconds without an answer of a partition's broker after which its lag counts as unknown."""
 
 
 class PartitionSnapshot(NamedTuple):
@@ -56,7 +54,7 @@ class OwnedPartition:
 
     @property
     def silent(self) -> bool:
-        """Whether its broker doesn't answer."""
+        """Whether its broker doesn't answer, so that its lag isn't known."""
         return time.monotonic() - self._answered_at > MAX_SILENCE
 
     def set_lag(self, folded_to: int, entries: int, seconds: float) -> None:

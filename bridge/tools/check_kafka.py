@@ -102,12 +102,11 @@ async def _check_rights(
         yield await _try_right("Read", f"topic {name}", _read_one(scan, name))
     for name in there:
         yield await _try_right("Write", f"topic {name}", _write_nowhere(scan, name))
-    group = settings.kafka.group_id
-    for part in ("intake", "tracker"):
-        yield await _try_right(
-            "Describe", f"group {group}.{part}", scan.admin.list_consumer_group_offsets(f"{group}.{part}")
-        )
-    yield await _try_right("Write", f"transactional id {group}.…", _open_transaction(kafka, f"{group}.tracker.check"))
+    groups = settings.kafka
+    for group in (groups.intake_group, groups.tracker_group):
+        yield await _try_right("Describe", f"group {group}", scan.admin.list_consumer_group_offsets(group))
+    ids = f"transactional id {groups.group_id}.…"
+    yield await _try_right("Write", ids, _open_transaction(kafka, f"{groups.tracker_group}.check"))
     if found[0].partitions:
         yield await _check_offsets(kafka, settings, found[0].partitions)
 
@@ -148,7 +147,7 @@ async def _open_transaction(kafka: KafkaClients, transactional_id: str) -> None:
 
 
 async def _check_offsets(kafka: KafkaClients, settings: Settings, partitions: int) -> CheckFinding:
-    subject = f"{settings.kafka.group_id}.tracker"
+    subject = settings.kafka.tracker_group
     try:
         lost = await find_lost_offsets(kafka, subject, settings.topics, partitions)
     except (KafkaError, ConfigurationError) as error:

@@ -40,7 +40,7 @@ async def rebuild_state(kafka: KafkaClients, settings: Settings) -> dict[int, in
     Raises:
         ConfigurationError: A bridge runs, or Kafka refuses.
     """
-    topics, group = settings.topics, f"{settings.kafka.group_id}.tracker"
+    topics, group = settings.topics, settings.kafka.tracker_group
     async with open_scanner(kafka) as scan:
         await _refuse_running_bridges(scan, group)
         lost = await _find_lost_partitions(scan, settings, group)

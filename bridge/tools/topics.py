@@ -21,7 +21,7 @@ async def topics(
     """List the topics; when asked, create what is missing, adopt lost offsets and rebuild lost states."""
     kafka = KafkaClients(settings.kafka)
     found = await inspect_topics(kafka, settings.topics, apply=apply or rebuild)
-    group, adopted = f"{settings.kafka.group_id}.tracker", None
+    group, adopted = settings.kafka.tracker_group, None
     if adopt and found[0].partitions:
         forgotten_until = now_ms() - settings.follow.remember_for
         adopted = await adopt_offsets(
