@@ -13,6 +13,9 @@ Steps = tuple[str, ...]
 SelectItem = Callable[[list[Any], str], Any]
 """Takes a list and the pointer's step; returns the item, or None if there is none."""
 
+ParseText = Callable[[str], Any]
+"""Takes text; returns the JSON document that it is, or None if it is none."""
+
 
 def is_pointer(text: str) -> bool:
     """Whether a text is a JSON pointer to a member, as opposed to a plain name."""
@@ -35,9 +38,18 @@ def unescape_step(step: str) -> str:
     return step.replace("~1", "/").replace("~0", "~")
 
 
-def find_value(document: Any, steps: Steps, select_item: SelectItem) -> Any:
-    """Follow the steps into a document; None if they lead nowhere."""
+def find_value(document: Any, steps: Steps, select_item: SelectItem, parse_text: ParseText = lambda _: None) -> Any:
+    """Follow the steps into a document, and on into text that is JSON; None if they lead nowhere.
+
+    Args:
+        document: Where they begin.
+        steps: The steps of a pointer.
+        select_item: How to step into a list.
+        parse_text: How to step into text; unless it is given, the steps end there.
+    """
     for step in steps:
+        if isinstance(document, str):
+            document = parse_text(document)
         if isinstance(document, dict):
             document = document.get(step)
         elif isinstance(document, list):

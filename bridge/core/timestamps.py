@@ -3,9 +3,6 @@
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 
-MIN_EPOCH_MS = 100_000_000_000
-"""A number from here on counts milliseconds (1973), a smaller one seconds (until the year 5138): the two never meet."""
-
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, which RFC 3339 can write."""
 
@@ -54,10 +51,3 @@ def _parse_iso(text: str, timezone: tzinfo) -> int | None:
         return round((aware - _EPOCH) / _MILLISECOND)
     except (ValueError, OverflowError):
         return None
-
-
-def convert_epoch(number: float) -> int | None:
-    """Convert seconds or milliseconds since the epoch to milliseconds; None for another number."""
-    if not 0 < number <= _LAST_MS:
-        return None
-    return round(number if number >= MIN_EPOCH_MS else number * 1000)

@@ -13,7 +13,8 @@ import orjson
 from bridge.core.entries import EXACT_INTEGERS
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, is_pointer, parse_pointer, select_by_index, unescape_step
-from bridge.core.timestamps import convert_epoch, format_rfc3339, parse_rfc3339
+from bridge.core.time_formats import convert_epoch
+from bridge.core.timestamps import format_rfc3339, parse_rfc3339
 from bridge.kafka.wire_format import strip_frame
 from bridge.providers.member_paths import MemberPath, make_path
 from bridge.settings.model import SentSettings
@@ -170,8 +171,8 @@ def _convert_time(value: Any) -> Any:
         value = int(value[:20])
     if not isinstance(value, int | float) or isinstance(value, bool):
         return value
-    milliseconds = convert_epoch(value)
-    return format_rfc3339(milliseconds) if milliseconds and milliseconds <= MAX_TIME_MS else value
+    milliseconds = convert_epoch(value, MAX_TIME_MS)
+    return value if milliseconds is None else format_rfc3339(milliseconds)
 
 
 def _normalize_time(text: str) -> str:

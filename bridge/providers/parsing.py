@@ -6,16 +6,16 @@ PoisonMessageError; no other error is raised.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES
+from bridge.core.entries import EXACT_INTEGERS, MAX_AHEAD_MS, MAX_ID_BYTES
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.core.timestamps import convert_epoch, parse_rfc3339
+from bridge.core.time_formats import parse_time
 from bridge.providers.dialect import Callback
 
 MAX_TEXT_CHARS = 256
@@ -27,10 +27,6 @@ Members = Mapping[str, Any]
 _BYTE_ORDER_MARK = "\ufeff"
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
-_EPOCH_TIME = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
-_CALENDAR_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
-)
 
 # Apart from {0}, a placeholder's name has no digits: a GUID in braces is an id.
 _TEMPLATE = re.compile(
@@ -185,20 +181,17 @@ def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[s
     return {name: text for name, text in details.items() if text is not None}
 
 
-def parse_time(value: Any, timezone: tzinfo) -> int | None:
-    """Parse a provider's time into milliseconds since the epoch; None if it is missing or can't be parsed.
+def parse_provider_time(value: Any, timezone: tzinfo, observed_at: int, formats: Sequence[str] = ()) -> int | None:
+    """Parse a provider's time to milliseconds since the epoch; None if it is missing or can't be read.
 
     Args:
-        value: `yyyy-MM-dd HH:mm:ss`, RFC 3339, or seconds or milliseconds since the epoch, as number or text.
+        value: The time, as number or text.
         timezone: The time zone of a time that comes without one.
+        observed_at: When it was received. A number since the epoch can't be more than a day later.
+        formats: The provider's own forms of times, as `strptime` takes them.
     """
-    text = (_to_text(value) or "").strip().upper()
-    if _EPOCH_TIME.fullmatch(text):
-        milliseconds = convert_epoch(float(text))
-    elif _CALENDAR_TIME.fullmatch(text):
-        milliseconds = parse_rfc3339(text, timezone)
-    else:
-        return None
+    text = _to_text(value)
+    milliseconds = parse_time(text, observed_at + MAX_AHEAD_MS, timezone, formats) if text else None
     return milliseconds if milliseconds and milliseconds > 0 else None
 
 

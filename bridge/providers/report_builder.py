@@ -17,8 +17,8 @@ from bridge.providers.parsing import (
     find_first,
     parse_id,
     parse_optional,
+    parse_provider_time,
     parse_status,
-    parse_time,
 )
 
 
@@ -105,7 +105,7 @@ class ReportBuilder:
             provider_status=status,
             provider_code=parse_optional(fields.error),
             provider_details=dict(fields.details),
-            provider_time=parse_time(fields.time, self._timezone),
+            provider_time=parse_provider_time(fields.time, self._timezone, observed_at),
             source=source,
             observed_at=observed_at,
             raw=raw,

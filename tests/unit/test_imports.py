@@ -138,6 +138,7 @@ def test_core_imports() -> None:
         "collections",
         "collections.abc",
         "datetime",
+        "email.utils",
         "enum",
         "functools",
         "hashlib",

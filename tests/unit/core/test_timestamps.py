@@ -4,7 +4,7 @@ from datetime import UTC, timedelta, timezone, tzinfo
 
 import pytest
 
-from bridge.core.timestamps import convert_epoch, format_rfc3339, parse_rfc3339
+from bridge.core.timestamps import format_rfc3339, parse_rfc3339
 
 NAIROBI = timezone(timedelta(hours=3))
 NOON = 1_769_860_800_000
@@ -44,24 +44,3 @@ def test_text_becomes_milliseconds(text: str, zone: tzinfo, milliseconds: int | 
 def test_what_is_written_is_read_again(milliseconds: int) -> None:
     """To the millisecond."""
     assert parse_rfc3339(format_rfc3339(milliseconds)) == milliseconds
-
-
-@pytest.mark.parametrize(
-    ("number", "milliseconds"),
-    [
-        (1_769_860_800, NOON),
-        (1_769_860_800.5, NOON + 500),
-        (NOON, NOON),
-        (100_000_000_000, 100_000_000_000),
-        (99_999_999_999, 99_999_999_999_000),
-        (0, None),
-        (-1, None),
-        (float("inf"), None),
-        (10**400, None),
-        (-1e308, None),
-        (float("nan"), None),
-    ],
-)
-def test_a_numbers_size_tells_its_unit(number: float, milliseconds: int | None) -> None:
-    """Seconds and milliseconds since the epoch can't be confused; a number that isn't positive is no time."""
-    assert convert_epoch(number) == milliseconds

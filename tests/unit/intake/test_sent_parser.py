@@ -158,7 +158,7 @@ def test_a_mapped_time_may_count_from_the_epoch(moment: Any) -> None:
     assert read({**theirs, "ts": EVENT["sent_at"]}, using).sent_at == SENT_AT
 
 
-@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e18, -1.0e308, "12 o'clock", 10**40])
+@pytest.mark.parametrize("moment", [-1, 0, True, 1.0e20, -1.0e308, "12 o'clock", 10**40])
 def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
     """A value that isn't a time between 1970 and 2999 raises a PoisonMessageError, and no other error."""
     value = json.dumps({**EVENT, "ts": moment}).encode()

@@ -23,7 +23,7 @@ from bridge.core.timestamps import format_rfc3339
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
-from bridge.providers.parsing import MAX_TEXT_CHARS, parse_time
+from bridge.providers.parsing import MAX_TEXT_CHARS, parse_provider_time
 from bridge.providers.responses import parse_retry_after
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
@@ -155,5 +155,5 @@ def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
 @given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
 def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
     """Daylight saving and the ends of the calendar give a time or None, never an error."""
-    found = parse_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone)
+    found = parse_provider_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone, 1)
     assert found is None or found > 0

@@ -14,17 +14,19 @@ from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
 from bridge.providers.parsing import parse_form
 
+NOW = 1_769_860_800_000
+
 
 def get(query: str, **settings: Any) -> Report:
     """Parse a query."""
-    report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
+    report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), NOW)
     assert report is not None
     return report
 
 
 def post(body: bytes) -> Report:
     """Parse a JSON body."""
-    report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
+    report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), NOW)
     assert report is not None
     return report
 

@@ -1,0 +1,121 @@
+"""Reads times as senders and providers write them, in every form that can only mean one time. Pure.
+
+A form that could mean two times, such as `01/02/2026` or ten digits that are no plausible epoch, isn't read.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from email.utils import parsedate_to_datetime
+
+from bridge.core.timestamps import parse_rfc3339
+
+MIN_EPOCH_MS = 946_684_800_000
+"""The year 2000: an earlier number since the epoch is something else, such as the digits of a date."""
+
+MAX_TIME_CHARS = 64
+"""No form is longer."""
+
+MAX_EPOCH = 10**20
+"""A larger number is none since the epoch, in no unit."""
+
+_EPOCH_UNITS_MS = (1000, 1, 1e-3, 1e-6)
+"""Seconds, milliseconds, microseconds and nanoseconds since the epoch. Over 999 years, their numbers never meet."""
+
+_NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?")
+_USUAL = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+"""The form of most times: it is tried first, because it takes half the time of the others."""
+
+_CALENDAR = re.compile(
+    r"""
+    ([0-9]{4}) ([-/.]) ([0-9]{2}) \2 ([0-9]{2}) [T\ ]
+    ([0-9]{2}:[0-9]{2}) (:[0-9]{2} (?:[.,][0-9]{1,9})?)?
+    \ ? (Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?
+    """,
+    re.VERBOSE,
+)
+_DIGITS = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
+_MAIL_DATE = re.compile(
+    r"(?:[A-Z]{3},\ ?)?[0-9]{1,2}\ [A-Z]{3}\ [0-9]{4}\ [0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
+    r"(\ (?:[+-][0-9]{4}|GMT|UTC?|Z|[ECMP][SD]T))?",
+    re.IGNORECASE,
+)
+_DOT_NET_DATE = re.compile(r"/DATE\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
+_UTC_WORDS = {"Z", "UTC", "GMT"}
+
+
+def parse_time(text: str, latest_ms: int, timezone: tzinfo | None = UTC, formats: Sequence[str] = ()) -> int | None:
+    """Parse a time to milliseconds since the epoch; None if it can't be read, or could be two times.
+
+    It reads RFC 3339 and its relatives (a blank for `T`, no seconds, slashes, `+0100`, `UTC`), RFC 2822, fourteen
+    digits `yyyyMMddHHmmss`, and seconds, milliseconds, microseconds or nanoseconds since the epoch.
+
+    Args:
+        text: The time.
+        latest_ms: Numbers since the epoch that are later aren't read: they are digits of something else.
+        timezone: The zone of a time without an offset; None if such a time can't be read.
+        formats: Further forms, as `strptime` takes them. They are tried first.
+    """
+    text = text.strip()
+    if len(text) > MAX_TIME_CHARS:
+        return None
+    for form in formats:
+        if (milliseconds := _parse_format(text, form, timezone)) is not None:
+            return milliseconds
+    if match := _USUAL.fullmatch(text):
+        return parse_rfc3339(text, timezone or UTC) if timezone or match[1] else None
+    upper = text.upper()
+    if match := _CALENDAR.fullmatch(upper):
+        year, _, month, day, minutes, seconds, offset = match.groups()
+        return _parse_parts(f"{year}-{month}-{day}T{minutes}{seconds or ':00'}", offset, timezone)
+    if match := _DIGITS.fullmatch(upper):
+        year, month, day, hour, minute, second, fraction = match.groups()
+        return _parse_parts(f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or 0}", None, timezone)
+    if _NUMBER.fullmatch(upper):
+        return convert_epoch(float(upper), latest_ms)
+    if match := _MAIL_DATE.fullmatch(upper):
+        return _parse_mail_date(text, match[1] is not None, timezone)
+    match = _DOT_NET_DATE.fullmatch(upper)
+    return convert_epoch(float(match[1]), latest_ms) if match else None
+
+
+def convert_epoch(number: float, latest_ms: int) -> int | None:
+    """Convert a number since the epoch, in whatever unit, to milliseconds; None before 2000 or after `latest_ms`."""
+    if not 0 < number <= MAX_EPOCH:
+        return None
+    for unit in _EPOCH_UNITS_MS:
+        if MIN_EPOCH_MS <= number * unit <= latest_ms:
+            return round(number * unit)
+    return None
+
+
+def _parse_parts(local: str, offset: str | None, timezone: tzinfo | None) -> int | None:
+    if offset is None and timezone is None:
+        return None
+    suffix = "Z" if offset in _UTC_WORDS else offset or ""
+    return parse_rfc3339(local.replace(",", ".") + suffix, timezone or UTC)
+
+
+def _parse_mail_date(text: str, has_zone: bool, timezone: tzinfo | None) -> int | None:
+    """Parse a date as mail (RFC 2822, 3.3) and HTTP write it."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    if not has_zone and timezone is None:
+        return None
+    # "-0000" stands for UTC without saying where (RFC 2822, 3.3).
+    zone = moment.tzinfo or (UTC if has_zone else timezone)
+    return parse_rfc3339(moment.replace(tzinfo=zone).isoformat())
+
+
+def _parse_format(text: str, form: str, timezone: tzinfo | None) -> int | None:
+    try:
+        moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added below
+    except ValueError:
+        return None
+    if moment.tzinfo is None and timezone is None:
+        return None
+    return parse_rfc3339(moment.replace(tzinfo=moment.tzinfo or timezone).isoformat())
