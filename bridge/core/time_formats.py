@@ -4,7 +4,7 @@ A form that could mean two times, such as `01/02/2026` or ten digits that are no
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from email.utils import parsedate_to_datetime
 
@@ -22,7 +22,7 @@ MAX_EPOCH = 10**20
 _EPOCH_UNITS_MS = (1000, 1, 1e-3, 1e-6)
 """Seconds, milliseconds, microseconds and nanoseconds since the epoch. Over 999 years, their numbers never meet."""
 
-_NUMBER = re.compile(r"[0-9]{9,19}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"([0-9]{9,19}(?:\.[0-9]{1,9})?)")
 _USUAL = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
@@ -36,11 +36,10 @@ _CALENDAR = re.compile(
     """,
     re.VERBOSE,
 )
-_DIGITS = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
+_DIGITS = re.compile(r"((?:19|20)[0-9]{6})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{3})?")
 _MAIL_DATE = re.compile(
     r"(?:[A-Z]{3},\ ?)?[0-9]{1,2}\ [A-Z]{3}\ [0-9]{4}\ [0-9]{2}:[0-9]{2}(?::[0-9]{2})?"
-    r"(\ (?:[+-][0-9]{4}|GMT|UTC?|Z|[ECMP][SD]T))?",
-    re.IGNORECASE,
+    r"(\ (?:[+-][0-9]{4}|GMT|UTC?|Z|[ECMP][SD]T))?"
 )
 _DOT_NET_DATE = re.compile(r"/DATE\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
 _UTC_WORDS = {"Z", "UTC", "GMT"}
@@ -67,18 +66,10 @@ def parse_time(text: str, latest_ms: int, timezone: tzinfo | None = UTC, formats
     if match := _USUAL.fullmatch(text):
         return parse_rfc3339(text, timezone or UTC) if timezone or match[1] else None
     upper = text.upper()
-    if match := _CALENDAR.fullmatch(upper):
-        year, _, month, day, minutes, seconds, offset = match.groups()
-        return _parse_parts(f"{year}-{month}-{day}T{minutes}{seconds or ':00'}", offset, timezone)
-    if match := _DIGITS.fullmatch(upper):
-        year, month, day, hour, minute, second, fraction = match.groups()
-        return _parse_parts(f"{year}-{month}-{day}T{hour}:{minute}:{second}.{fraction or 0}", None, timezone)
-    if _NUMBER.fullmatch(upper):
-        return convert_epoch(float(upper), latest_ms)
-    if match := _MAIL_DATE.fullmatch(upper):
-        return _parse_mail_date(text, match[1] is not None, timezone)
-    match = _DOT_NET_DATE.fullmatch(upper)
-    return convert_epoch(float(match[1]), latest_ms) if match else None
+    for pattern, read in _READERS:
+        if match := pattern.fullmatch(upper):
+            return read(match, latest_ms, timezone)
+    return None
 
 
 def convert_epoch(number: float, latest_ms: int) -> int | None:
@@ -91,24 +82,33 @@ def convert_epoch(number: float, latest_ms: int) -> int | None:
     return None
 
 
-def _parse_parts(local: str, offset: str | None, timezone: tzinfo | None) -> int | None:
+def _read_calendar(match: re.Match[str], _: int, timezone: tzinfo | None) -> int | None:
+    year, _separator, month, day, minutes, seconds, offset = match.groups()
     if offset is None and timezone is None:
         return None
     suffix = "Z" if offset in _UTC_WORDS else offset or ""
-    return parse_rfc3339(local.replace(",", ".") + suffix, timezone or UTC)
+    local = f"{year}-{month}-{day}T{minutes}{seconds or ':00'}".replace(",", ".")
+    return parse_rfc3339(local + suffix, timezone or UTC)
 
 
-def _parse_mail_date(text: str, has_zone: bool, timezone: tzinfo | None) -> int | None:
-    """Parse a date as mail (RFC 2822, 3.3) and HTTP write it."""
+def _read_digits(match: re.Match[str], _: int, timezone: tzinfo | None) -> int | None:
+    date, hour, minute, second, fraction = match.groups()
+    local = f"{date}T{hour}:{minute}:{second}.{fraction or 0}"
+    return parse_rfc3339(local, timezone) if timezone else None
+
+
+def _read_number(match: re.Match[str], latest_ms: int, _: tzinfo | None) -> int | None:
+    return convert_epoch(float(match[1]), latest_ms)
+
+
+def _read_mail_date(match: re.Match[str], _: int, timezone: tzinfo | None) -> int | None:
+    # "-0000" stands for UTC without saying where (RFC 2822, 3.3).
+    zone = UTC if match[1] else timezone
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(match[0])
     except (ValueError, OverflowError):
         return None
-    if not has_zone and timezone is None:
-        return None
-    # "-0000" stands for UTC without saying where (RFC 2822, 3.3).
-    zone = moment.tzinfo or (UTC if has_zone else timezone)
-    return parse_rfc3339(moment.replace(tzinfo=zone).isoformat())
+    return parse_rfc3339(moment.replace(tzinfo=moment.tzinfo or zone).isoformat()) if zone else None
 
 
 def _parse_format(text: str, form: str, timezone: tzinfo | None) -> int | None:
@@ -116,6 +116,15 @@ def _parse_format(text: str, form: str, timezone: tzinfo | None) -> int | None:
         moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added below
     except ValueError:
         return None
-    if moment.tzinfo is None and timezone is None:
-        return None
-    return parse_rfc3339(moment.replace(tzinfo=moment.tzinfo or timezone).isoformat())
+    zone = moment.tzinfo or timezone
+    return parse_rfc3339(moment.replace(tzinfo=zone).isoformat()) if zone else None
+
+
+_READERS: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], int, tzinfo | None], int | None]]] = (
+    (_CALENDAR, _read_calendar),
+    (_DIGITS, _read_digits),
+    (_NUMBER, _read_number),
+    (_MAIL_DATE, _read_mail_date),
+    (_DOT_NET_DATE, _read_number),
+)
+"""The forms of text in upper case, none of which matches what another one does."""
