@@ -76,6 +76,7 @@ check: packages lint types test ## Run lint, types and test
 docs: setup ## Generate the reference pages from the code
 	@$(BIN)/python -m scripts.reference
 	@$(BIN)/python -m scripts.values_table
+	@$(BIN)/python -m scripts.values_schema
 
 dashboards: setup ## Generate the dashboards' JSON
 	@$(BIN)/python -m scripts.dashboards

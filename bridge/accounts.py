@@ -8,18 +8,14 @@ from zlib import crc32
 from pydantic import SecretStr
 
 from bridge.core.errors import ConfigurationError
-from bridge.providers.dexatel import Dexatel
-from bridge.providers.dexatel_v1 import DexatelV1
+from bridge.dialects import apply_preset, build_dexatel, build_speedocom, build_webhook
 from bridge.providers.dialect import Dialect, Polled
-from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
-from bridge.providers.report_builder import FieldNames
-from bridge.providers.speedocom import Speedocom
+from bridge.settings.callbacks import AnswerSettings
 from bridge.settings.model import PREFIX, SentSettings, Settings
 from bridge.settings.providers import (
     AccountSettings,
     DexatelAccountSettings,
     DexatelSettings,
-    PolledAccountSettings,
     SpeedocomAccountSettings,
     SpeedocomSettings,
     WebhookAccountSettings,
@@ -28,9 +24,6 @@ from bridge.settings.providers import (
 
 DEFAULT = "default"
 """The account of the settings that name no account."""
-
-DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
-"""By the setting `API`."""
 
 BUILT_IN_PROVIDERS = ("dexatel", "speedocom")
 
@@ -48,14 +41,29 @@ class PollSettings(NamedTuple):
     rate_per_second: float
 
 
+class CallbackAccess(NamedTuple):
+    """Whose callbacks an account accepts, and how."""
+
+    methods: tuple[str, ...]
+    secrets: tuple[SecretStr, ...]
+    """Secrets in the path; empty if it has none, and the header tells whose a callback is."""
+    header: tuple[str, SecretStr] | None
+    """A header that callbacks must have: its lower-case name and its value."""
+    basic_auth: tuple[str, SecretStr] | None
+    """User name and password that callbacks must have."""
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    """Where callbacks may come from; empty: anywhere."""
+    answer: AnswerSettings
+
+
 class ProviderAccount(NamedTuple):
     """An account at a provider."""
 
     provider: str
     name: str
     dialect: Dialect
-    secrets: tuple[SecretStr, ...]
-    allowed_networks: tuple[IPv4Network | IPv6Network, ...]
+    access: CallbackAccess | None
+    """None if it has no callbacks."""
     give_up_after_ms: int
     polls: PollSettings | None
     """How it is polled; None if it isn't."""
@@ -91,7 +99,7 @@ def build_accounts(settings: Settings) -> Accounts:
         for account in (
             *_build_dexatel(settings.dexatel),
             *_build_speedocom(settings.speedocom),
-            *_build_webhooks(settings.webhooks),
+            *_build_webhooks(settings.webhooks, settings.http.public_url),
         )
     }
     if not accounts:
@@ -116,56 +124,27 @@ def compute_lifetimes(accounts: Accounts, sent: SentSettings, max_follow: int) -
 
 def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
     for name, account in _resolve_accounts(settings, DexatelAccountSettings, settings.accounts):
-        dialect = DEXATEL_DIALECTS[account.api](
-            name,
-            base_url=account.base_url.rstrip("/"),
-            token=_reveal(account.token),
-            poll_path=account.poll_path,
-            webhook_secret=_reveal(account.webhook_secret) or None,
-            accept_unsigned=account.accept_unsigned,
-            callback_names=FieldNames(**account.callback.model_dump()),
-            statuses=account.statuses,
-            timezone=account.timezone,
-        )
-        yield _build_polled("dexatel", name, account, account.list_missing_for_polls(), dialect)
+        yield _build_polled("dexatel", name, account, build_dexatel(name, account))
 
 
 def _build_speedocom(settings: SpeedocomSettings) -> Iterable[ProviderAccount]:
     for name, account in _resolve_accounts(settings, SpeedocomAccountSettings, settings.accounts):
-        dialect = Speedocom(
-            name,
-            base_url=account.base_url.rstrip("/"),
-            api_key=_reveal(account.api_key),
-            partner_id=account.partner_id or "",
-            statuses=account.statuses,
-            timezone=account.timezone,
-        )
-        yield _build_polled("speedocom", name, account, account.list_missing_for_polls(), dialect)
+        yield _build_polled("speedocom", name, account, build_speedocom(name, account))
 
 
-def _build_webhooks(settings: dict[str, WebhookSettings]) -> Iterable[ProviderAccount]:
-    for provider, webhook in settings.items():
+def _build_webhooks(settings: dict[str, WebhookSettings], public_url: str) -> Iterable[ProviderAccount]:
+    for provider, own in settings.items():
         if provider in BUILT_IN_PROVIDERS:
             raise ConfigurationError(
                 f"{PREFIX}WEBHOOKS__{provider.upper()}: {provider} is a built-in provider; choose another name"
             )
+        webhook = apply_preset(provider, own)
         for name, account in _resolve_accounts(webhook, WebhookAccountSettings, webhook.accounts):
             if missing := account.list_missing():
                 raise ConfigurationError(
                     f"{_make_prefix(provider, name)}{missing[0]} is missing: it is required to read callbacks"
                 )
-            signed = account.signature
-            dialect = GenericWebhook(
-                provider,
-                name,
-                pointers=CallbackPointers(account.id or "", account.status or "", account.error, account.time),
-                statuses=account.statuses,
-                details=account.details,
-                where=account.where,
-                signature=SignatureScheme(signed.header, _reveal(signed.secret), signed.encoding) if signed else None,
-                timezone=account.timezone,
-            )
-            yield _build_account(provider, name, account, dialect, None)
+            yield _build_account(provider, name, account, build_webhook(provider, name, account, public_url), None)
 
 
 def _resolve_accounts(
@@ -190,12 +169,12 @@ def _resolve_accounts(
 
 
 def _build_polled(
-    provider: str, name: str, account: PolledAccountSettings, missing: list[str], dialect: Polled
+    provider: str, name: str, account: DexatelAccountSettings | SpeedocomAccountSettings, dialect: Polled
 ) -> ProviderAccount:
     prefix = _make_prefix(provider, name)
     if not account.poll:
         return _build_account(provider, name, account, dialect, None)
-    if missing:
+    if missing := account.list_missing_for_polls():
         raise ConfigurationError(
             f"{prefix}{missing[0]} is missing: polls require it; to disable them, set {prefix}POLL=never"
         )
@@ -206,18 +185,29 @@ def _build_polled(
 def _build_account(
     provider: str, name: str, account: AccountSettings, dialect: Dialect, polls: PollSettings | None
 ) -> ProviderAccount:
-    if not polls and not account.callback_secrets:
+    access = _build_access(provider, name, account)
+    if not polls and not access:
         raise ConfigurationError(
             f"{_make_prefix(provider, name)}CALLBACK_SECRETS is missing: without polls, the account requires callbacks"
         )
-    return ProviderAccount(
-        provider=provider,
-        name=name,
-        dialect=dialect,
-        secrets=account.callback_secrets,
-        allowed_networks=account.allowed_networks,
-        give_up_after_ms=account.give_up_after,
-        polls=polls,
+    return ProviderAccount(provider, name, dialect, access, account.give_up_after, polls)
+
+
+def _build_access(provider: str, name: str, account: AccountSettings) -> CallbackAccess | None:
+    basic_auth, header = account.basic_auth, account.header_auth
+    if not account.secret_in_path and not (basic_auth or header):
+        raise ConfigurationError(
+            f"{_make_prefix(provider, name)}SECRET_IN_PATH is false: set BASIC_AUTH__… or HEADER_AUTH__… instead"
+        )
+    if account.secret_in_path and not account.callback_secrets:
+        return None
+    return CallbackAccess(
+        methods=account.methods,
+        secrets=account.callback_secrets if account.secret_in_path else (),
+        header=(header.name.lower(), header.value) if header else None,
+        basic_auth=(basic_auth.username, basic_auth.password) if basic_auth else None,
+        networks=account.allowed_networks,
+        answer=account.answer,
     )
 
 
@@ -230,14 +220,10 @@ def _make_prefix(provider: str, name: str) -> str:
 def _check_secrets_are_unique(accounts: Iterable[ProviderAccount]) -> None:
     owners: dict[tuple[str, str], str] = {}
     for account in accounts:
-        for secret in account.secrets:
+        for secret in account.access.secrets if account.access else ():
             owner = owners.setdefault((account.provider, secret.get_secret_value()), account.name)
             if owner != account.name:
                 raise ConfigurationError(
                     f"{_make_prefix(account.provider, DEFAULT)}: the accounts {owner} and {account.name} share a"
                     " secret of CALLBACK_SECRETS; give each its own, because the secret identifies the account"
                 )
-
-
-def _reveal(secret: SecretStr | None) -> str:
-    return secret.get_secret_value() if secret else ""

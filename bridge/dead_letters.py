@@ -18,6 +18,9 @@ from bridge.privacy import Privacy
 MAX_HEADER_CHARS = 500
 """A longer text from outside is cut: an error, a content type."""
 
+MAX_QUERY_BYTES = 1024
+"""A longer query beside a body is cut."""
+
 MAX_HEADERS_BYTES = 4 * 1024
 """Space reserved for a record's headers."""
 
@@ -37,6 +40,8 @@ class HttpSource(NamedTuple):
     route: str
     """The path, with `{secret}` instead of the secret."""
     content_type: str | None
+    query: str | None = None
+    """The query beside a body; without a body, the query is the original."""
 
 
 class DeadLetter(NamedTuple):
@@ -62,11 +67,11 @@ class DeadLetter(NamedTuple):
     @property
     def headers(self) -> dict[str, str]:
         """The headers of the record, in the order in which they are written."""
-        source, http = self.source or (None, None, None), self.http or (None, None, None)
+        source, http = self.source or (None, None, None), self.http or (None, None, None, None)
         members = {
             "reason": self.reason,
             "error": self.error,
-            **dict(zip(("http_method", "http_route", "content_type"), http, strict=True)),
+            **dict(zip(("http_method", "http_route", "content_type", "http_query"), http, strict=True)),
             **dict(zip(("source_topic", "source_partition", "source_offset"), source, strict=True)),
             "provider": self.provider,
             "account": self.account,
@@ -124,7 +129,9 @@ class DeadLetters:
             letter = letter._replace(error=f"{letter.error}; its key of {len(key)} bytes is left out")
             key = None
         room -= len(key or b"")
-        http = letter.http and letter.http._replace(content_type=self._redact_header(letter.http.content_type))
+        http = letter.http and letter.http._replace(
+            content_type=self._redact_header(letter.http.content_type), query=self._redact_query(letter.http.query)
+        )
         written = letter._replace(
             error=self._redact_header(letter.error),
             http=http,
@@ -139,6 +146,12 @@ class DeadLetters:
 
     def _redact_header(self, text: str | None) -> Any:
         return text and self._privacy.redact_text(text)[:MAX_HEADER_CHARS]
+
+    def _redact_query(self, query: str | None) -> str | None:
+        if query is None:
+            return None
+        redacted = self._privacy.redact_original(None, query.encode("utf-8", "surrogateescape")).value or b""
+        return redacted[:MAX_QUERY_BYTES].decode("utf-8", "replace")
 
     def count(self, reason: DeadLetterReason, number: int = 1) -> None:
         """Count dead letters that were written."""
@@ -162,4 +175,6 @@ def _parse_source(headers: Mapping[str, str]) -> SourcePosition | None:
 
 def _parse_http(headers: Mapping[str, str]) -> HttpSource | None:
     method = headers.get("http_method")
-    return HttpSource(method, headers.get("http_route", ""), headers.get("content_type")) if method else None
+    if not method:
+        return None
+    return HttpSource(method, headers.get("http_route", ""), headers.get("content_type"), headers.get("http_query"))

@@ -18,6 +18,7 @@ from bridge.settings.providers import (
     PolledAccountSettings,
     SpeedocomAccountSettings,
     WebhookAccountSettings,
+    WebhookSettings,
 )
 from bridge.settings.types import SCHEDULES, ValueForm
 
@@ -48,9 +49,18 @@ WEBHOOKS = """\
 
 `WEBHOOKS__{NAME}__…` describes a provider with callbacks by settings alone ([how](adding-a-provider.md)). `{NAME}` in
 lower case, with hyphens instead of underscores, is the value of `provider` in sent events: `^[a-z0-9-]{1,32}$`. Its
-callbacks go to `POST /dlr/{name}/{secret}`; it is never polled. `ENABLED`, `CALLBACK_SECRETS` (required),
-`ALLOWED_NETWORKS`, `GIVE_UP_AFTER` (`48h`), `STATUSES`, `TIMEZONE` and `ACCOUNTS` are as above. In addition:
+callbacks go to `/dlr/{name}/{secret}`. `ENABLED`, `CALLBACK_SECRETS`, `ALLOWED_NETWORKS`, `GIVE_UP_AFTER` (`48h`),
+`STATUSES`, `TIMEZONE` and `ACCOUNTS` are as above. In addition:
 """
+
+CALLBACKS = """\
+## Callbacks in other forms
+
+Few providers need these. They belong to any account: `DEXATEL__…`, `SPEEDOCOM__…`, `WEBHOOKS__{NAME}__…`.
+"""
+
+CALLBACK_FIELDS = ("methods", "time_format", "secret_in_path", "basic_auth", "header_auth", "answer")
+"""The settings of all accounts that few of them need."""
 
 NOTES = {
     "sent": """\
@@ -102,7 +112,13 @@ def make_settings_reference() -> str:
     parts.append(f"{PROVIDERS}\n{_make_table(_make_common_rows())}")
     for heading, account in (("Only Dexatel", DexatelAccountSettings), ("Only Speedocom", SpeedocomAccountSettings)):
         parts.append(f"{heading}:\n\n{_make_table(_make_own_rows(PolledAccountSettings, account))}")
-    parts.append(f"{WEBHOOKS}\n{_make_table(_make_own_rows(AccountSettings, WebhookAccountSettings))}")
+    own = {
+        name: WebhookSettings.model_fields[name]
+        for name in ("preset", *_list_own(AccountSettings, WebhookAccountSettings))
+    }
+    parts.append(f"{WEBHOOKS}\n{_make_table(_make_rows(own, ''))}")
+    rare = {name: AccountSettings.model_fields[name] for name in CALLBACK_FIELDS}
+    parts.append(f"{CALLBACKS}\n{_make_table(_make_rows(rare, ''))}")
     return "\n".join(parts)
 
 
@@ -134,15 +150,19 @@ def _make_rows(fields: Mapping[str, FieldInfo], prefix: str) -> Iterator[str]:
 
 def _make_own_rows(general: type[BaseModel], special: type[BaseModel]) -> Iterator[str]:
     """Yield the rows of fields that one model has in addition to another."""
-    own = {name: field for name, field in special.model_fields.items() if name not in general.model_fields}
-    return _make_rows(own, "")
+    return _make_rows({name: special.model_fields[name] for name in _list_own(general, special)}, "")
+
+
+def _list_own(general: type[BaseModel], special: type[BaseModel]) -> list[str]:
+    return [name for name in special.model_fields if name not in general.model_fields]
 
 
 def _make_common_rows() -> Iterator[str]:
     """Yield the rows of settings that both providers have; a default may differ."""
     yield "| `ENABLED` | `true` or `false` | | `false` disables a configured provider |"
     yield "| `ACCOUNTS` | | | see above |"
-    for name, field in PolledAccountSettings.model_fields.items():
+    common = {name: field for name, field in PolledAccountSettings.model_fields.items() if name not in CALLBACK_FIELDS}
+    for name, field in common.items():
         (row,) = _make_rows({name: field}, "")
         dexatel, speedocom = (
             _format_default(model.model_fields[name]) for model in (DexatelAccountSettings, SpeedocomAccountSettings)
@@ -165,8 +185,9 @@ def _describe_form(field: FieldInfo) -> str:
     if takes:
         return takes[0]
     kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)] or [field.annotation]
-    if get_origin(field.annotation) is Literal:
-        return " ".join(f"`{choice}`" for choice in kinds)
+    choices = next((get_args(kind) for kind in (field.annotation, *kinds) if get_origin(kind) is Literal), ())
+    if choices:
+        return " ".join(f"`{choice}`" for choice in choices)
     least = [f" ≥ {one.ge}" for one in field.metadata if hasattr(one, "ge")]
     least += [f" > {one.gt}" for one in field.metadata if hasattr(one, "gt")]
     return _SIMPLE[kinds[0]] + "".join(least)

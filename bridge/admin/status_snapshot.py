@@ -99,7 +99,7 @@ class StatusCollector:
     ) -> None:
         self._roles = frozenset(roles)
         self._accounts = [
-            AccountStatus(account.provider, account.name, bool(account.poll_ages), bool(account.secrets))
+            AccountStatus(account.provider, account.name, bool(account.poll_ages), account.access is not None)
             for account in accounts.values()
         ]
         self._readiness, self._owned, self._parts, self._ages = readiness, owned, parts, ages

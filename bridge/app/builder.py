@@ -26,6 +26,7 @@ from bridge.poller.client import ProviderClient
 from bridge.poller.poller import Poller
 from bridge.poller.report_writer import ReportWriter
 from bridge.privacy import Privacy
+from bridge.receiver.callback_records import CallbackRecorder
 from bridge.receiver.clock_skew import ProviderClocks
 from bridge.receiver.receiver import Receiver
 from bridge.settings.model import PREFIX, Settings
@@ -209,13 +210,12 @@ class PartBuilder:
 
     def build_receiver(self) -> Receiver:
         """The receiver."""
+        clocks = ProviderClocks(self._metrics.receiver)
         return Receiver(
             self._accounts,
             self._settings.http,
             journal=self._journal,
-            dead_letters=self.dead_letters,
-            privacy=self._privacy,
-            clocks=ProviderClocks(self._metrics.receiver.provider_clock_skew),
+            recorder=CallbackRecorder(self._journal, self.dead_letters, self._privacy, clocks),
             metrics=self._metrics.receiver,
             tracing=self._tracing,
         )

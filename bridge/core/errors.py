@@ -73,6 +73,10 @@ class InvalidSignatureError(BridgeError):
     """A callback whose signature is wrong or missing, although the account's settings require one."""
 
 
+class UnsupportedMediaTypeError(BridgeError):
+    """A callback in a form that isn't read, such as XML. The sender should know, so it is refused."""
+
+
 class KafkaUnavailableError(BridgeError):
     """Kafka did not acknowledge in time, or too many records are waiting for it."""
 

@@ -116,6 +116,9 @@ def _parse_format(text: str, form: str, timezone: tzinfo | None) -> int | None:
         moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added below
     except ValueError:
         return None
+    # Of digits alone, strptime also takes fewer: 18:07 for `%H%M%S` would be 18:00:07.
+    if text.isdigit() and moment.strftime(form) != text:
+        return None
     zone = moment.tzinfo or timezone
     return parse_rfc3339(moment.replace(tzinfo=zone).isoformat()) if zone else None
 

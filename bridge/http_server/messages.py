@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 
 from granian import _granian
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 256 * 1024
+"""A callback may have a hundred reports."""
 MAX_DRAINED_BYTES = 1024 * 1024
 """How much of a too large body is read and dropped: a client that is still sending may not read the response."""
 BODY_TIMEOUT_SECONDS = 5.0
@@ -16,13 +17,22 @@ BODY_TIMEOUT_SECONDS = 5.0
 class BodyTooLargeError(Exception):
     """The body is larger than `MAX_BODY_BYTES`."""
 
+    def __str__(self) -> str:
+        return "too large"
+
 
 class BodyTimeoutError(Exception):
     """The body wasn't received in time."""
 
+    def __str__(self) -> str:
+        return "too slow"
+
 
 class BodyIncompleteError(Exception):
     """The connection ended before the body did, or its chunks are wrong (RFC 9112, section 8)."""
+
+    def __str__(self) -> str:
+        return "incomplete"
 
 
 class Headers(Protocol):

@@ -57,6 +57,9 @@ class ReceiverMetrics(_Group):
             "Provider's time minus our time, of the last callback, in seconds",
             ["provider"],
         )
+        self.provider_times_unread = self._counter(
+            "provider_times_unread", "Reports whose time is in a form that can't be read", ["provider"]
+        )
 
 
 class PollerMetrics(_Group):

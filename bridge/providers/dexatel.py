@@ -5,9 +5,7 @@ pages: signed JSON webhooks, and polls with the header `X-Dexatel-Key`. The dial
 whichever is polled.
 """
 
-import hmac
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
@@ -16,19 +14,18 @@ from urllib.parse import quote
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError, RequestRejectedError
-from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from bridge.providers.callback_document import is_json, list_of_one, list_reports, open_callback, read_reports
+from bridge.providers.dialect import Callback, CallbackReading, PollAnswer, PollRequest
 from bridge.providers.parsing import (
     Members,
-    decode_original,
     decode_text,
     find_first,
-    is_json,
-    parse_form,
     parse_id,
     parse_json,
     read_members,
-    unwrap_data,
+    unwrap_only_item,
 )
+from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import (
     FieldNames,
     ReportBuilder,
@@ -37,6 +34,7 @@ from bridge.providers.report_builder import (
     normalize_status,
 )
 from bridge.providers.responses import check_status, is_success
+from bridge.providers.signatures import SignatureChecker, SignatureScheme
 
 STATUSES: Mapping[str, Verdict] = {
     "scheduled": Verdict(Status.SCHEDULED),
@@ -100,11 +98,10 @@ class Dexatel:
         callback_names: The names in a GET or form callback.
         statuses: Statuses that are added to the built-in table or override it.
         timezone: The time zone of times that come without one.
+        time_formats: Further forms of times.
     """
 
     provider: str = "dexatel"
-    methods: frozenset[str] = frozenset({"GET", "POST"})
-    signature_header: str | None = "x-dexatel-signature"
 
     def __init__(
         self,
@@ -119,46 +116,55 @@ class Dexatel:
         callback_names: FieldNames = CALLBACK_NAMES,
         statuses: Mapping[str, Verdict] = {},
         timezone: tzinfo = UTC,
+        time_formats: Sequence[str] = (),
     ) -> None:
         self.account = account
         apis = {"legacy": _Api(poll_path, "token"), "v1": _Api("/v1/messages/{id}", "X-Dexatel-Key")}
         self._api = apis[api]
         self._base_url = base_url.rstrip("/")
         self._token = token
-        self._accept_unsigned = accept_unsigned or webhook_secret is None
-        self._webhook_key = None if webhook_secret is None else webhook_secret.encode(errors="surrogateescape")
+        self._accept_unsigned = accept_unsigned
+        scheme = SignatureScheme("x-dexatel-signature", (webhook_secret or "",), encodings=("base64", "hex"))
+        self._signature = SignatureChecker(scheme) if webhook_secret is not None else None
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
         self.known_paths = KNOWN_PATHS | list_known_paths(self._callback_names)
+        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
-            self.provider, account, tables=(STATUSES, statuses), normalize=normalize_status, timezone=timezone
+            self.provider,
+            account,
+            tables=(STATUSES, statuses),
+            normalize=normalize_status,
+            times=self.times,
         )
 
     def __repr__(self) -> str:
         return f"Dexatel(account={self.account!r})"
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Parse a GET callback, a form or a JSON webhook; None for a webhook that isn't about an SMS's delivery.
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
+        """Parse a GET callback, a form or a JSON webhook; a webhook that isn't about an SMS's delivery is left out.
 
         Only webhooks are signed. With a secret, callbacks of the classic API are accepted only by `accept_unsigned`.
 
         Raises:
             InvalidSignatureError: There is a secret, and the signature is wrong or missing.
-            PoisonMessageError: The callback can't be parsed.
+            UnsupportedMediaTypeError: It is in a form that isn't read.
+            PoisonMessageError: The callback can't be parsed at all.
         """
-        if not is_json(callback):
-            if not self._accept_unsigned:
-                raise InvalidSignatureError("the callback isn't signed")
-            raw = decode_original(callback)
-            members, names = parse_form(raw), self._callback_names
-        else:
-            self._check_signature(callback)
-            raw = decode_original(callback)
-            members, names = read_members(unwrap_data(parse_json(raw))), CALLBACK_NAMES
-            if not _is_sms_delivery(members):
+        self._check_signature(callback, observed_at)
+        document = open_callback(callback)
+        names = CALLBACK_NAMES if document.is_json else self._callback_names
+
+        def read(report: Any, raw: str) -> Report | None:
+            members = read_members(report, document.query)
+            if document.is_json and not _is_sms_delivery(members):
                 return None
-        message_id = parse_id(find_first(members, names.id))
-        fields = find_fields(members, names, DETAILS)
-        return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+            message_id = parse_id(find_first(members, names.id))
+            fields = find_fields(members, names, DETAILS)
+            return self._report_builder.build(
+                message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
+            )
+
+        return read_reports(document, list_reports(document.content), list_of_one, read)
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
         """Build the request for a message's status: a GET with the token in a header."""
@@ -192,21 +198,19 @@ class Dexatel:
         if INVALID_ID_CODE in codes or not is_success(answer):
             error = f"HTTP {answer.status}, error codes: {', '.join(codes) or 'none'}"
             raise RequestRejectedError(error, permanent=INVALID_ID_CODE in codes)
-        members = read_members(unwrap_data(document))
+        members = read_members(unwrap_only_item(document))
         return self._report_builder.build_from_answer(
             provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
         )
 
-    def _check_signature(self, callback: Callback) -> None:
-        """Check the HMAC-SHA-256 of the raw body, in base64 or hex: the vendor's samples disagree."""
-        if self._webhook_key is None:
+    def _check_signature(self, callback: Callback, now: int) -> None:
+        """Check a webhook's HMAC-SHA-256, in base64 or hex: the vendor's samples disagree."""
+        if self._signature is None:
             return
-        received = (callback.signature or "").strip().encode(errors="replace")
-        digest = hmac.digest(self._webhook_key, callback.body, "sha256")
-        as_base64 = hmac.compare_digest(received, b64encode(digest))
-        as_hex = hmac.compare_digest(received.lower(), digest.hex().encode())
-        if not (as_base64 or as_hex):
-            raise InvalidSignatureError("the webhook's signature is wrong or missing")
+        if is_json(callback):
+            self._signature.check(callback, now)
+        elif not self._accept_unsigned:
+            raise InvalidSignatureError("the callback isn't signed")
 
 
 def _is_sms_delivery(members: Members) -> bool:

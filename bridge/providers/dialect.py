@@ -1,27 +1,51 @@
 """The interface of a provider's dialect, and the plain values that it exchanges with the HTTP server and client."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from bridge.core.entries import Report
+from bridge.core.errors import PoisonMessageError
 from bridge.providers.member_paths import MemberPath
+from bridge.providers.provider_times import ProviderTimes
+
+
+class CallbackHeaders(Protocol):
+    """The headers of a callback; names are lower-case."""
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """Return the first value of a header."""
+        ...
 
 
 class Callback(NamedTuple):
-    """An HTTP request to an account's callback URL. Its secret has been checked."""
+    """An HTTP request to an account's callback URL. Its credentials have been checked, its signature hasn't."""
 
     method: str
     query: str
     """As received, without the question mark."""
     content_type: str
-    signature: str | None
-    """The value of the header `signature_header`; None if the dialect or the request has none."""
     body: bytes
+    """Inflated, if it was compressed."""
+    headers: CallbackHeaders = {}  # noqa: RUF012 - nobody changes it
+    path: str = ""
+    """As received, with the secret in it."""
 
     @property
     def original(self) -> bytes:
-        """The bytes that the provider sent: the body, or the query of a GET."""
-        return self.query.encode("utf-8", "surrogateescape") if self.method == "GET" else self.body
+        """The bytes that the provider sent: the body, or the query if there is none."""
+        return self.body or self.query.encode("utf-8", "surrogateescape")
+
+
+class UnreadableReport(NamedTuple):
+    """A report that can't be read."""
+
+    callback: Callback
+    """A callback with this report alone."""
+    error: PoisonMessageError
+
+
+CallbackReading = Sequence[Report | UnreadableReport]
+"""The reports of a callback, in order; none if it is authentic but not about an SMS's delivery."""
 
 
 class PollRequest(NamedTuple):
@@ -58,15 +82,12 @@ class Dialect(Protocol):
 
     provider: str
     account: str
-    methods: frozenset[str]
-    """The HTTP methods of its callbacks."""
-    signature_header: str | None
-    """Lower-case name of the header with a callback's signature; None if callbacks aren't signed."""
     known_paths: frozenset[MemberPath]
     """Where callbacks and answers have ids; whatever is elsewhere may be a phone number."""
+    times: ProviderTimes
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Parse a callback into a report; None if it is authentic but not about an SMS's delivery.
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
+        """Parse a callback into its reports.
 
         Args:
             callback: The request.
@@ -74,7 +95,8 @@ class Dialect(Protocol):
 
         Raises:
             InvalidSignatureError: The settings require a signature, and it is wrong or missing.
-            PoisonMessageError: It can't be parsed (`unreadable`).
+            UnsupportedMediaTypeError: It is in a form that isn't read.
+            PoisonMessageError: It can't be parsed at all (`unreadable`).
         """
         ...
 

@@ -1,37 +1,26 @@
 """The dialect of providers that settings alone describe: pointers into their callbacks, and meanings of their statuses.
 
-Such a provider is never polled. One that needs more than these settings gets a dialect of its own.
+A provider that needs more than these settings gets a dialect of its own.
 """
 
-import hmac
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple, Self
 
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
-from bridge.core.errors import InvalidSignatureError
 from bridge.core.json_pointer import Steps, find_value, parse_pointer
-from bridge.providers.dialect import Callback
+from bridge.providers.callback_document import CallbackDocument, open_callback, read_reports
+from bridge.providers.dialect import Callback, CallbackReading
 from bridge.providers.member_paths import make_path
-from bridge.providers.parsing import (
-    decode_original,
-    is_json,
-    make_unreadable_error,
-    parse_id,
-    parse_json,
-    parse_optional,
-)
+from bridge.providers.parsing import make_unreadable_error, parse_id, parse_json, parse_optional
+from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import ReportBuilder, ReportedFields, normalize_status
-
-ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
-"""The encodings of a signature."""
+from bridge.providers.signatures import SignatureChecker, SignatureScheme
 
 
 class CallbackPointers(NamedTuple):
-    """JSON pointers (RFC 6901) into a callback; `/name` for a form's parameter. None for a field that it lacks."""
+    """JSON pointers (RFC 6901) to the fields of a report; `/name` for a form's field. None for one that it lacks."""
 
     id: str
     status: str
@@ -39,16 +28,28 @@ class CallbackPointers(NamedTuple):
     time: str | None = None
 
 
-class SignatureScheme(NamedTuple):
-    """How callbacks are signed: with the HMAC-SHA-256 of the raw body."""
+class ReportPointer(NamedTuple):
+    """A parsed pointer to a field of a report."""
 
-    header: str
-    secret: str
-    encoding: str = "hex"
-    """One of `ENCODINGS`."""
+    steps: Steps
+    is_absolute: bool
+    """Whether it begins at the top of the callback, written as `//`, instead of at the report."""
 
-    def __repr__(self) -> str:
-        return f"SignatureScheme(header={self.header!r})"
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a pointer; an empty one leads to the whole."""
+        is_absolute = text.startswith("//")
+        return cls(parse_pointer(text[is_absolute:]) if text else (), is_absolute)
+
+    def find(self, report: Any, document: CallbackDocument) -> Any:
+        """Find a field, in the callback's query if it isn't in its body; None if it is missing.
+
+        Raises:
+            PoisonMessageError: Several reports have one, or text on the way isn't the JSON that it seems to be.
+        """
+        root = document.content if self.is_absolute else report
+        value = find_value(root, self.steps, _select_only_item, _parse_text)
+        return find_value(document.query, self.steps, _select_only_item, _parse_text) if value is None else value
 
 
 class GenericWebhook:
@@ -59,13 +60,13 @@ class GenericWebhook:
         account: The account's name in settings.
         pointers: Pointers to the fields of a report.
         statuses: The meanings of the provider's statuses.
+        reports: The pointer to a callback's array of reports, empty for the callback itself; None if it is one report.
         details: The published name of each detail, with a pointer to it.
-        where: Pointers with allowed values; a callback with any other value is ignored.
+        where: Pointers with allowed values; a report with any other value is ignored.
         signature: How callbacks are signed; None if they aren't.
         timezone: The time zone of times that come without one.
+        time_formats: The provider's own forms of times.
     """
-
-    methods: frozenset[str] = frozenset({"POST"})
 
     def __init__(
         self,
@@ -74,69 +75,95 @@ class GenericWebhook:
         *,
         pointers: CallbackPointers,
         statuses: Mapping[str, Verdict],
+        reports: str | None = None,
         details: Mapping[str, str] = {},
         where: Mapping[str, tuple[str, ...]] = {},
         signature: SignatureScheme | None = None,
         timezone: tzinfo = UTC,
+        time_formats: Sequence[str] = (),
     ) -> None:
         self.provider, self.account = provider, account
-        self._pointers = {name: parse_pointer(pointer) for name, pointer in pointers._asdict().items() if pointer}
-        self._details = {name: parse_pointer(pointer) for name, pointer in details.items()}
-        self.known_paths = frozenset({make_path(self._pointers["id"])})
+        self._reports = None if reports is None else ReportPointer.parse(reports)
+        self._pointers = {name: ReportPointer.parse(text) for name, text in pointers._asdict().items() if text}
+        self._details = {name: ReportPointer.parse(text) for name, text in details.items()}
         self._where = [
-            (parse_pointer(pointer), {normalize_status(value) for value in values}) for pointer, values in where.items()
+            (ReportPointer.parse(text), {normalize_status(value) for value in values}) for text, values in where.items()
         ]
-        self._signature = signature
-        self.signature_header: str | None = signature.header.lower() if signature else None
+        id_steps = self._pointers["id"].steps
+        outer_steps = self._reports.steps if self._reports else ()
+        self.known_paths = frozenset({make_path(id_steps), make_path((*outer_steps, *id_steps))})
+        self._signature = SignatureChecker(signature) if signature else None
+        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
-            provider, account, tables=(statuses,), normalize=normalize_status, timezone=timezone
+            provider,
+            account,
+            tables=(statuses,),
+            normalize=normalize_status,
+            times=self.times,
         )
 
     def __repr__(self) -> str:
         return f"GenericWebhook(provider={self.provider!r}, account={self.account!r})"
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
-        """Parse a JSON or form callback; None if `where` excludes it.
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
+        """Parse a callback; a report that `where` excludes is left out.
 
         Raises:
-            InvalidSignatureError: Callbacks are signed, and the signature is wrong or missing.
-            PoisonMessageError: It can't be parsed.
+            InvalidSignatureError: Callbacks are signed, and the signature is wrong, missing or too old.
+            UnsupportedMediaTypeError: It is in a form that isn't read.
+            PoisonMessageError: It can't be parsed at all.
         """
-        self._check_signature(callback)
-        raw = decode_original(callback)
-        document = parse_json(raw) if is_json(callback) else dict(parse_qsl(raw, errors="surrogateescape"))
-        if not all(normalize_status(str(_find(document, steps))) in allowed for steps, allowed in self._where):
-            return None
-        values = {name: _find(document, steps) for name, steps in self._pointers.items()}
-        texts = {name: parse_optional(_find(document, steps)) for name, steps in self._details.items()}
+        if self._signature:
+            self._signature.check(callback, observed_at)
+        document = open_callback(callback)
+
+        def read(report: Any, raw: str) -> Report | None:
+            return self._read_report(report, raw, document, observed_at)
+
+        if self._reports is None:
+            return read_reports(document, None, lambda report: report, read)
+        elements = self._reports.find(document.content, document)
+        if isinstance(elements, str):
+            elements = _parse_text(elements)
+        if elements is None:
+            raise make_unreadable_error("the callback has no array of reports where REPORTS points to")
+        steps = self._reports.steps
+        reports = elements if isinstance(elements, list) else [elements]
+        return read_reports(document, reports, lambda report: _replace(document.content, steps, report), read)
+
+    def _read_report(self, report: Any, raw: str, document: CallbackDocument, observed_at: int) -> Report | None:
+        for pointer, allowed in self._where:
+            if normalize_status(str(pointer.find(report, document))) not in allowed:
+                return None
+        values = {name: pointer.find(report, document) for name, pointer in self._pointers.items()}
+        texts = {name: parse_optional(pointer.find(report, document)) for name, pointer in self._details.items()}
         details = {name: text for name, text in texts.items() if text is not None}
         fields = ReportedFields(values.get("status"), values.get("error"), values.get("time"), details)
         message_id = parse_id(values.get("id"))
         return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
-    def _check_signature(self, callback: Callback) -> None:
-        if self._signature is None:
-            return
-        digest = hmac.digest(self._signature.secret.encode(errors="surrogateescape"), callback.body, "sha256")
-        expected = ENCODINGS[self._signature.encoding](digest)
-        # Some providers write the algorithm before it, as in `sha256=...`.
-        received = (callback.signature or "").strip().removeprefix("sha256=").encode(errors="replace")
-        if self._signature.encoding == "hex":
-            received = received.lower()
-        if not hmac.compare_digest(received, expected):
-            raise InvalidSignatureError("the callback's signature is wrong or missing")
 
-
-def _find(document: Any, steps: Steps) -> Any:
-    return find_value(document, steps, _select_only_item)
+def _parse_text(text: str) -> Any:
+    return parse_json(text) if text.lstrip()[:1] in {"{", "["} else None
 
 
 def _select_only_item(items: list[Any], step: str) -> Any:
     """Select the item of a list of one.
 
     Raises:
-        PoisonMessageError: The list holds several messages: reading one of them would lose the others.
+        PoisonMessageError: The list holds several reports: reading one of them would lose the others.
     """
     if len(items) > 1:
-        raise make_unreadable_error("the callback is about several messages")
+        raise make_unreadable_error("the callback has several reports; REPORTS can point to their array")
     return items[0] if items and step == "0" else None
+
+
+def _replace(document: Any, steps: Steps, report: Any) -> Any:
+    """Copy a document, with one report for the array that the steps lead to."""
+    if not steps:
+        return [report]
+    if isinstance(document, str):
+        document = _parse_text(document)
+    if isinstance(document, list):
+        return [_replace(document[0], steps[1:], report)]
+    return {**document, steps[0]: _replace(document.get(steps[0]), steps[1:], report)}

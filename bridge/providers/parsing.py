@@ -6,23 +6,22 @@ PoisonMessageError; no other error is raised.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import tzinfo
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-from bridge.core.entries import EXACT_INTEGERS, MAX_AHEAD_MS, MAX_ID_BYTES
+from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.core.time_formats import parse_time
-from bridge.providers.dialect import Callback
 
 MAX_TEXT_CHARS = 256
 """Maximum length of a status, an error code or a detail. A longer text must be something else."""
 
 Members = Mapping[str, Any]
 """Values by lower-case name."""
+
+NO_MEMBERS: Members = {}
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -49,32 +48,6 @@ class Number(str):
 def make_unreadable_error(error: str) -> PoisonMessageError:
     """Make the error for input that can't be parsed."""
     return PoisonMessageError(DeadLetterReason.UNREADABLE, error)
-
-
-def is_json(callback: Callback) -> bool:
-    """Whether a callback's body is JSON, by its content type or its first byte.
-
-    The first byte counts because many HTTP clients declare a form by default, and no form starts with a brace.
-    """
-    if callback.method == "GET":
-        return False
-    media_type = callback.content_type.partition(";")[0].strip().lower()
-    if media_type in {"application/json", "text/json"} or media_type.endswith("+json"):
-        return True
-    return callback.body.removeprefix(_BYTE_ORDER_MARK.encode()).lstrip().startswith((b"{", b"["))
-
-
-def decode_original(callback: Callback) -> str:
-    """Decode the text that the provider sent: the body, or the query of a GET.
-
-    Raises:
-        PoisonMessageError: It isn't UTF-8.
-    """
-    if callback.method != "GET":
-        return decode_text(callback.body)
-    if not _is_utf8(callback.query):
-        raise make_unreadable_error("the query is not UTF-8")
-    return callback.query
 
 
 def decode_text(body: bytes) -> str:
@@ -104,29 +77,48 @@ def parse_json(text: str) -> Any:
 
 
 def unwrap_data(document: Any) -> Any:
-    """Take the content out of `{"data": ...}`, a list of one, or both; otherwise return the document itself."""
+    """Take the content out of `{"data": ...}`; otherwise return the document itself."""
     inner = document.get("data") if isinstance(document, dict) else None
-    value = inner if isinstance(inner, dict | list) else document
+    return inner if isinstance(inner, dict | list) else document
+
+
+def unwrap_only_item(document: Any) -> Any:
+    """Take the content out of `{"data": ...}`, a list of one, or both; otherwise return the document itself."""
+    value = unwrap_data(document)
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def read_members(document: Any) -> Members:
-    """Read the members of a JSON object.
+def read_members(document: Any, further: Members = NO_MEMBERS) -> Members:
+    """Read the members of a JSON object, or the fields of a form.
+
+    Args:
+        document: The object.
+        further: Members of something around it, which count where the object has none.
 
     Raises:
         PoisonMessageError: It isn't an object.
     """
     if not isinstance(document, dict):
         raise make_unreadable_error("a JSON object was expected")
-    return _index_by_name(document.items())
+    return _index_by_name((*document.items(), *further.items()) if further else document.items())
 
 
-def parse_form(text: str) -> Members:
-    """Parse the members of a query or a form-encoded body. Only the members that are used have to be UTF-8."""
+def parse_fields(text: str, charset: str = "utf-8") -> Mapping[str, str]:
+    """Parse the fields of a query or an urlencoded form by name; of several, the first that isn't empty counts.
+
+    Only the fields that are used have to be in the character set.
+    """
     if "%" in text or "+" in text:
-        return _index_by_name(parse_qsl(text, keep_blank_values=True, errors="surrogateescape"))
-    # A faster way for the usual case without escapes: this runs once for each callback.
-    return _index_by_name(part.partition("=")[::2] for part in text.split("&") if part)
+        pairs: Iterable[tuple[str, str]] = parse_qsl(
+            text, keep_blank_values=True, encoding=charset, errors="surrogateescape"
+        )
+    else:  # a faster way for the usual case without escapes: this runs once for each callback
+        pairs = [part.partition("=")[::2] for part in text.split("&") if part]
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        if not fields.get(name):
+            fields[name] = value
+    return fields
 
 
 def find_first(members: Members, names: Iterable[str]) -> Any:
@@ -158,7 +150,7 @@ def parse_status(value: Any) -> str:
     Raises:
         PoisonMessageError: It is missing, not a text, an unfilled template, or longer than 256 characters.
     """
-    text = _require_text(value, "status")
+    text = _require_text(_to_word(value), "status")
     if len(text) > MAX_TEXT_CHARS:
         raise make_unreadable_error(f"the status is longer than {MAX_TEXT_CHARS} characters")
     return text
@@ -166,7 +158,7 @@ def parse_status(value: Any) -> str:
 
 def parse_optional(value: Any) -> str | None:
     """Parse a code or a detail, exactly as it was written; None if there is none."""
-    text = _to_text(value)
+    text = to_text(_to_word(value))
     return text if text is not None and len(text) <= MAX_TEXT_CHARS else None
 
 
@@ -179,20 +171,6 @@ def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[s
     """
     details = {name: parse_optional(find_first(members, provider_names)) for name, provider_names in names.items()}
     return {name: text for name, text in details.items() if text is not None}
-
-
-def parse_provider_time(value: Any, timezone: tzinfo, observed_at: int, formats: Sequence[str] = ()) -> int | None:
-    """Parse a provider's time to milliseconds since the epoch; None if it is missing or can't be read.
-
-    Args:
-        value: The time, as number or text.
-        timezone: The time zone of a time that comes without one.
-        observed_at: When it was received. A number since the epoch can't be more than a day later.
-        formats: The provider's own forms of times, as `strptime` takes them.
-    """
-    text = _to_text(value)
-    milliseconds = parse_time(text, observed_at + MAX_AHEAD_MS, timezone, formats) if text else None
-    return milliseconds if milliseconds and milliseconds > 0 else None
 
 
 def strip_byte_order_mark(text: str) -> str:
@@ -214,7 +192,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _require_text(value: Any, name: str) -> str:
-    text = _to_text(value)
+    text = to_text(value)
     if text is None:
         raise make_unreadable_error(
             f"the {name} is missing" if _is_empty(value) else f"the {name} is not a usable text"
@@ -222,14 +200,20 @@ def _require_text(value: Any, name: str) -> str:
     return text
 
 
-def _to_text(value: Any) -> str | None:
+def to_text(value: Any) -> str | None:
     """Return a text or number as it was written; None if it is empty, an unfilled template, or not UTF-8."""
-    if not isinstance(value, str) or _is_empty(value) or not _is_utf8(value):
+    if not isinstance(value, str) or _is_empty(value) or not is_utf8(value):
         return None
     return None if _TEMPLATE.fullmatch(value) else str(value)
 
 
-def _is_utf8(text: str) -> bool:
+def _to_word(value: Any) -> Any:
+    """Turn a boolean into the word that JSON has for it."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written in UTF-8: whether all bytes that it was made from could be read."""
     if text.isascii():
         return True
     try:

@@ -4,8 +4,8 @@ Each dialect provides tables of the names of fields and the meanings of statuses
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import tzinfo
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
@@ -17,9 +17,9 @@ from bridge.providers.parsing import (
     find_first,
     parse_id,
     parse_optional,
-    parse_provider_time,
     parse_status,
 )
+from bridge.providers.provider_times import ProviderTimes
 
 
 class FieldNames(NamedTuple):
@@ -69,7 +69,7 @@ class ReportBuilder:
         account: Its name in settings.
         tables: The meanings of the provider's statuses; a later table overrides an earlier one.
         normalize: Normalizes a status before it is looked up.
-        timezone: The time zone of times that come without one.
+        times: Reads the provider's times.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class ReportBuilder:
         *,
         tables: Iterable[Mapping[str, Verdict]],
         normalize: Callable[[str], str],
-        timezone: tzinfo,
+        times: ProviderTimes,
     ) -> None:
-        self._provider, self._account, self._timezone = provider, account, timezone
+        self._provider, self._account, self._times = provider, account, times
         self._normalize = normalize
         self._verdicts = {normalize(status): verdict for table in tables for status, verdict in table.items()}
 
@@ -105,7 +105,7 @@ class ReportBuilder:
             provider_status=status,
             provider_code=parse_optional(fields.error),
             provider_details=dict(fields.details),
-            provider_time=parse_provider_time(fields.time, self._timezone, observed_at),
+            provider_time=self._times.parse(fields.time, observed_at),
             source=source,
             observed_at=observed_at,
             raw=raw,
@@ -137,5 +137,6 @@ class ReportBuilder:
 
 
 def normalize_status(status: str) -> str:
-    """Remove case and surrounding blanks, as most providers' statuses are compared."""
-    return status.strip().casefold()
+    """Remove case and surrounding blanks, as most providers' statuses are compared. Letters are composed (NFC)."""
+    text = status.strip().casefold()
+    return text if text.isascii() else normalize("NFC", text)

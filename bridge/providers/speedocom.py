@@ -6,25 +6,25 @@ message. The success code at the beginning of an answer is about the poll, not a
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
+from typing import Any
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError, RequestRejectedError
-from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from bridge.providers.callback_document import list_of_one, list_reports, open_callback, read_reports
+from bridge.providers.dialect import Callback, CallbackReading, PollAnswer, PollRequest
 from bridge.providers.parsing import (
     Members,
-    decode_original,
     decode_text,
     find_first,
-    is_json,
-    parse_form,
     parse_id,
     parse_json,
     parse_optional,
     read_members,
 )
+from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import FieldNames, ReportBuilder, find_fields, list_known_paths
 from bridge.providers.responses import check_status, is_success
 
@@ -36,15 +36,26 @@ STATUSES: Mapping[str, Verdict] = {
     "ForwardedToNetwork": Verdict(Status.SENT),
     "DeliveredToNetwork": Verdict(Status.SENT),
     "DeliveryUncertain": Verdict(Status.SENT),
+    "MessagePaused": Verdict(Status.PENDING),
     "DeliveredToTerminal": Verdict(Status.DELIVERED),
+    "Delivered": Verdict(Status.DELIVERED),
     "DelivredToTerminal": Verdict(Status.DELIVERED),  # the vendor's own misspelling
     "AbsentSubscriber": Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER),
+    "AbsentSubscribers": Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER),
     "DeliveryImpossible": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED),
+    "NOT_DELIVERED": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED),
+    "UserAbnormalState": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED),
+    "UserIsSuspended": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED),
+    "TeleserviceNotProvisioned": Verdict(Status.UNDELIVERED, Reason.NETWORK, permanent=True),
+    "ReportNotHandled": Verdict(Status.FAILED, Reason.UNSPECIFIED),
     "UserNotExist": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
     "InvalidMsisdn": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
     "InvalidMobile": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True),
     "SenderName Blacklisted": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
     "UserInBlacklist": Verdict(Status.REJECTED, Reason.BLOCKED_BY_RECIPIENT, permanent=True),
+    "NotSFCUser": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "UserNotSubscribed": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
+    "Invalid_Linkid": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
     "Invalid Source Address": Verdict(Status.REJECTED, Reason.SENDER_REJECTED, permanent=True),
     "Insufficient_Balance": Verdict(Status.REJECTED, Reason.INSUFFICIENT_CREDIT, permanent=False),
     "Expired": Verdict(Status.EXPIRED, Reason.VALIDITY_EXPIRED, permanent=False),
@@ -54,21 +65,22 @@ STATUSES: Mapping[str, Verdict] = {
     "MessageRejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED),
     "Unknown": Verdict(Status.UNKNOWN, Reason.UNSPECIFIED),
 }
-"""The vendor's statuses, compared in lower case and by their letters only."""
+"""The statuses of the vendor and of other brands of its platform, compared in lower case and by their letters only."""
 
 DETAILS: Mapping[str, tuple[str, ...]] = {
-    "tat": ("delivery-tat", "timetaken"),
-    "network_id": ("delivery-networkid",),
+    "tat": ("delivery-tat", "timetaken", "tat"),
+    "network_id": ("delivery-networkid", "network"),
 }
 """The published name of each detail, with the vendor's names for it."""
 
 FIELD_NAMES = FieldNames(
     id=("messageid", "message-id"),
-    status=("delivery-description", "description"),
-    error=("delivery-status",),
-    time=("delivery-time", "timestamp"),
+    status=("delivery-description", "description", "dlrdesc"),
+    error=("delivery-status", "dlrstatus"),
+    time=("delivery-time", "timestamp", "dlrtime"),
 )
-"""The names in callbacks and answers. The two have different names, but none that means different things."""
+"""The names in callbacks and answers, also of other brands of the platform. They have different names, but none that
+means different things."""
 
 CODE_NAMES = ("response-code", "respose-code")  # the second is the vendor's own misspelling
 FOUND_CODE = "200"
@@ -95,11 +107,10 @@ class Speedocom:
         partner_id: The partner id for the API.
         statuses: Statuses that are added to the built-in table or override it.
         timezone: The time zone of Speedocom's times, which come without one.
+        time_formats: Further forms of times.
     """
 
     provider: str = "speedocom"
-    methods: frozenset[str] = frozenset({"POST"})
-    signature_header: str | None = None
     known_paths = list_known_paths(FIELD_NAMES)
 
     def __init__(
@@ -111,29 +122,42 @@ class Speedocom:
         partner_id: str = "",
         statuses: Mapping[str, Verdict] = {},
         timezone: tzinfo = UTC,
+        time_formats: Sequence[str] = (),
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._partner_id = partner_id
+        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
-            self.provider, account, tables=(STATUSES, statuses), normalize=normalize_letters, timezone=timezone
+            self.provider,
+            account,
+            tables=(STATUSES, statuses),
+            normalize=normalize_letters,
+            times=self.times,
         )
 
     def __repr__(self) -> str:
         return f"Speedocom(account={self.account!r})"
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
         """Parse a JSON or form callback. Speedocom's callbacks are not signed, and are all about deliveries.
 
         Raises:
-            PoisonMessageError: It can't be parsed.
+            UnsupportedMediaTypeError: It is in a form that isn't read.
+            PoisonMessageError: It can't be parsed at all.
         """
-        raw = decode_original(callback)
-        members = read_members(parse_json(raw)) if is_json(callback) else parse_form(raw)
-        message_id = parse_id(find_first(members, FIELD_NAMES.id))
-        fields = find_fields(members, FIELD_NAMES, DETAILS)
-        return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+        document = open_callback(callback)
+
+        def read(report: Any, raw: str) -> Report:
+            members = read_members(report, document.query)
+            message_id = parse_id(find_first(members, FIELD_NAMES.id))
+            fields = find_fields(members, FIELD_NAMES, DETAILS)
+            return self._report_builder.build(
+                message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
+            )
+
+        return read_reports(document, list_reports(document.content), list_of_one, read)
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
         """Build the request for a message's status: a POST with all parameters in its body."""

@@ -6,9 +6,9 @@ A single report may be late, so that its time is long ago, but not many reports 
 from collections import Counter, deque
 
 import structlog
-from prometheus_client import Gauge
 
 from bridge.accounts import ProviderAccount
+from bridge.observability.metrics import ReceiverMetrics
 
 SAMPLE_SIZE = 20
 """The last reports, of which most have to agree."""
@@ -67,15 +67,18 @@ class ProviderClocks:
     """Compares the clocks of all accounts with the bridge's.
 
     Args:
-        gauge: The metric of the last difference in seconds, by provider.
+        metrics: Show the last difference by provider, and count times that can't be read.
     """
 
-    def __init__(self, gauge: Gauge) -> None:
-        self._gauge = gauge
+    def __init__(self, metrics: ReceiverMetrics) -> None:
+        self._gauge, self._unread = metrics.provider_clock_skew, metrics.provider_times_unread
+        self._counted: dict[tuple[str, str], int] = {}
         self._detectors: dict[tuple[str, str], ClockSkewDetector] = {}
 
     def compare(self, account: ProviderAccount, provider_time: int | None, now: int) -> None:
         """Compare a report's time with the bridge's; both are in milliseconds since the epoch."""
+        if account.dialect.times.unread:
+            self._count_unread(account)
         if provider_time is None:
             return
         seconds = (provider_time - now) / 1000
@@ -89,4 +92,18 @@ class ProviderClocks:
                 account=account.name,
                 hours=hours,
                 setting=account.name_variable("TIMEZONE"),
+            )
+
+    def _count_unread(self, account: ProviderAccount) -> None:
+        times, key = account.dialect.times, (account.provider, account.name)
+        counted = self._counted.get(key, 0)
+        self._counted[key] = times.unread
+        self._unread.labels(account.provider).inc(times.unread - counted)
+        if not counted:
+            log.warning(
+                "provider's times can't be read; only their statuses are",
+                provider=account.provider,
+                account=account.name,
+                time=times.last_unread,
+                setting=account.name_variable("TIME_FORMAT"),
             )

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, model_validator
 
-from bridge.settings.types import Credential, Group, Texts
+from bridge.settings.secrets import Credential
+from bridge.settings.types import Group, Texts
 
 
 def _check_token_url(url: str) -> str:

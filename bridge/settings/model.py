@@ -15,20 +15,8 @@ from bridge.core.attempt import Policy
 from bridge.core.schedule import HOUR, SECOND
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
-from bridge.settings.types import (
-    Count,
-    Credential,
-    Duration,
-    Group,
-    Key,
-    Networks,
-    Port,
-    Start,
-    Table,
-    Texts,
-    TopicConfig,
-    Where,
-)
+from bridge.settings.secrets import Credential, Key
+from bridge.settings.types import Count, Duration, Group, Networks, Port, Start, Table, Texts, TopicConfig, Where
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -88,6 +76,11 @@ class HttpSettings(Group):
     """Callbacks of each provider that may wait for Kafka at a time; any more are answered 503."""
     trusted_proxies: Networks = ()
     """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
+    public_url: str = ""
+    """URL of the bridge as providers call it, such as `https://sms.example.com`, for signatures that include it. Empty:
+    as the request's `Host` says."""
+    health_path: str = "/healthz"
+    """Path that load balancers check: 200 while callbacks are accepted, 503 while they aren't. Empty: none."""
     tls_cert: Path | None = None
     """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later). A changed file is
     loaded without a restart."""

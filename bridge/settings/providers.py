@@ -5,25 +5,26 @@ The docstring below a member is its row in docs/settings.md (`make docs`).
 
 import re
 from datetime import UTC
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bridge.core.delivery import DETAIL_NAMES
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
+from bridge.settings.callbacks import AnswerSettings, BasicAuthSettings, HeaderAuthSettings, SignatureSettings
+from bridge.settings.secrets import Credential, Key, Secrets
 from bridge.settings.types import (
     Choices,
     Count,
-    Credential,
     Duration,
+    Forms,
     Group,
-    Key,
+    Methods,
     Networks,
     Pointer,
     Pointers,
     PollAges,
-    RequiredKey,
-    Secrets,
+    ReportsPointer,
     Statuses,
     Texts,
     Zone,
@@ -68,6 +69,16 @@ class AccountSettings(Group):
     `{"Barred":{"status":"rejected","reason":"blocked_by_recipient","permanent":true}}`."""
     timezone: Zone = UTC
     """Time zone of the provider's times that come without one."""
+    time_format: Forms = ()
+    """The provider's own form of times, as Python's `strptime` takes it, such as `%y%m%d%H%M`; RFC 3339, RFC 2822,
+    `yyyyMMddHHmmss` and the like are read without it."""
+    methods: Methods = ("POST",)
+    """HTTP methods of callbacks (Dexatel: `GET,POST`): a `GET` is read by its query, the others by body and query."""
+    secret_in_path: bool = True
+    """`false`: callbacks go to `/dlr/{provider}`, and `BASIC_AUTH` or `HEADER_AUTH` tells whose they are."""
+    basic_auth: BasicAuthSettings | None = None
+    header_auth: HeaderAuthSettings | None = None
+    answer: AnswerSettings = AnswerSettings()
 
 
 class PolledAccountSettings(AccountSettings):
@@ -89,6 +100,7 @@ class PolledAccountSettings(AccountSettings):
 class DexatelAccountSettings(PolledAccountSettings):
     """An account at Dexatel."""
 
+    methods: Methods = ("GET", "POST")
     give_up_after: Duration = 47 * HOUR
     api: Literal["legacy", "v1"] = "legacy"
     """Which API is polled; with `v1`, many due messages are read from its list of messages."""
@@ -140,24 +152,15 @@ class SpeedocomSettings(SpeedocomAccountSettings):
     accounts: dict[str, SpeedocomAccountSettings] = Field(default_factory=dict)
 
 
-class SignatureSettings(Group):
-    """How callbacks are signed."""
-
-    header: Annotated[str, Field(min_length=1)]
-    """Header that has the signature; with it and a secret, callbacks must be signed."""
-    secret: RequiredKey
-    """Key of the HMAC of the raw body."""
-    algorithm: Literal["sha256"] = "sha256"
-    """Hash function of the HMAC."""
-    encoding: Literal["hex", "base64"] = "hex"
-    """Encoding of the signature; a prefix `sha256=` is allowed."""
-
-
 class WebhookAccountSettings(AccountSettings):
     """An account at a generic webhook provider."""
 
+    reports: ReportsPointer = None
+    """JSON pointer to the array of reports, if a callback has several; empty if the body is the array. The pointers
+    below then begin at a report, or with `//` at the callback's top."""
     id: Pointer = None
-    """JSON pointer to the message id: `/data/id`; for a form's parameter, `/name`. Required."""
+    """JSON pointer to the message id: `/data/id`; for a field of a form or a query, `/name`. It goes on into text that
+    is JSON. Required."""
     status: Pointer = None
     """The same for the status. Required; so is `STATUSES`, because these providers have no built-in statuses."""
     error: Pointer = None
@@ -179,7 +182,9 @@ class WebhookAccountSettings(AccountSettings):
 
     def list_missing(self) -> list[str]:
         """List the settings that reading a callback requires and that aren't set."""
-        needed = {"ID": self.id, "STATUS": self.status, "STATUSES": self.statuses}
+        needed: dict[str, object] = {"ID": self.id, "STATUS": self.status, "STATUSES": self.statuses}
+        if self.signature and self.signature.secret and self.signature.scheme == "hmac":
+            needed["SIGNATURE__HEADER"] = self.signature.header
         return [name for name, value in needed.items() if not value]
 
 
@@ -187,4 +192,13 @@ class WebhookSettings(WebhookAccountSettings):
     """A generic webhook provider: the account `default`, and further accounts by name."""
 
     enabled: bool | None = None
+    preset: str | None = None
+    """A known provider whose callbacks these settings are about (`sms-bridge providers` lists them). Each setting
+    overrules the preset's; of tables, row by row."""
     accounts: dict[str, WebhookAccountSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_signature(self) -> Self:
+        if self.signature and not self.signature.secret and self.preset is None:
+            raise ValueError("SIGNATURE__SECRET is needed for the other settings of SIGNATURE")
+        return self

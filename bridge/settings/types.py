@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.json_pointer import is_pointer, parse_pointer
@@ -48,7 +48,7 @@ def _parse_json(value: object, expected: type, description: str) -> Any:
     return document
 
 
-def _parse_list(value: object) -> Any:
+def parse_list(value: object) -> Any:
     """Parse a list, written as JSON or with commas."""
     if isinstance(value, str) and not value.lstrip().startswith("["):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -76,6 +76,10 @@ def _check_pointer(value: object) -> Any:
     if value is not None:
         parse_pointer(str(value))
     return value
+
+
+def _check_reports(value: object) -> Any:
+    return value if value == "" else _check_pointer(value)
 
 
 def _parse_pointers(value: object) -> Any:
@@ -113,7 +117,7 @@ def _parse_network(text: str) -> IPv4Network | IPv6Network:
 
 def _parse_networks(value: object) -> Any:
     try:
-        return tuple(_parse_network(part) for part in _parse_list(value))
+        return tuple(_parse_network(part) for part in parse_list(value))
     except ValueError:
         raise ValueError("should be a list of networks such as 192.0.2.0/24, with commas") from None
 
@@ -128,36 +132,16 @@ def _parse_poll_ages(value: object) -> Any:
     if value in SCHEDULES:
         return SCHEDULES[value]
     try:
-        return tuple(sorted(parse_duration(part) for part in _parse_list(value)))
+        return tuple(sorted(parse_duration(part) for part in parse_list(value)))
     except ValueError:
         raise ValueError("should be fallback, always, never, or a list of ages such as 1m,10m,1h") from None
 
 
-MIN_KEY_CHARS = 16
-"""Shortest secret that keeps others out; a shorter one can be guessed."""
-
-_SECRET = re.compile(rf"[A-Za-z0-9_~.-]{{{MIN_KEY_CHARS},}}")
-"""A secret in a URL, which needs no escaping."""
-
-
-def _check_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if not all(_SECRET.fullmatch(secret.get_secret_value()) for secret in secrets):
-        raise ValueError(
-            f"should be a list of secrets, each of at least {MIN_KEY_CHARS} characters out of A-Z a-z 0-9 _ ~ . -"
-        )
-    return secrets
-
-
-def _check_key(key: SecretStr | None) -> SecretStr | None:
-    if key is not None and len(key.get_secret_value().strip()) < MIN_KEY_CHARS:
-        raise ValueError(f"should have at least {MIN_KEY_CHARS} characters; `openssl rand -hex 32` makes one")
-    return key
-
-
-def _check_credential(credential: SecretStr | None) -> SecretStr | None:
-    if credential is not None and not credential.get_secret_value().strip():
-        raise ValueError("should not be empty; unset it if it isn't needed")
-    return credential
+def _parse_forms(value: object) -> Any:
+    """Parse a list as JSON, or one form, which may have commas in it."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return (value,)
+    return parse_list(value)
 
 
 def _parse_start(value: object) -> Any:
@@ -224,9 +208,18 @@ Port = Annotated[int, Field(ge=0, le=65535), ValueForm("port")]
 Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, BeforeValidator(parse_duration), ValueForm("duration")]
 """In milliseconds."""
-Texts = Annotated[tuple[str, ...], BeforeValidator(_parse_list), ValueForm("list")]
+Texts = Annotated[tuple[str, ...], BeforeValidator(parse_list), ValueForm("list")]
+Forms = Annotated[tuple[str, ...], BeforeValidator(_parse_forms), ValueForm("text, or a JSON list")]
+Methods = Annotated[
+    tuple[Literal["GET", "POST", "PUT", "PATCH"], ...], BeforeValidator(parse_list), Field(min_length=1)
+]
+_HEADER_NAME = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
+HeaderName = Annotated[str, _HEADER_NAME, ValueForm("header's name")]
+OptionalHeaderName = Annotated[str | None, _HEADER_NAME, ValueForm("header's name")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"), ValueForm("text")]
 Table = Annotated[dict[str, str], BeforeValidator(_parse_table), ValueForm("table")]
 Pointer = Annotated[str | None, BeforeValidator(_check_pointer), ValueForm("JSON pointer")]
+ReportsPointer = Annotated[str | None, BeforeValidator(_check_reports), ValueForm("JSON pointer, or empty")]
 Pointers = Annotated[dict[str, str], BeforeValidator(_parse_pointers), ValueForm("table")]
 Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_choices), ValueForm("table of lists")]
 TopicConfig = Annotated[dict[str, dict[str, str | None]], BeforeValidator(_parse_configs), ValueForm("table of tables")]
@@ -240,18 +233,6 @@ PollAges = Annotated[
     BeforeValidator(_parse_poll_ages),
     ValueForm("`fallback`, `always`, `never` or a list of durations"),
 ]
-Secrets = Annotated[
-    tuple[SecretStr, ...],
-    BeforeValidator(_parse_list),
-    AfterValidator(_check_secrets),
-    ValueForm(f"secret: a list, each at least {MIN_KEY_CHARS} of `A-Z a-z 0-9 _ ~ . -`"),
-]
-_KEY_FORM = ValueForm(f"secret: at least {MIN_KEY_CHARS} characters")
-Key = Annotated[SecretStr | None, AfterValidator(_check_key), _KEY_FORM]
-"""A secret that keeps others out: its holder is believed."""
-RequiredKey = Annotated[SecretStr, AfterValidator(_check_key), _KEY_FORM]
-Credential = Annotated[SecretStr | None, AfterValidator(_check_credential), ValueForm("secret")]
-"""A secret that another system issued."""
 Statuses = Annotated[dict[str, Any], BeforeValidator(_parse_statuses), ValueForm("table")]
 Start = Annotated[
     Literal["horizon", "earliest", "latest"] | int,

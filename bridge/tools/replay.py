@@ -71,13 +71,13 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
         read = [one for one in read if options.provider in {None, _provider(one)}][: options.limit]
         partitions = await scan.partitions(settings.topics.journal)
     if not options.dry_run:
-        await _append(kafka, settings, partitions, [one for one in read if one.result.entry], options, quiet=as_json)
+        await _append(kafka, settings, partitions, [one for one in read if one.result.entries], options, quiet=as_json)
     _report(read, options, as_json=as_json)
     return ExitCode.WRONG if any(one.result.outcome is ReplayOutcome.STILL_BAD for one in read) else ExitCode.FINE
 
 
 def _provider(read: ReplayedLetter) -> str | None:
-    entry = read.result.entry
+    entry = next(iter(read.result.entries), None)
     return read.letter.provider or (entry.provider if entry else None)
 
 
@@ -130,7 +130,7 @@ async def _append(
     appender = BatchingProducer(kafka)
     await appender.start()
     journal = JournalWriter(appender, settings.topics.journal, partitions)
-    records = [journal.to_record(one.result.entry) for one in read if one.result.entry]
+    records = [journal.to_record(entry) for one in read for entry in one.result.entries]
     at_once = max(1, round(options.rate * BATCH_SECONDS))
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=stderr_console(), transient=True)

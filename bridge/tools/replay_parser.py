@@ -4,7 +4,7 @@ A callback goes through its provider's dialect as in the receiver, a sent event 
 of what the tracker rejected is still in the journal, and is taken from there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from bridge.intake.sent_parser import SentParser, SkipReason
 from bridge.journal.serde import decode_entry, encode_entry
 from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.privacy import Privacy
-from bridge.providers.dialect import Callback
+from bridge.providers.dialect import Callback, UnreadableReport
 from bridge.settings.model import Settings
 
 NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
@@ -41,7 +41,7 @@ class ReplayResult(NamedTuple):
 
     outcome: ReplayOutcome
     why: str
-    entry: Entry | None = None
+    entries: Sequence[Entry] = ()
 
 
 class ReplaySource(NamedTuple):
@@ -84,7 +84,7 @@ class ReplayParser:
             result = self._parse(letter, original, now)
         except PoisonMessageError as poison:
             return ReplayResult(ReplayOutcome.STILL_BAD, f"{poison.reason.value}: {poison.error}")
-        if result.entry and len(encode_entry(result.entry)) > MAX_ENTRY_BYTES:
+        if any(len(encode_entry(entry)) > MAX_ENTRY_BYTES for entry in result.entries):
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, NOT_REPLAYABLE[DeadLetterReason.TOO_LARGE])
         return result
 
@@ -95,7 +95,7 @@ class ReplayParser:
         if topic == self._topics.journal:
             if original is None:
                 return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "the journal no longer has it")
-            return _journaled(decode_entry(original.value))
+            return _journaled([decode_entry(original.value)])
         if topic in self._topics.sent:
             return self._parse_sent(letter, original or ReplaySource(letter.value, ()), now)
         return ReplayResult(
@@ -106,25 +106,31 @@ class ReplayParser:
         entry = self._sent.parse(original.value, now, original.headers, letter.source)
         if isinstance(entry, SkipReason):
             return ReplayResult(ReplayOutcome.IGNORED, f"{entry.value} by settings")
-        return _journaled(entry)
+        return _journaled([entry])
 
     def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
         account = self._accounts.get((letter.provider or "", letter.account or ""))
         if account is None:
             return ReplayResult(ReplayOutcome.STILL_BAD, f"{letter.provider}:{letter.account} isn't configured")
         is_get = http.method == "GET"
-        query = letter.value.decode("utf-8", "surrogateescape") if is_get else ""
-        callback = Callback(http.method, query, http.content_type or "", None, b"" if is_get else letter.value)
-        report = account.dialect.read_callback(callback, letter.received_at)
-        if report is None:
-            return ReplayResult(ReplayOutcome.IGNORED, "not about an SMS's delivery")
-        return _journaled(self._privacy.redact_report(report, account.dialect.known_paths))
+        query = letter.value.decode("utf-8", "surrogateescape") if is_get else http.query or ""
+        callback = Callback(http.method, query, http.content_type or "", b"" if is_get else letter.value)
+        entries: list[Entry] = []
+        for one in account.dialect.read_callback(callback, letter.received_at):
+            if isinstance(one, UnreadableReport):
+                return ReplayResult(ReplayOutcome.STILL_BAD, f"{one.error.reason.value}: {one.error.error}")
+            entries.append(self._privacy.redact_report(one, account.dialect.known_paths))
+        return _journaled(entries) if entries else ReplayResult(ReplayOutcome.IGNORED, "not about an SMS's delivery")
 
 
-def _journaled(entry: Entry) -> ReplayResult:
-    if isinstance(entry, Report):
-        return ReplayResult(ReplayOutcome.JOURNALED, f"{entry.key} {entry.provider_status}", entry)
-    return ReplayResult(ReplayOutcome.JOURNALED, f"{entry.key} sent as {entry.message_id}", entry)
+def _journaled(entries: Sequence[Entry]) -> ReplayResult:
+    why = ", ".join(
+        f"{entry.key} {entry.provider_status}"
+        if isinstance(entry, Report)
+        else f"{entry.key} sent as {entry.message_id}"
+        for entry in entries
+    )
+    return ReplayResult(ReplayOutcome.JOURNALED, why, entries)
 
 
 def drop_signatures(settings: Settings) -> Settings:

@@ -21,8 +21,8 @@ IMPURE = {"asyncio", "time", "socket", "os", "random", "threading", "subprocess"
 LAYERS: Sequence[frozenset[str]] = (
     frozenset({"core", "schemas", "clock", "concurrency", "text", "phone_numbers"}),
     frozenset({"providers", "settings", "tls"}),
-    frozenset({"kafka", "http_server", "observability", "accounts"}),
-    frozenset({"privacy"}),
+    frozenset({"kafka", "http_server", "observability", "dialects"}),
+    frozenset({"privacy", "accounts"}),
     frozenset({"journal", "state", "dead_letters"}),
     frozenset({"intake", "receiver", "poller", "tracker", "history"}),
     frozenset({"admin", "tools", "sandbox"}),

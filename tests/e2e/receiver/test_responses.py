@@ -58,20 +58,50 @@ async def test_another_method_is_told_which_ones_there_are(
     bridge: Bridge, method: str, provider: str, allowed: str
 ) -> None:
     """The response is 405 with the methods of the route."""
-    answer = await bridge.client.request(method, bridge.url(provider))
+    answer = await bridge.client.request(method, bridge.url(provider), params={"id": "7"})
     assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
-async def test_a_body_over_64_kib_is_too_large(bridge: Bridge) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("provider", ["dexatel", "speedocom"])
+async def test_a_console_may_try_a_url(bridge: Bridge, method: str, provider: str) -> None:
+    """A request without content is 200 with the right secret, and no dead letter; with another one it is 404."""
+    await bridge.topics.read()
+    before = len(bridge.topics.dead_letters)
+    for url, status in ((bridge.url(provider), 200), (f"{bridge.service.url}/dlr/{provider}/another-secret-0123", 404)):
+        answer = await bridge.client.request(method, url)
+        assert answer.status_code == status
+    await bridge.topics.read()
+    assert len(bridge.topics.dead_letters) == before
+
+
+@pytest.mark.parametrize(("start", "end"), [("//dlr/", ""), ("/dlr/", "/"), ("//dlr/", "/")])
+async def test_a_slash_more_is_the_same_route(bridge: Bridge, start: str, end: str) -> None:
+    """Consoles and proxies add one; a redirect would lose the body."""
+    one = await bridge.send_and_wait(message("speedocom"))
+    url = bridge.url("speedocom").replace("/dlr/", start) + end
+    body = {"messageid": one.provider_message_id, "description": "DeliveredToTerminal"}
+    assert (await bridge.client.post(url, json=body)).status_code == 200
+    assert [event["status"] for event in await bridge.events(one, 1)] == ["delivered"]
+
+
+async def test_a_balancer_may_check_the_public_port(bridge: Bridge) -> None:
+    """One path is 200 while callbacks are accepted."""
+    assert (await bridge.client.get(f"{bridge.service.url}/healthz")).status_code == 200
+    for path in ("/", "/healthz/", "/livez", "/dlr", "/dlr/"):
+        assert (await bridge.client.get(bridge.service.url + path)).status_code == 404
+
+
+async def test_a_body_over_256_kib_is_too_large(bridge: Bridge) -> None:
     """The response is 413, with a declared length or in chunks; one byte less is accepted."""
     one = await bridge.send_and_wait(message("speedocom"))
     body = b'{"messageid":"%s","description":"Queued","x":"' % one.provider_message_id.encode()
-    fits = body + b"y" * (64 * 1024 - len(body) - 2) + b'"}'
+    fits = body + b"y" * (256 * 1024 - len(body) - 2) + b'"}'
     headers = {"content-type": "application/json"}
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(9):
-            yield b"z" * 8 * 1024
+            yield b"z" * 32 * 1024
 
     announced = await bridge.client.post(bridge.url("speedocom"), content=fits + b" ", headers=headers)
     assert announced.status_code == 413

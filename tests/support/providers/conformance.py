@@ -20,6 +20,7 @@ from bridge.core.errors import (
     PoisonMessageError,
     PollFailedError,
     RateLimitedError,
+    UnsupportedMediaTypeError,
 )
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, fold
 from bridge.core.timestamps import format_rfc3339
@@ -27,6 +28,7 @@ from bridge.journal.serde import encode_entry
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled
 from bridge.settings.model import PrivacySettings
+from tests.support.providers.reading import read_one
 
 OBSERVED_AT = 1_741_100_000_000
 DAY = 86_400_000
@@ -56,8 +58,8 @@ IDS: Sequence[str] = (
 def read(dialect: Dialect, callback: Callback) -> Report | type[Exception] | None:
     """Return the report of a callback, or the type of its error."""
     try:
-        return dialect.read_callback(callback, OBSERVED_AT)
-    except (PoisonMessageError, InvalidSignatureError) as error:
+        return read_one(dialect, callback, OBSERVED_AT)
+    except (PoisonMessageError, InvalidSignatureError, UnsupportedMediaTypeError) as error:
         return type(error)
 
 

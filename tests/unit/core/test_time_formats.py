@@ -87,6 +87,8 @@ def test_formats_come_first() -> None:
     assert parse_time("31.01.2026 13:00 +0100", LATEST, NAIROBI, ["%d.%m.%Y %H:%M %z"]) == NOON
     assert parse_time("2026-01-31 12:00:00", LATEST, UTC, ["%y%m%d%H%M"]) == NOON
     assert parse_time("2601311200", LATEST, None, ["%y%m%d%H%M"]) is None
+    assert parse_time("2601311200", LATEST, UTC, ["%y%m%d%H%M%S"]) is None
+    assert parse_time("2601311200", LATEST, UTC, ["%y%m%d%H%M%S", "%y%m%d%H%M"]) == NOON
 
 
 @given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2026, 1, 31)), st.sampled_from([1000, 1]))  # noqa: DTZ001

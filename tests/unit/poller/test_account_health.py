@@ -33,7 +33,7 @@ class IdleStore:
 
 def make_health() -> AccountHealth:
     """Make the health of an account that was never polled."""
-    account = ProviderAccount("dexatel", "main", Dexatel("main"), (), (), 0, None)
+    account = ProviderAccount("dexatel", "main", Dexatel("main"), None, 0, None)
     return AccountHealth(account, PollerMetrics(CollectorRegistry()), random.Random(7))
 
 

@@ -11,19 +11,21 @@ from msgspec.structs import replace
 from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
 from bridge.providers.dexatel import Dexatel
-from bridge.providers.dialect import Callback, PollAnswer
-from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
+from bridge.providers.dialect import Callback, CallbackReading, PollAnswer
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.signatures import SignatureScheme
 from bridge.providers.speedocom import Speedocom
 from tests.support.providers import conformance
 from tests.support.providers.conformance import CHECKS, Subject
 
 SECRET = "a-webhook-secret"
+SIGNATURE_HEADERS = ("x-dexatel-signature", "x-acme")
 FORM = "application/x-www-form-urlencoded"
 
 
 def post(document: object) -> Callback:
     """Make a JSON callback."""
-    return Callback("POST", "", "application/json", None, json.dumps(document).encode())
+    return Callback("POST", "", "application/json", json.dumps(document).encode())
 
 
 def answer(document: object) -> PollAnswer:
@@ -33,7 +35,9 @@ def answer(document: object) -> PollAnswer:
 
 def signed(callback: Callback) -> Callback:
     """Make a callback with its signature."""
-    return callback._replace(signature=hmac.digest(SECRET.encode(), callback.body, "sha256").hex())
+    return callback._replace(
+        headers={name: hmac.digest(SECRET.encode(), callback.body, "sha256").hex() for name in SIGNATURE_HEADERS}
+    )
 
 
 def webhook(message_id: str, **more: str) -> Callback:
@@ -49,8 +53,8 @@ def acme(message_id: str, **more: str) -> Callback:
 SUBJECTS = {
     "dexatel, classic": Subject(
         Dexatel("main", poll_path="/{id}"),
-        lambda i: Callback("GET", urlencode({"message_uuid": i, "status": "delivered"}), "", None, b""),
-        lambda n: Callback("GET", urlencode({"message_uuid": "7", "status": "delivered", "to": n}), "", None, b""),
+        lambda i: Callback("GET", urlencode({"message_uuid": i, "status": "delivered"}), "", b""),
+        lambda n: Callback("GET", urlencode({"message_uuid": "7", "status": "delivered", "to": n}), "", b""),
         answer=lambda i: answer({"statusName": "OK", "data": {"message_uuid": i, "status": "delivered"}}),
     ),
     "dexatel, v1": Subject(
@@ -68,10 +72,8 @@ SUBJECTS = {
     ),
     "speedocom, forms": Subject(
         Speedocom("main"),
-        lambda i: Callback("POST", "", FORM, None, urlencode({"messageid": i, "description": "Unknown"}).encode()),
-        lambda n: Callback(
-            "POST", "", FORM, None, urlencode({"messageid": "7", "description": "Unknown", "to": n}).encode()
-        ),
+        lambda i: Callback("POST", "", FORM, urlencode({"messageid": i, "description": "Unknown"}).encode()),
+        lambda n: Callback("POST", "", FORM, urlencode({"messageid": "7", "description": "Unknown", "to": n}).encode()),
     ),
     "webhook by settings": Subject(
         GenericWebhook(
@@ -81,7 +83,7 @@ SUBJECTS = {
             statuses={"5": Verdict(Status.DELIVERED)},
             details={"price": "/results/0/price"},
             where={"/kind": ("dlr",)},
-            signature=SignatureScheme("X-Acme", SECRET),
+            signature=SignatureScheme("X-Acme", (SECRET,)),
         ),
         lambda i: signed(acme(i)),
         lambda n: signed(acme("7", phoneNumber=n)),
@@ -100,7 +102,7 @@ def test_a_dialect_keeps_its_promises(check: Callable[[Subject], None], subject:
 class Crashing(Speedocom):
     """A dialect that raises unexpected errors."""
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
         """Raise an undefined error for a form."""
         assert callback.body.startswith(b"{")
         return super().read_callback(callback, observed_at)
@@ -111,28 +113,39 @@ class Remembering(Speedocom):
 
     seen = 0
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
         """Return another time in each call."""
         self.seen += 1
         return super().read_callback(callback, observed_at + self.seen)
 
 
-class Talkative(Speedocom):
+class Changed(Speedocom):
+    """A dialect that changes a report."""
+
+    def change(self, report: Report) -> Report:
+        """Change it."""
+        raise NotImplementedError
+
+    def read_callback(self, callback: Callback, observed_at: int) -> CallbackReading:
+        """Change the reports."""
+        reading = super().read_callback(callback, observed_at)
+        return [self.change(report) if isinstance(report, Report) else report for report in reading]
+
+
+class Talkative(Changed):
     """Takes a phone number for an id, wherever it is."""
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+    def change(self, report: Report) -> Report:
         """Add the number to a detail."""
-        report = super().read_callback(callback, observed_at)
-        return report and replace(report, provider_details={"tat": report.raw})
+        return replace(report, provider_details={"tat": report.raw})
 
 
-class Counting(Speedocom):
+class Counting(Changed):
     """Treats ids as numbers."""
 
-    def read_callback(self, callback: Callback, observed_at: int) -> Report | None:
+    def change(self, report: Report) -> Report:
         """Drop leading zeros."""
-        report = super().read_callback(callback, observed_at)
-        return report and replace(report, provider_message_id=report.provider_message_id.lstrip("0"))
+        return replace(report, provider_message_id=report.provider_message_id.lstrip("0"))
 
 
 class Fickle(Speedocom):

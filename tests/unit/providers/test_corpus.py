@@ -29,6 +29,7 @@ from bridge.providers.report_builder import FieldNames
 from bridge.providers.speedocom import Speedocom
 from tests.support.paths import SCHEMAS
 from tests.support.providers.mutations import CORPUS
+from tests.support.providers.reading import read_one
 
 CASES: list[dict[str, Any]] = CORPUS
 ERRORS: Mapping[str, type[BridgeError]] = {
@@ -63,8 +64,8 @@ def read(case: Mapping[str, Any]) -> Report | None:
     dialect = dialect_of(case)
     if "callback" in case:
         source = case["callback"]
-        callback = Callback(source["method"], source["query"], source["content_type"], None, source["body"].encode())
-        return dialect.read_callback(callback, OBSERVED_AT)
+        callback = Callback(source["method"], source["query"], source["content_type"], source["body"].encode())
+        return read_one(dialect, callback, OBSERVED_AT)
     source = case["poll"]
     answer = PollAnswer(source["status"], source["retry_after"], source["body"].encode())
     return dialect.read_answer(answer, source["id"], OBSERVED_AT)

@@ -14,6 +14,7 @@ from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError, PollFailedError
 from bridge.providers.dexatel import CALLBACK_NAMES, STATUSES, Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from tests.support.providers.reading import read_one
 
 WORDS: Mapping[str, Verdict] = {
     "scheduled": Verdict(Status.SCHEDULED, Reason.NONE, None),
@@ -32,14 +33,18 @@ BODY = b'{"data":{"message_id":"77","event":"delivery","status":"DELIVERED"}}'
 
 def get(query: str, **settings: Any) -> Report:
     """Parse a classic callback."""
-    report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), 1)
+    report = read_one(Dexatel("main", **settings), Callback("GET", query, "", b""), 1)
     assert report is not None
     return report
 
 
 def post(body: bytes, signature: str | None = None, content_type: str = "application/json") -> Report | None:
     """Parse a webhook for an account that checks signatures."""
-    return Dexatel("main", webhook_secret=SECRET).read_callback(Callback("POST", "", content_type, signature, body), 1)
+    return read_one(
+        Dexatel("main", webhook_secret=SECRET),
+        Callback("POST", "", content_type, body, {"x-dexatel-signature": signature}),
+        1,
+    )
 
 
 def test_every_word_has_the_verdict_that_was_agreed() -> None:
@@ -52,7 +57,7 @@ def test_every_word_has_the_verdict_that_was_agreed() -> None:
 def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: Any) -> None:
     """Webhooks write statuses in upper case, the classic API in lower case; the event has the original spelling."""
     body = json.dumps({"message_id": "77", "status": written(word)}).encode()
-    report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
+    report = read_one(Dexatel("main"), Callback("POST", "", "application/json", body), 1)
     assert report is not None
     assert report.verdict == WORDS[word]
     assert report.provider_status == written(word)
@@ -122,11 +127,11 @@ def test_a_secret_closes_unsigned_ways_in(method: str) -> None:
     """With a secret, a classic callback is refused, because anybody could send it; a setting accepts it."""
     form = "id=77&status=sent"
     query, body = (form, b"") if method == "GET" else ("", form.encode())
-    callback = Callback(method, query, "application/x-www-form-urlencoded", None, body)
+    callback = Callback(method, query, "application/x-www-form-urlencoded", body)
     with pytest.raises(InvalidSignatureError):
-        Dexatel("main", webhook_secret=SECRET).read_callback(callback, 1)
+        read_one(Dexatel("main", webhook_secret=SECRET), callback, 1)
     for dialect in (Dexatel("main"), Dexatel("main", webhook_secret=SECRET, accept_unsigned=True)):
-        report = dialect.read_callback(callback, 1)
+        report = read_one(dialect, callback, 1)
         assert report is not None
         assert report.provider_message_id == "77"
 
@@ -134,9 +139,9 @@ def test_a_secret_closes_unsigned_ways_in(method: str) -> None:
 def test_names_from_settings_leave_the_webhook_alone() -> None:
     """The names of a classic callback are configured, those of a webhook are documented."""
     dialect = Dexatel("main", callback_names=CALLBACK_NAMES._replace(id=("ref",), status=("state",)))
-    assert dialect.read_callback(Callback("POST", "", "application/json", None, BODY), 1) is not None
+    assert read_one(dialect, Callback("POST", "", "application/json", BODY), 1) is not None
     with pytest.raises(PoisonMessageError):
-        dialect.read_callback(Callback("GET", "message_id=77&status=sent", "", None, b""), 1)
+        read_one(dialect, Callback("GET", "message_id=77&status=sent", "", b""), 1)
 
 
 def test_the_classic_look_up_is_asked_with_a_token_in_a_header() -> None:

@@ -10,20 +10,24 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.core.delivery import Verdict
+from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import MAX_ID_BYTES, Report
 from bridge.core.errors import (
     AuthenticationFailedError,
+    DeadLetterReason,
     InvalidSignatureError,
     PoisonMessageError,
     PollFailedError,
     RateLimitedError,
+    UnsupportedMediaTypeError,
 )
 from bridge.core.timestamps import format_rfc3339
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
-from bridge.providers.dialect import Callback, PollAnswer, Polled
-from bridge.providers.parsing import MAX_TEXT_CHARS, parse_provider_time
+from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled, UnreadableReport
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.parsing import MAX_TEXT_CHARS
+from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.responses import parse_retry_after
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
@@ -81,8 +85,23 @@ BODIES = st.binary() | JSON_BODIES | QUERIES.map(lambda query: query.encode("utf
 CONTENT_TYPES = st.sampled_from(
     ["", "application/json", "application/x-www-form-urlencoded", "text/plain; charset=x", ";"]
 ) | st.text(max_size=20)
-CALLBACKS = st.builds(
-    Callback, st.sampled_from(["GET", "POST", "PUT"]), QUERIES, CONTENT_TYPES, st.none() | st.text(), BODIES
+HEADERS = st.dictionaries(st.just("x-dexatel-signature"), st.text())
+MULTIPART = st.lists(st.tuples(st.sampled_from(NAMES), WORDS | st.text()), max_size=6).map(
+    lambda fields: (
+        "".join(
+            f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in fields
+        ).encode("utf-8", "surrogatepass")
+        + b"--B--\r\n"
+    )
+)
+LISTS = st.lists(OBJECTS, max_size=5).map(lambda value: json.dumps(value).encode())
+METHODS = st.sampled_from(["GET", "POST", "PUT"])
+CHARSETS = st.sampled_from(["utf-16", "cp1251", "latin-1", "utf-7", "idna", "punycode", "hex", "nobody-knows"])
+CALLBACKS = (
+    st.builds(Callback, METHODS, QUERIES, CONTENT_TYPES, BODIES, HEADERS)
+    | st.builds(Callback, METHODS, QUERIES, st.just("multipart/form-data; boundary=B"), MULTIPART | BODIES, HEADERS)
+    | st.builds(Callback, METHODS, QUERIES, CHARSETS.map("text/plain; charset={}".format), BODIES, HEADERS)
+    | st.builds(Callback, METHODS, QUERIES, CONTENT_TYPES, LISTS, HEADERS)
 )
 STATUS_CODES = st.sampled_from([200, 200, 200, 204, 400, 404, 401, 429, 503]) | st.integers()
 ANSWERS = st.builds(PollAnswer, STATUS_CODES, st.none() | st.text() | st.integers().map(str), BODIES)
@@ -101,17 +120,33 @@ def check(report: Report) -> None:
     orjson.dumps([report.raw, report.provider_status, report.provider_code, report.provider_details])
 
 
-@given(st.sampled_from(DIALECTS), CALLBACKS)
-def test_a_callback_ends_in_a_report_or_nothing_or_its_two_errors(dialect: Polled, callback: Callback) -> None:
+GENERIC = GenericWebhook(
+    "acme",
+    "main",
+    pointers=CallbackPointers("/id", "/status", "/err", "//timestamp"),
+    reports="/data",
+    statuses={"delivered": Verdict(Status.DELIVERED)},
+    where={"/channel": ("sms", "none")},
+    time_formats=["%y%m%d%H%M"],
+)
+
+
+@given(st.sampled_from([*DIALECTS, GENERIC]), CALLBACKS)
+def test_a_callback_ends_in_reports_or_one_of_its_errors(dialect: Dialect, callback: Callback) -> None:
     """No callback crashes the receiver, and every report can be journaled and published."""
     try:
-        report = dialect.read_callback(callback, 1)
-    except (PoisonMessageError, InvalidSignatureError):
+        reports = dialect.read_callback(callback, 1)
+    except (PoisonMessageError, InvalidSignatureError, UnsupportedMediaTypeError):
         return
-    if report is not None:
+    for report in reports:
+        if isinstance(report, UnreadableReport):
+            assert report.error.reason is DeadLetterReason.UNREADABLE
+            assert report.callback.original
+            continue
         check(report)
         assert len(report.provider_message_id.encode()) <= MAX_ID_BYTES
-        assert report.raw.encode() == callback.original
+        if len(reports) == 1 and not callback.content_type.lower().startswith(("multipart", "text/plain; charset")):
+            assert report.raw.encode() in {callback.original, callback.original.decode("utf-16", "ignore").encode()}
 
 
 @given(st.sampled_from(DIALECTS), ANSWERS, IDS)
@@ -155,5 +190,5 @@ def test_every_id_can_be_asked_for(dialect: Polled, message_id: str) -> None:
 @given(st.sampled_from(sorted(available_timezones())).map(ZoneInfo), st.datetimes())
 def test_no_local_time_of_any_zone_is_fatal(timezone: ZoneInfo, local: Any) -> None:
     """Daylight saving and the ends of the calendar give a time or None, never an error."""
-    found = parse_provider_time(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), timezone, 1)
+    found = ProviderTimes(timezone).parse(f"{local:%Y-%m-%d %H:%M:%S}".rjust(19, "0"), 1)
     assert found is None or found > 0

@@ -11,7 +11,9 @@ from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError
 from bridge.providers.dialect import Callback
-from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook, SignatureScheme
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.signatures import SignatureScheme
+from tests.support.providers.reading import read_one
 
 SECRET = "the-key-of-acme"
 STATUSES = {"Ok": Verdict(Status.DELIVERED), "3": Verdict(Status.REJECTED, Reason.INVALID_NUMBER, permanent=True)}
@@ -27,7 +29,7 @@ def make_dialect(**settings: Any) -> GenericWebhook:
 
 def read(body: bytes, content_type: str = "application/json", **settings: Any) -> Report | None:
     """Parse a body."""
-    return make_dialect(**settings).read_callback(Callback("POST", "", content_type, None, body), 1)
+    return read_one(make_dialect(**settings), Callback("POST", "", content_type, body), 1)
 
 
 def test_pointers_say_where_things_stand() -> None:
@@ -112,9 +114,11 @@ DIGEST = hmac.digest(SECRET.encode(), BODY, "sha256")
 )
 def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None:
     """The signature is accepted in the provider's encoding."""
-    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
-    assert dialect.signature_header == "x-acme-signature"
-    assert dialect.read_callback(Callback("POST", "", "application/json", signature, BODY), 1) is not None
+    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", (SECRET,), encodings=(encoding,)))
+    assert (
+        read_one(dialect, Callback("POST", "", "application/json", BODY, {"x-acme-signature": signature}), 1)
+        is not None
+    )
 
 
 @pytest.mark.parametrize("encoding", ["hex", "base64"])
@@ -122,15 +126,15 @@ def test_a_right_signature_opens_the_door(encoding: str, signature: str) -> None
 @pytest.mark.parametrize("body", [BODY, b"id=7&status=ok"])
 def test_a_wrong_signature_does_not(encoding: str, signature: str | None, body: bytes) -> None:
     """JSON and forms are rejected alike, and the error reveals no secret."""
-    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", SECRET, encoding))
+    dialect = make_dialect(signature=SignatureScheme("X-Acme-Signature", (SECRET,), encodings=(encoding,)))
     with pytest.raises(InvalidSignatureError) as raised:
-        dialect.read_callback(Callback("POST", "", "", signature, body), 1)
+        read_one(dialect, Callback("POST", "", "", body, {"x-acme-signature": signature}), 1)
     assert SECRET not in str(raised.value)
 
 
 def test_secrets_do_not_show() -> None:
     """No representation of a dialect or a signature has the secret."""
-    signature = SignatureScheme("X-Acme", SECRET)
+    signature = SignatureScheme("X-Acme", (SECRET,))
     assert SECRET not in repr(signature)
     assert SECRET not in str(signature)
     assert repr(make_dialect(signature=signature)) == "GenericWebhook(provider='acme', account='main')"

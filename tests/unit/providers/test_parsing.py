@@ -12,21 +12,22 @@ from bridge.core.entries import Report
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
-from bridge.providers.parsing import parse_form
+from bridge.providers.parsing import parse_fields
+from tests.support.providers.reading import read_one
 
 NOW = 1_769_860_800_000
 
 
 def get(query: str, **settings: Any) -> Report:
     """Parse a query."""
-    report = Dexatel("main", **settings).read_callback(Callback("GET", query, "", None, b""), NOW)
+    report = read_one(Dexatel("main", **settings), Callback("GET", query, "", b""), NOW)
     assert report is not None
     return report
 
 
 def post(body: bytes) -> Report:
     """Parse a JSON body."""
-    report = Dexatel("main").read_callback(Callback("POST", "", "application/json", None, body), NOW)
+    report = read_one(Dexatel("main"), Callback("POST", "", "application/json", body), NOW)
     assert report is not None
     return report
 
@@ -140,7 +141,7 @@ def test_a_query_that_cannot_be_written_down_is_unreadable() -> None:
 def test_details_and_codes_that_say_nothing_are_left_out() -> None:
     """Empty, nested, too long and unfilled details are left out of the report."""
     data = {"message_id": "7", "status": "sent", "mccmnc": None, "segments": "", "price": {"eur": 1}, "tat": "x" * 257}
-    body = json.dumps({"data": data | {"network_id": "%n", "err": True, "secret_extra": "x"}}).encode()
+    body = json.dumps({"data": data | {"network_id": "%n", "err": {"code": 1}, "secret_extra": "x"}}).encode()
     report = post(body)
     assert report.provider_details == {}
     assert report.provider_code is None
@@ -156,4 +157,4 @@ def test_json_nested_without_end_is_unreadable() -> None:
 @given(st.text(st.sampled_from('abAB=&; é\x00"?#/') | st.characters(exclude_characters="%+"), max_size=40))
 def test_a_form_without_escapes_is_read_as_one_with_them(text: str) -> None:
     """The fast parser of forms gives the same result as the standard library's."""
-    assert {**parse_form(text), "zz": "A"} == {**parse_form(f"{text}&zz=%41"), "zz": "A"}
+    assert {**parse_fields(text), "zz": "A"} == {**parse_fields(f"{text}&zz=%41"), "zz": "A"}

@@ -10,6 +10,7 @@ from bridge.core.entries import Report
 from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError
 from bridge.providers.dialect import Callback, PollAnswer
 from bridge.providers.speedocom import STATUSES, Speedocom
+from tests.support.providers.reading import read_one
 
 WORDS: Mapping[str, Verdict] = {
     "DeliveredToTerminal": Verdict(Status.DELIVERED, Reason.NONE, None),
@@ -36,6 +37,18 @@ WORDS: Mapping[str, Verdict] = {
     "REJECTD": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
     "MessageRejected": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
     "Unknown": Verdict(Status.UNKNOWN, Reason.UNSPECIFIED, None),
+    # Of other brands of the platform.
+    "MessagePaused": Verdict(Status.PENDING, Reason.NONE, None),
+    "Delivered": Verdict(Status.DELIVERED, Reason.NONE, None),
+    "AbsentSubscribers": Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER, None),
+    "NOT_DELIVERED": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED, None),
+    "UserAbnormalState": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED, None),
+    "UserIsSuspended": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED, None),
+    "TeleserviceNotProvisioned": Verdict(Status.UNDELIVERED, Reason.NETWORK, permanent=True),
+    "ReportNotHandled": Verdict(Status.FAILED, Reason.UNSPECIFIED, None),
+    "NotSFCUser": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
+    "UserNotSubscribed": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
+    "Invalid_Linkid": Verdict(Status.REJECTED, Reason.UNSPECIFIED, None),
 }
 KEY = "an-api-key"
 WRITINGS: list[Callable[[str], str]] = [
@@ -51,7 +64,7 @@ WRITINGS: list[Callable[[str], str]] = [
 def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
     """Parse a callback with this description."""
     body = json.dumps({"messageid": "40717", "description": description}).encode()
-    report = Speedocom("main", statuses=statuses).read_callback(Callback("POST", "", "application/json", None, body), 1)
+    report = read_one(Speedocom("main", statuses=statuses), Callback("POST", "", "application/json", body), 1)
     assert report is not None
     return report
 
@@ -109,19 +122,15 @@ def test_secrets_do_not_show() -> None:
 def test_a_body_that_is_no_callback_is_unreadable(body: bytes) -> None:
     """A body that isn't UTF-8 or isn't an object becomes a dead letter."""
     with pytest.raises(PoisonMessageError):
-        Speedocom("main").read_callback(Callback("POST", "", "application/json", None, body), 1)
+        read_one(Speedocom("main"), Callback("POST", "", "application/json", body), 1)
     with pytest.raises(PollFailedError):
         Speedocom("main").read_answer(PollAnswer(200, None, body), "7", 1)
 
 
-def test_a_query_beside_the_body_is_not_read() -> None:
-    """Parameters in the callback's URL are ignored."""
-    callback = Callback("POST", "messageid=1&description=Unknown", "", None, b"messageid=7&description=Expired")
-    report = Speedocom("main").read_callback(callback, 1)
+def test_a_query_beside_the_body_fills_its_gaps() -> None:
+    """A parameter of the callback's URL counts where the body has none."""
+    callback = Callback("POST", "messageid=1&description=Unknown&timeTaken=9s", "", b"messageid=7&description=Expired")
+    report = read_one(Speedocom("main"), callback, 1)
     assert report is not None
     assert (report.provider_message_id, report.provider_status) == ("7", "Expired")
-
-
-def test_no_signature_is_asked_for() -> None:
-    """Speedocom doesn't sign callbacks, so no header is read."""
-    assert Speedocom.signature_header is None
+    assert report.provider_details == {"tat": "9s"}

@@ -25,6 +25,7 @@ from bridge.sandbox.simulator.fault_profiles import CALM, HOSTILE, CallbackFault
 from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN, SimulatorOptions
 from bridge.sandbox.simulator.scenarios import VOCABULARIES, make_scenario
 from bridge.sandbox.simulator.server import Simulator, run_simulator
+from tests.support.providers.reading import read_one
 
 SECRET = "webhook-secret"
 AN_HOUR_AGO = time.time() - 3600
@@ -42,10 +43,10 @@ class Inbox:
 
     async def take(self, request: web.Request) -> web.Response:
         """Store a callback as the bridge's receiver would pass it on."""
-        signature = request.headers.get("X-Dexatel-Signature")
+        headers = {name.lower(): value for name, value in request.headers.items()}
         content_type = request.headers.get("Content-Type", "")
         body = await request.read()
-        self.callbacks.append(Callback(request.method, request.rel_url.raw_query_string, content_type, signature, body))
+        self.callbacks.append(Callback(request.method, request.rel_url.raw_query_string, content_type, body, headers))
         return web.Response(status=next(self.answers, 200))
 
 
@@ -105,7 +106,7 @@ async def test_callbacks_match_the_scenarios(inbox: Inbox, provider: str, api: s
         scenarios = [simulator.submit(str(1000 + number), AN_HOUR_AGO) for number in range(150)]
         await simulator.wait_until_drained()
         dialect = make_dialect(simulator, api)
-    reports = [dialect.read_callback(callback, 0) for callback in inbox.callbacks]
+    reports = [read_one(dialect, callback, 0) for callback in inbox.callbacks]
     assert None not in reports
     reported = Counter((r.provider_message_id, str(r.provider_status).lower()) for r in reports if r is not None)
     assert reported == Counter(

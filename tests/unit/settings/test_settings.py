@@ -212,7 +212,7 @@ def test_an_account_inherits_all_but_its_secrets() -> None:
     promo, default = accounts["dexatel", "promo"], accounts["dexatel", "default"]
     assert promo.polls
     assert promo.polls.rate_per_second == 7
-    assert promo.secrets == ()
+    assert promo.access is None
     assert promo.polls.dialect.build_poll_request("1").headers["token"] == "0042"
     assert default.polls
     assert default.polls.dialect.build_poll_request("1").headers["token"] == "flat-token"
@@ -287,7 +287,8 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_mapped_networks_are_ipv4(text: str, network: str) -> None:
     """Clients' addresses are compared as IPv4 where they are."""
     account = build_accounts(load_settings(make_environ(DEXATEL__ALLOWED_NETWORKS=text)))["dexatel", "default"]
-    assert list(map(str, account.allowed_networks)) == [network]
+    assert account.access
+    assert list(map(str, account.access.networks)) == [network]
 
 
 def test_no_secret_shows_in_a_representation() -> None:

@@ -1,0 +1,132 @@
+"""Builds the providers' dialects from accounts' settings, and joins the settings with those of a preset."""
+
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from bridge.core.errors import ConfigurationError
+from bridge.providers.dexatel import Dexatel
+from bridge.providers.dexatel_v1 import DexatelV1
+from bridge.providers.dialect import Dialect
+from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.presets import load_preset
+from bridge.providers.report_builder import FieldNames
+from bridge.providers.signatures import SCHEMES, SignatureScheme
+from bridge.providers.speedocom import Speedocom
+from bridge.settings.callbacks import SignatureSettings
+from bridge.settings.model import PREFIX
+from bridge.settings.providers import (
+    DexatelAccountSettings,
+    SpeedocomAccountSettings,
+    WebhookAccountSettings,
+    WebhookSettings,
+)
+from bridge.settings.types import Group
+
+DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
+"""By the setting `API`."""
+
+AnyGroup = TypeVar("AnyGroup", bound=Group)
+
+
+def build_dexatel(name: str, account: DexatelAccountSettings) -> Dexatel:
+    """Build the dialect of an account at Dexatel."""
+    return DEXATEL_DIALECTS[account.api](
+        name,
+        base_url=account.base_url.rstrip("/"),
+        token=_reveal(account.token),
+        poll_path=account.poll_path,
+        webhook_secret=_reveal(account.webhook_secret) or None,
+        accept_unsigned=account.accept_unsigned,
+        callback_names=FieldNames(**account.callback.model_dump()),
+        statuses=account.statuses,
+        timezone=account.timezone,
+        time_formats=account.time_format,
+    )
+
+
+def build_speedocom(name: str, account: SpeedocomAccountSettings) -> Speedocom:
+    """Build the dialect of an account at Speedocom."""
+    return Speedocom(
+        name,
+        base_url=account.base_url.rstrip("/"),
+        api_key=_reveal(account.api_key),
+        partner_id=account.partner_id or "",
+        statuses=account.statuses,
+        timezone=account.timezone,
+        time_formats=account.time_format,
+    )
+
+
+def build_webhook(provider: str, name: str, account: WebhookAccountSettings, public_url: str) -> Dialect:
+    """Build the dialect of an account at a provider that settings describe.
+
+    Args:
+        provider: The provider.
+        name: The account's name.
+        account: Its settings, with its preset's.
+        public_url: The URL of the bridge as providers call it.
+    """
+    return GenericWebhook(
+        provider,
+        name,
+        pointers=CallbackPointers(account.id or "", account.status or "", account.error, account.time),
+        reports=account.reports,
+        statuses=account.statuses,
+        details=account.details,
+        where=account.where,
+        signature=_build_signature(account.signature, public_url),
+        timezone=account.timezone,
+        time_formats=account.time_format,
+    )
+
+
+def apply_preset(provider: str, webhook: WebhookSettings) -> WebhookSettings:
+    """Add what a preset says about a provider where the settings say nothing.
+
+    Raises:
+        ConfigurationError: There is no such preset.
+    """
+    if webhook.preset is None:
+        return webhook
+    try:
+        preset = WebhookSettings.model_validate(load_preset(webhook.preset).settings)
+    except ValueError as error:
+        raise ConfigurationError(f"{PREFIX}WEBHOOKS__{provider.upper()}__PRESET {error}") from None
+    return _overlay(preset, webhook)
+
+
+def _overlay(preset: AnyGroup, own: AnyGroup) -> AnyGroup:
+    """Join two groups of settings, member by member; of tables, the rows."""
+    joined = {name: getattr(preset, name) for name in preset.model_fields_set}
+    for name in own.model_fields_set:
+        theirs, value = joined.get(name), getattr(own, name)
+        if isinstance(theirs, dict):
+            value = {**theirs, **value}
+        elif isinstance(theirs, Group) and isinstance(value, Group):
+            value = _overlay(theirs, value)
+        joined[name] = value
+    return own.model_copy(update=joined)
+
+
+def _build_signature(settings: SignatureSettings | None, public_url: str) -> SignatureScheme | None:
+    if settings is None or not settings.secret:
+        return None
+    members: dict[str, Any] = {
+        "header": settings.header,
+        "algorithm": settings.algorithm,
+        "encodings": settings.encoding and (settings.encoding,),
+        "prefix": settings.prefix,
+        "template": settings.template,
+        "timestamp_header": settings.timestamp_header,
+        "id_header": settings.id_header,
+        "key_encodings": settings.secret_encoding and (settings.secret_encoding,),
+        "secrets": tuple(map(_reveal, settings.secret)),
+        "tolerance_ms": settings.tolerance,
+        "public_url": public_url,
+    }
+    return SCHEMES[settings.scheme]._replace(**{name: value for name, value in members.items() if value is not None})
+
+
+def _reveal(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

@@ -1,0 +1,203 @@
+"""Opens a callback: whatever holds its facts (a query, a form, JSON) becomes one document. Pure.
+
+The dialects read the document. A callback with an array of reports is read element by element.
+"""
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Callable, Mapping, Sequence
+from email import message_from_bytes
+from email.message import Message
+from typing import Any, NamedTuple
+
+import orjson
+
+from bridge.core.entries import Report
+from bridge.core.errors import UnsupportedMediaTypeError, convert_to_poison
+from bridge.providers.dialect import Callback, CallbackReading, UnreadableReport
+from bridge.providers.parsing import (
+    NO_MEMBERS,
+    Number,
+    is_utf8,
+    make_unreadable_error,
+    parse_fields,
+    parse_json,
+    unwrap_data,
+)
+
+MAX_REPORTS = 1_000
+"""The most reports of one callback."""
+
+MAX_FIELDS = 1_000
+"""The most fields of a multipart form."""
+
+JSON_TYPE = "application/json"
+MULTIPART_TYPE = "multipart/form-data"
+
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class CallbackDocument(NamedTuple):
+    """An opened callback."""
+
+    raw: str
+    """The text that the provider sent: the body, or the query if there is no body; of a multipart form, its fields as
+    a JSON object."""
+    content: Any
+    """The JSON document; or the fields of a form or a query by name."""
+    query: Mapping[str, str] = NO_MEMBERS
+    """The query's fields, if there is a body, too."""
+    query_text: str = ""
+    is_json: bool = False
+
+
+def open_callback(callback: Callback) -> CallbackDocument:
+    """Open a callback.
+
+    Raises:
+        UnsupportedMediaTypeError: It is XML, or in a character set that nobody knows.
+        PoisonMessageError: It isn't what it says it is.
+    """
+    query = callback.query
+    fields = parse_fields(query) if query else NO_MEMBERS
+    if not callback.body:
+        if not is_utf8(query):
+            raise make_unreadable_error("the query is not UTF-8")
+        return CallbackDocument(query, fields)
+    media_type = _find_media_type(callback)
+    if media_type == MULTIPART_TYPE:
+        form = _parse_multipart(callback)
+        raw = json.dumps(form, ensure_ascii=False)
+        return CallbackDocument(raw if is_utf8(raw) else json.dumps(form), form, fields, query)
+    if _find_start(callback) == b"<" or media_type.endswith(("/xml", "+xml")):
+        raise UnsupportedMediaTypeError("XML isn't read; convert it to JSON in front of the bridge")
+    charset = _find_charset(callback.content_type)
+    raw = _decode(callback.body, charset)
+    if is_json(callback):
+        return CallbackDocument(raw, parse_json(raw), fields, query, is_json=True)
+    return CallbackDocument(raw, parse_fields(raw, charset), fields, query)
+
+
+def is_json(callback: Callback) -> bool:
+    """Whether a callback's body is JSON, by its content type or its first byte.
+
+    The first byte counts because many HTTP clients declare a form by default, and no form begins with a brace.
+    """
+    if not callback.body:
+        return False
+    return _find_start(callback) in {b"{", b"["} or _find_media_type(callback).endswith(("/json", "+json"))
+
+
+def list_reports(content: Any) -> Sequence[Any]:
+    """List the reports of a JSON array, or of the one in `{"data": [...]}`; anything else is one report."""
+    inner = unwrap_data(content)
+    return inner if isinstance(inner, list) else (inner,)
+
+
+def list_of_one(report: Any) -> Any:
+    """Wrap a report as an array of reports."""
+    return [report]
+
+
+def read_reports(
+    document: CallbackDocument,
+    elements: Sequence[Any] | None,
+    wrap: Callable[[Any], Any],
+    read: Callable[[Any, str], Report | None],
+) -> CallbackReading:
+    """Read each report of a callback; of several, a bad one doesn't cost the others.
+
+    Args:
+        document: The callback.
+        elements: Its array of reports; None if it is one report itself.
+        wrap: Puts an element into a document as the callback's, alone.
+        read: Reads an element with its text; None for one that isn't about an SMS's delivery.
+
+    Raises:
+        PoisonMessageError: It can't be read at all.
+    """
+    if elements is None or len(elements) == 1:
+        report = read(document.content if elements is None else elements[0], document.raw)
+        return () if report is None else (report,)
+    if len(elements) > MAX_REPORTS:
+        raise make_unreadable_error(f"the callback has {len(elements)} reports; {MAX_REPORTS} are the most")
+    reading: list[Report | UnreadableReport] = []
+    for element in elements:
+        raw = dump_json(element)
+        try:
+            report = read(element, raw)
+        except Exception as error:  # noqa: BLE001 - whatever it raises, this report is the cause
+            alone = Callback("POST", document.query_text, JSON_TYPE, dump_json(wrap(element)).encode())
+            reading.append(UnreadableReport(alone, convert_to_poison(error)))
+        else:
+            reading += () if report is None else (report,)
+    return reading
+
+
+def dump_json(document: Any) -> str:
+    """Write a document that `parse_json` parsed, with its numbers as they were written.
+
+    Raises:
+        PoisonMessageError: It is nested too deeply.
+    """
+    try:
+        return orjson.dumps(document, default=_dump_number, option=orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+    except orjson.JSONEncodeError as error:
+        raise make_unreadable_error(f"a report can't be written: {error}") from error
+
+
+def _dump_number(value: Any) -> orjson.Fragment:
+    if isinstance(value, Number):
+        return orjson.Fragment(str(value))
+    raise TypeError(type(value))
+
+
+def _find_media_type(callback: Callback) -> str:
+    return callback.content_type.partition(";")[0].strip().lower()
+
+
+def _find_start(callback: Callback) -> bytes:
+    return callback.body[:64].removeprefix(BOM_UTF8).lstrip()[:1]
+
+
+def _find_charset(content_type: str) -> str:
+    if "charset" not in content_type.lower():  # the usual case, and this runs once for each callback
+        return "utf-8"
+    header = Message()
+    header["content-type"] = content_type
+    return str(header.get_content_charset("utf-8"))
+
+
+def _decode(body: bytes, charset: str) -> str:
+    try:
+        return body.decode("utf-16" if body.startswith(_UTF16_MARKS) else charset)
+    except UnicodeDecodeError as error:
+        raise make_unreadable_error(f"the body is not {charset.upper()}") from error
+    except LookupError as error:
+        raise UnsupportedMediaTypeError("the charset is unknown") from error
+
+
+def _parse_multipart(callback: Callback) -> Mapping[str, str]:
+    """Parse a multipart form (RFC 7578). A file counts as a field with its content.
+
+    Raises:
+        UnsupportedMediaTypeError: A field's character set is unknown.
+        PoisonMessageError: It has no boundary, or too many fields.
+    """
+    if callback.body.count(b"\n--") > MAX_FIELDS:
+        raise make_unreadable_error(f"the form has more than {MAX_FIELDS} fields")
+    head = f"Content-Type: {callback.content_type}\r\n\r\n".encode("utf-8", "surrogateescape")
+    parts: Any = message_from_bytes(head + callback.body).get_payload()
+    if not isinstance(parts, list):
+        raise make_unreadable_error("the multipart form has no field; is its boundary wrong?")
+    fields: dict[str, str] = {}
+    for part in parts:
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            charset = part.get_content_charset("utf-8")
+            try:
+                fields.setdefault(name, content.decode(charset, "surrogateescape"))
+            except LookupError as error:
+                raise UnsupportedMediaTypeError("a field's charset is unknown") from error
+    return fields

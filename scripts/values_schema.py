@@ -1,0 +1,117 @@
+"""Writes the parts of the chart's values.schema.json that list the service's settings: `config` and `secrets`.
+
+`python -m scripts.values_schema` writes them. A setting that is secret is in `secrets` alone.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from bridge.settings.model import Settings
+from bridge.settings.types import ValueForm
+
+SCHEMA = Path(__file__).parents[1] / "helm" / "sms-bridge" / "values.schema.json"
+SET_BY_THE_CHART = {"HTTP__PORT", "ADMIN__PORT", "STATE__DIRECTORY"}
+"""Ports and mounts depend on them."""
+
+KAFKA = "KAFKA__"
+"""The chart has values of its own for the connection to Kafka, apart from its secrets."""
+
+ALSO_SECRET = {"KAFKA__SASL_USERNAME"}
+NAME = "[A-Z0-9]+(_[A-Z0-9]+)*__"
+"""The name of an account or a provider, in a pattern."""
+
+TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", dict: "table", tuple: "list"}
+
+
+class Setting(NamedTuple):
+    """A setting of the service."""
+
+    prefix: str
+    """A pattern, if the setting is one of an account's."""
+    name: str
+    schema: Mapping[str, Any]
+    is_secret: bool
+
+
+def list_settings(model: type[BaseModel], prefix: str = "", path: str = "") -> Iterator[Setting]:
+    """List the settings of a model, with those of accounts by patterns."""
+    for member, field in model.model_fields.items():
+        name = f"{path}{member.upper()}"
+        kinds = _list_kinds(field.annotation)
+        group = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if group is None:
+            yield _make_setting(prefix, name, field, kinds)
+        elif get_origin(field.annotation) is dict:
+            yield from list_settings(group, f"{prefix}{name}__{NAME}")
+        else:
+            yield from list_settings(group, prefix, f"{name}__")
+
+
+def build_group(*, secret: bool) -> dict[str, Any]:
+    """Build the schema of `secrets` or `config`."""
+    properties: dict[str, Any] = {}
+    patterns: dict[tuple[str, str], list[str]] = {}
+    for setting in list_settings(Settings):
+        full = setting.prefix + setting.name
+        if setting.is_secret != secret or full in SET_BY_THE_CHART or (not secret and full.startswith(KAFKA)):
+            continue
+        if setting.prefix:
+            patterns.setdefault((setting.prefix, json.dumps(setting.schema)), []).append(setting.name)
+        else:
+            properties[full] = setting.schema
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+        "patternProperties": {
+            f"^{prefix}({'|'.join(names)})$": json.loads(schema) for (prefix, schema), names in patterns.items()
+        },
+    }
+
+
+def write_schema(text: str) -> str:
+    """Return values.schema.json with the settings of today."""
+    schema = json.loads(text)
+    schema["properties"] |= {"config": build_group(secret=False), "secrets": build_group(secret=True)}
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _list_kinds(annotation: Any) -> tuple[Any, ...]:
+    """List the types in an annotation: those of a union, of a table's values, of a list's items."""
+    inner = [kind for kind in get_args(annotation) if get_origin(annotation) is not Literal]
+    return (annotation, *(found for kind in inner for found in _list_kinds(kind)))
+
+
+def _make_setting(prefix: str, name: str, field: FieldInfo, kinds: tuple[Any, ...]) -> Setting:
+    is_secret = SecretStr in kinds or name in ALSO_SECRET
+    words = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), None)
+    form = next((part.form for part in field.metadata if isinstance(part, ValueForm)), "")
+    outer = [get_origin(kind) or kind for kind in (field.annotation, *get_args(field.annotation))]
+    if is_secret:
+        reference = "secrets" if tuple in outer else "secret"
+    elif form == "duration":
+        reference = form
+    elif form.startswith("`"):  # words, or something else
+        reference = "text"
+    else:
+        reference = next((TYPES[kind] for kind in outer if kind in TYPES), "text")
+    is_choice = words is not None and field.annotation is not None and not form and reference == "text"
+    return Setting(prefix, name, {"enum": list(words or ())} if is_choice else _refer(reference), is_secret)
+
+
+def _refer(reference: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{reference}"}
+
+
+def main() -> None:
+    """Write the schema."""
+    SCHEMA.write_text(write_schema(SCHEMA.read_text()))
+
+
+if __name__ == "__main__":
+    main()
