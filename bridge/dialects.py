@@ -5,17 +5,20 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from bridge.core.errors import ConfigurationError
+from bridge.core.id_forms import parse_id_forms
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Dialect
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.presets import load_preset
 from bridge.providers.report_builder import FieldNames
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.signatures import SCHEMES, SignatureScheme
 from bridge.providers.speedocom import Speedocom
 from bridge.settings.callbacks import SignatureSettings
 from bridge.settings.model import PREFIX
 from bridge.settings.providers import (
+    AccountSettings,
     DexatelAccountSettings,
     SpeedocomAccountSettings,
     WebhookAccountSettings,
@@ -39,9 +42,7 @@ def build_dexatel(name: str, account: DexatelAccountSettings) -> Dexatel:
         webhook_secret=_reveal(account.webhook_secret) or None,
         accept_unsigned=account.accept_unsigned,
         callback_names=FieldNames(**account.callback.model_dump()),
-        statuses=account.statuses,
-        timezone=account.timezone,
-        time_formats=account.time_format,
+        rules=_build_rules(account),
     )
 
 
@@ -52,9 +53,7 @@ def build_speedocom(name: str, account: SpeedocomAccountSettings) -> Speedocom:
         base_url=account.base_url.rstrip("/"),
         api_key=_reveal(account.api_key),
         partner_id=account.partner_id or "",
-        statuses=account.statuses,
-        timezone=account.timezone,
-        time_formats=account.time_format,
+        rules=_build_rules(account),
     )
 
 
@@ -70,14 +69,14 @@ def build_webhook(provider: str, name: str, account: WebhookAccountSettings, pub
     return GenericWebhook(
         provider,
         name,
-        pointers=CallbackPointers(account.id or "", account.status or "", account.error, account.time),
+        pointers=CallbackPointers(
+            account.id or "", account.status or "", account.error, account.time, account.part, account.parts
+        ),
         reports=account.reports,
-        statuses=account.statuses,
         details=account.details,
         where=account.where,
         signature=_build_signature(account.signature, public_url),
-        timezone=account.timezone,
-        time_formats=account.time_format,
+        rules=_build_rules(account),
     )
 
 
@@ -126,6 +125,12 @@ def _build_signature(settings: SignatureSettings | None, public_url: str) -> Sig
         "public_url": public_url,
     }
     return SCHEMES[settings.scheme]._replace(**{name: value for name, value in members.items() if value is not None})
+
+
+def _build_rules(account: AccountSettings) -> ReportRules:
+    return ReportRules(
+        account.statuses, account.codes, account.timezone, account.time_format, parse_id_forms(account.id_form)
+    )
 
 
 def _reveal(secret: SecretStr | None) -> str:

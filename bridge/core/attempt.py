@@ -2,10 +2,10 @@
 
 from typing import NamedTuple, Self
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from bridge.core.delivery import Source, Status, Verdict
-from bridge.core.entries import Report
+from bridge.core.entries import Part, Report
 
 
 class Policy(NamedTuple):
@@ -38,6 +38,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
     observed_at: int
     raw: str = ""
     """The raw text, for a dead letter; empty if it is longer than `MAX_PARKED_RAW_CHARS`: the journal has it."""
+    part: Part | None = None
 
     @classmethod
     def from_report(cls, offset: int, report: Report, verdict: Verdict) -> Self:
@@ -55,6 +56,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
             report.source,
             report.observed_at,
             report.raw if len(report.raw) <= MAX_PARKED_RAW_CHARS else "",
+            None if report.part is UNSET else report.part,
         )
 
     def to_report(self) -> Report:
@@ -71,7 +73,17 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
             self.source,
             self.observed_at,
             "",
+            UNSET if self.part is None else self.part,
         )
+
+
+class PartVerdict(Struct, array_like=True, frozen=True, gc=False):
+    """What is known of a part of a long message."""
+
+    name: str
+    verdict: Verdict
+    provider_status: str | None
+    provider_code: str | None
 
 
 class Parked(Struct, array_like=True, frozen=True, gc=False):
@@ -96,6 +108,10 @@ class Followed(Struct, array_like=True, frozen=True, gc=False):
     sequence: int = 0
     final_at: int | None = None
     """When its status became final, or a final status was last corrected."""
+    parts: tuple[PartVerdict, ...] = ()
+    """In the order in which they were first heard of; empty if no report was about a part."""
+    sent_as: str | None = None
+    """The provider's id as the sender wrote it, if reports have it in another form."""
 
 
 State = Parked | Followed | None

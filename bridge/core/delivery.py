@@ -116,6 +116,21 @@ class Verdict(NamedTuple):
         return RANKS[self.status] == FINAL_RANK
 
 
+class CodeMeaning(NamedTuple):
+    """What a provider's error code says about a message that wasn't delivered."""
+
+    status: Status | None = None
+    """None if the provider's status stands."""
+    reason: Reason = Reason.UNSPECIFIED
+    permanent: bool | None = None
+
+    def refine(self, verdict: Verdict) -> Verdict:
+        """Refine the meaning of the provider's status, unless it is that nothing failed."""
+        if not verdict.final or verdict.status is Status.DELIVERED:
+            return verdict
+        return Verdict(self.status or verdict.status, self.reason, self.permanent)
+
+
 class Delivery(Struct, frozen=True, gc=False):
     """An event of `sms.delivery`, with the members of `schemas/sms.delivery.v1.json`.
 

@@ -6,7 +6,7 @@ that depends on settings (the meaning of a status, the deadline, phone numbers' 
 
 from typing import Literal, NamedTuple, Self
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
 
@@ -41,6 +41,19 @@ class AttemptKey(NamedTuple):
         return f"{self.provider}:{self.account}:{self.provider_message_id}"
 
 
+MAX_PARTS = 255
+"""The most parts of a message (3GPP TS 23.040, 9.2.3.24.1)."""
+
+
+class Part(Struct, array_like=True, frozen=True, gc=False):
+    """Which part of a long message a report is about."""
+
+    name: str
+    """Its number, as the provider writes it."""
+    total: int
+    """How many parts the message has."""
+
+
 class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
     """A message was handed to a provider. Times are in milliseconds since the epoch."""
 
@@ -61,12 +74,15 @@ class Sent(Struct, frozen=True, gc=False, tag_field="type", tag="sent"):
     """Topic, partition and offset of the record of `sms.sent`."""
     lifetimes: str = ""
     """A fingerprint of the settings that `gives_up_at` depends on; empty in entries of older versions."""
+    compared_id: str | UnsetType = UNSET
+    """The form of `provider_message_id` in which reports have it, if that is another one (`ID_FORM`)."""
     v: Literal[1] = 1
 
     @property
     def key(self) -> str:
         """The text of the attempt's key."""
-        return f"{self.provider}:{self.account}:{self.provider_message_id}"
+        compared = self.provider_message_id if self.compared_id is UNSET else self.compared_id
+        return f"{self.provider}:{self.account}:{compared}"
 
 
 class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
@@ -87,6 +103,8 @@ class Report(Struct, frozen=True, gc=False, tag_field="type", tag="report"):
     observed_at: int
     raw: str
     """The original text: a body, or the query of a GET callback; phone numbers are redacted as settings say."""
+    part: Part | UnsetType = UNSET
+    """The part that it is about, if it isn't about the whole message."""
     v: Literal[1] = 1
 
     @property

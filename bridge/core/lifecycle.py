@@ -12,7 +12,7 @@ the meaning of a report's status. All times are milliseconds since the epoch. Th
     parked             timer                                      dead letter, unmatched
     followed           the same sent again                        ignore
     followed           a sent with another message id             dead letter, conflict
-    followed           report                                     see MOVES
+    followed           report                                     see `moves.py`; one about a part: `parts.py` first
     followed           timer at its end                           publish unknown, final
     final              timer after end and REMEMBER_FOR           forget it: the state is none
     any                report with an unmapped status             count and ignore it; it is never parked
@@ -21,10 +21,15 @@ the meaning of a report's status. All times are milliseconds since the epoch. Th
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, compute_forget_time
-from bridge.core.delivery import FINAL_RANK, RANKS, FastStrEnum, Reason, Source, Status, Verdict
+from bridge.core.delivery import FastStrEnum, Reason, Source, Status, Verdict
 from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
+from bridge.core.moves import CHANGING_MOVES, MOVES
+from bridge.core.parts import add_part, find_part, find_worst
 from bridge.core.publication import Publication, make_delivery
 from bridge.core.timestamps import format_rfc3339
 
@@ -104,8 +109,7 @@ def expire(key: str, state: Parked | Followed, now: int, policy: Policy) -> Fold
         return discard(state, DeadLetterReason.UNMATCHED, "no sent event was received in time", policy)
     if state.final_at is not None:
         return FoldResult(None, FoldOutcome.FORGOTTEN)
-    reason = Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT
-    return _publish(key, state, _make_deadline_report(key, now, reason), now, policy)
+    return _publish(key, state, _make_deadline_report(key, state, now), now, policy)
 
 
 def discard(state: Parked, reason: DeadLetterReason, error: str, policy: Policy) -> FoldResult:
@@ -140,6 +144,7 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, poli
         sender=entry.sender,
         metadata=entry.metadata,
         traceparent=entry.traceparent,
+        sent_as=None if entry.compared_id is UNSET else entry.provider_message_id,
     )
     return _follow_parked(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
 
@@ -174,44 +179,30 @@ def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, pol
     if verdict is None:
         return FoldResult(state, FoldOutcome.UNMAPPED)
     parked = state or Parked(at.journaled_at + policy.park_for, ())
-    if any(known.verdict.status is verdict.status for known in parked.reports):
+    part = None if entry.part is UNSET else entry.part
+    if any(known.verdict.status is verdict.status and known.part == part for known in parked.reports):
         return FoldResult(parked, FoldOutcome.DUPLICATE)
     report = ParkedReport.from_report(at.offset, entry, verdict)
     return FoldResult(Parked(parked.until, (*parked.reports, report)), FoldOutcome.PARKED)
 
 
-class Move(FastStrEnum):
-    """How a mapped report changes a followed attempt."""
-
-    PUBLISH = "publish"
-    CORRECT = "correct"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    LATE = "late"
-
-
-def _choose_move(known: Status | None, reported: Status) -> Move:
-    if known is None:
-        return Move.PUBLISH
-    if known is reported:
-        return Move.DUPLICATE
-    if RANKS[known] < FINAL_RANK:
-        return Move.PUBLISH if RANKS[reported] > RANKS[known] else Move.STALE
-    final_replaces_unknown = known is Status.UNKNOWN and RANKS[reported] == FINAL_RANK
-    return Move.CORRECT if reported is Status.DELIVERED or final_replaces_unknown else Move.LATE
-
-
-MOVES: Mapping[tuple[Status | None, Status], Move] = {
-    (known, reported): _choose_move(known, reported) for known in (None, *Status) for reported in Status
-}
-"""By the known and the reported status. No move depends on the provider's clock, or goes back to a lower rank."""
-
-
 def _apply_report(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
     if entry.status is None:
         return FoldResult(state, FoldOutcome.UNMAPPED)
-    move = MOVES[state.status, entry.status]
-    if move is Move.PUBLISH or move is Move.CORRECT:
+    if entry.part is UNSET:
+        return _apply_whole(key, state, entry, at, policy)
+    move = MOVES[find_part(state.parts, entry.part.name), entry.status]
+    if move not in CHANGING_MOVES:
+        return FoldResult(state, FoldOutcome(move.value))
+    added = add_part(state.parts, entry, entry.part)
+    if added is None:
+        return FoldResult(state, FoldOutcome.LATE)
+    return _apply_whole(key, replace(state, parts=added.parts), added.report, at, policy)
+
+
+def _apply_whole(key: str, state: Followed, entry: Report, at: EntryPosition, policy: Policy) -> FoldResult:
+    move = MOVES[state.status, entry.status or Status.UNKNOWN]
+    if move in CHANGING_MOVES:
         return _publish(key, state, entry, at.journaled_at, policy)
     return FoldResult(state, FoldOutcome(move.value))
 
@@ -245,6 +236,8 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
         verdict.status,
         state.sequence + is_published,
         now if final else None,
+        state.parts,
+        state.sent_as,
     )
     if not is_published:
         return FoldResult(changed, FoldOutcome.WITHHELD)
@@ -254,6 +247,11 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
     return FoldResult(changed, FoldOutcome.PUBLISHED, (publication,))
 
 
-def _make_deadline_report(key: str, now: int, reason: Reason) -> Report:
-    status, source = Status.UNKNOWN, Source.DEADLINE
-    return Report(*AttemptKey.parse(key), status, reason, None, None, None, {}, None, source, now, "")
+def _make_deadline_report(key: str, state: Followed, now: int) -> Report:
+    """Make the report of a deadline: unknown, unless a part is known not to be delivered."""
+    verdict = Verdict(Status.UNKNOWN, Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT)
+    worst, attempt = find_worst(state.parts), AttemptKey.parse(key)
+    if worst is None:
+        return Report(*attempt, *verdict, None, None, {}, None, Source.DEADLINE, now, "")
+    told = worst.provider_status, worst.provider_code
+    return Report(*attempt, *worst.verdict, *told, {}, None, Source.DEADLINE, now, "")

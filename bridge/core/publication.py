@@ -33,7 +33,7 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
         state.message_id,
         report.provider,
         report.account,
-        report.provider_message_id,
+        state.sent_as or report.provider_message_id,
         state.recipient,
         state.sender,
         OUTCOMES[verdict.status],

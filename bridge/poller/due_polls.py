@@ -33,10 +33,16 @@ class DuePoll(NamedTuple):
     key: str
     sent_at: int
     store: PartitionStore
+    sent_as: str | None = None
 
     @property
     def provider_message_id(self) -> str:
-        """The provider's id of the message."""
+        """The provider's id of the message, as the sender wrote it."""
+        return self.sent_as or self.compared_id
+
+    @property
+    def compared_id(self) -> str:
+        """That id in the form in which reports have it."""
         return AttemptKey.parse(self.key).provider_message_id
 
 
@@ -78,7 +84,7 @@ def select_due_polls(
 def _load(store: PartitionStore, due: Sequence[tuple[int, str]]) -> list[DuePoll]:
     known = store.get([key for _, key in due])
     return [
-        DuePoll(one.state.ends_at, at, key, one.state.sent_at, store)
+        DuePoll(one.state.ends_at, at, key, one.state.sent_at, store, one.state.sent_as)
         for (at, key), one in zip(due, known, strict=True)
         if one and isinstance(one.state, Followed)
     ]

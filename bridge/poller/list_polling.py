@@ -44,7 +44,7 @@ async def list_reports(
         RateLimitedError: It wants to be asked less often.
         AuthenticationFailedError: It doesn't accept the credentials.
     """
-    missing = {poll.provider_message_id for poll in polls}
+    missing = {poll.compared_id for poll in polls}
     sent = [poll.sent_at for poll in polls]
     token: str | None = None
     while missing:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bridge.core.attempt import Followed
 from bridge.core.entries import Report
-from bridge.core.lifecycle import MOVES, Move
+from bridge.core.moves import CHANGING_MOVES, MOVES
 from bridge.journal.writer import JournalWriter
 from bridge.poller.client import reject_on_error
 from bridge.poller.due_polls import DuePoll
@@ -45,4 +45,4 @@ def changes_something(known: StoredAttempt | None, report: Report) -> bool:
     """Whether the fold would publish an event for this report or count it as unmapped."""
     if report.status is None or known is None or not isinstance(known.state, Followed):
         return True
-    return MOVES[known.state.status, report.status] in {Move.PUBLISH, Move.CORRECT}
+    return MOVES[known.state.status, report.status] in CHANGING_MOVES

@@ -75,7 +75,10 @@ def open_callback(callback: Callback) -> CallbackDocument:
     raw = _decode(callback.body, charset)
     if is_json(callback):
         return CallbackDocument(raw, parse_json(raw), fields, query, is_json=True)
-    return CallbackDocument(raw, parse_fields(raw, charset), fields, query)
+    try:
+        return CallbackDocument(raw, parse_fields(raw, charset), fields, query)
+    except ValueError as error:  # a character set in which no form can be
+        raise UnsupportedMediaTypeError("the charset is none for forms") from error
 
 
 def is_json(callback: Callback) -> bool:
@@ -171,9 +174,9 @@ def _find_charset(content_type: str) -> str:
 def _decode(body: bytes, charset: str) -> str:
     try:
         return body.decode("utf-16" if body.startswith(_UTF16_MARKS) else charset)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise make_unreadable_error(f"the body is not {charset.upper()}") from error
-    except LookupError as error:
+    except (LookupError, ValueError) as error:
         raise UnsupportedMediaTypeError("the charset is unknown") from error
 
 
@@ -198,6 +201,6 @@ def _parse_multipart(callback: Callback) -> Mapping[str, str]:
             charset = part.get_content_charset("utf-8")
             try:
                 fields.setdefault(name, content.decode(charset, "surrogateescape"))
-            except LookupError as error:
-                raise UnsupportedMediaTypeError("a field's charset is unknown") from error
+            except (LookupError, ValueError) as error:
+                raise UnsupportedMediaTypeError("a field's charset can't be read") from error
     return fields

@@ -5,8 +5,7 @@ pages: signed JSON webhooks, and polls with the header `X-Dexatel-Key`. The dial
 whichever is polled.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
@@ -25,7 +24,6 @@ from bridge.providers.parsing import (
     read_members,
     unwrap_only_item,
 )
-from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import (
     FieldNames,
     ReportBuilder,
@@ -33,6 +31,7 @@ from bridge.providers.report_builder import (
     list_known_paths,
     normalize_status,
 )
+from bridge.providers.report_rules import NO_RULES, ReportRules
 from bridge.providers.responses import check_status, is_success
 from bridge.providers.signatures import SignatureChecker, SignatureScheme
 
@@ -96,9 +95,7 @@ class Dexatel:
         webhook_secret: The key of JSON webhooks' signatures; None if they aren't checked.
         accept_unsigned: Whether callbacks that Dexatel doesn't sign are accepted although there is a secret.
         callback_names: The names in a GET or form callback.
-        statuses: Statuses that are added to the built-in table or override it.
-        timezone: The time zone of times that come without one.
-        time_formats: Further forms of times.
+        rules: What settings say about its reports.
     """
 
     provider: str = "dexatel"
@@ -114,9 +111,7 @@ class Dexatel:
         webhook_secret: str | None = None,
         accept_unsigned: bool = False,
         callback_names: FieldNames = CALLBACK_NAMES,
-        statuses: Mapping[str, Verdict] = {},
-        timezone: tzinfo = UTC,
-        time_formats: Sequence[str] = (),
+        rules: ReportRules = NO_RULES,
     ) -> None:
         self.account = account
         apis = {"legacy": _Api(poll_path, "token"), "v1": _Api("/v1/messages/{id}", "X-Dexatel-Key")}
@@ -128,14 +123,14 @@ class Dexatel:
         self._signature = SignatureChecker(scheme) if webhook_secret is not None else None
         self._callback_names = FieldNames(*(tuple(name.lower() for name in names) for names in callback_names))
         self.known_paths = KNOWN_PATHS | list_known_paths(self._callback_names)
-        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
             self.provider,
             account,
-            tables=(STATUSES, statuses),
+            statuses=STATUSES,
             normalize=normalize_status,
-            times=self.times,
+            rules=rules,
         )
+        self.times = self._report_builder.times
 
     def __repr__(self) -> str:
         return f"Dexatel(account={self.account!r})"

@@ -3,19 +3,18 @@
 A provider that needs more than these settings gets a dialect of its own.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
-from bridge.core.delivery import Source, Verdict
+from bridge.core.delivery import Source
 from bridge.core.entries import Report
 from bridge.core.json_pointer import Steps, find_value, parse_pointer
 from bridge.providers.callback_document import CallbackDocument, open_callback, read_reports
 from bridge.providers.dialect import Callback, CallbackReading
 from bridge.providers.member_paths import make_path
 from bridge.providers.parsing import make_unreadable_error, parse_id, parse_json, parse_optional
-from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import ReportBuilder, ReportedFields, normalize_status
+from bridge.providers.report_rules import NO_RULES, ReportRules
 from bridge.providers.signatures import SignatureChecker, SignatureScheme
 
 
@@ -26,6 +25,8 @@ class CallbackPointers(NamedTuple):
     status: str
     error: str | None = None
     time: str | None = None
+    part: str | None = None
+    parts: str | None = None
 
 
 class ReportPointer(NamedTuple):
@@ -59,13 +60,11 @@ class GenericWebhook:
         provider: The provider's name.
         account: The account's name in settings.
         pointers: Pointers to the fields of a report.
-        statuses: The meanings of the provider's statuses.
         reports: The pointer to a callback's array of reports, empty for the callback itself; None if it is one report.
         details: The published name of each detail, with a pointer to it.
         where: Pointers with allowed values; a report with any other value is ignored.
         signature: How callbacks are signed; None if they aren't.
-        timezone: The time zone of times that come without one.
-        time_formats: The provider's own forms of times.
+        rules: What settings say about its reports.
     """
 
     def __init__(
@@ -74,13 +73,11 @@ class GenericWebhook:
         account: str,
         *,
         pointers: CallbackPointers,
-        statuses: Mapping[str, Verdict],
         reports: str | None = None,
         details: Mapping[str, str] = {},
         where: Mapping[str, tuple[str, ...]] = {},
         signature: SignatureScheme | None = None,
-        timezone: tzinfo = UTC,
-        time_formats: Sequence[str] = (),
+        rules: ReportRules = NO_RULES,
     ) -> None:
         self.provider, self.account = provider, account
         self._reports = None if reports is None else ReportPointer.parse(reports)
@@ -93,14 +90,13 @@ class GenericWebhook:
         outer_steps = self._reports.steps if self._reports else ()
         self.known_paths = frozenset({make_path(id_steps), make_path((*outer_steps, *id_steps))})
         self._signature = SignatureChecker(signature) if signature else None
-        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
             provider,
             account,
-            tables=(statuses,),
             normalize=normalize_status,
-            times=self.times,
+            rules=rules,
         )
+        self.times = self._report_builder.times
 
     def __repr__(self) -> str:
         return f"GenericWebhook(provider={self.provider!r}, account={self.account!r})"
@@ -138,9 +134,12 @@ class GenericWebhook:
         values = {name: pointer.find(report, document) for name, pointer in self._pointers.items()}
         texts = {name: parse_optional(pointer.find(report, document)) for name, pointer in self._details.items()}
         details = {name: text for name, text in texts.items() if text is not None}
-        fields = ReportedFields(values.get("status"), values.get("error"), values.get("time"), details)
-        message_id = parse_id(values.get("id"))
+        message_id = parse_id(values.pop("id"))
+        fields = ReportedFields(**{**_NO_FIELDS, **values}, details=details)
         return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
+
+
+_NO_FIELDS = dict.fromkeys(("status", "error", "time"))
 
 
 def _parse_text(text: str) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from msgspec import UNSET, UnsetType
 
-from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES
+from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES, MAX_PARTS, Part
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 
 MAX_TEXT_CHARS = 256
@@ -160,6 +161,14 @@ def parse_optional(value: Any) -> str | None:
     """Parse a code or a detail, exactly as it was written; None if there is none."""
     text = to_text(_to_word(value))
     return text if text is not None and len(text) <= MAX_TEXT_CHARS else None
+
+
+def parse_part(part: Any, parts: Any) -> Part | UnsetType:
+    """Parse a part's number and how many there are; unset if the report is about a whole message."""
+    name, total = parse_optional(part), parse_optional(parts)
+    if name is None or total is None or not total.isascii() or not total.isdigit():
+        return UNSET
+    return Part(name, int(total)) if 1 < int(total[:9]) <= MAX_PARTS else UNSET
 
 
 def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[str, str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
+from msgspec import UNSET
+
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import RequestRejectedError
@@ -17,9 +19,11 @@ from bridge.providers.parsing import (
     find_first,
     parse_id,
     parse_optional,
+    parse_part,
     parse_status,
 )
 from bridge.providers.provider_times import ProviderTimes
+from bridge.providers.report_rules import ReportRules
 
 
 class FieldNames(NamedTuple):
@@ -43,6 +47,8 @@ class ReportedFields(NamedTuple):
     error: Any
     time: Any
     details: Mapping[str, str]
+    part: Any = None
+    parts: Any = None
 
 
 def find_fields(members: Members, names: FieldNames, details: Mapping[str, Iterable[str]]) -> ReportedFields:
@@ -67,9 +73,9 @@ class ReportBuilder:
     Args:
         provider: Its provider.
         account: Its name in settings.
-        tables: The meanings of the provider's statuses; a later table overrides an earlier one.
+        statuses: The meanings of the provider's statuses; the rules' table overrides it.
         normalize: Normalizes a status before it is looked up.
-        times: Reads the provider's times.
+        rules: What settings say about the account's reports.
     """
 
     def __init__(
@@ -77,13 +83,17 @@ class ReportBuilder:
         provider: str,
         account: str,
         *,
-        tables: Iterable[Mapping[str, Verdict]],
+        statuses: Mapping[str, Verdict] = {},
         normalize: Callable[[str], str],
-        times: ProviderTimes,
+        rules: ReportRules,
     ) -> None:
-        self._provider, self._account, self._times = provider, account, times
+        self._provider, self._account = provider, account
         self._normalize = normalize
-        self._verdicts = {normalize(status): verdict for table in tables for status, verdict in table.items()}
+        self._verdicts = {
+            normalize(status): verdict for table in (statuses, rules.statuses) for status, verdict in table.items()
+        }
+        self._codes, self._unify_id = rules.codes, rules.id_forms.unify_reported
+        self.times = ProviderTimes(rules.timezone, rules.time_formats)
 
     def build(
         self, provider_message_id: str, fields: ReportedFields, *, raw: str, source: Source, observed_at: int
@@ -94,21 +104,24 @@ class ReportBuilder:
             PoisonMessageError: The status is missing or can't be parsed.
         """
         status = parse_status(fields.status)
-        verdict = self._verdicts.get(self._normalize(status))
+        verdict, code = self._verdicts.get(self._normalize(status)), parse_optional(fields.error)
+        if verdict and code is not None and code in self._codes:
+            verdict = self._codes[code].refine(verdict)
         return Report(
             provider=self._provider,
             account=self._account,
-            provider_message_id=provider_message_id,
+            provider_message_id=self._unify_id(provider_message_id),
             status=verdict and verdict.status,
             reason=verdict and verdict.reason,
             permanent=verdict and verdict.permanent,
             provider_status=status,
-            provider_code=parse_optional(fields.error),
+            provider_code=code,
             provider_details=dict(fields.details),
-            provider_time=self._times.parse(fields.time, observed_at),
+            provider_time=self.times.parse(fields.time, observed_at),
             source=source,
             observed_at=observed_at,
             raw=raw,
+            part=UNSET if fields.part is None else parse_part(fields.part, fields.parts),
         )
 
     def build_from_answer(
@@ -128,12 +141,15 @@ class ReportBuilder:
             PoisonMessageError: The status is missing or can't be parsed.
         """
         answered_id = find_first(members, names.id)
-        if answered_id is not None and parse_id(answered_id) != provider_message_id:
+        if answered_id is not None and not self._is_same(parse_id(answered_id), provider_message_id):
             raise RequestRejectedError("the answer is about another message")
         if find_first(members, names.status) is None and not members.keys().isdisjoint(names.status):
             return None
         fields = find_fields(members, names, details)
         return self.build(provider_message_id, fields, raw=raw, source=Source.POLL, observed_at=observed_at)
+
+    def _is_same(self, answered_id: str, polled_id: str) -> bool:
+        return answered_id == polled_id or self._unify_id(answered_id) == self._unify_id(polled_id)
 
 
 def normalize_status(status: str) -> str:

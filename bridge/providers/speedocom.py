@@ -6,8 +6,7 @@ message. The success code at the beginning of an answer is about the poll, not a
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, tzinfo
+from collections.abc import Mapping
 from typing import Any
 
 from bridge.core.delivery import Reason, Source, Status, Verdict
@@ -24,8 +23,8 @@ from bridge.providers.parsing import (
     parse_optional,
     read_members,
 )
-from bridge.providers.provider_times import ProviderTimes
 from bridge.providers.report_builder import FieldNames, ReportBuilder, find_fields, list_known_paths
+from bridge.providers.report_rules import NO_RULES, ReportRules
 from bridge.providers.responses import check_status, is_success
 
 STATUSES: Mapping[str, Verdict] = {
@@ -105,9 +104,7 @@ class Speedocom:
         base_url: The base URL of the API.
         api_key: The key for the API. It is sent in the body, because URLs may be logged.
         partner_id: The partner id for the API.
-        statuses: Statuses that are added to the built-in table or override it.
-        timezone: The time zone of Speedocom's times, which come without one.
-        time_formats: Further forms of times.
+        rules: What settings say about its reports.
     """
 
     provider: str = "speedocom"
@@ -120,22 +117,20 @@ class Speedocom:
         base_url: str = "",
         api_key: str = "",
         partner_id: str = "",
-        statuses: Mapping[str, Verdict] = {},
-        timezone: tzinfo = UTC,
-        time_formats: Sequence[str] = (),
+        rules: ReportRules = NO_RULES,
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key
         self._partner_id = partner_id
-        self.times = ProviderTimes(timezone, time_formats)
         self._report_builder = ReportBuilder(
             self.provider,
             account,
-            tables=(STATUSES, statuses),
+            statuses=STATUSES,
             normalize=normalize_letters,
-            times=self.times,
+            rules=rules,
         )
+        self.times = self._report_builder.times
 
     def __repr__(self) -> str:
         return f"Speedocom(account={self.account!r})"

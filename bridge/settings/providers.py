@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from bridge.core.delivery import DETAIL_NAMES
 from bridge.core.schedule import FALLBACK, HOUR, SECOND
 from bridge.settings.callbacks import AnswerSettings, BasicAuthSettings, HeaderAuthSettings, SignatureSettings
+from bridge.settings.meanings import Codes, Statuses
 from bridge.settings.secrets import Credential, Key, Secrets
 from bridge.settings.types import (
     Choices,
@@ -19,13 +20,13 @@ from bridge.settings.types import (
     Duration,
     Forms,
     Group,
+    IdFormNames,
     Methods,
     Networks,
     Pointer,
     Pointers,
     PollAges,
     ReportsPointer,
-    Statuses,
     Texts,
     Zone,
 )
@@ -67,11 +68,18 @@ class AccountSettings(Group):
     statuses: Statuses = Field(default_factory=dict)
     """Statuses to add to the built-in ones, or to override them: `{"OnHold":"pending"}` or
     `{"Barred":{"status":"rejected","reason":"blocked_by_recipient","permanent":true}}`."""
+    codes: Codes = Field(default_factory=dict)
+    """What error codes say about a message that wasn't delivered: `{"30003":{"reason":"absent_subscriber"}}`, each with
+    any of reason, permanent and status."""
     timezone: Zone = UTC
     """Time zone of the provider's times that come without one."""
     time_format: Forms = ()
     """The provider's own form of times, as Python's `strptime` takes it, such as `%y%m%d%H%M`; RFC 3339, RFC 2822,
     `yyyyMMddHHmmss` and the like are read without it."""
+    id_form: IdFormNames = ()
+    """How the ids of sent events and reports are changed before they are compared, in this order: `casefold`,
+    `strip-leading-zeros`, `strip-braces`, `cut:<character>` (leaves out the rest), `hexadecimal-sent` and
+    `hexadecimal-reported` (the other side has it in decimal). Messages that are followed already keep their form."""
     methods: Methods = ("POST",)
     """HTTP methods of callbacks (Dexatel: `GET,POST`): a `GET` is read by its query, the others by body and query."""
     secret_in_path: bool = True
@@ -167,6 +175,11 @@ class WebhookAccountSettings(AccountSettings):
     """The same for the error code."""
     time: Pointer = None
     """The same for the provider's time."""
+    part: Pointer = None
+    """JSON pointer to the number of the part that a report is about, with `PARTS`: the message is delivered when all
+    parts are."""
+    parts: Pointer = None
+    """JSON pointer to the number of the message's parts."""
     details: Pointers = Field(default_factory=dict)
     """Pointers to further details: `{"price":"/cost"}`; any of `mccmnc`, `segments`, `price`, `network_id`, `tat`."""
     where: Choices = Field(default_factory=dict)

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from bridge.core.delivery import Reason, Status, Verdict
+from bridge.core.id_forms import parse_id_forms
 from bridge.core.json_pointer import is_pointer, parse_pointer
 from bridge.core.schedule import ALWAYS, FALLBACK
 from bridge.core.timestamps import parse_rfc3339
@@ -55,13 +55,14 @@ def parse_list(value: object) -> Any:
     return _parse_json(value, list, "a list, as JSON or with commas")
 
 
-def _parse_table(value: object) -> Any:
+def parse_table(value: object) -> Any:
+    """Parse a table, written as a JSON object."""
     return _parse_json(value, dict, "a JSON object")
 
 
 def _parse_configs(value: object) -> Any:
     """Parse a table of topics, each with a table of Kafka's settings."""
-    table = _parse_table(value)
+    table = parse_table(value)
     if not all(isinstance(config, dict) for config in table.values()):
         raise ValueError('should be a JSON object such as {"sms-bridge.state":{"segment.ms":null}}')
     return {
@@ -84,12 +85,12 @@ def _check_reports(value: object) -> Any:
 
 def _parse_pointers(value: object) -> Any:
     """Parse a table of JSON pointers."""
-    return {name: _check_pointer(pointer) for name, pointer in _parse_table(value).items()}
+    return {name: _check_pointer(pointer) for name, pointer in parse_table(value).items()}
 
 
 def _parse_choices(value: object) -> Any:
     """Parse a table of JSON pointers, each with a list of allowed values."""
-    table = _parse_table(value)
+    table = parse_table(value)
     if not all(
         is_pointer(pointer) and isinstance(allowed, list | tuple) and allowed for pointer, allowed in table.items()
     ):
@@ -153,37 +154,9 @@ def _parse_start(value: object) -> Any:
     return milliseconds
 
 
-_DEFAULT_REASONS: Mapping[Status, Reason] = {
-    Status.UNDELIVERED: Reason.UNSPECIFIED,
-    Status.EXPIRED: Reason.VALIDITY_EXPIRED,
-    Status.REJECTED: Reason.UNSPECIFIED,
-    Status.FAILED: Reason.UNSPECIFIED,
-    Status.UNKNOWN: Reason.UNSPECIFIED,
-}
-
-
-def _parse_verdict(status_name: str, meaning: Any) -> Verdict:
-    """Parse the meaning of a provider's status: a `Status`, or an object with status, reason and permanent."""
-    row = {"status": meaning} if isinstance(meaning, str) else meaning
-    try:
-        status = Status(row["status"])
-        reason = Reason(row.get("reason", _DEFAULT_REASONS.get(status, Reason.NONE)))
-        permanent = row.get("permanent")
-        valid = row.keys() <= {"status", "reason", "permanent"}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        valid = False
-    if not valid or not (permanent is None or isinstance(permanent, bool)):
-        raise ValueError(
-            f"{status_name!r} should map to one of {', '.join(Status)}, or to an object of status, reason and permanent"
-        )
-    return Verdict(status, reason, permanent)
-
-
-def _parse_statuses(value: object) -> Any:
-    return {
-        name: meaning if isinstance(meaning, Verdict) else _parse_verdict(name, meaning)
-        for name, meaning in _parse_table(value).items()
-    }
+def _check_id_forms(names: tuple[str, ...]) -> tuple[str, ...]:
+    parse_id_forms(names)
+    return names
 
 
 class ValueForm(NamedTuple):
@@ -217,13 +190,13 @@ _HEADER_NAME = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
 HeaderName = Annotated[str, _HEADER_NAME, ValueForm("header's name")]
 OptionalHeaderName = Annotated[str | None, _HEADER_NAME, ValueForm("header's name")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"), ValueForm("text")]
-Table = Annotated[dict[str, str], BeforeValidator(_parse_table), ValueForm("table")]
+Table = Annotated[dict[str, str], BeforeValidator(parse_table), ValueForm("table")]
 Pointer = Annotated[str | None, BeforeValidator(_check_pointer), ValueForm("JSON pointer")]
 ReportsPointer = Annotated[str | None, BeforeValidator(_check_reports), ValueForm("JSON pointer, or empty")]
 Pointers = Annotated[dict[str, str], BeforeValidator(_parse_pointers), ValueForm("table")]
 Choices = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_parse_choices), ValueForm("table of lists")]
 TopicConfig = Annotated[dict[str, dict[str, str | None]], BeforeValidator(_parse_configs), ValueForm("table of tables")]
-Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(_parse_table), ValueForm("table of lists")]
+Where = Annotated[dict[str, tuple[Any, ...]], BeforeValidator(parse_table), ValueForm("table of lists")]
 Zone = Annotated[tzinfo, BeforeValidator(_parse_zone), ValueForm("time zone")]
 Networks = Annotated[
     tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_parse_networks), ValueForm("list of networks")
@@ -233,7 +206,9 @@ PollAges = Annotated[
     BeforeValidator(_parse_poll_ages),
     ValueForm("`fallback`, `always`, `never` or a list of durations"),
 ]
-Statuses = Annotated[dict[str, Any], BeforeValidator(_parse_statuses), ValueForm("table")]
+IdFormNames = Annotated[
+    tuple[str, ...], BeforeValidator(parse_list), AfterValidator(_check_id_forms), ValueForm("list")
+]
 Start = Annotated[
     Literal["horizon", "earliest", "latest"] | int,
     BeforeValidator(_parse_start),

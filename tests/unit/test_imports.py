@@ -143,6 +143,7 @@ def test_core_imports() -> None:
         "functools",
         "hashlib",
         "msgspec",
+        "msgspec.structs",
         "re",
         "typing",
         "uuid",

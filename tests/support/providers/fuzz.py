@@ -25,6 +25,7 @@ from bridge.providers.dexatel import Dexatel
 from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Callback, Dialect, PollAnswer
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.speedocom import Speedocom
 from bridge.sandbox.kafka.broker import sandbox
 from tests.support.providers.mutations import FLAT, PAGES, mutate, seeds
@@ -74,7 +75,10 @@ def answer(rng: Random, likely: tuple[bytes, ...]) -> PollAnswer:
 def parsers() -> Mapping[str, Callable[[Random], object]]:
     """Return the parsers, each with its own generated input."""
     acme = GenericWebhook(
-        "acme", "a", pointers=CallbackPointers("/id", "/status"), statuses={"delivered": Verdict(Status.DELIVERED)}
+        "acme",
+        "a",
+        pointers=CallbackPointers("/id", "/status"),
+        rules=ReportRules({"delivered": Verdict(Status.DELIVERED)}),
     )
     dexatel, v1, speedocom = Dexatel("a"), DexatelV1("a"), Speedocom("a")
     of = {name: (seeds(name, "callback"), seeds(name, "poll")) for name in SECRETS}

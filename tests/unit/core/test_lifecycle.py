@@ -6,7 +6,8 @@ import pytest
 
 from bridge.core.attempt import Followed, Parked, Policy, compute_forget_time
 from bridge.core.delivery import FINAL_RANK, RANKS, Reason, Source, Status, make_event_id
-from bridge.core.lifecycle import MOVES, EntryPosition, FoldOutcome, Move, expire, fold
+from bridge.core.lifecycle import EntryPosition, FoldOutcome, expire, fold
+from bridge.core.moves import MOVES, Move
 from tests.support.core.story import HOUR, KEY, POLICY, SENT_AT, expire_timers, fold_entries, report, sent
 
 FINALS = [status for status in Status if RANKS[status] == FINAL_RANK]

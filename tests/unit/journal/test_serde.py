@@ -6,10 +6,11 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from bridge.core.attempt import Followed, Parked, ParkedReport, State
+from bridge.core.attempt import Followed, Parked, ParkedReport, PartVerdict, State
 from bridge.core.delivery import Reason, Source, Status, Verdict
-from bridge.core.entries import Entry, Report, Sent
+from bridge.core.entries import Entry, Part, Report, Sent
 from bridge.core.errors import PoisonMessageError
 from bridge.journal.serde import decode_entry, encode_entry
 from bridge.schemas import load_validator
@@ -34,7 +35,10 @@ sents = st.builds(
     st.dictionaries(texts, texts, max_size=3),
     st.none() | texts,
     st.none() | st.tuples(texts, st.integers(0, 99), st.integers(0, 2**62)),
+    texts,
+    st.just(UNSET) | texts,
 )
+parts = st.just(UNSET) | st.builds(Part, texts, st.integers(2, 255))
 sources = st.sampled_from([Source.CALLBACK, Source.POLL])
 
 
@@ -47,7 +51,7 @@ def make_report(verdict: Verdict | None, members: tuple[Any, ...]) -> Report:
 
 
 optional = st.none() | texts
-words = st.tuples(names, names, texts, optional, optional, details, st.none() | times, sources, times, texts)
+words = st.tuples(names, names, texts, optional, optional, details, st.none() | times, sources, times, texts, parts)
 reports = st.builds(make_report, st.none() | verdicts, words)
 mapped_reports = st.builds(make_report, verdicts, words)
 
@@ -71,6 +75,8 @@ states = st.builds(
     st.none() | st.sampled_from(Status),
     st.integers(0, 99),
     st.none() | times,
+    st.lists(st.builds(PartVerdict, texts, verdicts, optional, optional), max_size=3).map(tuple),
+    optional,
 ) | st.builds(
     Parked,
     times,

@@ -13,6 +13,7 @@ from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, CallbackReading, Dialect, UnreadableReport
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.parsing import parse_json
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.speedocom import Speedocom
 from tests.support.providers.reading import read_one
 
@@ -24,7 +25,7 @@ STATUSES = {"Доставлено": Verdict(Status.DELIVERED), "true": Verdict(S
 def make_dialect(reports: str | None = None, message_id: str = "/id", status: str = "/status") -> GenericWebhook:
     """Make a dialect by settings."""
     return GenericWebhook(
-        "acme", "main", pointers=CallbackPointers(message_id, status), statuses=STATUSES, reports=reports
+        "acme", "main", pointers=CallbackPointers(message_id, status), rules=ReportRules(STATUSES), reports=reports
     )
 
 

@@ -13,6 +13,7 @@ from bridge.core.entries import Report
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, CallbackReading, PollAnswer
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.signatures import SignatureScheme
 from bridge.providers.speedocom import Speedocom
 from tests.support.providers import conformance
@@ -80,7 +81,7 @@ SUBJECTS = {
             "acme",
             "main",
             pointers=CallbackPointers("/results/0/ref", "/results/0/state/code"),
-            statuses={"5": Verdict(Status.DELIVERED)},
+            rules=ReportRules({"5": Verdict(Status.DELIVERED)}),
             details={"price": "/results/0/price"},
             where={"/kind": ("dlr",)},
             signature=SignatureScheme("X-Acme", (SECRET,)),

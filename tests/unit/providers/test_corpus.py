@@ -26,6 +26,7 @@ from bridge.core.turnaround import parse_turnaround
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, Polled
 from bridge.providers.report_builder import FieldNames
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.speedocom import Speedocom
 from tests.support.paths import SCHEMAS
 from tests.support.providers.mutations import CORPUS
@@ -50,8 +51,8 @@ OBSERVED_AT = 1_741_100_000_000
 def dialect_of(case: Mapping[str, Any]) -> Polled:
     """Build the dialect of a case's account."""
     settings = dict(case.get("settings", {}))
-    if "timezone" in settings:
-        settings["timezone"] = ZoneInfo(settings["timezone"])
+    if zone := settings.pop("timezone", None):
+        settings["rules"] = ReportRules(timezone=ZoneInfo(zone))
     if "callback_names" in settings:
         settings["callback_names"] = FieldNames(*map(tuple, settings["callback_names"]))
     if case["provider"] == "dexatel":

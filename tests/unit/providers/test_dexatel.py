@@ -14,6 +14,7 @@ from bridge.core.entries import Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError, PollFailedError
 from bridge.providers.dexatel import CALLBACK_NAMES, STATUSES, Dexatel
 from bridge.providers.dialect import Callback, PollAnswer, PollRequest
+from bridge.providers.report_rules import ReportRules
 from tests.support.providers.reading import read_one
 
 WORDS: Mapping[str, Verdict] = {
@@ -66,9 +67,9 @@ def test_a_word_is_known_in_any_case_and_keeps_its_writing(word: str, written: A
 def test_settings_overrule_a_word_and_add_one() -> None:
     """A new or different status needs a setting, not a release."""
     words = {"Sent ": Verdict(Status.DELIVERED), "BOUNCED": Verdict(Status.FAILED, Reason.NETWORK)}
-    assert get("id=7&status=sent", statuses=words).verdict == Verdict(Status.DELIVERED)
-    assert get("id=7&status=bounced", statuses=words).verdict == Verdict(Status.FAILED, Reason.NETWORK)
-    assert get("id=7&status=failed", statuses=words).verdict == WORDS["failed"]
+    assert get("id=7&status=sent", rules=ReportRules(words)).verdict == Verdict(Status.DELIVERED)
+    assert get("id=7&status=bounced", rules=ReportRules(words)).verdict == Verdict(Status.FAILED, Reason.NETWORK)
+    assert get("id=7&status=failed", rules=ReportRules(words)).verdict == WORDS["failed"]
 
 
 @pytest.mark.parametrize("names", ["message_uuid uuid sms_unique_id message_id id", "status stat"])

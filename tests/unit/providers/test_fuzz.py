@@ -28,6 +28,7 @@ from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled, Unre
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.parsing import MAX_TEXT_CHARS
 from bridge.providers.provider_times import ProviderTimes
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.responses import parse_retry_after
 from bridge.providers.speedocom import CODE_NAMES, Speedocom
 from bridge.providers.speedocom import STATUSES as SPEEDOCOM_STATUSES
@@ -125,9 +126,8 @@ GENERIC = GenericWebhook(
     "main",
     pointers=CallbackPointers("/id", "/status", "/err", "//timestamp"),
     reports="/data",
-    statuses={"delivered": Verdict(Status.DELIVERED)},
+    rules=ReportRules({"delivered": Verdict(Status.DELIVERED)}, time_formats=["%y%m%d%H%M"]),
     where={"/channel": ("sms", "none")},
-    time_formats=["%y%m%d%H%M"],
 )
 
 

@@ -1,17 +1,21 @@
 """A provider that only settings describe."""
 
 import hmac
+import json
 from base64 import b64encode
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import UNSET
 
-from bridge.core.delivery import Reason, Status, Verdict
-from bridge.core.entries import Report
+from bridge.core.delivery import CodeMeaning, Reason, Status, Verdict
+from bridge.core.entries import Part, Report
 from bridge.core.errors import InvalidSignatureError, PoisonMessageError
+from bridge.core.id_forms import parse_id_forms
 from bridge.providers.dialect import Callback
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.signatures import SignatureScheme
 from tests.support.providers.reading import read_one
 
@@ -23,7 +27,7 @@ BODY = b'{"id":"007","status":"OK"}'
 def make_dialect(**settings: Any) -> GenericWebhook:
     """Make an account at Acme."""
     return GenericWebhook(
-        "acme", "main", **{"pointers": CallbackPointers("/id", "/status"), "statuses": STATUSES, **settings}
+        "acme", "main", **{"pointers": CallbackPointers("/id", "/status"), "rules": ReportRules(STATUSES), **settings}
     )
 
 
@@ -39,7 +43,7 @@ def test_pointers_say_where_things_stand() -> None:
         body,
         pointers=CallbackPointers("/a~1b/0/c~0d", "/s", "/e/n", "/t"),
         details={"price": "/p", "tat": "/none"},
-        timezone=ZoneInfo("Europe/Berlin"),
+        rules=ReportRules(STATUSES, timezone=ZoneInfo("Europe/Berlin")),
     )
     assert report is not None
     assert (report.provider, report.account, report.provider_message_id) == ("acme", "main", "12345678901234567890")
@@ -138,3 +142,49 @@ def test_secrets_do_not_show() -> None:
     assert SECRET not in repr(signature)
     assert SECRET not in str(signature)
     assert repr(make_dialect(signature=signature)) == "GenericWebhook(provider='acme', account='main')"
+
+
+def test_codes_refine_what_was_not_delivered() -> None:
+    """A code says why; a delivered message has no reason, and an unmapped status stays so."""
+    rules = ReportRules(
+        {"ok": Verdict(Status.DELIVERED), "no": Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED)},
+        {"30003": CodeMeaning(None, Reason.ABSENT_SUBSCRIBER, permanent=False), "7": CodeMeaning(Status.REJECTED)},
+    )
+    pointers = CallbackPointers("/id", "/status", "/code")
+    for status, code, verdict in (
+        ("no", "30003", Verdict(Status.UNDELIVERED, Reason.ABSENT_SUBSCRIBER, permanent=False)),
+        ("no", "7", Verdict(Status.REJECTED, Reason.UNSPECIFIED)),
+        ("no", "8", Verdict(Status.UNDELIVERED, Reason.UNSPECIFIED)),
+        ("ok", "7", Verdict(Status.DELIVERED)),
+        ("hm", "7", None),
+    ):
+        report = read(f'{{"id":1,"status":"{status}","code":{code}}}'.encode(), pointers=pointers, rules=rules)
+        assert report is not None
+        assert (report.verdict, report.provider_code) == (verdict, code)
+
+
+def test_ids_are_compared_in_one_form() -> None:
+    """Of reports and of answers; the form is the account's."""
+    rules = ReportRules(STATUSES, id_forms=parse_id_forms(["casefold", "strip-leading-zeros", "cut::"]))
+    report = read(b'{"id":"00AB-7:1","status":"ok"}', rules=rules)
+    assert report is not None
+    assert report.provider_message_id == "ab-7"
+
+
+@pytest.mark.parametrize(
+    ("part", "parts", "expected"),
+    [
+        (1, 3, Part("1", 3)),
+        ("2", "2", Part("2", 2)),
+        (1, 1, UNSET),
+        (1, None, UNSET),
+        (None, 3, UNSET),
+        (1, 256, UNSET),
+    ],
+)
+def test_a_report_may_be_about_a_part(part: object, parts: object, expected: object) -> None:
+    """If it says of how many."""
+    body = json.dumps({"id": 1, "status": "ok", "n": part, "of": parts}).encode()
+    report = read(body, pointers=CallbackPointers("/id", "/status", part="/n", parts="/of"))
+    assert report is not None
+    assert report.part == expected

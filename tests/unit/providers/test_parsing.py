@@ -13,6 +13,7 @@ from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
 from bridge.providers.parsing import parse_fields
+from bridge.providers.report_rules import ReportRules
 from tests.support.providers.reading import read_one
 
 NOW = 1_769_860_800_000
@@ -72,7 +73,7 @@ def test_times_are_read_in_every_known_writing_and_never_fatal(time: str, millis
 )
 def test_a_time_without_zone_is_in_the_zone_of_settings(local: str, milliseconds: int) -> None:
     """Local times are converted in summer, in winter and at the changes between them."""
-    report = get(f"id=7&status=sent&timestamp={local}", timezone=ZoneInfo("Europe/Berlin"))
+    report = get(f"id=7&status=sent&timestamp={local}", rules=ReportRules(timezone=ZoneInfo("Europe/Berlin")))
     assert report.provider_time == milliseconds
 
 

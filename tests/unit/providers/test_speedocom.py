@@ -9,6 +9,7 @@ from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import AuthenticationFailedError, PoisonMessageError, PollFailedError
 from bridge.providers.dialect import Callback, PollAnswer
+from bridge.providers.report_rules import ReportRules
 from bridge.providers.speedocom import STATUSES, Speedocom
 from tests.support.providers.reading import read_one
 
@@ -64,7 +65,7 @@ WRITINGS: list[Callable[[str], str]] = [
 def call(description: str, statuses: Mapping[str, Verdict] = {}) -> Report:
     """Parse a callback with this description."""
     body = json.dumps({"messageid": "40717", "description": description}).encode()
-    report = read_one(Speedocom("main", statuses=statuses), Callback("POST", "", "application/json", body), 1)
+    report = read_one(Speedocom("main", rules=ReportRules(statuses)), Callback("POST", "", "application/json", body), 1)
     assert report is not None
     return report
 
