@@ -2,32 +2,22 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, get_args
 from zlib import crc32
 
 from pydantic import SecretStr
 
 from bridge.core.errors import ConfigurationError
-from bridge.dialects import apply_preset, build_dexatel, build_speedocom, build_webhook
+from bridge.dialects import BUILDERS, apply_preset, build_webhook
 from bridge.providers.dialect import Dialect, Polled
+from bridge.providers.generic_polls import GenericPolled
 from bridge.settings.callbacks import AnswerSettings
 from bridge.settings.model import PREFIX, SentSettings, Settings
-from bridge.settings.providers import (
-    AccountSettings,
-    DexatelAccountSettings,
-    DexatelSettings,
-    SpeedocomAccountSettings,
-    SpeedocomSettings,
-    WebhookAccountSettings,
-    WebhookSettings,
-)
+from bridge.settings.providers import AccountSettings, PolledAccountSettings, WebhookSettings
+from bridge.settings.webhook_polls import WebhookPollSettings
 
 DEFAULT = "default"
 """The account of the settings that name no account."""
-
-BUILT_IN_PROVIDERS = ("dexatel", "speedocom")
-
-AnyAccount = TypeVar("AnyAccount", bound=AccountSettings)
 
 
 class PollSettings(NamedTuple):
@@ -39,6 +29,10 @@ class PollSettings(NamedTuple):
     concurrency: int
     timeout_ms: int
     rate_per_second: float
+    credentials: tuple[str, ...]
+    """The variables that have the credentials."""
+    url_variable: str
+    """The variable that has the URL."""
 
 
 class CallbackAccess(NamedTuple):
@@ -94,16 +88,10 @@ def build_accounts(settings: Settings) -> Accounts:
         ConfigurationError: An account has neither polls nor callback secrets, a setting that polls or callbacks require
             is missing, two accounts share a secret, or no provider is configured.
     """
-    accounts = {
-        (account.provider, account.name): account
-        for account in (
-            *_build_dexatel(settings.dexatel),
-            *_build_speedocom(settings.speedocom),
-            *_build_webhooks(settings.webhooks, settings.http.public_url),
-        )
-    }
+    built = (*_build_built_in(settings), *_build_webhooks(settings.webhooks, settings.http.public_url))
+    accounts = {(account.provider, account.name): account for account in built}
     if not accounts:
-        groups = " or ".join(f"{PREFIX}{group}__..." for group in ("DEXATEL", "SPEEDOCOM", "WEBHOOKS"))
+        groups = " or ".join(f"{PREFIX}{group.upper()}__..." for group in (*list_built_in(settings), "webhooks"))
         raise ConfigurationError(f"{groups} is missing: configure at least one provider")
     _check_secrets_are_unique(accounts.values())
     return accounts
@@ -122,36 +110,37 @@ def compute_lifetimes(accounts: Accounts, sent: SentSettings, max_follow: int) -
     return f"{crc32(repr(read).encode()):08x}"
 
 
-def _build_dexatel(settings: DexatelSettings) -> Iterable[ProviderAccount]:
-    for name, account in _resolve_accounts(settings, DexatelAccountSettings, settings.accounts):
-        yield _build_polled("dexatel", name, account, build_dexatel(name, account))
+def list_built_in(settings: Settings) -> dict[str, PolledAccountSettings]:
+    """List the settings of the providers that have dialects of their own."""
+    groups = ((name, getattr(settings, name)) for name in type(settings).model_fields)
+    return {name: group for name, group in groups if isinstance(group, PolledAccountSettings)}
 
 
-def _build_speedocom(settings: SpeedocomSettings) -> Iterable[ProviderAccount]:
-    for name, account in _resolve_accounts(settings, SpeedocomAccountSettings, settings.accounts):
-        yield _build_polled("speedocom", name, account, build_speedocom(name, account))
+def _build_built_in(settings: Settings) -> Iterable[ProviderAccount]:
+    for provider, group in list_built_in(settings).items():
+        for name, account in _resolve_accounts(group):
+            dialect = BUILDERS[provider](name, account)
+            yield _build_account(provider, name, account, dialect, _build_polls(provider, name, account, dialect))
 
 
 def _build_webhooks(settings: dict[str, WebhookSettings], public_url: str) -> Iterable[ProviderAccount]:
     for provider, own in settings.items():
-        if provider in BUILT_IN_PROVIDERS:
+        if provider in BUILDERS:
             raise ConfigurationError(
                 f"{PREFIX}WEBHOOKS__{provider.upper()}: {provider} is a built-in provider; choose another name"
             )
         webhook = apply_preset(provider, own)
-        for name, account in _resolve_accounts(webhook, WebhookAccountSettings, webhook.accounts):
+        for name, account in _resolve_accounts(webhook):
             if missing := account.list_missing():
                 raise ConfigurationError(
                     f"{_make_prefix(provider, name)}{missing[0]} is missing: it is required to read callbacks"
                 )
-            yield _build_account(provider, name, account, build_webhook(provider, name, account, public_url), None)
+            dialect = build_webhook(provider, name, account, public_url)
+            polls = _build_webhook_polls(provider, name, account.poll, dialect)
+            yield _build_account(provider, name, account, dialect, polls)
 
 
-def _resolve_accounts(
-    settings: DexatelSettings | SpeedocomSettings | WebhookSettings,
-    kind: type[AnyAccount],
-    named: dict[str, AnyAccount],
-) -> Iterable[tuple[str, AnyAccount]]:
+def _resolve_accounts(settings: Any) -> Iterable[tuple[str, Any]]:
     """List the account `default` and the named ones; a named one inherits what it doesn't set.
 
     Callback secrets aren't inherited, because the secret in a callback's URL identifies the account.
@@ -159,6 +148,8 @@ def _resolve_accounts(
     is_enabled = settings.enabled if settings.enabled is not None else bool(settings.model_fields_set)
     if not is_enabled:
         return
+    kind = get_args(type(settings).model_fields["accounts"].annotation)[1]
+    named = settings.accounts
     inherited = {name: getattr(settings, name) for name in kind.model_fields}
     if settings.model_fields_set - {"enabled", "accounts"} or not named:
         yield DEFAULT, kind.model_construct(**inherited)
@@ -168,18 +159,40 @@ def _resolve_accounts(
         yield name, account.model_copy(update=update)
 
 
-def _build_polled(
-    provider: str, name: str, account: DexatelAccountSettings | SpeedocomAccountSettings, dialect: Polled
-) -> ProviderAccount:
+def _build_polls(provider: str, name: str, account: PolledAccountSettings, dialect: Polled) -> PollSettings | None:
     prefix = _make_prefix(provider, name)
     if not account.poll:
-        return _build_account(provider, name, account, dialect, None)
+        return None
     if missing := account.list_missing_for_polls():
         raise ConfigurationError(
             f"{prefix}{missing[0]} is missing: polls require it; to disable them, set {prefix}POLL=never"
         )
-    polls = PollSettings(dialect, account.poll, account.poll_concurrency, account.poll_timeout, account.rate_per_second)
-    return _build_account(provider, name, account, dialect, polls)
+    return PollSettings(
+        dialect,
+        account.poll,
+        account.poll_concurrency,
+        account.poll_timeout,
+        account.rate_per_second,
+        tuple(prefix + member for member in account.credentials),
+        f"{prefix}BASE_URL",
+    )
+
+
+def _build_webhook_polls(
+    provider: str, name: str, settings: WebhookPollSettings | None, dialect: Dialect
+) -> PollSettings | None:
+    if settings is None or not settings.ages or not isinstance(dialect, GenericPolled):
+        return None
+    prefix = f"{_make_prefix(provider, name)}POLL__"
+    return PollSettings(
+        dialect,
+        settings.ages,
+        settings.concurrency,
+        settings.timeout,
+        settings.rate_per_second,
+        (f"{prefix}SECRETS__… and {prefix}HEADERS",),
+        f"{prefix}URL",
+    )
 
 
 def _build_account(
@@ -213,7 +226,7 @@ def _build_access(provider: str, name: str, account: AccountSettings) -> Callbac
 
 def _make_prefix(provider: str, name: str) -> str:
     """Make the prefix of an account's variables."""
-    group = provider.upper() if provider in BUILT_IN_PROVIDERS else f"WEBHOOKS__{provider.upper().replace('-', '_')}"
+    group = provider.upper() if provider in BUILDERS else f"WEBHOOKS__{provider.upper().replace('-', '_')}"
     return f"{PREFIX}{group}__" + ("" if name == DEFAULT else f"ACCOUNTS__{name.upper()}__")
 
 

@@ -1,5 +1,6 @@
 """Builds the providers' dialects from accounts' settings, and joins the settings with those of a preset."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -8,7 +9,8 @@ from bridge.core.errors import ConfigurationError
 from bridge.core.id_forms import parse_id_forms
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dexatel_v1 import DexatelV1
-from bridge.providers.dialect import Dialect
+from bridge.providers.dialect import Dialect, Polled
+from bridge.providers.generic_polls import AnswerPointers, GenericPolled, PollTemplates
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
 from bridge.providers.presets import load_preset
 from bridge.providers.report_builder import FieldNames
@@ -25,6 +27,7 @@ from bridge.settings.providers import (
     WebhookSettings,
 )
 from bridge.settings.types import Group
+from bridge.settings.webhook_polls import WebhookPollSettings
 
 DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
 """By the setting `API`."""
@@ -57,6 +60,10 @@ def build_speedocom(name: str, account: SpeedocomAccountSettings) -> Speedocom:
     )
 
 
+BUILDERS: Mapping[str, Callable[[str, Any], Polled]] = {"dexatel": build_dexatel, "speedocom": build_speedocom}
+"""The builders of the providers' own dialects, by provider. Its settings are a group of `Settings` of the same name."""
+
+
 def build_webhook(provider: str, name: str, account: WebhookAccountSettings, public_url: str) -> Dialect:
     """Build the dialect of an account at a provider that settings describe.
 
@@ -66,17 +73,24 @@ def build_webhook(provider: str, name: str, account: WebhookAccountSettings, pub
         account: Its settings, with its preset's.
         public_url: The URL of the bridge as providers call it.
     """
-    return GenericWebhook(
-        provider,
-        name,
-        pointers=CallbackPointers(
+    members: dict[str, Any] = {
+        "pointers": CallbackPointers(
             account.id or "", account.status or "", account.error, account.time, account.part, account.parts
         ),
-        reports=account.reports,
-        details=account.details,
-        where=account.where,
-        signature=_build_signature(account.signature, public_url),
-        rules=_build_rules(account),
+        "reports": account.reports,
+        "details": account.details,
+        "where": account.where,
+        "signature": _build_signature(account.signature, public_url),
+        "rules": _build_rules(account),
+    }
+    if account.poll is None:
+        return GenericWebhook(provider, name, **members)
+    return GenericPolled(
+        provider,
+        name,
+        templates=_build_templates(account.poll),
+        answers=_build_answers(account, account.poll),
+        **members,
     )
 
 
@@ -125,6 +139,24 @@ def _build_signature(settings: SignatureSettings | None, public_url: str) -> Sig
         "public_url": public_url,
     }
     return SCHEMES[settings.scheme]._replace(**{name: value for name, value in members.items() if value is not None})
+
+
+def _build_templates(poll: WebhookPollSettings) -> PollTemplates:
+    secrets = {name.lower(): _reveal(secret) for name, secret in poll.secrets.items()}
+    return PollTemplates(poll.method, poll.url or "", poll.headers, poll.body, secrets)
+
+
+def _build_answers(account: WebhookAccountSettings, poll: WebhookPollSettings) -> AnswerPointers:
+    """Say where answers have their facts: where callbacks do, unless settings say otherwise."""
+    return AnswerPointers(
+        poll.status or account.status or "",
+        poll.error or account.error,
+        poll.time or account.time,
+        poll.id,
+        account.details,
+        poll.no_report,
+        poll.unknown_id,
+    )
 
 
 def _build_rules(account: AccountSettings) -> ReportRules:

@@ -44,7 +44,9 @@ def list_settings(model: type[BaseModel], prefix: str = "", path: str = "") -> I
         name = f"{path}{member.upper()}"
         kinds = _list_kinds(field.annotation)
         group = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
-        if group is None:
+        if group is None and SecretStr in kinds and get_origin(field.annotation) is dict:
+            yield Setting(f"{prefix}{name}__", NAME.removesuffix("__"), _refer("secret"), is_secret=True)
+        elif group is None:
             yield _make_setting(prefix, name, field, kinds)
         elif get_origin(field.annotation) is dict:
             yield from list_settings(group, f"{prefix}{name}__{NAME}")

@@ -86,9 +86,9 @@ class GenericWebhook:
         self._where = [
             (ReportPointer.parse(text), {normalize_status(value) for value in values}) for text, values in where.items()
         ]
-        id_steps = self._pointers["id"].steps
+        self._id = self._pointers.pop("id")
         outer_steps = self._reports.steps if self._reports else ()
-        self.known_paths = frozenset({make_path(id_steps), make_path((*outer_steps, *id_steps))})
+        self.known_paths = frozenset({make_path(self._id.steps), make_path((*outer_steps, *self._id.steps))})
         self._signature = SignatureChecker(signature) if signature else None
         self._report_builder = ReportBuilder(
             provider,
@@ -131,15 +131,32 @@ class GenericWebhook:
         for pointer, allowed in self._where:
             if normalize_status(str(pointer.find(report, document))) not in allowed:
                 return None
-        values = {name: pointer.find(report, document) for name, pointer in self._pointers.items()}
-        texts = {name: parse_optional(pointer.find(report, document)) for name, pointer in self._details.items()}
-        details = {name: text for name, text in texts.items() if text is not None}
-        message_id = parse_id(values.pop("id"))
-        fields = ReportedFields(**{**_NO_FIELDS, **values}, details=details)
+        message_id = parse_id(self._id.find(report, document))
+        fields = find_fields(report, document, self._pointers, self._details)
         return self._report_builder.build(message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at)
 
 
-_NO_FIELDS = dict.fromkeys(("status", "error", "time"))
+def find_fields(
+    report: Any, document: CallbackDocument, pointers: Mapping[str, ReportPointer], details: Mapping[str, ReportPointer]
+) -> ReportedFields:
+    """Find the fields of a report.
+
+    Args:
+        report: The report.
+        document: What it is in.
+        pointers: Pointers to the fields, by name.
+        details: The published name of each detail, with a pointer to it.
+    """
+    values = {name: pointer.find(report, document) for name, pointer in pointers.items()}
+    texts = {name: parse_optional(pointer.find(report, document)) for name, pointer in details.items()}
+    return ReportedFields(
+        values.get("status"),
+        values.get("error"),
+        values.get("time"),
+        {name: text for name, text in texts.items() if text is not None},
+        values.get("part"),
+        values.get("parts"),
+    )
 
 
 def _parse_text(text: str) -> Any:

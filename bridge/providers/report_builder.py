@@ -141,14 +141,15 @@ class ReportBuilder:
             PoisonMessageError: The status is missing or can't be parsed.
         """
         answered_id = find_first(members, names.id)
-        if answered_id is not None and not self._is_same(parse_id(answered_id), provider_message_id):
+        if answered_id is not None and not self.is_same_id(parse_id(answered_id), provider_message_id):
             raise RequestRejectedError("the answer is about another message")
         if find_first(members, names.status) is None and not members.keys().isdisjoint(names.status):
             return None
         fields = find_fields(members, names, details)
         return self.build(provider_message_id, fields, raw=raw, source=Source.POLL, observed_at=observed_at)
 
-    def _is_same(self, answered_id: str, polled_id: str) -> bool:
+    def is_same_id(self, answered_id: str, polled_id: str) -> bool:
+        """Whether an answer is about the polled message."""
         return answered_id == polled_id or self._unify_id(answered_id) == self._unify_id(polled_id)
 
 

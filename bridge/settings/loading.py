@@ -32,6 +32,7 @@ _MESSAGES = {
     "bool_parsing": "should be true or false",
     "int_parsing": "should be a whole number",
     "float_parsing": "should be a number",
+    "model_type": "is a group of settings; docs/settings.md lists its members",
 }
 """Messages that replace pydantic's own, by its error type."""
 

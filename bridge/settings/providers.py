@@ -5,7 +5,7 @@ The docstring below a member is its row in docs/settings.md (`make docs`).
 
 import re
 from datetime import UTC
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -30,6 +30,7 @@ from bridge.settings.types import (
     Texts,
     Zone,
 )
+from bridge.settings.webhook_polls import WebhookPollSettings
 
 
 def _check_provider_name(name: str) -> str:
@@ -57,6 +58,9 @@ class CallbackNames(Group):
 
 class AccountSettings(Group):
     """An account at a provider: the settings that all accounts have."""
+
+    signature_member: ClassVar[str]
+    """The member that says that callbacks are signed; without it, they needn't be."""
 
     give_up_after: Duration = 48 * HOUR
     """How long to wait for a final status before the message becomes `unknown`; a sent event's `give_up_at` overrides
@@ -90,7 +94,10 @@ class AccountSettings(Group):
 
 
 class PolledAccountSettings(AccountSettings):
-    """An account whose messages can be polled."""
+    """An account at a provider that has a dialect of its own, and whose messages can be polled."""
+
+    credentials: ClassVar[tuple[str, ...]]
+    """The settings with the credentials for polls."""
 
     base_url: str = ""
     """Base URL of the provider's API, for polls."""
@@ -104,9 +111,16 @@ class PolledAccountSettings(AccountSettings):
     rate_per_second: Annotated[float, Field(gt=0)] = 10
     """Maximum number of polls a second, over all replicas."""
 
+    def list_missing_for_polls(self) -> list[str]:
+        """List the settings that polls require and that aren't set."""
+        raise NotImplementedError
+
 
 class DexatelAccountSettings(PolledAccountSettings):
     """An account at Dexatel."""
+
+    signature_member = "webhook_secret"
+    credentials = ("TOKEN",)
 
     methods: Methods = ("GET", "POST")
     give_up_after: Duration = 47 * HOUR
@@ -132,6 +146,9 @@ class DexatelAccountSettings(PolledAccountSettings):
 
 class SpeedocomAccountSettings(PolledAccountSettings):
     """An account at Speedocom."""
+
+    signature_member = ""
+    credentials = ("API_KEY", "PARTNER_ID")
 
     api_key: Credential = None
     """API key for polls."""
@@ -163,6 +180,8 @@ class SpeedocomSettings(SpeedocomAccountSettings):
 class WebhookAccountSettings(AccountSettings):
     """An account at a generic webhook provider."""
 
+    signature_member = "signature"
+
     reports: ReportsPointer = None
     """JSON pointer to the array of reports, if a callback has several; empty if the body is the array. The pointers
     below then begin at a report, or with `//` at the callback's top."""
@@ -185,6 +204,7 @@ class WebhookAccountSettings(AccountSettings):
     where: Choices = Field(default_factory=dict)
     """Read only callbacks with one of these values: `{"/event":["delivery"]}`; others are accepted and ignored."""
     signature: SignatureSettings | None = None
+    poll: WebhookPollSettings | None = None
 
     @field_validator("details")
     @classmethod
@@ -196,6 +216,8 @@ class WebhookAccountSettings(AccountSettings):
     def list_missing(self) -> list[str]:
         """List the settings that reading a callback requires and that aren't set."""
         needed: dict[str, object] = {"ID": self.id, "STATUS": self.status, "STATUSES": self.statuses}
+        if self.poll:
+            needed["POLL__URL"] = self.poll.url
         if self.signature and self.signature.secret and self.signature.scheme == "hmac":
             needed["SIGNATURE__HEADER"] = self.signature.header
         return [name for name, value in needed.items() if not value]

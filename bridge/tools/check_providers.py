@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from uuid import uuid4
 
@@ -25,8 +25,6 @@ from bridge.tools.check_finding import CheckFinding, ok
 
 MAX_SKEW_MS = 5_000
 """By which a provider's clock and ours may differ before `check` reports it; `Date` has only seconds."""
-
-CREDENTIALS: Mapping[str, str] = {"dexatel": "TOKEN", "speedocom": "API_KEY and {place}PARTNER_ID"}
 
 
 async def check_providers(accounts: Accounts) -> AsyncIterator[CheckFinding]:
@@ -51,7 +49,6 @@ async def _check_account(
 ) -> tuple[CheckFinding, CheckFinding | None]:
     unknown_id = str(uuid4())
     question = polls.dialect.build_poll_request(unknown_id)
-    place = account.name_variable("")
     began = time.time()
     try:
         response = await client.request(
@@ -65,16 +62,16 @@ async def _check_account(
         # The error's text may hold the URL, which holds no secret; its type says enough.
         text = f"no answer: {type(error).__name__}"
         return CheckFinding(
-            "providers", "wrong", subject, text, f"is {place}BASE_URL right, and may this machine reach it?"
+            "providers", "wrong", subject, text, f"is {polls.url_variable} right, and may this machine reach it?"
         ), None
     answer = PollAnswer(response.status_code, response.headers.get("retry-after"), response.content)
     clock = _check_clock(account.provider, response.headers.get("date"), (began + time.time()) / 2)
-    remedy = f"check {place}{CREDENTIALS[account.provider].format(place=place)}"
+    remedy = f"check {' and '.join(polls.credentials)}"
     try:
         polls.dialect.read_answer(answer, unknown_id, round(began * 1000))
     except (AuthenticationFailedError, PollFailedError, RateLimitedError) as error:
         if not _proves_credentials(error):
-            return _report_error(error, response.status_code, subject, place, remedy), clock
+            return _report_error(error, response.status_code, subject, polls.url_variable, remedy), clock
     return ok("providers", subject, "the credentials are accepted"), clock
 
 
@@ -83,14 +80,14 @@ def _proves_credentials(error: BridgeError) -> bool:
     return isinstance(error, RequestRejectedError) and error.permanent
 
 
-def _report_error(error: BridgeError, status: int, subject: str, place: str, credentials: str) -> CheckFinding:
+def _report_error(error: BridgeError, status: int, subject: str, url_variable: str, credentials: str) -> CheckFinding:
     if isinstance(error, RateLimitedError):
         return CheckFinding("providers", "warning", subject, "rate limited: credentials not tried", "try again later")
     if isinstance(error, AuthenticationFailedError) or status == httpx.codes.FORBIDDEN:
         return CheckFinding("providers", "wrong", subject, f"the credentials are refused: {error}", credentials)
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return CheckFinding("providers", "warning", subject, f"the provider has a fault: {error}", "try again later")
-    remedy = f"is {place}BASE_URL (and the path) that of the API?"
+    remedy = f"is {url_variable} (and the path) that of the API?"
     return CheckFinding("providers", "wrong", subject, f"no usable answer: {error}", remedy)
 
 

@@ -6,9 +6,9 @@ of what the tracker rejected is still in the journal, and is taken from there.
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from bridge.accounts import Accounts, AnyAccount, build_accounts
+from bridge.accounts import Accounts, build_accounts, list_built_in
 from bridge.core.entries import Entry, Report
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.dead_letters import DeadLetter, HttpSource
@@ -18,6 +18,7 @@ from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback, UnreadableReport
 from bridge.settings.model import Settings
+from bridge.settings.providers import AccountSettings
 
 NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.CONFLICT: "the attempt belongs to another message",
@@ -25,6 +26,9 @@ NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.TOO_LARGE: "the journal will not take it either",
 }
 """Every other reason may no longer hold: after a change of settings, a release, or a late sent event."""
+
+
+AnyAccount = TypeVar("AnyAccount", bound=AccountSettings)
 
 
 class ReplayOutcome(StrEnum):
@@ -134,13 +138,14 @@ def _journaled(entries: Sequence[Entry]) -> ReplayResult:
 
 
 def drop_signatures(settings: Settings) -> Settings:
-    """Copy settings, with webhooks that need no signature."""
+    """Copy settings, with callbacks that need no signature."""
     webhooks = {name: _drop_signature(one) for name, one in settings.webhooks.items()}
-    return settings.model_copy(update={"dexatel": _drop_signature(settings.dexatel), "webhooks": webhooks})
+    built_in = {name: _drop_signature(group) for name, group in list_built_in(settings).items()}
+    return settings.model_copy(update={**built_in, "webhooks": webhooks})
 
 
 def _drop_signature(account: AnyAccount) -> AnyAccount:
-    update: dict[str, object] = dict.fromkeys(account.model_fields_set & {"webhook_secret", "signature"})
+    update: dict[str, object] = dict.fromkeys(account.model_fields_set & {account.signature_member})
     if named := getattr(account, "accounts", None):
         update["accounts"] = {name: _drop_signature(one) for name, one in named.items()}
     return account.model_copy(update=update)

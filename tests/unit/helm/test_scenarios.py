@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bridge.accounts import build_accounts
 from bridge.settings.loading import load_settings
-from tests.support.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Release
+from tests.support.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Release, values_file
 from tests.support.helm.pod_security import violations
 
 KUBERNETES = "1.36"
@@ -89,8 +90,11 @@ def test_notes_show_urls_without_secrets(chart: Chart, release: Release, scenari
     """The notes after an install say what to enter at the providers, and contain no secret."""
     told = chart.run("install", scenario, "--dry-run=client", "--hide-secret")
     notes = told.partition("NOTES:")[2]
-    for provider in ("dexatel", "speedocom"):
-        assert f"/dlr/{provider}/" in notes
+    secrets = yaml.safe_load(values_file(scenario).read_text()).get("secrets") or {}
+    providers = {name.split("__")[0].lower() for name in secrets if name.endswith("CALLBACK_SECRETS")}
+    for provider in providers or {"provider"}:
+        assert f"/dlr/{provider}/SECRET" in notes
+        assert "_CALLBACK_SECRETS}' | base64" in notes
     assert MARK not in notes
 
 

@@ -118,7 +118,7 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ),
         ("WEBHOOKS__ACME__WHERE", '{"/event":"x"}', "SMS_BRIDGE_WEBHOOKS__ACME__WHERE should be a JSON object of"),
         ("WEBHOOKS__ACME__STATUSES", '{"x":"lost"}', "SMS_BRIDGE_WEBHOOKS__ACME__STATUSES 'x' should map to one of"),
-        ("WEBHOOKS__ACME__POLL", "always", "ACME__POLL: unknown setting; docs/settings.md lists all settings"),
+        ("WEBHOOKS__ACME__POLL", "always", "ACME__POLL is a group of settings; docs/settings.md lists its members"),
         ("DEXATEL__STATUSES", "delivered", "SMS_BRIDGE_DEXATEL__STATUSES should be a JSON object"),
         ("DEXATEL__STATUSES", '{"x":{"reason":"none"}}', "'x' should map to one of"),
         ("DEXATEL__STATUSES", '{"x":{"status":"sent","reason":"bad"}}', "'x' should map to one of"),
