@@ -37,6 +37,7 @@ from bridge.poller.client import ProviderClient
 from bridge.poller.poller import Poller
 from bridge.receiver.receiver import Receiver
 from bridge.settings.model import PREFIX, Settings
+from bridge.tracker.id_hints import IdHints
 from bridge.tracker.standby import Standby
 from bridge.tracker.tracker import Tracker
 
@@ -163,6 +164,8 @@ class App:
             self._depend_on("tracker", contacts, lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
             await stack.enter_async_context(self._task(tracker.run()))
             await stack.enter_async_context(self._task(poller.run()))
+            id_forms = {one.full_name: one.name_variable("ID_FORM") for one in self._accounts.values()}
+            await stack.enter_async_context(self._task(IdHints(builder.owned, id_forms).run()))
         if intake:
             self._depend_on("intake", contacts, lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
             await stack.enter_async_context(self._task(intake.run()))

@@ -3,7 +3,7 @@
 An account's forms are applied, in their order, to the ids of sent events and of reports; then both are compared.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +12,10 @@ CUT = "cut:"
 
 MAX_HEXADECIMAL_CHARS = 16
 """A longer id of hexadecimal digits is no 64-bit number."""
+
+
+MAX_DECIMAL_CHARS = 20
+"""A longer id of digits is no 64-bit number."""
 
 
 class IdForm(NamedTuple):
@@ -80,6 +84,20 @@ def parse_id_forms(names: Sequence[str]) -> IdForms:
         ValueError: There is no such form.
     """
     return IdForms(tuple(_parse_form(name) for name in names))
+
+
+def list_variants(reported: str) -> Iterator[tuple[str, str]]:
+    """List the forms that could be missing, each with the id that the sent event would then have.
+
+    Not every such id can be guessed: one in mixed case, or one that itself ends with what is cut, isn't found.
+    """
+    yield from (("casefold", text) for text in (reported.lower(), reported.upper()))
+    yield from (("strip-leading-zeros", text) for text in (reported.lstrip("0"), f"0{reported}", f"00{reported}"))
+    yield from ((f"{CUT}{separator}", reported.partition(separator)[0]) for separator in ":-_./")
+    yield from (("strip-braces", text) for text in (reported.strip("{}"), f"{{{reported}}}"))
+    yield "hexadecimal-reported", _convert_hexadecimal(reported)
+    if reported.isascii() and reported.isdigit() and len(reported) <= MAX_DECIMAL_CHARS:
+        yield from (("hexadecimal-sent", f"{int(reported):{case}}") for case in "xX")
 
 
 def _parse_form(name: str) -> IdForm:
