@@ -8,6 +8,7 @@ from zlib import crc32
 from pydantic import SecretStr
 
 from bridge.core.errors import ConfigurationError
+from bridge.core.id_forms import IdForms, parse_id_forms
 from bridge.dialects import BUILDERS, apply_preset, build_webhook
 from bridge.providers.dialect import Dialect, Polled
 from bridge.providers.generic_polls import GenericPolled
@@ -61,6 +62,8 @@ class ProviderAccount(NamedTuple):
     give_up_after_ms: int
     polls: PollSettings | None
     """How it is polled; None if it isn't."""
+    id_forms: IdForms = IdForms()
+    """How ids are changed before they are compared."""
 
     def name_variable(self, member: str) -> str:
         """Name the variable of one of the account's settings."""
@@ -203,7 +206,9 @@ def _build_account(
         raise ConfigurationError(
             f"{_make_prefix(provider, name)}CALLBACK_SECRETS is missing: without polls, the account requires callbacks"
         )
-    return ProviderAccount(provider, name, dialect, access, account.give_up_after, polls)
+    return ProviderAccount(
+        provider, name, dialect, access, account.give_up_after, polls, parse_id_forms(account.id_form)
+    )
 
 
 def _build_access(provider: str, name: str, account: AccountSettings) -> CallbackAccess | None:

@@ -68,7 +68,7 @@ async def find_traces(settings: Settings, query: TraceQuery, progress: Progress 
     since = query.since if query.since is not None else now_ms() - known_for
     started = time.monotonic()
     async with open_scanner(KafkaClients(settings.kafka)) as scan:
-        search = HistorySearch(scan, settings, since, progress)
+        search = HistorySearch(scan, settings, since, accounts, progress)
         found = await _find(search, query, settings, accounts)
         return found._replace(read=scan.read, seconds=time.monotonic() - started, since=since)
 
@@ -98,7 +98,7 @@ async def _find_message(
 ) -> tuple[list[AttemptHistory], bool]:
     """Find a message's attempts, and tell whether all of the journal was read for them."""
     events = await search.find_events([query.name])
-    keys = {event.key for event in events}
+    keys = {search.make_key(event) for event in events}
     searched = query.thorough or (may_search and not events)
     if searched:
         keys |= {sent.key for sent in await search.find_attempts_of(query.name)}

@@ -50,9 +50,9 @@ class PublishedEvent(NamedTuple):
     event: Mapping[str, Any]
 
     @property
-    def key(self) -> str:
-        """The text of the attempt's key."""
-        return str(AttemptKey(*(self.event[name] for name in AttemptKey._fields)))
+    def attempt(self) -> AttemptKey:
+        """The attempt, with its id as the sender wrote it."""
+        return AttemptKey(*(self.event[name] for name in AttemptKey._fields))
 
 
 class TimelineStep(NamedTuple):

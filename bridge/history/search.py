@@ -51,9 +51,14 @@ def parse_attempt_keys(text: str, accounts: Accounts) -> list[str]:
     if not rest or not names:
         return []
     named, _, short = rest.partition(":")
-    found = [str(AttemptKey(provider, named, short))] if short and named in names else []
-    order = sorted(names, key=lambda name: name != DEFAULT)
-    return [*found, *(str(AttemptKey(provider, name, rest)) for name in order)]
+    meant = [(named, short)] if short and named in names else []
+    meant += [(name, rest) for name in sorted(names, key=lambda name: name != DEFAULT)]
+    keys: dict[str, None] = {}
+    for name, message_id in meant:
+        forms = accounts[provider, name].id_forms
+        for unify in (forms.unify_sent, forms.unify_reported):  # it may be the sender's id or the provider's
+            keys[str(AttemptKey(provider, name, unify(message_id)))] = None
+    return list(keys)
 
 
 class HistorySearch:
@@ -63,13 +68,29 @@ class HistorySearch:
         scanner: Reads them.
         settings: What they are called.
         since: In milliseconds since the epoch.
+        accounts: The accounts, which say in what form ids are compared.
         progress: Told of long readings.
     """
 
-    def __init__(self, scanner: TopicScanner, settings: Settings, since: int, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        scanner: TopicScanner,
+        settings: Settings,
+        since: int,
+        accounts: Accounts,
+        progress: Progress | None = None,
+    ) -> None:
+        self._accounts = accounts
         self._scanner, self._topics, self._since, self._progress = scanner, settings.topics, since, progress
         self._group = settings.kafka.tracker_group
         self._letters: list[DeadLetter] | None = None
+
+    def make_key(self, published: PublishedEvent) -> str:
+        """Make the key of a published event's attempt, in which its id is as reports have it."""
+        attempt = published.attempt
+        account = self._accounts.get((attempt.provider, attempt.account))
+        unified = account.id_forms.unify_sent(attempt.provider_message_id) if account else attempt.provider_message_id
+        return str(attempt._replace(provider_message_id=unified))
 
     async def find_events(self, message_ids: Iterable[str]) -> list[PublishedEvent]:
         """Find the events of these messages."""
@@ -139,7 +160,7 @@ class HistorySearch:
         folded = await self._scanner.committed(self._group, spans)
         by_key: dict[str, list[PublishedEvent]] = {}
         for event in events:
-            by_key.setdefault(event.key, []).append(event)
+            by_key.setdefault(self.make_key(event), []).append(event)
         found = []
         for key, number in numbers.items():
             letters = await self._find_letters(key, number, entries[key])

@@ -60,7 +60,7 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
     kafka = KafkaClients(settings.kafka)
     async with open_scanner(kafka) as scan:
         found = sorted(
-            await HistorySearch(scan, settings, options.since).read_letters(),
+            await HistorySearch(scan, settings, options.since, {}).read_letters(),
             key=lambda letter: (letter.received_at, letter.partition, letter.offset),
         )
         letters = [one for one in found if options.reasons is None or one.reason in options.reasons]
