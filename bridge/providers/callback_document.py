@@ -64,6 +64,9 @@ def open_callback(callback: Callback) -> CallbackDocument:
         if not is_utf8(query):
             raise make_unreadable_error("the query is not UTF-8")
         return CallbackDocument(query, fields)
+    if callback.content_type == JSON_TYPE:  # the usual case, and this runs once for each callback
+        raw = _decode(callback.body, "utf-8")
+        return CallbackDocument(raw, parse_json(raw), fields, query, is_json=True)
     media_type = _find_media_type(callback)
     if media_type == MULTIPART_TYPE:
         form = _parse_multipart(callback)
