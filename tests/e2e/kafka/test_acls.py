@@ -9,8 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from tests.support.kafka.acls import Right, documented
 from tests.support.kafka.proxy import Proxy
-from tests.support.kafka.secured import PASSWORD, Guarded, Right, documented, guarded
+from tests.support.kafka.secured import PASSWORD, Guarded, guarded
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.bridge import Bridge
 from tests.support.service.fleet import Fleet

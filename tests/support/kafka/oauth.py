@@ -34,10 +34,31 @@ async def oauth_kafka(folder: Path) -> AsyncIterator[OAuthKafka]:
     """
     (port,) = find_free_ports(1)
     keys = folder / "keys.json"
-    listener = "listener.name.sasl_plaintext"
     config = {
         "listeners": f"SASL_PLAINTEXT://127.0.0.1:{port}",
         "sasl.enabled.mechanisms": "OAUTHBEARER",
+        **format_listener("sasl_plaintext", keys),
+    }
+    async with TokenServer() as server:
+        await asyncio.to_thread(keys.write_bytes, server.public_keys())
+        async with Sandbox(config=config, jvm=(allow_keys(keys),)) as kafka:
+            settings = {
+                "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
+                "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+                "KAFKA__SASL_MECHANISM": "OAUTHBEARER",
+            }
+            yield OAuthKafka(kafka.bootstrap_servers, settings, server)
+
+
+def format_listener(name: str, keys: Path) -> dict[str, str]:
+    """Return the settings of a broker's listener that accepts tokens.
+
+    Args:
+        name: The listener's, in lower case.
+        keys: The file with the keys that verify tokens.
+    """
+    listener = f"listener.name.{name}"
+    return {
         f"{listener}.oauthbearer.sasl.jaas.config": LOGIN,
         f"{listener}.oauthbearer.sasl.server.callback.handler.class": HANDLER,
         f"{listener}.oauthbearer.connections.max.reauth.ms": str(MAX_REAUTH_MS),
@@ -45,13 +66,8 @@ async def oauth_kafka(folder: Path) -> AsyncIterator[OAuthKafka]:
         f"{listener}.sasl.oauthbearer.expected.audience": AUDIENCE,
         f"{listener}.sasl.oauthbearer.clock.skew.seconds": "0",
     }
-    async with TokenServer() as server:
-        await asyncio.to_thread(keys.write_bytes, server.public_keys())
-        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}"
-        async with Sandbox(config=config, jvm=(allowed,)) as kafka:
-            settings = {
-                "KAFKA__BOOTSTRAP_SERVERS": f"127.0.0.1:{port}",
-                "KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-                "KAFKA__SASL_MECHANISM": "OAUTHBEARER",
-            }
-            yield OAuthKafka(kafka.bootstrap_servers, settings, server)
+
+
+def allow_keys(keys: Path) -> str:
+    """Return the option of a broker's JVM that lets it read the keys."""
+    return f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={keys.as_uri()}"

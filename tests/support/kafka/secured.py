@@ -1,54 +1,27 @@
 """A Kafka with authentication and ACLs: users with passwords, certificates, and no access without an ACL."""
 
 import asyncio
-import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to export them
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
     AdminClient,
-    ResourcePatternType,
-    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
 
 from bridge.sandbox.kafka.broker import Sandbox
-from tests.support.paths import DOCS
+from tests.support.kafka import acls
+from tests.support.kafka.acls import Right
 from tests.support.ports import find_free_ports
 
 USER, PASSWORD = "the-bridge", "only-for-tests-password"
-DOCUMENT = DOCS / "operating.md"
-_ROW = re.compile(r"\| (\w+) \| `([\w.-]+)` \| (literal|prefixed) \| ([\w, ]+) \|")
-
-
-class Right(NamedTuple):
-    """An ACL; the name is the documented one, of an installation with default names."""
-
-    resource: str
-    name: str
-    pattern: str
-    operation: str
-
-
-def documented() -> list[Right]:
-    """Return the ACLs in docs/operating.md."""
-    rows = _ROW.findall(DOCUMENT.read_text())
-    return [
-        Right(resource, name, pattern, operation)
-        for resource, name, pattern, operations in rows
-        for operation in operations.split(", ")
-    ]
 
 
 class Guarded(NamedTuple):
@@ -61,15 +34,11 @@ class Guarded(NamedTuple):
 
     def allow(self, rights: Iterable[Right]) -> None:
         """Create ACLs for the user."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        for done in admin.create_acls([AclBinding(*_members(right)) for right in rights]).values():
-            done.result(30)
+        acls.allow(self.bootstrap_servers, USER, rights)
 
     def forbid(self, rights: Iterable[Right]) -> None:
         """Delete ACLs of the user."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        for done in admin.delete_acls([AclBindingFilter(*_members(right)) for right in rights]).values():
-            assert done.result(30), "there was no such right"
+        acls.forbid(self.bootstrap_servers, USER, rights)
 
     def settings(self, protocol: str, mechanism: str) -> dict[str, str]:
         """Return the bridge's settings for this cluster."""
@@ -89,23 +58,6 @@ class Guarded(NamedTuple):
         return settings
 
 
-def _members(right: Right) -> tuple[Any, ...]:
-    return (
-        ResourceType[_words(right.resource)],
-        right.name,
-        ResourcePatternType[right.pattern.upper()],
-        f"User:{USER}",
-        "*",
-        AclOperation[_words(right.operation)],
-        AclPermissionType.ALLOW,
-    )
-
-
-def _words(name: str) -> str:
-    """Convert Kafka's name to the client's: DescribeConfigs to DESCRIBE_CONFIGS."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
-
-
 @asynccontextmanager
 async def guarded(folder: Path) -> AsyncIterator[Guarded]:
     """Start the cluster. Its certificates are made here with openssl."""
@@ -114,9 +66,7 @@ async def guarded(folder: Path) -> AsyncIterator[Guarded]:
     listeners = {protocol: f"127.0.0.1:{port}" for protocol, port in ports.items()}
     config = {
         "listeners": ",".join(f"{protocol}://{address}" for protocol, address in listeners.items()),
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        # The sandbox's own listener knows no users.
-        "super.users": "User:ANONYMOUS",
+        **acls.CONFIG,
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
         "listener.name.sasl_ssl.ssl.keystore.type": "PEM",
         "listener.name.sasl_ssl.ssl.keystore.location": str(folder / "broker.pem"),
