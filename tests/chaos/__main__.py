@@ -11,6 +11,7 @@ import uvloop
 
 from tests.chaos.plan import FaultKind, make_plan
 from tests.chaos.run import RunOptions, run
+from tests.chaos.versions import find_python
 
 
 def main() -> int:
@@ -23,21 +24,29 @@ def main() -> int:
         "--only",
         type=FaultKind,
         nargs="*",
-        default=(),
+        default=tuple(FaultKind),
         choices=list(FaultKind),
         metavar="KIND",
         help="inject only these",
     )
+    parser.add_argument("--other", type=Path, help="another version's checkout with its .venv, for rolling updates")
     parser.add_argument("--keep", action="store_true", help="keep the bridges' logs even if there are no problems")
     arguments = parser.parse_args()
-    plan = make_plan(arguments.seed, arguments.minutes * 60, arguments.only)
+    kinds, other = set(arguments.only), arguments.other and arguments.other.resolve()
+    if other and not find_python(other).exists():
+        parser.error(f"--other: {find_python(other)} doesn't exist; run `make setup` there")
+    if not other and FaultKind.UPDATE in kinds:
+        kinds.remove(FaultKind.UPDATE)
+        _print(f"without {FaultKind.UPDATE}: --other names no other version")
+    plan = make_plan(arguments.seed, arguments.minutes * 60, kinds)
     _print(f"seed {arguments.seed}: {len(plan.faults)} faults: start, kind, duration, selector of the target")
     for fault in plan.faults:
         _print(str(fault))
     # SIGTERM, like Ctrl-C, must stop everything that was started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="sms-bridge-chaos-"))
-    options = RunOptions(plan, arguments.seed, arguments.minutes * 60, arguments.messages_per_second)
+    rate = arguments.messages_per_second
+    options = RunOptions(plan, arguments.seed, arguments.minutes * 60, rate, other=other)
     result = uvloop.run(run(options, folder, _print))
     if result.problems or arguments.keep:
         _print(f"the bridges' logs are in {folder}")

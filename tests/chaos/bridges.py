@@ -1,4 +1,4 @@
-"""Faults of the bridges: their processes, clocks and disks."""
+"""Faults of the bridges: their processes, clocks and disks. What operators do is in `operations.py`."""
 
 import asyncio
 import math
@@ -12,11 +12,8 @@ from aiokafka.errors import KafkaError
 from tests.chaos import damage
 from tests.chaos.context import FaultInjector, FaultSkippedError, RunContext
 from tests.chaos.disks import SmallDisk
+from tests.chaos.operations import OPERATIONS, READY_TIMEOUT_SECONDS, start_replica
 from tests.chaos.plan import Fault, FaultKind
-from tests.chaos.replicas import Replica
-
-READY_TIMEOUT_SECONDS = 20.0
-"""How long to wait for a bridge before the next fault. Faults around it may keep it from becoming ready."""
 
 MAX_FREE_BYTES = 600_000
 """A full disk has at most this much space left; an empty database needs more or less than what is left."""
@@ -31,23 +28,13 @@ MAX_CLOCK_ERROR_SECONDS = 300.0
 HOURS_SECONDS = (5_400.0, 10_800.0)
 """Least and largest error of a clock that is hours wrong."""
 
-LONGER_DEADLINE = 1.5
-"""How many times as long a changed deadline is."""
-
-DEADLINES = ("DEXATEL__GIVE_UP_AFTER", "SPEEDOCOM__GIVE_UP_AFTER")
-
-
-async def _start(replica: Replica) -> None:
-    await replica.start()
-    await replica.wait_until_ready(READY_TIMEOUT_SECONDS)
-
 
 async def _kill(context: RunContext, fault: Fault) -> None:
     replica = context.fleet.select(fault.selector)
     context.log_fault(fault, f"bridge {replica.number}")
     async with replica.lock:
         await replica.kill()
-        await _start(replica)
+        await start_replica(replica)
 
 
 async def _kill_all(context: RunContext, fault: Fault) -> None:
@@ -57,7 +44,7 @@ async def _kill_all(context: RunContext, fault: Fault) -> None:
         for replica in running:
             await locks.enter_async_context(replica.lock)
         await asyncio.gather(*(replica.kill() for replica in running))
-        await asyncio.gather(*(_start(replica) for replica in running))
+        await asyncio.gather(*(start_replica(replica) for replica in running))
 
 
 async def _kill_again(context: RunContext, fault: Fault) -> None:
@@ -68,7 +55,7 @@ async def _kill_again(context: RunContext, fault: Fault) -> None:
         await replica.start()
         await asyncio.sleep(fault.duration_seconds)
         await replica.kill()
-        await _start(replica)
+        await start_replica(replica)
 
 
 async def _kill_in_transaction(context: RunContext, fault: Fault) -> None:
@@ -97,7 +84,7 @@ async def _kill_in_transaction(context: RunContext, fault: Fault) -> None:
             fault, f"bridge {replica.number}, {'after' if commits else 'before'} the broker got the commit"
         )
         await replica.kill()
-        await _start(replica)
+        await start_replica(replica)
 
 
 async def _freeze(context: RunContext, fault: Fault) -> None:
@@ -107,43 +94,6 @@ async def _freeze(context: RunContext, fault: Fault) -> None:
         replica.freeze()
         await asyncio.sleep(fault.duration_seconds)
         replica.resume()
-
-
-async def _restart_one_by_one(context: RunContext, fault: Fault) -> None:
-    running = context.fleet.running
-    context.log_fault(fault, f"bridges {[replica.number for replica in running]}")
-    for replica in running:
-        async with replica.lock:
-            await context.fleet.stop(replica)
-            await _start(replica)
-
-
-async def _scale(context: RunContext, fault: Fault) -> None:
-    fleet = context.fleet
-    running = len(fleet.running)
-    minimum = 2 if fleet.replicas[0].split else 1  # with split roles the first doesn't track
-    others = [count for count in range(minimum, len(fleet.replicas) + 1) if count != running]
-    count = others[int(fault.selector * len(others))]
-    context.log_fault(fault, f"from {running} to {count} bridges")
-    context.ledger.note_bridges(min(running, count))
-    for replica in fleet.replicas[running:count]:
-        async with replica.lock:
-            await _start(replica)
-    for replica in fleet.replicas[count:running]:
-        async with replica.lock:
-            await fleet.stop(replica)
-    context.ledger.note_bridges(count)
-
-
-async def _switch_roles(context: RunContext, fault: Fault) -> None:
-    fleet = context.fleet
-    context.log_fault(fault, "from split to joined" if fleet.replicas[0].split else "from joined to split")
-    for replica in fleet.replicas:
-        async with replica.lock:
-            if replica.should_run:
-                await fleet.stop(replica)
-            replica.switch_roles()
-            await _start(replica)
 
 
 async def _set_clock(context: RunContext, fault: Fault) -> None:
@@ -173,18 +123,7 @@ async def _rewind(context: RunContext, fault: Fault) -> None:
         except (KafkaError, OSError, TimeoutError) as error:
             raise FaultSkippedError(f"the group can't be reset: {type(error).__name__}") from None
         finally:
-            await asyncio.gather(*(_start(replica) for replica in running))
-
-
-async def _change_settings(context: RunContext, fault: Fault) -> None:
-    replicas, longer = context.fleet.replicas, round(context.give_up_after_ms * LONGER_DEADLINE)
-    is_longer = replicas[0].service.settings[DEADLINES[0]] == f"{longer}ms"
-    value = context.give_up_after_ms if is_longer else longer
-    context.log_fault(fault, f"the deadline is {value} ms")
-    for replica in replicas:
-        for name in DEADLINES:
-            replica.set_setting(name, f"{value}ms")
-    await _restart_one_by_one(context, fault)
+            await asyncio.gather(*(start_replica(replica) for replica in running))
 
 
 async def _fill_disk(context: RunContext, fault: Fault) -> None:
@@ -198,7 +137,7 @@ async def _fill_disk(context: RunContext, fault: Fault) -> None:
     async with replica.lock:
         await fleet.stop(replica)
         if not await disk.mount():
-            await _start(replica)
+            await start_replica(replica)
             raise FaultSkippedError("no right to mount a file system")
         await asyncio.to_thread(disk.fill, free_bytes)
         await replica.start()
@@ -211,7 +150,7 @@ async def _fill_disk(context: RunContext, fault: Fault) -> None:
         async with replica.lock:
             await fleet.stop(replica)
             await disk.unmount()
-            await _start(replica)
+            await start_replica(replica)
 
 
 def _damage_state(damage_folder: Callable[[Path, random.Random], str]) -> FaultInjector:
@@ -223,25 +162,22 @@ def _damage_state(damage_folder: Callable[[Path, random.Random], str]) -> FaultI
             await (context.fleet.stop(replica) if fault.start_seconds % 0.2 < 0.1 else replica.kill())
             damaged = await asyncio.to_thread(damage_folder, replica.service.state, random.Random(fault.selector))
             context.log(f"{fault.kind}: {damaged}")
-            await _start(replica)
+            await start_replica(replica)
 
     return inject
 
 
 BRIDGE_FAULTS: Mapping[FaultKind, FaultInjector] = {
+    **OPERATIONS,
     FaultKind.KILL: _kill,
     FaultKind.KILL_ALL: _kill_all,
     FaultKind.KILL_AGAIN: _kill_again,
     FaultKind.KILL_IN_TRANSACTION: _kill_in_transaction,
     FaultKind.ZOMBIE: _freeze,
-    FaultKind.ROLLING_RESTART: _restart_one_by_one,
-    FaultKind.SCALE: _scale,
-    FaultKind.ROLES: _switch_roles,
     FaultKind.DISK_FULL: _fill_disk,
     FaultKind.CLOCK: _set_clock,
     FaultKind.CLOCK_HOURS: _set_clock,
     FaultKind.REWIND: _rewind,
-    FaultKind.SETTINGS: _change_settings,
     FaultKind.STATE_DELETED: _damage_state(damage.delete),
     FaultKind.STATE_TRUNCATED: _damage_state(damage.truncate),
     FaultKind.STATE_OVERWRITTEN: _damage_state(damage.overwrite),

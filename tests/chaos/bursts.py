@@ -58,7 +58,7 @@ async def send_strangers(count: int, url: str, ledger: Ledger, rng: random.Rando
                 response.release()
                 if response.status == 200:
                     accepted += 1
-                    ledger.strangers.add(stranger)
+                    ledger.letters.strangers.add(stranger)
         return accepted
 
     timeout = aiohttp.ClientTimeout(CALLBACK_TIMEOUT_SECONDS)

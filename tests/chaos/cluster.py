@@ -13,11 +13,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError as TopicError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
 from bridge.sandbox.kafka.broker import Broker, Sandbox
 from bridge.sandbox.kafka.server_properties import HOST
+from tests.chaos.access import PROTOCOL, Access
 from tests.chaos.wires import Wire
 from tests.support.ports import find_free_ports
 
@@ -32,12 +34,13 @@ class Cluster:
 
     Args:
         bridges: How many bridges get their own wires.
+        access: How bridges log in; None: they needn't, and may do everything.
     """
 
-    def __init__(self, bridges: int) -> None:
-        self._bridges = bridges
+    def __init__(self, bridges: int, access: Access | None = None) -> None:
+        self._bridges, self._access = bridges, access
         self._stack = AsyncExitStack()
-        self._sandbox = Sandbox(3)
+        self._sandbox = Sandbox(3, config=access.config, jvm=(access.jvm,)) if access else Sandbox(3)
         self.wires: list[list[Wire]] = []
         """By bridge: its wires, one per broker."""
 
@@ -72,6 +75,21 @@ class Cluster:
         """Create a topic."""
         [created] = self.admin.create_topics([NewTopic(topic, partitions, 3)]).values()
         await asyncio.wrap_future(created)
+
+    async def recreate_topic(self, topic: str, partitions: int, pause_seconds: float) -> None:
+        """Delete a topic, and create it again after some seconds. No broker may be killed meanwhile."""
+        [deleted] = self.admin.delete_topics([topic]).values()
+        await asyncio.wrap_future(deleted)
+        await asyncio.sleep(pause_seconds)
+        while True:
+            try:
+                await self.create_topic(topic, partitions)
+            except KafkaException as error:
+                if error.args[0].code() != TopicError.TOPIC_ALREADY_EXISTS:
+                    raise
+                await asyncio.sleep(0.1)  # the deletion isn't known everywhere yet
+            else:
+                return
 
     async def count_partitions(self, topic: str) -> int:
         """Return how many partitions a topic has; 0 if there is no such topic."""
@@ -189,6 +207,8 @@ class Cluster:
         for number, wire in enumerate(wires):
             settings["listeners"] += f",BRIDGE{number}://{HOST}:{wire.target[1]}"
             settings["advertised.listeners"] += f",BRIDGE{number}://{HOST}:{wire.port}"
-            settings["listener.security.protocol.map"] += f",BRIDGE{number}:PLAINTEXT"
+            protocol = PROTOCOL if self._access else "PLAINTEXT"
+            settings["listener.security.protocol.map"] += f",BRIDGE{number}:{protocol}"
+            settings |= self._access.format_listener(f"BRIDGE{number}") if self._access else {}
         settings["inter.broker.listener.name"] = "PLAINTEXT"
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))

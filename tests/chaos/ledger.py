@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections import Counter
 from collections.abc import Mapping
 from sys import intern
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 import orjson
 
 from bridge.core.delivery import Status
-from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.demo.verification import (
     Event,
     ExpectedResult,
@@ -20,6 +18,7 @@ from bridge.sandbox.demo.verification import (
     verify,
 )
 from tests.chaos.event_checks import DeliveryRecord, find_mistakes
+from tests.chaos.letters import DeadLetterLedger
 
 KEPT_MEMBERS = (
     *("event_id", "message_id", "provider", "account", "provider_message_id"),
@@ -28,36 +27,9 @@ KEPT_MEMBERS = (
 """The members of an event that are verified; the others are dropped to save memory in long runs."""
 
 MARK = re.compile(r"mark-[0-9a-f]{16}")
-STRANGER = re.compile(rb"stranger-[0-9a-f]{16}")
-"""The id of a message that nobody sent."""
-
-WORDS = re.compile(rb"[0-9A-Za-z-]{8,}")
-LATE_REASONS = {"unmatched", "too_old"}
-"""Reasons of dead letters about messages that have ended and were forgotten."""
 
 MAX_EARLY_MS = 1_000
 """By how much a deadline may seem to come too early: clocks are read at different moments."""
-
-
-class RecordPosition(NamedTuple):
-    """The position of a sent event."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-class DeadLetterResult(NamedTuple):
-    """Whether each invalid sent event has its dead letter."""
-
-    expected: int
-    """Invalid sent events, and reports of messages that nobody sent."""
-    missing: int
-    repeated: int
-    late: int
-    """Dead letters about messages that had ended: read again, or reported again, after they were forgotten."""
-    unexpected: tuple[str, ...]
-    """Dead letters of valid events, or with the wrong reason."""
 
 
 class Lifetime(NamedTuple):
@@ -99,10 +71,7 @@ class Ledger:
         self.poll_outages: list[PollOutage] = []
         self.mistakes: list[str] = []
         """What is wrong with single records."""
-        self.strangers: set[str] = set()
-        """Ids of accepted callbacks about messages that nobody sent."""
-        self._stranger_letters: Counter[str] = Counter()
-        self._late_letters: list[tuple[str, bytes]] = []
+        self.letters = DeadLetterLedger()
         self._partitions: dict[str, int] = {}
         self.expected: dict[str, ExpectedResult] = {}
         """By attempt key."""
@@ -110,16 +79,14 @@ class Ledger:
         self.ended: set[str] = set()
         """The keys of attempts that have a final event."""
         self.journal_entries = 0
-        self.poison: dict[RecordPosition, str] = {}
-        """Invalid sent events, and the reason that their dead letters must have."""
+        self.unread: set[str] = set()
+        """The keys of attempts whose sent events were published and aren't in the journal yet."""
         self.accepted: set[str] = set()
         """The callbacks that got a 200: each one's mark, or id and status."""
         self.longest_gap_seconds = 0.0
         """The longest time without an event while messages were sent and several bridges ran."""
         self.sending = True
         self._alone = False
-        self._dead_letters: Counter[tuple[RecordPosition, str]] = Counter()
-        self._unexpected: list[str] = []
         self._journaled: set[str] = set()
         self._open: set[str] = set()
         self._last_event_at = time.monotonic()
@@ -139,11 +106,6 @@ class Ledger:
             self._last_event_at = time.monotonic()
         self.expected[key] = expected
         self._open.add(key)
-
-    @property
-    def missing_letters(self) -> int:
-        """How many reports of messages that nobody sent have no dead letter yet."""
-        return len(self.strangers - self._stranger_letters.keys())
 
     def add_record(self, record: DeliveryRecord, partition: int) -> None:
         """Record an event of `sms.delivery` after every part of it was checked."""
@@ -186,26 +148,12 @@ class Ledger:
         is_done = is_unreported or is_fulfilled(self.expected.get(key), event)
         (self._open.discard if is_done else self._open.add)(key)
 
-    def add_dead_letter(self, headers: Mapping[str, str], value: bytes = b"") -> None:
-        """Record a dead letter."""
-        if headers["reason"] in LATE_REASONS:
-            if mark := STRANGER.search(value):
-                self._stranger_letters[mark[0].decode()] += 1
-            else:
-                self._late_letters.append((headers["reason"], value))
-            return
-        try:
-            partition, offset = int(headers["source_partition"]), int(headers["source_offset"])
-            position = RecordPosition(headers["source_topic"], partition, offset)
-        except KeyError:
-            self._unexpected.append(f"{headers['reason']}: {headers['error']}")
-        else:
-            self._dead_letters[position, headers["reason"]] += 1
-
     def add_journal_entry(self, value: bytes) -> None:
         """Record an entry of the journal."""
         self.journal_entries += 1
         document = orjson.loads(value)
+        if document.get("type") == "sent":
+            self.unread.discard(event_attempt_key(document))
         if document.get("source") == "callback":
             self._journaled.add(_make_callback_key(document["provider_message_id"], document["provider_status"]))
             self._journaled.update(MARK.findall(document["raw"]))
@@ -222,27 +170,6 @@ class Ledger:
         """Compare the events with the expected results."""
         unreported = {key: self.expected[key]._replace(status=Status.UNKNOWN) for key in self._unreported}
         return verify(self.expected | unreported, self.events)
-
-    def verify_dead_letters(self) -> DeadLetterResult:
-        """Compare the dead letters with the invalid events that were sent."""
-        expected = set(self.poison.items())
-        early = [f"{reason} of {value[:200]!r}" for reason, value in self._late_letters if not self._has_ended(value)]
-        doubled = [f"{mark} has {n} dead letters" for mark, n in self._stranger_letters.items() if n > 1]
-        unexpected = [
-            f"{reason} at {position}" for position, reason in self._dead_letters if (position, reason) not in expected
-        ]
-        return DeadLetterResult(
-            len(expected) + len(self.strangers),
-            len(expected - set(self._dead_letters)) + self.missing_letters,
-            sum(count - 1 for one, count in self._dead_letters.items() if one in expected),
-            len(self._late_letters) - len(early),
-            (*unexpected, *self._unexpected, *early, *doubled),
-        )
-
-    def _has_ended(self, value: bytes) -> bool:
-        """Whether a text is about a message that has a final event."""
-        words = [word.decode() for word in WORDS.findall(value)]
-        return any(f"{provider}:default:{word}" in self.ended for provider in PROVIDERS for word in words)
 
 
 def _make_callback_key(provider_message_id: str, status: str) -> str:

@@ -39,6 +39,8 @@ class FaultKind(StrEnum):
     """All bridges are stopped, and started again with all sent events still to be read."""
     SETTINGS = "settings"
     """The bridges are restarted one after the other, with a longer or the first deadline."""
+    UPDATE = "update"
+    """The bridges are restarted one after the other, as another version, or as this one again."""
 
     BROKER_KILLED = "broker_killed"
     """One broker is killed and started again after some seconds."""
@@ -86,6 +88,12 @@ class FaultKind(StrEnum):
     """The topic of sent events gets one more partition."""
     TOPIC_LIMITS = "topic_limits"
     """The topic of events takes only small messages for a while."""
+    SENT_TOPIC = "sent_topic"
+    """The topic of sent events is deleted, and created again with another number of partitions."""
+    RIGHTS = "rights"
+    """The bridges lose a right that they need for a while."""
+    TOKENS = "tokens"
+    """The bridges get no tokens for a while, and those that they have expire."""
 
 
 class FaultTiming(NamedTuple):
@@ -114,6 +122,7 @@ BRIDGE_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.CLOCK_HOURS: FaultTiming((4, 8), 12),
     FaultKind.REWIND: FaultTiming((0, 0), 25),
     FaultKind.SETTINGS: FaultTiming((0, 0), 18),
+    FaultKind.UPDATE: FaultTiming((0, 0), 18),
 }
 """Injected into the bridges, one after the other."""
 
@@ -141,6 +150,9 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultTiming] = {
     FaultKind.REJECTING: FaultTiming((5, 15), 0),
     FaultKind.SENT_GROWN: FaultTiming((0, 0), 2),
     FaultKind.TOPIC_LIMITS: FaultTiming((3, 6), 2),
+    FaultKind.SENT_TOPIC: FaultTiming((0, 6), 8),
+    FaultKind.RIGHTS: FaultTiming((3, 15), 2),
+    FaultKind.TOKENS: FaultTiming((10, 30), 2),
 }
 """Injected into everything else at the same time, also one after the other."""
 
@@ -173,18 +185,22 @@ class Plan(NamedTuple):
         """All faults, ordered by start."""
         return sorted([*self.bridges, *self.surroundings])
 
+    def has(self, kind: FaultKind) -> bool:
+        """Whether there is a fault of this kind."""
+        return any(fault.kind is kind for fault in self.faults)
 
-def make_plan(seed: int, seconds: float, only: Collection[FaultKind] = ()) -> Plan:
+
+def make_plan(seed: int, seconds: float, kinds: Collection[FaultKind] = tuple(FaultKind)) -> Plan:
     """Return the plan of a run.
 
     Args:
-        seed: The same seed gives the same plan.
+        seed: The same seed and kinds give the same plan.
         seconds: No fault starts after this time.
-        only: Only these kinds; empty: all.
+        kinds: Only these kinds.
     """
     rng = random.Random(seed)
     groups = (BRIDGE_FAULTS, SURROUNDING_FAULTS)
-    timings = [{kind: timing for kind, timing in group.items() if not only or kind in only} for group in groups]
+    timings = [{kind: timing for kind, timing in group.items() if kind in kinds} for group in groups]
     return Plan(*(tuple(_make_sequence(rng, group, seconds)) for group in timings))
 
 

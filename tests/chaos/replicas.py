@@ -3,15 +3,15 @@
 import asyncio
 import re
 import signal
-import struct
 from asyncio import Lock
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import aiohttp
 
+from tests.chaos.clocks import Clock
+from tests.chaos.versions import Version
 from tests.support.service.process import FORBIDDEN, Service
 from tests.support.waiting import wait_until
 
@@ -23,30 +23,6 @@ RESIDENT = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)
 RESTARTED = re.compile(r'^sms_bridge_workers_restarted_total\{cause="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
-class Clock:
-    """The error of a machine's clock, kept in a file that `clock/sitecustomize.py` reads.
-
-    Args:
-        file: Its path.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(bytes(8))
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment variables for a process on that machine."""
-        here = Path(__file__).resolve()
-        return {"PYTHONPATH": f"{here.parent / 'clock'}:{here.parents[2]}", "CHAOS_CLOCK": str(self._file)}
-
-    def set(self, seconds: float) -> None:
-        """Set the error."""
-        with self._file.open("r+b") as opened:  # not a new file: the processes have mapped this one
-            opened.write(struct.pack("d", seconds))
-
-
 class Replica:
     """One bridge, which runs with all roles or with some of them.
 
@@ -55,9 +31,10 @@ class Replica:
         whole: The bridge with all roles.
         part: The same bridge with some roles, used when roles are split.
         clock: The clock of its machine.
+        version: Which version it is.
     """
 
-    def __init__(self, number: int, whole: Service, part: Service, clock: Clock) -> None:
+    def __init__(self, number: int, whole: Service, part: Service, clock: Clock, version: Version) -> None:
         self.number, self._whole, self._part, self.clock = number, whole, part, clock
         self.service = whole
         self.should_run = False
@@ -69,6 +46,8 @@ class Replica:
         self.max_resident_bytes = 0.0
         self.restarts: Counter[str] = Counter()
         """Restarts of partition workers by cause, since the process started."""
+        self.version = version
+        self.use_version(version)
 
     @property
     def services(self) -> tuple[Service, Service]:
@@ -139,6 +118,14 @@ class Replica:
     def switch_roles(self) -> None:
         """Use the other set of roles at the next start."""
         self.service = self._whole if self.split else self._part
+
+    def use_version(self, version: Version) -> None:
+        """Be another version from the next start on."""
+        for service in self.services:
+            others = {name: value for name, value in service.settings.items() if name not in self.version.login}
+            service.settings = {**others, **version.login}
+            service.python, service.variables = version.python, self.clock.make_variables(version.checkout)
+        self.version = version
 
     def set_setting(self, name: str, value: str) -> None:
         """Change a setting from the next start on."""

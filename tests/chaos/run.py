@@ -10,17 +10,20 @@ from typing import NamedTuple
 from bridge.sandbox.demo.delivery_consumer import RunNames
 from bridge.sandbox.demo.sent_producer import PROVIDERS
 from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
-from tests.chaos.bridges import LONGER_DEADLINE
+from tests.chaos.access import LONG_LIFETIME_SECONDS, SHORT_LIFETIME_SECONDS, Access
+from tests.chaos.clocks import Clock
 from tests.chaos.cluster import Cluster
 from tests.chaos.context import RunContext
 from tests.chaos.injector import Injector
 from tests.chaos.ledger import Ledger, Lifetime
-from tests.chaos.plan import Plan
+from tests.chaos.operations import LONGER_DEADLINE
+from tests.chaos.plan import FaultKind, Plan
 from tests.chaos.providers import Providers
 from tests.chaos.reader import Reader
-from tests.chaos.replicas import Clock, Fleet, Replica
+from tests.chaos.replicas import Fleet, Replica
 from tests.chaos.sender import Sender
 from tests.chaos.summary import ChaosResult
+from tests.chaos.versions import Version, list_versions
 from tests.chaos.wires import LoadBalancer
 from tests.support.service.process import Service
 from tests.support.waiting import wait_until
@@ -62,6 +65,8 @@ class RunOptions(NamedTuple):
     """The providers' times are divided by it."""
     max_fault_delay_seconds: float = MAX_FAULT_DELAY_SECONDS
     """How long after the last message a delayed fault may still start."""
+    other: Path | None = None
+    """The checkout of another version, for rolling updates."""
 
 
 async def run(options: RunOptions, folder: Path, write_line: Callable[[str], None]) -> ChaosResult:
@@ -83,7 +88,11 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
 
     async with AsyncExitStack() as stack:
         log("starting three brokers")
-        cluster = await stack.enter_async_context(Cluster(BRIDGES))
+        lifetime_seconds = SHORT_LIFETIME_SECONDS if options.plan.has(FaultKind.TOKENS) else LONG_LIFETIME_SECONDS
+        access = await stack.enter_async_context(Access(names, folder, lifetime_seconds))
+        versions = list_versions(options.other, access)
+        cluster = await stack.enter_async_context(Cluster(BRIDGES, access))
+        await access.allow(cluster.servers, access.rights)
         await cluster.create_topic(names.sent, SENT_PARTITIONS)
         fleet = Fleet(())
         balancer = await stack.enter_async_context(LoadBalancer(lambda: fleet.addresses))
@@ -99,7 +108,12 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
         )
         polling_urls = {name: proxy.url for name, proxy in providers.proxies.items()}
         fleet.replicas = tuple(
-            _make_replica(number, folder, _make_settings(options, names, cluster.servers_for(number), polling_urls))
+            _make_replica(
+                number,
+                folder,
+                _make_settings(options, names, cluster.servers_for(number), polling_urls),
+                versions[0],
+            )
             for number in range(BRIDGES)
         )
         stack.push_async_callback(fleet.kill_all)
@@ -113,7 +127,9 @@ async def run(options: RunOptions, folder: Path, write_line: Callable[[str], Non
                 raise RuntimeError(f"bridge {replica.number} isn't ready:\n{replica.service.tail()}")
         sender = Sender(cluster.servers, names.sent, ledger, options.seed)
         burst_rate = BURST_FACTOR * CALLBACKS_PER_MESSAGE * options.rate
-        context = RunContext(cluster, fleet, providers, sender, ledger, urls, names, give_up_ms, burst_rate, log)
+        context = RunContext(
+            cluster, fleet, providers, sender, ledger, urls, names, access, versions, give_up_ms, burst_rate, log
+        )
         injector = Injector(context)
         partitions = {name: await cluster.count_partitions(name) for name in names.topics}
         reader = Reader(cluster.servers, names, partitions, ledger)
@@ -149,7 +165,7 @@ async def _recover(options: RunOptions, context: RunContext, reader: Reader) -> 
             context.fleet.problems.append(f"bridge {replica.number} isn't ready a minute after the last fault")
 
     async def is_complete() -> bool:
-        return not context.ledger.open and not context.ledger.missing_letters
+        return not context.ledger.open and not context.ledger.letters.missing_strangers
 
     timeout = LONGER_DEADLINE * options.give_up_after_seconds + GRACE_PERIOD_SECONDS
     with suppress(AssertionError):  # the verification reports the messages that are still missing
@@ -180,7 +196,7 @@ def _make_result(options: RunOptions, context: RunContext, injector: Injector, s
         minutes=round(options.seconds / 60, 2),
         faults=injector.injected,
         verification=ledger.verify_events(),
-        dead_letters=ledger.verify_dead_letters(),
+        dead_letters=ledger.letters.verify(ledger.ended),
         mistakes=tuple(ledger.mistakes),
         accepted=len(ledger.accepted),
         unjournaled=ledger.count_unjournaled(),
@@ -195,14 +211,14 @@ def _make_result(options: RunOptions, context: RunContext, injector: Injector, s
     )
 
 
-def _make_replica(number: int, folder: Path, settings: Mapping[str, str]) -> Replica:
+def _make_replica(number: int, folder: Path, settings: Mapping[str, str], version: Version) -> Replica:
     own_folder = folder / f"bridge-{number}"
     clock = Clock(own_folder / "clock")
     settings = {**settings, "STATE__DIRECTORY": str(own_folder / "state")}
-    whole = Service(settings, own_folder / "whole", variables=clock.variables)
-    part = Service(settings, own_folder / "part", ROLES[number], variables=clock.variables)
+    whole = Service(settings, own_folder / "whole")
+    part = Service(settings, own_folder / "part", ROLES[number])
     whole.state = part.state = own_folder / "state"
-    return Replica(number, whole, part, clock)
+    return Replica(number, whole, part, clock, version)
 
 
 def _make_settings(options: RunOptions, names: RunNames, servers: str, urls: Mapping[str, str]) -> dict[str, str]:

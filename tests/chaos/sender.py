@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import orjson
@@ -12,7 +13,8 @@ from confluent_kafka import KafkaError, Producer
 from bridge.sandbox.demo import sent_producer
 from bridge.sandbox.demo.sent_producer import Message
 from bridge.sandbox.simulator.server import Simulator
-from tests.chaos.ledger import Ledger, RecordPosition
+from tests.chaos.ledger import Ledger
+from tests.chaos.letters import PoisonLetter, RecordPosition
 
 DUPLICATE_SHARE = 0.01
 """The share of sent events that are published twice."""
@@ -44,7 +46,9 @@ class Sender:
             "reconnect.backoff.max.ms": 500,
             "log_level": 0,
         }
-        self._producer = Producer({**self._options, "message.timeout.ms": 200_000})
+        self._producer = self._make_producer()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self._failed: list[KafkaError] = []
 
     async def send(self, rate: float, seconds: float, providers: Mapping[str, Simulator]) -> None:
@@ -75,12 +79,25 @@ class Sender:
         kinds = list(POISON.items())
         for number in range(count):
             make, reason, headers = kinds[number % len(kinds)][1]
-            value = make(f"poison-{rng.getrandbits(64):016x}")
-            self._producer.produce(
-                self._topic, value, b"poison", headers=[*headers], on_delivery=self._make_delivery_callback(reason)
-            )
+            mark = f"poison-{rng.getrandbits(64):016x}"
+            on_delivery = self._make_delivery_callback(mark, reason)
+            self._producer.produce(self._topic, make(mark), b"poison", headers=[*headers], on_delivery=on_delivery)
 
         await self._flush()
+
+    @asynccontextmanager
+    async def pause(self) -> AsyncIterator[None]:
+        """Publish no valid events in this block, in which the topic may be created again."""
+        self._flows.clear()
+        try:
+            await self._flush()
+            yield
+        finally:
+            self._producer = self._make_producer()  # the previous one knows the previous topic
+            self._flows.set()
+
+    def _make_producer(self) -> Producer:
+        return Producer({**self._options, "message.timeout.ms": 200_000})
 
     async def _flush(self) -> None:
         while await asyncio.to_thread(self._producer.flush, 1):
@@ -102,16 +119,19 @@ class Sender:
         producer.flush(ABORT_TIMEOUT_SECONDS)
         producer.abort_transaction(ABORT_TIMEOUT_SECONDS)
 
-    def _make_delivery_callback(self, reason: str) -> Callable[[Any, Any], None]:
+    def _make_delivery_callback(self, mark: str, reason: str) -> Callable[[Any, Any], None]:
         def on_delivery(error: KafkaError | None, message: Any) -> None:
             if error is not None:
                 self._failed.append(error)
             else:
-                self._ledger.poison[RecordPosition(message.topic(), message.partition(), message.offset())] = reason
+                position = RecordPosition(message.topic(), message.partition(), message.offset())
+                self._ledger.letters.poison.add(PoisonLetter(mark, position, reason))
 
         return on_delivery
 
     async def _publish(self, message: Message, event: bytes) -> None:
+        await self._flows.wait()
+        self._ledger.unread.add(message.key)
         for _ in range(2 if self._rng.random() < DUPLICATE_SHARE else 1):
             self._producer.produce(self._topic, event, message.message_id, on_delivery=self._on_published)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bridge.sandbox.demo.verification import VerificationResult, Violation
-from tests.chaos.ledger import DeadLetterResult
+from tests.chaos.letters import DeadLetterResult
 
 MAX_RESIDENT_BYTES = 400 * 1024 * 1024
 """A process that has more memory is a problem."""

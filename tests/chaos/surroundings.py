@@ -15,6 +15,7 @@ from tests.chaos.ledger import PollOutage
 from tests.chaos.plan import Fault, FaultKind
 from tests.chaos.providers import ProxyMode
 from tests.chaos.wires import Wire
+from tests.support.waiting import wait_until
 
 WIRE_DELAY_SECONDS = 0.15
 
@@ -27,6 +28,12 @@ TRACKER_SHARE = 0.5
 
 REFUSED_PAUSE_SECONDS, FAILED_PAUSE_SECONDS = 60.0, 30.0
 """For how long bridges stop polling after refused credentials, and at most after other failures."""
+
+READ_TIMEOUT_SECONDS = 15.0
+"""How long to wait until all sent events were read. A sent event must not come later than reports are kept for it."""
+
+MIN_SENT_PARTITIONS, SENT_PARTITIONS_RANGE = 2, 5
+"""The least number of partitions of a topic that is created again, and how many numbers there are."""
 
 POISON_COUNT = 30
 """How many invalid sent events are published at once."""
@@ -97,6 +104,38 @@ async def _limit_events(context: RunContext, fault: Fault) -> None:
     await context.cluster.set_config(context.names.delivery, "max.message.bytes", str(LARGE_EVENTS_BYTES))
 
 
+async def _recreate_sent(context: RunContext, fault: Fault) -> None:
+    """Delete the topic of sent events only after all of them were read: then none are lost with it."""
+    names, letters = context.names, context.ledger.letters
+
+    async def is_read() -> bool:
+        return not context.ledger.unread and not letters.missing_poison
+
+    async with context.sender.pause():
+        try:
+            await wait_until(is_read, READ_TIMEOUT_SECONDS, lambda: "some sent events aren't read")
+        except AssertionError:
+            raise FaultSkippedError(f"{len(context.ledger.unread)} sent events aren't read in time") from None
+        count = MIN_SENT_PARTITIONS + int(fault.selector * SENT_PARTITIONS_RANGE)
+        context.log_fault(fault, f"deleted for {fault.duration_seconds} s, then with {count} partitions")
+        await context.cluster.recreate_topic(names.sent, count, fault.duration_seconds)
+
+
+async def _take_right(context: RunContext, fault: Fault) -> None:
+    access, servers = context.access, context.cluster.servers
+    right = access.select(fault.selector)
+    context.log_fault(fault, f"{right.operation} {right.resource} {right.name} for {fault.duration_seconds} s")
+    await access.forbid(servers, [right])
+    await asyncio.sleep(fault.duration_seconds)
+    await access.allow(servers, [right])
+
+
+async def _refuse_tokens(context: RunContext, fault: Fault) -> None:
+    context.log_fault(fault, f"are refused for {fault.duration_seconds} s")
+    with context.access.refuse_tokens():
+        await asyncio.sleep(fault.duration_seconds)
+
+
 def _disturb_wires(disturb: Callable[[Wire], None]) -> FaultInjector:
     async def inject(context: RunContext, fault: Fault) -> None:
         replica = context.fleet.select(fault.selector)
@@ -157,4 +196,7 @@ SURROUNDING_FAULTS: Mapping[FaultKind, FaultInjector] = {
     FaultKind.REJECTING: _disturb_polls(ProxyMode.REJECTING),
     FaultKind.SENT_GROWN: _grow_sent,
     FaultKind.TOPIC_LIMITS: _limit_events,
+    FaultKind.SENT_TOPIC: _recreate_sent,
+    FaultKind.RIGHTS: _take_right,
+    FaultKind.TOKENS: _refuse_tokens,
 }

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.ports import find_free_ports
 from tests.support.waiting import wait_until
 
-COMMAND = (sys.executable, "-c", "from bridge.cli import main; main()", "run")
+ARGUMENTS = ("-c", "from bridge.cli import main; main()", "run")
 SECRET_NAMES = (
     *("TOKEN", "API_KEY", "CALLBACK_SECRETS", "WEBHOOK_SECRET", "SIGNATURE__SECRET", "HASH_KEY"),
     *("PASSWORD", "CLIENT_SECRET"),
@@ -64,7 +64,9 @@ class Service:
             **settings,
         }
         self._roles = ("--roles", roles) if roles else ()
-        self._variables = variables
+        self.python = sys.executable
+        """The interpreter from the next start on."""
+        self.variables = variables
         self._folder = folder
         self._log = folder / "bridge.log"
         self._log.touch()
@@ -112,9 +114,10 @@ class Service:
         """Start it and wait until it is ready."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *COMMAND,
+                self.python,
+                *ARGUMENTS,
                 *self._roles,
-                env={**environment(self.settings), **self._variables},
+                env={**environment(self.settings), **self.variables},
                 cwd=self._folder,
                 stdin=DEVNULL,
                 stdout=log,
@@ -195,7 +198,8 @@ async def run_refused(settings: Mapping[str, str], folder: Path, *arguments: str
     """Run a service that should not start; return its exit code and its lines."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *COMMAND,
+        sys.executable,
+        *ARGUMENTS,
         *arguments,
         env=environment({"STATE__DIRECTORY": str(folder / "state"), **settings}),
         cwd=folder,

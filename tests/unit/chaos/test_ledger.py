@@ -8,7 +8,8 @@ import pytest
 from bridge.core.delivery import Status
 from bridge.sandbox.demo.verification import ExpectedResult, Violation
 from tests.chaos.event_checks import DeliveryRecord
-from tests.chaos.ledger import Ledger, Lifetime, PollOutage, RecordPosition
+from tests.chaos.ledger import Ledger, Lifetime, PollOutage
+from tests.chaos.letters import DeadLetterLedger, PoisonLetter, RecordPosition
 
 KEY = "dexatel:default:1"
 
@@ -82,29 +83,52 @@ def test_message_is_open_until_its_expected_status() -> None:
         assert ledger.open == still_open
 
 
-def make_headers(offset: int, reason: str) -> dict[str, str]:
-    """A dead letter's headers."""
-    return {"source_topic": "sent", "source_partition": "0", "source_offset": str(offset), "reason": reason}
+def make_poison(number: int, offset: int, reason: str) -> PoisonLetter:
+    """The dead letter of an invalid sent event."""
+    return PoisonLetter(f"poison-{number:016x}", RecordPosition("sent", 0, offset), reason)
+
+
+def add_poison(letters: DeadLetterLedger, letter: PoisonLetter) -> None:
+    """Record a dead letter that was read."""
+    at = {"source_topic": "sent", "source_partition": "0", "source_offset": str(letter.position.offset)}
+    letters.add({**at, "reason": letter.reason}, f'{{"message_id": "{letter.mark}"'.encode())
 
 
 def test_dead_letters_are_verified() -> None:
     """Missing and unexpected ones are problems; repeated ones are only counted."""
-    ledger = Ledger()
-    ledger.poison = {
-        RecordPosition("sent", 0, 1): "malformed",
-        RecordPosition("sent", 0, 2): "invalid",
-        RecordPosition("sent", 0, 3): "invalid",
-    }
-    for headers in (
-        make_headers(1, "malformed"),
-        make_headers(1, "malformed"),
-        make_headers(2, "too_large"),
-        make_headers(9, "invalid"),
+    letters = DeadLetterLedger()
+    letters.poison = {make_poison(1, 1, "malformed"), make_poison(2, 2, "invalid"), make_poison(3, 3, "invalid")}
+    for letter in (
+        make_poison(1, 1, "malformed"),
+        make_poison(1, 1, "malformed"),
+        make_poison(2, 2, "too_large"),
+        make_poison(4, 9, "invalid"),
     ):
-        ledger.add_dead_letter(headers)
-    ledger.add_dead_letter({"reason": "unreadable", "error": "a callback"})
-    found = ledger.verify_dead_letters()
+        add_poison(letters, letter)
+    letters.add({"reason": "unreadable", "error": "a callback"})
+    found = letters.verify(set())
     assert (found.expected, found.missing, found.repeated, len(found.unexpected)) == (3, 2, 1, 3)
+
+
+def test_recreated_topic_has_other_events_at_the_same_positions() -> None:
+    """Each of them has its dead letter, and the second one isn't taken for a repetition of the first."""
+    letters = DeadLetterLedger()
+    letters.poison = {make_poison(1, 7, "invalid"), make_poison(2, 7, "invalid")}
+    add_poison(letters, make_poison(1, 7, "invalid"))
+    assert letters.missing_poison == 1
+    add_poison(letters, make_poison(2, 7, "invalid"))
+    found = letters.verify(set())
+    assert (found.missing, found.repeated, found.unexpected) == (0, 0, ())
+
+
+def test_sent_event_is_unread_until_the_journal_has_it() -> None:
+    """Before that, its topic must not be deleted. A report about it says nothing."""
+    ledger = Ledger()
+    ledger.unread = {KEY, "dexatel:default:2"}
+    entry = {"provider": "dexatel", "account": "default", "provider_message_id": "1"}
+    ledger.add_journal_entry(json.dumps(entry | {"type": "report", "provider_message_id": "2"}).encode())
+    ledger.add_journal_entry(json.dumps(entry | {"type": "sent"}).encode())
+    assert ledger.unread == {"dexatel:default:2"}
 
 
 def test_unjournaled_callback_is_found() -> None:
