@@ -15,3 +15,12 @@ def test_ten_minutes_have_every_kind() -> None:
         faults = make_plan(seed, 600).faults
         assert len(faults) >= 60
         assert {fault.kind for fault in faults} == set(FaultKind)
+
+
+def test_plan_has_chosen_kinds_only() -> None:
+    """Without the others, also where no kind of one sequence is left."""
+    plan = make_plan(3, 600, {FaultKind.TOKENS, FaultKind.RIGHTS})
+    assert {fault.kind for fault in plan.faults} == {FaultKind.TOKENS, FaultKind.RIGHTS}
+    assert plan.has(FaultKind.TOKENS)
+    assert not plan.has(FaultKind.UPDATE)
+    assert not make_plan(3, 600, ()).faults
