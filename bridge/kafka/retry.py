@@ -20,6 +20,11 @@ def is_retriable(error: BaseException) -> bool:
     return isinstance(error, KafkaError | OSError) or (isinstance(error, BridgeError) and error.retriable)
 
 
+def is_transient(error: KafkaError) -> bool:
+    """Whether Kafka's error passes by itself, such as a broker that starts, and not only after somebody acts."""
+    return bool(error.retriable)
+
+
 async def retry(work: Callable[[], Awaitable[T]], *, event: str, pause_seconds: float) -> T:
     """Do the work until it succeeds.
 

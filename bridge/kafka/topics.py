@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import structlog
 from aiokafka.admin import NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     InvalidConfigurationError,
     KafkaError,
@@ -21,6 +20,7 @@ from bridge.core.errors import ConfigurationError
 from bridge.kafka.broker_versions import refuse_old_brokers
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
+from bridge.kafka.topic_configs import read_configs
 from bridge.kafka.topic_limits import (
     TopicConfigs,
     TopicLimits,
@@ -72,7 +72,7 @@ async def inspect_topics(kafka: KafkaClients, topics: TopicSettings, *, apply: b
             await _create(admin, [plan for plan in wanted if plan.name not in existing], topics.replication)
             existing |= {plan.name for plan in wanted}
         described = {t["topic"]: t for t in await _describe(admin, [p.name for p in wanted if p.name in existing])}
-        configs = await _configs(admin, described)
+        configs = await read_configs(admin, described)
     except KafkaError as error:
         raise ConfigurationError(f"Kafka's topics can't be read: {format_error(error)}") from error
     finally:
@@ -138,7 +138,7 @@ async def _look(kafka: KafkaClients, topics: TopicSettings) -> tuple[Mapping[str
         return None
     try:
         described = {one["topic"]: one for one in await _describe(admin, [plan.name for plan in plan_topics(topics)])}
-        configs = await _configs(admin, described, log.debug)
+        configs = await read_configs(admin, described, log.debug)
     except (KafkaError, OSError, ConfigurationError):
         return None
     finally:
@@ -158,7 +158,7 @@ async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, cr
         raise ConfigurationError(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
     await _create(admin, missing, topics.replication)
     described = {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in wanted])}
-    configs = await _configs(admin, described)
+    configs = await read_configs(admin, described)
     refuse_unfit(topics, described, configs)
     warn_of_unwise(topics, described, configs)
     limits = read_limits(topics, described, configs)
@@ -210,22 +210,3 @@ async def _describe(admin: Any, names: list[str]) -> list[Any]:
             return described
         await asyncio.sleep(0.1)
     raise ConfigurationError(f"Kafka doesn't describe these topics: {', '.join(names)}; are the ACLs set?")
-
-
-async def _configs(
-    admin: Any, names: Iterable[str], warn: Callable[..., object] = log.warning
-) -> dict[str, dict[str, str]]:
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    try:
-        responses = await admin.describe_configs(resources)
-    except KafkaError as error:
-        warn("topic configs can't be read; they are not checked", error=type(error).__name__)
-        return {}
-    found: dict[str, dict[str, str]] = {}
-    for response in responses:
-        for code, _text, _kind, name, entries in response.resources:
-            if code:
-                warn("topic configs can't be read; they are not checked", topic=name)
-            else:
-                found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
