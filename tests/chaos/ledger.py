@@ -32,11 +32,15 @@ MAX_EARLY_MS = 1_000
 """By how much a deadline may seem to come too early: clocks are read at different moments."""
 
 
+NEVER = 2**62
+"""In milliseconds since the epoch."""
+
+
 class Lifetime(NamedTuple):
     """When the end of a message may come, in milliseconds after it was sent."""
 
     earliest_deadline: int = 0
-    latest_end: int = 2**62
+    latest_end: int = NEVER
 
 
 ANY_TIME = Lifetime()
@@ -68,6 +72,10 @@ class Ledger:
         """Words of polls that providers rejected: such a message may end without their report."""
         self._unreported: set[str] = set()
         """The keys of attempts that ended so."""
+        self._ends: dict[str, int] = {}
+        """The deadlines of attempts; `NEVER` when their expected final status has been reported."""
+        self.late: set[str] = set()
+        """The keys of attempts whose expected final status was reported when they might have been forgotten."""
         self.poll_outages: list[PollOutage] = []
         self.mistakes: list[str] = []
         """What is wrong with single records."""
@@ -145,18 +153,35 @@ class Ledger:
         is_rejected = key in self.expected and event["provider_message_id"] in self.rejected
         is_unreported = is_rejected and event["status"] == Status.UNKNOWN
         (self._unreported.add if is_unreported else self._unreported.discard)(key)
-        is_done = is_unreported or is_fulfilled(self.expected.get(key), event)
+        is_done = is_unreported or is_fulfilled(self.expected.get(key), event) or (event["final"] and key in self.late)
         (self._open.discard if is_done else self._open.add)(key)
 
-    def add_journal_entry(self, value: bytes) -> None:
-        """Record an entry of the journal."""
+    def add_journal_entry(self, value: bytes, journaled_at: int = 0) -> None:
+        """Record an entry of the journal.
+
+        Args:
+            value: The entry.
+            journaled_at: When the broker appended it, in milliseconds since the epoch.
+        """
         self.journal_entries += 1
         document = orjson.loads(value)
+        key = event_attempt_key(document)
         if document.get("type") == "sent":
-            self.unread.discard(event_attempt_key(document))
+            self.unread.discard(key)
+            self._ends.setdefault(key, document["gives_up_at"])
+        elif key in self.expected and document["status"] == self.expected[key].status:
+            self._check_report(key, journaled_at)
         if document.get("source") == "callback":
             self._journaled.add(_make_callback_key(document["provider_message_id"], document["provider_status"]))
             self._journaled.update(MARK.findall(document["raw"]))
+
+    def _check_report(self, key: str, journaled_at: int) -> None:
+        # From its end on, an attempt with another final status may be forgotten: then nothing can be corrected.
+        if journaled_at >= self._ends.get(key, NEVER):
+            self.late.add(key)
+            if key in self.ended:
+                self._open.discard(key)
+        self._ends[key] = NEVER
 
     def add_acknowledged(self, provider_message_id: str, status: str) -> None:
         """Record a provider's callback that got a 200."""
@@ -169,7 +194,9 @@ class Ledger:
     def verify_events(self) -> VerificationResult:
         """Compare the events with the expected results."""
         unreported = {key: self.expected[key]._replace(status=Status.UNKNOWN) for key in self._unreported}
-        return verify(self.expected | unreported, self.events)
+        last = {key: event["status"] for event in self.events if (key := event_attempt_key(event)) in self.late}
+        uncorrected = {key: self.expected[key]._replace(status=status) for key, status in last.items()}
+        return verify(self.expected | unreported | uncorrected, self.events)
 
 
 def _make_callback_key(provider_message_id: str, status: str) -> str:

@@ -44,7 +44,7 @@ class Reader:
         )
         self._handlers: Mapping[str, Callable[[Any], None]] = {
             names.delivery: lambda message: ledger.add_record(_read_delivery(message), message.partition()),
-            names.journal: lambda message: ledger.add_journal_entry(message.value()),
+            names.journal: lambda message: ledger.add_journal_entry(message.value(), message.timestamp()[1]),
             names.dead_letter: lambda message: ledger.letters.add(_read_headers(message), message.value() or b""),
         }
         self._partitions = [(name, number) for name in self._handlers for number in range(partitions[name])]

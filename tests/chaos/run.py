@@ -198,6 +198,7 @@ def _make_result(options: RunOptions, context: RunContext, injector: Injector, s
         verification=ledger.verify_events(),
         dead_letters=ledger.letters.verify(ledger.ended),
         mistakes=tuple(ledger.mistakes),
+        late_reports=len(ledger.late),
         accepted=len(ledger.accepted),
         unjournaled=ledger.count_unjournaled(),
         journal_entries=ledger.journal_entries,

@@ -34,6 +34,8 @@ class ChaosResult(NamedTuple):
     dead_letters: DeadLetterResult
     mistakes: Sequence[str]
     """What is wrong with single records, and ends that came too early or too late."""
+    late_reports: int
+    """Messages whose expected final status was first reported after their end, when they may have been forgotten."""
     accepted: int
     """Callbacks that got a 200; a provider's own repetitions count once."""
     unjournaled: int
@@ -103,6 +105,7 @@ class ChaosResult(NamedTuple):
             "dead_letters_missing": self.dead_letters.missing,
             "dead_letters_repeated": self.dead_letters.repeated,
             "dead_letters_late": self.dead_letters.late,
+            "late_reports": self.late_reports,
             "mistakes": len(self.mistakes),
             "dead_letters_unexpected": len(self.dead_letters.unexpected),
             "callbacks": {n.removeprefix("callback_"): c for n, c in self.counters.items() if n.startswith("callback")},

@@ -125,9 +125,8 @@ def test_sent_event_is_unread_until_the_journal_has_it() -> None:
     """Before that, its topic must not be deleted. A report about it says nothing."""
     ledger = Ledger()
     ledger.unread = {KEY, "dexatel:default:2"}
-    entry = {"provider": "dexatel", "account": "default", "provider_message_id": "1"}
-    ledger.add_journal_entry(json.dumps(entry | {"type": "report", "provider_message_id": "2"}).encode())
-    ledger.add_journal_entry(json.dumps(entry | {"type": "sent"}).encode())
+    ledger.add_journal_entry(make_entry("report", provider_message_id="2", status="sent"))
+    ledger.add_journal_entry(make_entry("sent", gives_up_at=10_000))
     assert ledger.unread == {"dexatel:default:2"}
 
 
@@ -137,9 +136,9 @@ def test_unjournaled_callback_is_found() -> None:
     ledger.accepted = {"mark-0123456789abcdef", "mark-00000000000000ff"}
     ledger.add_acknowledged("1", "sent")
     ledger.add_acknowledged("1", "delivered")
-    entry = {"provider_message_id": "1", "provider_status": "SENT", "raw": "status=sent&mark=mark-0123456789abcdef"}
-    ledger.add_journal_entry(json.dumps(entry | {"source": "callback"}).encode())
-    ledger.add_journal_entry(json.dumps(entry | {"source": "poll", "provider_status": "delivered"}).encode())
+    entry = {"provider_status": "SENT", "status": "sent", "raw": "status=sent&mark=mark-0123456789abcdef"}
+    ledger.add_journal_entry(make_entry("report", **entry, source="callback"))
+    ledger.add_journal_entry(make_entry("report", **entry | {"provider_status": "delivered"}, source="poll"))
     assert ledger.count_unjournaled() == 2
 
 
@@ -154,6 +153,48 @@ def test_rejected_message_may_end_without_a_report() -> None:
             ledger.add_event(event)
         assert ledger.open == wrong
         assert ledger.verify_events().count_messages_with(Violation.WRONG) == wrong
+
+
+def make_entry(kind: str, **members: Any) -> bytes:
+    """An entry of the journal about the one message."""
+    entry = {"type": kind, "provider": "dexatel", "account": "default", "provider_message_id": "1"}
+    return json.dumps(entry | members).encode()
+
+
+@pytest.mark.parametrize("first", ["journal", "events"])
+@pytest.mark.parametrize(
+    ("entries", "wrong"),
+    [
+        pytest.param([("sent", 1_000), ("delivered", 9_999)], 1, id="in time"),
+        pytest.param([("sent", 1_000), ("delivered", 10_000)], 0, id="after the end"),
+        pytest.param([("sent", 1_000), ("failed", 2_000), ("delivered", 10_000)], 0, id="another one in time"),
+        pytest.param([("sent", 1_000), ("delivered", 2_000), ("delivered", 10_000)], 1, id="in time, and again late"),
+        pytest.param([("delivered", 900), ("sent", 1_000), ("delivered", 10_000)], 1, id="before the sent event"),
+        pytest.param(
+            [("sent", 1_000), ("delivered", 2_000), ("sent", 3_000), ("delivered", 10_000)], 1, id="read again"
+        ),
+        pytest.param([("sent", 1_000)], 1, id="not at all"),
+    ],
+)
+def test_correction_after_the_end_may_be_missing(first: str, entries: list[tuple[str, int]], wrong: int) -> None:
+    """From its end on, a message with a final status may be forgotten; until then each report has to count."""
+    ledger = Ledger()
+    ledger.expect(KEY, ExpectedResult("m-1", Status.DELIVERED))
+
+    def add_events() -> None:
+        for event in (SENT, make_event(2, "failed", "sent")):
+            ledger.add_event(json.loads(event))
+
+    if first == "events":
+        add_events()
+    for name, journaled_at in entries:
+        is_sent = name == "sent"
+        entry = make_entry("sent", gives_up_at=10_000) if is_sent else make_entry("report", status=name)
+        ledger.add_journal_entry(entry, journaled_at)
+    if first == "journal":
+        add_events()
+    assert ledger.open == wrong
+    assert ledger.verify_events().count_messages_with(Violation.WRONG) == wrong
 
 
 @pytest.mark.parametrize(
