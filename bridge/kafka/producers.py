@@ -8,7 +8,7 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from bridge.concurrency import retrieve_exception, stop_with_timeout
 
@@ -23,6 +23,13 @@ def give_up_transaction(producer: AIOKafkaProducer) -> None:
     for future in (manager._transaction_waiter, *offsets):  # noqa: SLF001
         if future is not None:
             future.add_done_callback(retrieve_exception)
+
+
+def find_failure(producer: AIOKafkaProducer) -> KafkaError | None:
+    """Find why the client library has given up the producer's transaction; None if it hasn't, or nobody told why."""
+    waiter: asyncio.Future[Any] | None = producer._txn_manager._transaction_waiter  # noqa: SLF001
+    error = waiter.exception() if waiter is not None and waiter.done() and not waiter.cancelled() else None
+    return error if isinstance(error, KafkaError) else None
 
 
 async def abort_producer(producer: AIOKafkaProducer) -> None:

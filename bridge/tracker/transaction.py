@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal.offsets import JournalOffset
-from bridge.kafka.producers import give_up_transaction
+from bridge.kafka.producers import find_failure, give_up_transaction
 from bridge.kafka.records import Record, send_batches
 from bridge.state.keys import StateChange
 
@@ -64,6 +65,10 @@ async def commit_transaction(
 
             # Step 5. Commit.
             await producer.commit_transaction()
+    except IllegalOperation as error:
+        # The client library has given the transaction up between two steps, and says so without the reason.
+        give_up_transaction(producer)
+        raise find_failure(producer) or KafkaError(str(error)) from error
     except BaseException:
         give_up_transaction(producer)
         raise
