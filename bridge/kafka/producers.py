@@ -29,7 +29,8 @@ def find_failure(producer: AIOKafkaProducer) -> KafkaError | None:
     """Find why the client library has given up the producer's transaction; None if it hasn't, or nobody told why."""
     waiter: asyncio.Future[Any] | None = producer._txn_manager._transaction_waiter  # noqa: SLF001
     error = waiter.exception() if waiter is not None and waiter.done() and not waiter.cancelled() else None
-    return error if isinstance(error, KafkaError) else None
+    # A new one: raised again, the producer's own would keep the frames that hold the producer.
+    return type(error)(*error.args) if isinstance(error, KafkaError) else None
 
 
 async def abort_producer(producer: AIOKafkaProducer) -> None:
