@@ -62,4 +62,4 @@ async def test_true_reason_is_raised(failure: KafkaError, fatal: bool) -> None: 
     producer: Any = Producer(failure, fatal=fatal)
     with pytest.raises(type(failure)) as raised:
         await commit_transaction(producer, [RECORD], TARGET, TopicPartition("journal", 0), JournalOffset(1, 1, "id"))
-    assert raised.value is failure
+    assert (type(raised.value), raised.value.args) == (type(failure), failure.args)
