@@ -64,15 +64,7 @@ CALLBACK_FIELDS = ("methods", "time_format", "secret_in_path", "basic_auth", "he
 
 NOTES = {
     "sent": """\
-A time that `SENT__FIELDS` maps (`sent_at`, `scheduled_at`, `give_up_at`) may be RFC 3339, or seconds or milliseconds
-since the epoch, as a number or digits. If only the format differs, map the member to itself: `{"sent_at":"/sent_at"}`.
-
-CloudEvents 1.0 are unwrapped, both structured (`content-type: application/cloudevents+json`, or `specversion` beside
-`data`) and binary (`ce_...` headers, the payload as value). In both cases pointers start at the attributes, with the
-payload under `/data`; a pointer that leads nowhere there is resolved within the payload. Members without a pointer are
-read from the payload. So `SENT__WHERE={"/type":["sms.sent"]}` filters by the event's type, and
-`SENT__FIELDS={"sent_at":"/time"}` takes its time. Confluent's five-byte header is removed.
-
+[Sent events](sent-events.md) explains places, envelopes and several attempts in a record, with examples.
 `sms-bridge check --sample FILE` shows how one of your events would be read, member by member.
 """,
 }

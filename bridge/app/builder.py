@@ -13,7 +13,7 @@ from bridge.dead_letters import DeadLetters
 from bridge.http_server.listener import Listener, ListenerTls
 from bridge.intake.field_mapping import list_known_paths, list_recipient_members
 from bridge.intake.intake import Intake, SentSource
-from bridge.intake.sent_parser import SentParser
+from bridge.intake.sent_parser import make_sent_parser
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.clients import KafkaClients
@@ -195,7 +195,7 @@ class PartBuilder:
             self._kafka,
             admin,
             SentSource(settings.kafka.intake_group, settings.topics.sent, self._choose_start),
-            SentParser(settings.sent, self._accounts, self._privacy, settings.follow.max_follow),
+            make_sent_parser(settings, self._accounts, self._privacy),
             journal=self._journal,
             dead_letters=self.dead_letters,
             metrics=self._metrics.intake,

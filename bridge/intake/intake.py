@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -15,26 +15,27 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from bridge.clock import now_ms
 from bridge.concurrency import yield_slices
-from bridge.core.entries import Sent
-from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
-from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
-from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.dead_letters import DeadLetters
+from bridge.intake.fetch_parser import FetchParser, ParsedFetch
+from bridge.intake.optional_members import OptionalMember
+from bridge.intake.sent_parser import SentParser
 from bridge.intake.start_offsets import CommittedOffsets, choose_offsets, name_partition
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer, fetch
-from bridge.kafka.records import Record
 from bridge.kafka.retry import retry
 from bridge.observability.metrics import IntakeMetrics
-from bridge.observability.tracing import Tracing, find_traceparent, parse_trace_id
+from bridge.observability.tracing import Tracing
 
 MAX_RECORDS = 5_000
 """Maximum number of records of a fetch."""
 
 FETCH_TIMEOUT_MS = 500
 """How long a fetch waits for records."""
+
+MAX_APPEND_BYTES = 64 * 1024 * 1024
+"""Size at which the entries of records with several attempts are appended before the rest of a fetch is parsed."""
 
 RETRY_PAUSE_SECONDS = 1.0
 """Pause before an operation that failed in Kafka is tried again."""
@@ -51,17 +52,6 @@ class SentSource(NamedTuple):
     group: str
     topics: tuple[str, ...]
     choose_start: ChooseStart
-
-
-class _ParsedFetch:
-    """The results of a fetch."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        """Entries and dead letters, in the order of the records that they were made from."""
-        self.entries: list[Sent] = []
-        self.skipped: Counter[SkipReason] = Counter()
-        self.dead_letters: Counter[DeadLetterReason] = Counter()
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -90,8 +80,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         metrics: IntakeMetrics,
         tracing: Tracing,
     ) -> None:
-        self._kafka, self._source, self._parser = kafka, source, parser
+        self._kafka, self._source = kafka, source
+        self._fetch_parser = FetchParser(parser, journal, dead_letters)
         self._journal, self._dead_letters, self._metrics, self._tracing = journal, dead_letters, metrics, tracing
+        for member in get_args(OptionalMember):
+            metrics.sent_members_ignored.labels(member)  # from 0 on, so that a first increase is seen
         self._offsets = CommittedOffsets(admin, source.group)
         self._accepted: Counter[str] = Counter()
         self._joined = False
@@ -155,11 +148,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
         """Parse a fetch and append it to the journal, until Kafka accepts it."""
-        parsed, started_ns = _ParsedFetch(), time.time_ns()
-        async for records in yield_slices([record for batch in batches.values() for record in batch]):
+        fetched, started_ns = [record for batch in batches.values() for record in batch], time.time_ns()
+        parsed = ParsedFetch()
+        async for records in yield_slices(fetched):
             for record in records:
-                self._parse(record, parsed)
+                self._fetch_parser.parse(record, parsed)
+                if parsed.multiplied_bytes > MAX_APPEND_BYTES:
+                    await self._append(parsed, started_ns)
+                    parsed = ParsedFetch()
+        await self._append(parsed, started_ns)
 
+    async def _append(self, parsed: ParsedFetch, started_ns: int) -> None:
         async def append() -> None:
             # In one call: if only a part failed and were appended after the rest, the first sent event would not win.
             await self._journal.append(parsed.records)
@@ -168,50 +167,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._tracing.trace_accepted(parsed.entries, started_ns)
         self._count(parsed)
 
-    def _parse(self, record: Any, parsed: _ParsedFetch) -> None:
-        origin = (record.topic, record.partition, record.offset)
-        try:
-            entry = self._parser.parse(record.value, now_ms(), record.headers, origin)
-            if isinstance(entry, SkipReason):
-                parsed.skipped[entry] += 1
-                return
-            journaled = self._journal.to_record(entry)
-        except Exception as error:  # noqa: BLE001 - pure code: whatever it raises, this record is the cause
-            poison = convert_to_poison(error)
-            parsed.dead_letters[poison.reason] += 1
-            parsed.records.append(self._make_dead_letter(record, poison))
-            return
-        parsed.entries.append(entry)
-        parsed.records.append(journaled)
-
-    def _make_dead_letter(self, record: Any, poison: PoisonMessageError) -> Record:
-        log.warning(
-            "sent event rejected",
-            reason=poison.reason.value,
-            error=poison.error,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            message_id=self._parser.find_message_id(record.value),
-            trace_id=parse_trace_id(find_traceparent(record.headers)),
-        )
-        letter = DeadLetter(
-            reason=poison.reason.value,
-            error=poison.error,
-            key=record.key,
-            value=record.value,
-            received_at=now_ms(),
-            source=SourcePosition(record.topic, record.partition, record.offset),
-        )
-        return self._dead_letters.to_record(letter)
-
-    def _count(self, parsed: _ParsedFetch) -> None:
+    def _count(self, parsed: ParsedFetch) -> None:
         accepted = Counter(entry.provider for entry in parsed.entries)
         self._accepted.update(accepted)
         for provider, number in accepted.items():
             self._metrics.sent_accepted.labels(provider).inc(number)
         for reason, number in parsed.skipped.items():
             self._metrics.sent_skipped.labels(reason.value).inc(number)
+        for member, number in parsed.ignored.items():
+            self._metrics.sent_members_ignored.labels(member).inc(number)
         for dead_letter_reason, number in parsed.dead_letters.items():
             self._dead_letters.count(dead_letter_reason, number)
 

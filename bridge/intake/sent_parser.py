@@ -1,21 +1,35 @@
-"""Parses a record of a sent topic into a journal entry. Pure: the time is an argument."""
+"""Parses a record of a sent topic into journal entries. Pure: the time is an argument.
 
-from collections.abc import Mapping
+Only what identifies an attempt is essential: without it, a record can't be followed. An optional member that can't be
+used is left out, and a sending time that can't be used is replaced by the record's own timestamp.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
-from bridge.accounts import Accounts, compute_lifetimes
-from bridge.core.entries import MAX_AHEAD_MS, MAX_ID_BYTES, Sent
-from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.core.timestamps import parse_rfc3339
-from bridge.intake.field_mapping import MAX_TIME_MS, FieldMapping, Headers, decode_event
+from bridge.accounts import DEFAULT, Accounts, compute_lifetimes
+from bridge.core.entries import MAX_ID_BYTES, Sent
+from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
+from bridge.intake.field_mapping import FieldMapping
+from bridge.intake.member_values import read_id, read_metadata, read_text, read_time
+from bridge.intake.optional_members import IgnoredMember, read_give_up_at, read_optional, read_sent_at
+from bridge.intake.source_event import Headers, SentRecord, SourceEvent, decode_event
 from bridge.observability.tracing import find_traceparent
 from bridge.privacy import Privacy
-from bridge.schemas import load_validator
-from bridge.settings.model import SentSettings
+from bridge.settings.model import SentSettings, Settings
 
-MAX_VIOLATION_CHARS = 200
-"""The schema's longer error messages are cut."""
+ESSENTIAL_MEMBERS = ("message_id", "provider", "provider_message_id")
+"""Without them, there is no attempt to follow."""
+
+MAX_NAMED = 10
+"""Elements that a dead letter names."""
+
+MAX_TRACEPARENT_CHARS = 200
+"""A longer text is no trace context, which has 55 characters in its first version."""
+
+_NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 
 class SkipReason(StrEnum):
@@ -24,6 +38,19 @@ class SkipReason(StrEnum):
     TOMBSTONE = "tombstone"
     FILTERED = "filtered"
     DUPLICATE = "duplicate"
+
+
+class ParsedRecord(NamedTuple):
+    """What a record says."""
+
+    entries: tuple[Sent, ...] = ()
+    errors: tuple[PoisonMessageError, ...] = ()
+    """About elements of `SENT__EACH` that can't be used: one for each reason."""
+    ignored: tuple[IgnoredMember, ...] = ()
+    skipped: SkipReason | None = None
+
+
+_TOMBSTONE, _FILTERED = ParsedRecord(skipped=SkipReason.TOMBSTONE), ParsedRecord(skipped=SkipReason.FILTERED)
 
 
 class SentParser:
@@ -36,118 +63,155 @@ class SentParser:
         max_follow_ms: The maximum time that an attempt is followed.
     """
 
-    def __init__(self, settings: SentSettings, accounts: Accounts, privacy: Privacy, max_follow_ms: int) -> None:
+    def __init__(
+        self,
+        settings: SentSettings,
+        accounts: Accounts,
+        privacy: Privacy,
+        max_follow_ms: int,
+    ) -> None:
         self.mapping = FieldMapping(settings)
         self._accounts = accounts
         self._providers = {provider for provider, _ in accounts}
         self._privacy = privacy
         self._max_follow_ms = max_follow_ms
         self._lifetimes = compute_lifetimes(accounts, settings, max_follow_ms)
-        self._schema = load_validator("sms.sent.v1")
 
-    def parse(
-        self,
-        value: bytes | None,
-        now: int,
-        headers: Headers = (),
-        origin: tuple[str, int, int] | None = None,
-    ) -> Sent | SkipReason:
-        """Parse a record into an entry, or into the reason to skip it.
-
-        Args:
-            value: The record's value.
-            now: The time, in milliseconds since the epoch.
-            headers: Its headers.
-            origin: Its topic, partition and offset.
+    def decode(self, record: SentRecord) -> SourceEvent | None:
+        """Decode a record; None if there is no event in it: its row was deleted.
 
         Raises:
-            PoisonMessageError: It isn't JSON, isn't valid, or names a provider or account that isn't configured.
+            PoisonMessageError: Its value isn't a JSON object.
         """
-        if value is None:
-            return SkipReason.TOMBSTONE
-        event = decode_event(value, headers)
+        return None if record.value is None else decode_event(record)
+
+    def parse(self, record: SentRecord, now: int) -> ParsedRecord:
+        """Parse a record.
+
+        Args:
+            record: The record.
+            now: The time, in milliseconds since the epoch.
+
+        Raises:
+            PoisonMessageError: It isn't a JSON object, or doesn't identify an attempt of a configured account.
+        """
+        event = self.decode(record)
+        if event is None:
+            return _TOMBSTONE
+        if self.mapping.each:
+            return self._parse_elements(event, now)
         if self.mapping.find_mismatch(event) is not None:
-            return SkipReason.FILTERED
-        members = self.mapping.map(event)
-        if not self._schema.is_valid(members):
-            name, text = next(iter(self.find_violations(members).items()))
-            raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {self._privacy.redact_text(text)}")
-        return self._make_entry(members, _find_traceparent(headers, event.document), origin, now)
+            return _FILTERED
+        ignored: list[IgnoredMember] = []
+        entry = self._make_entry(event, now, ignored)
+        return ParsedRecord((entry,), (), tuple(ignored))
 
-    def find_violations(self, members: Mapping[str, Any]) -> dict[str, str]:
-        """Find how members violate the published schema: an error by member, or by `event` for the whole."""
-        violations: dict[str, str] = {}
-        for error in self._schema.iter_errors(members):
-            violations.setdefault(
-                "/".join(map(str, error.instance_path)) or "event", error.message[:MAX_VIOLATION_CHARS]
-            )
-        return violations
+    def _parse_elements(self, event: SourceEvent, now: int) -> ParsedRecord:
+        entries: list[Sent] = []
+        errors: list[tuple[int, PoisonMessageError]] = []
+        ignored: list[IgnoredMember] = []
+        try:
+            elements = self.mapping.split(event)
+        except PoisonMessageError:
+            if self.mapping.find_mismatch(event) is not None:  # events of another kind need no array
+                return _FILTERED
+            raise
+        for number, element in enumerate(elements):
+            if self.mapping.find_mismatch(element) is not None:
+                continue
+            try:
+                entries.append(self._make_entry(element, now, ignored))
+            except Exception as error:  # noqa: BLE001 - pure code: whatever it raises, this element is the cause
+                errors.append((number, convert_to_poison(error)))
+        if not entries and not errors:
+            return _FILTERED
+        return ParsedRecord(tuple(entries), _merge_errors(self.mapping.each or "", errors), tuple(ignored))
 
-    def find_message_id(self, value: bytes | None) -> str | None:
+    def find_message_id(self, record: SentRecord) -> str | None:
         """Find the message id in a record that can't be used; None if it has none."""
         try:
-            message_id = self.mapping.map(decode_event(value or b"", ())).get("message_id")
+            event = self.decode(record)
+            return event and read_id(self.mapping.map(event).get("message_id"))[:MAX_ID_BYTES]
         except Exception:  # noqa: BLE001 - the record can't be used already
             return None
-        return message_id[:MAX_ID_BYTES] if isinstance(message_id, str) else None
 
-    def _make_entry(
-        self,
-        members: Mapping[str, Any],
-        traceparent: str | None,
-        origin: tuple[str, int, int] | None,
-        now: int,
-    ) -> Sent:
-        provider, account = members["provider"], members.get("account", "default")
-        if provider not in self._providers:
-            raise PoisonMessageError(DeadLetterReason.UNKNOWN_PROVIDER, f"provider {provider!r} isn't configured")
-        if (provider, account) not in self._accounts:
-            raise PoisonMessageError(DeadLetterReason.UNKNOWN_ACCOUNT, f"{provider} has no account {account!r}")
-        sent_at = _parse_time(members, "sent_at")
-        if sent_at > now + MAX_AHEAD_MS:
-            raise PoisonMessageError(DeadLetterReason.INVALID, "sent_at: more than a day in the future")
-        starts_at = max(sent_at, _parse_time(members, "scheduled_at")) if "scheduled_at" in members else sent_at
-        if "give_up_at" in members:
-            gives_up_at = min(_parse_time(members, "give_up_at"), sent_at + self._max_follow_ms)
-        else:
+    def _make_entry(self, event: SourceEvent, now: int, ignored: list[IgnoredMember]) -> Sent:
+        members, record = self.mapping.map(event), event.record
+        provider, account = self._find_account(members)
+        message_id = self._read_id(members, "message_id")
+        provider_message_id = self._read_id(members, "provider_message_id")
+        sent_at = starts_at = read_sent_at(members, record.timestamp, now, ignored)
+        scheduled_at = read_optional(members, "scheduled_at", read_time, ignored)
+        if scheduled_at is not None and scheduled_at > sent_at:
+            starts_at = scheduled_at
+        gives_up_at = read_give_up_at(members, sent_at, ignored)
+        if gives_up_at is None:
             gives_up_at = starts_at + self._accounts[provider, account].give_up_after_ms
+        else:
+            gives_up_at = min(gives_up_at, sent_at + self._max_follow_ms)
         return Sent(
-            message_id=_parse_id(members, "message_id"),
+            message_id=message_id,
             provider=provider,
             account=account,
-            provider_message_id=_parse_id(members, "provider_message_id"),
+            provider_message_id=provider_message_id,
             sent_at=sent_at,
             starts_at=starts_at,
             gives_up_at=gives_up_at,
-            recipient=self._privacy.redact_recipient(members.get("recipient")),
-            sender=members.get("sender"),
-            metadata=members.get("metadata", {}),
-            traceparent=traceparent,
-            origin=origin,
+            recipient=self._privacy.redact_recipient(read_optional(members, "recipient", read_text, ignored)),
+            sender=read_optional(members, "sender", read_text, ignored),
+            metadata=read_optional(members, "metadata", read_metadata, ignored) or {},
+            traceparent=_find_traceparent(record.headers, (event.top or event).documents[0]),
+            origin=record.origin,
             lifetimes=self._lifetimes,
         )
+
+    def _find_account(self, members: Mapping[str, Any]) -> tuple[str, str]:
+        provider, account = members.get("provider"), members.get("account")
+        if account is None:
+            account = DEFAULT
+        if isinstance(provider, str) and isinstance(account, str) and (provider, account) in self._accounts:
+            return provider, account
+        for name, value in (("provider", provider), ("account", account)):
+            if not isinstance(value, str) or not _NAME.fullmatch(value):
+                self._reject(name, value, "not a name of lower-case letters, digits and hyphens")
+        if provider not in self._providers:
+            raise PoisonMessageError(DeadLetterReason.UNKNOWN_PROVIDER, f"provider {provider!r} isn't configured")
+        raise PoisonMessageError(DeadLetterReason.UNKNOWN_ACCOUNT, f"{provider} has no account {account!r}")
+
+    def _read_id(self, members: Mapping[str, Any], name: str) -> str:
+        value = members.get(name)
+        try:
+            return read_id(value)
+        except ValueError as error:
+            self._reject(name, value, str(error))
+
+    def _reject(self, name: str, value: Any, why: str) -> NoReturn:
+        place = self.mapping.name_place(name)
+        why = f"missing; looked for at {place}" if value is None else why
+        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {why}")
+
+
+def make_sent_parser(settings: Settings, accounts: Accounts, privacy: Privacy) -> SentParser:
+    """Make the parser that settings describe."""
+    return SentParser(settings.sent, accounts, privacy, settings.follow.max_follow)
 
 
 def _find_traceparent(headers: Headers, document: Mapping[str, Any]) -> str | None:
     """Find the trace in the headers, or in the extension attribute of a CloudEvent."""
     extension = document.get("traceparent") if "specversion" in document else None
-    return find_traceparent(headers) or (extension if isinstance(extension, str) else None)
+    found = find_traceparent(headers) or (extension if isinstance(extension, str) else None)
+    return found if found is None or len(found) <= MAX_TRACEPARENT_CHARS else None
 
 
-def _parse_id(members: Mapping[str, Any], name: str) -> str:
-    text = members[name]
-    if not isinstance(text, str):  # a float such as 1.0, which a JSON Schema takes for an integer
-        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: neither text nor an exact integer")
-    if text in {".", ".."}:  # in a URL, percent-encoded too, these name another path (RFC 3986, section 6.2.2)
-        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: {text!r} is no id")
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
-        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: longer than {MAX_ID_BYTES} bytes")
-    return text
-
-
-def _parse_time(members: Mapping[str, Any], name: str) -> int:
-    """Parse an RFC 3339 time to milliseconds since the epoch."""
-    milliseconds = parse_rfc3339(members[name])
-    if milliseconds is None or not 0 <= milliseconds <= MAX_TIME_MS:
-        raise PoisonMessageError(DeadLetterReason.INVALID, f"{name}: not a time between 1970 and 2999")
-    return milliseconds
+def _merge_errors(pointer: str, errors: Iterable[tuple[int, PoisonMessageError]]) -> tuple[PoisonMessageError, ...]:
+    """Merge the errors of a record's elements to one for each reason, so that its original is kept once for each."""
+    by_reason: dict[DeadLetterReason, list[tuple[int, str]]] = {}
+    for number, poison in errors:
+        by_reason.setdefault(poison.reason, []).append((number, poison.error))
+    merged = []
+    for reason, found in by_reason.items():
+        (first, error), *others = found
+        names = ", ".join(str(number) for number, _ in others[:MAX_NAMED])
+        more = f"; likewise {len(others)} more: {names}{', …' if len(others) > MAX_NAMED else ''}" if others else ""
+        merged.append(PoisonMessageError(reason, f"{pointer}/{first}: {error}{more}"))
+    return tuple(merged)

@@ -18,3 +18,9 @@ def split_frame(value: bytes) -> tuple[bytes, bytes]:
 def strip_frame(value: bytes) -> bytes:
     """Strip a value's frame."""
     return split_frame(value)[1]
+
+
+def parse_schema_id(value: bytes) -> int | None:
+    """Parse the schema's id in a value's frame; None if it has no frame."""
+    frame, _ = split_frame(value)
+    return int.from_bytes(frame[len(MAGIC) :], "big") if frame else None

@@ -40,6 +40,11 @@ class IntakeMetrics(_Group):
         super().__init__(registry)
         self.sent_accepted = self._counter("sent_accepted", "sms.sent records written to the journal", ["provider"])
         self.sent_skipped = self._counter("sent_skipped", "sms.sent records skipped, by reason", ["reason"])
+        self.sent_members_ignored = self._counter(
+            "sent_members_ignored",
+            "Optional members of sms.sent that could not be used; sent_at: the record's timestamp was taken",
+            ["member"],
+        )
 
 
 class ReceiverMetrics(_Group):

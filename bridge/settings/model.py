@@ -16,7 +16,20 @@ from bridge.core.schedule import HOUR, SECOND
 from bridge.settings.kafka import KafkaSettings
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
 from bridge.settings.secrets import Credential, Key
-from bridge.settings.types import Count, Duration, Group, Networks, Port, Start, Table, Texts, TopicConfig, Where
+from bridge.settings.types import (
+    Count,
+    Duration,
+    Fields,
+    Group,
+    Networks,
+    Pointer,
+    Port,
+    Start,
+    Table,
+    Texts,
+    TopicConfig,
+    Where,
+)
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -51,14 +64,17 @@ class TopicSettings(Group):
 class SentSettings(Group):
     """How to read sent events, in whatever format the sender writes them."""
 
-    fields: Table = Field(default_factory=dict)
-    """Member name → JSON pointer into your event: `{"message_id":"/data/id"}`."""
+    fields: Fields = Field(default_factory=dict)
+    """Member name → its place: a JSON pointer into your event (`{"message_id":"/data/id"}`), `key:`, `header:NAME` or
+    `timestamp:`, or a list of them."""
     constants: Table = Field(default_factory=dict)
     """Members with the same value in every event: `{"provider":"dexatel"}`."""
     providers: Table = Field(default_factory=dict)
     """Your name of a provider → its name in these settings."""
     where: Where = Field(default_factory=dict)
     """Read only events with one of these values: `{"/type":["sms.sent"]}`."""
+    each: Pointer = None
+    """JSON pointer to an array of attempts, if a record has several: `/recipients`."""
     start: Start = "horizon"
     """Where to start without committed offsets; `horizon`: as far back as the longest `GIVE_UP_AFTER`."""
 

@@ -34,6 +34,10 @@ def check(
     sample: Annotated[
         Path | None, typer.Option(help="Only show how the sms.sent event in this file would be read.", metavar="FILE")
     ] = None,
+    key: Annotated[str | None, typer.Option(help="The key of the sample's record.", metavar="TEXT")] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="A header of the sample's record; may be repeated.", metavar="NAME=VALUE")
+    ] = None,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +45,7 @@ def check(
     if sample is not None:
         from bridge.tools.check_sample import explain_sample  # noqa: PLC0415 - each command loads what it needs
 
-        raise typer.Exit(explain_sample(_settings(env_file), sample, as_json=as_json))
+        raise typer.Exit(explain_sample(_settings(env_file), sample, key, header or [], as_json=as_json))
     from bridge.tools.check import check as checked  # noqa: PLC0415
 
     _run(checked(env_file, as_json=as_json))

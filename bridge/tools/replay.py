@@ -19,12 +19,13 @@ from bridge.core.errors import DeadLetterReason
 from bridge.dead_letters import DeadLetter
 from bridge.history.search import HistorySearch
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
+from bridge.intake.source_event import SentRecord
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.clients import KafkaClients
 from bridge.settings.model import Settings
 from bridge.tools.output import ExitCode, make_table, stderr_console, stdout_console, style_text, write_json
-from bridge.tools.replay_parser import ReplayOutcome, ReplayParser, ReplayResult, ReplaySource
+from bridge.tools.replay_parser import ReplayOutcome, ReplayParser, ReplayResult
 
 BATCH_SECONDS = 0.2
 """Of letters, at the rate that is asked for, that are appended together."""
@@ -77,22 +78,21 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
 
 
 def _provider(read: ReplayedLetter) -> str | None:
-    entry = next(iter(read.result.entries), None)
-    return read.letter.provider or (entry.provider if entry else None)
+    return read.letter.provider or next((entry.provider for entry in read.result.entries), None)
 
 
 async def _originals(
     scan: TopicScanner, settings: Settings, letters: Iterable[DeadLetter]
-) -> dict[tuple[str, int, int] | None, ReplaySource]:
+) -> dict[tuple[str, int, int] | None, SentRecord]:
     """Read the records that letters are about, as far as Kafka still has them: a letter doesn't keep their headers."""
     ours = {settings.topics.journal, *settings.topics.sent}
     wanted = {letter.source for letter in letters if letter.source and letter.source[0] in ours}
-    found: dict[tuple[str, int, int] | None, ReplaySource] = {}
+    found: dict[tuple[str, int, int] | None, SentRecord] = {}
 
     def take(record: Any) -> None:
         place = (record.topic, record.partition, record.offset)
         if place in wanted:
-            found[place] = ReplaySource(record.value, tuple(record.headers))
+            found[place] = SentRecord(record.value, record.headers, record.key, record.timestamp, place)
 
     spans_by_partition = _merge_spans(wanted)
     for tp, spans in spans_by_partition.items():

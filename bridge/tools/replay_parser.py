@@ -8,17 +8,23 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from bridge.accounts import Accounts, build_accounts, list_built_in
-from bridge.core.entries import Entry, Report
+from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.dead_letters import DeadLetter, HttpSource
-from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.intake.sent_parser import make_sent_parser
+from bridge.intake.source_event import SentRecord
 from bridge.journal.serde import decode_entry, encode_entry
 from bridge.journal.writer import MAX_ENTRY_BYTES
 from bridge.privacy import Privacy
 from bridge.providers.dialect import Callback, UnreadableReport
 from bridge.settings.model import Settings
 from bridge.settings.providers import AccountSettings
+
+MAX_NAMED = 10
+"""Entries of a dead letter that are named."""
 
 NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
     DeadLetterReason.CONFLICT: "the attempt belongs to another message",
@@ -46,13 +52,7 @@ class ReplayResult(NamedTuple):
     outcome: ReplayOutcome
     why: str
     entries: Sequence[Entry] = ()
-
-
-class ReplaySource(NamedTuple):
-    """The record that a dead letter is about, where Kafka still has it."""
-
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
+    """What is appended: of a record with several attempts, all that can be parsed, since the fold drops repeats."""
 
 
 class ReplayParser:
@@ -62,7 +62,7 @@ class ReplayParser:
         # A letter was authentic when it came; its signature isn't kept.
         self._accounts = build_accounts(drop_signatures(settings))
         self._privacy = Privacy(settings.privacy)
-        self._sent = SentParser(settings.sent, self._accounts, self._privacy, settings.follow.max_follow)
+        self._sent = make_sent_parser(settings, self._accounts, self._privacy)
         self._topics = settings.topics
 
     @property
@@ -70,7 +70,7 @@ class ReplayParser:
         """The accounts that are set up."""
         return self._accounts
 
-    def parse(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
+    def parse(self, letter: DeadLetter, original: SentRecord | None, now: int) -> ReplayResult:
         """Decide what becomes of a letter.
 
         Args:
@@ -92,7 +92,7 @@ class ReplayParser:
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, NOT_REPLAYABLE[DeadLetterReason.TOO_LARGE])
         return result
 
-    def _parse(self, letter: DeadLetter, original: ReplaySource | None, now: int) -> ReplayResult:
+    def _parse(self, letter: DeadLetter, original: SentRecord | None, now: int) -> ReplayResult:
         if letter.http:
             return self._parse_callback(letter, letter.http)
         topic = letter.source.topic if letter.source else ""
@@ -101,16 +101,22 @@ class ReplayParser:
                 return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, "the journal no longer has it")
             return _journaled([decode_entry(original.value)])
         if topic in self._topics.sent:
-            return self._parse_sent(letter, original or ReplaySource(letter.value, ()), now)
+            # Without the record, its timestamp is unknown: when the letter was written is the same in every replay.
+            kept = SentRecord(letter.value, (), letter.key, letter.received_at, letter.source)
+            return self._parse_sent(original or kept, now)
         return ReplayResult(
             ReplayOutcome.NOT_REPLAYABLE, f"from {topic or 'nowhere'}, which isn't a topic of the bridge"
         )
 
-    def _parse_sent(self, letter: DeadLetter, original: ReplaySource, now: int) -> ReplayResult:
-        entry = self._sent.parse(original.value, now, original.headers, letter.source)
-        if isinstance(entry, SkipReason):
-            return ReplayResult(ReplayOutcome.IGNORED, f"{entry.value} by settings")
-        return _journaled([entry])
+    def _parse_sent(self, record: SentRecord, now: int) -> ReplayResult:
+        found = self._sent.parse(record, now)
+        if found.skipped:
+            return ReplayResult(ReplayOutcome.IGNORED, f"{found.skipped.value} by settings")
+        entries = tuple(_fit(entry) for entry in found.entries)
+        if found.errors:
+            why = "; ".join(f"{poison.reason.value}: {poison.error}" for poison in found.errors)
+            return ReplayResult(ReplayOutcome.STILL_BAD, why, entries)
+        return _journaled(entries)
 
     def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
         account = self._accounts.get((letter.provider or "", letter.account or ""))
@@ -132,9 +138,15 @@ def _journaled(entries: Sequence[Entry]) -> ReplayResult:
         f"{entry.key} {entry.provider_status}"
         if isinstance(entry, Report)
         else f"{entry.key} sent as {entry.message_id}"
-        for entry in entries
+        for entry in entries[:MAX_NAMED]
     )
-    return ReplayResult(ReplayOutcome.JOURNALED, why, entries)
+    more = f" and {len(entries) - MAX_NAMED} more" if len(entries) > MAX_NAMED else ""
+    return ReplayResult(ReplayOutcome.JOURNALED, why + more, entries)
+
+
+def _fit(entry: Sent) -> Sent:
+    """Leave out the metadata of an entry that is too large for the journal, as the intake does."""
+    return replace(entry, metadata={}) if len(encode_entry(entry)) > MAX_ENTRY_BYTES else entry
 
 
 def drop_signatures(settings: Settings) -> Settings:

@@ -77,7 +77,7 @@ class FaultKind(StrEnum):
     BURST = "burst"
     """Callbacks arrive ten times as fast, repeated and out of order."""
     POISON = "poison"
-    """Invalid, odd or too large sent events are published among the valid ones."""
+    """Invalid, odd or large sent events are published among the valid ones."""
     ABORTED = "aborted"
     """A sender publishes valid sent events in a transaction, and aborts it."""
     STRANGERS = "strangers"

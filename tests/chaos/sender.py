@@ -21,8 +21,8 @@ DUPLICATE_SHARE = 0.01
 
 ABORT_TIMEOUT_SECONDS = 20.0
 
-TOO_LARGE_BYTES = 700 * 1024
-"""Small enough for `sms.sent` and too large for the journal."""
+LARGE_BYTES = 700 * 1024
+"""Small enough for `sms.sent`, and more than the journal takes."""
 
 
 class Sender:
@@ -171,11 +171,11 @@ POISON: Mapping[str, Poison] = {
     "not JSON": Poison(lambda mark: f'{{"message_id": "{mark}"'.encode(), "malformed"),
     "not text": Poison(lambda mark: b"\xff\xfe" + mark.encode(), "malformed"),
     "no id": Poison(lambda mark: _make_event(mark, provider_message_id=None), "invalid"),
-    "no time": Poison(lambda mark: _make_event(mark, sent_at="yesterday"), "invalid"),
+    "an id that is none": Poison(lambda mark: _make_event(mark, message_id=[mark]), "invalid"),
     "an unknown provider": Poison(lambda mark: _make_event(mark, provider="pigeon-post"), "unknown_provider"),
     "an unknown account": Poison(lambda mark: _make_event(mark, account="nobody"), "unknown_account"),
     "an odd header": Poison(
-        lambda mark: _make_event(mark, sent_at=None), "invalid", (("", None), ("ce_type", None), ("x" * 300, b"\xff"))
+        lambda mark: _make_event(mark, message_id=1.5), "invalid", (("", None), ("ce_type", None), ("x" * 300, b"\xff"))
     ),
     "deep": Poison(
         lambda mark: b'{"message_id":' + b"[" * 5_000 + b'"%s"' % mark.encode() + b"]" * 5_000 + b"}", "malformed"
@@ -185,6 +185,8 @@ POISON: Mapping[str, Poison] = {
         "malformed",
         CLOUD_EVENT,
     ),
-    "too large": Poison(lambda mark: _make_event(mark, metadata={"filling": "x" * TOO_LARGE_BYTES}), "too_large"),
+    "large": Poison(
+        lambda mark: _make_event(mark, account="nobody", metadata={"x": "x" * LARGE_BYTES}), "unknown_account"
+    ),
 }
 """The kinds of invalid sent events."""

@@ -31,8 +31,13 @@ TYPED = ("sms-bridge", "curl", "kafka-consumer-groups.sh", "kafka-console-consum
 ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
 """Blocks for which no other bridge may run."""
 
-SETTINGS = {("docs/adding-a-provider.md", "By settings")}
-"""Blocks that the shared bridge was set up with; what comes of it: `test_snippets.py`."""
+SETTINGS = {
+    ("docs/adding-a-provider.md", "By settings"),
+    ("docs/sent-events.md", "Other layouts"),
+    ("docs/sent-events.md", "Several attempts in a record"),
+}
+"""Blocks of settings. The shared bridge was set up with the first one; what comes of it: `test_snippets.py`. With the
+others, `unit/intake/test_documented_settings.py` reads events."""
 
 ENDLESS = {"run", "tail", "simulate"}
 ELSEWHERE = {

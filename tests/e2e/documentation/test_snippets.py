@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.schemas import load_schema, load_validator
+from bridge.schemas import load_schema
 from bridge.settings.loading import load_settings
 from tests.support.documentation.blocks import blocks, quoted
 from tests.support.documentation.installation import STORIES, World
@@ -23,6 +23,7 @@ from tests.support.helm.binaries import promtool
 from tests.support.helm.chart import Chart
 from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
 from tests.support.paths import CHART_FOLDER, ROOT
+from tests.support.schemas.validators import load_validator
 from tests.support.service.bridge import message
 
 CHART = "helm/sms-bridge/README.md"

@@ -14,6 +14,7 @@ from tests.support.service.providers import NOT_FOUND, Providers, dexatel_says
 COUNTERS: dict[str, set[str]] = {
     "sent_accepted": {"provider"},
     "sent_skipped": {"reason"},
+    "sent_members_ignored": {"member"},
     "callbacks_received": {"provider", "outcome"},
     "polls_completed": {"provider", "outcome"},
     "reports_folded": {"provider", "source", "outcome"},

@@ -93,10 +93,9 @@ async def _bad_sent_events(bridge: Bridge) -> set[str]:
     topics, one = bridge.topics, message()
     for spelling in SPELLINGS:
         await topics.publish(message().sent(provider_message_id=None, recipient=spelling), key=spelling)
-        await topics.publish(message().sent(provider="nobody", recipient=spelling))
+        await topics.publish(message().sent(provider="nobody", recipient=spelling, metadata={"phone": int(DIGITS)}))
         await topics.publish(f'{{"recipient": "{spelling}", '.encode(), key=spelling)
     await topics.publish(message().sent(recipient=int(DIGITS)))
-    await topics.publish(message().sent(metadata={"phone": int(DIGITS)}, recipient=DIGITS))
     await topics.publish(message().sent(sent_at="2020-01-01T00:00:00Z", recipient=DIGITS), key=DIGITS)
     await bridge.send_and_wait(one, recipient=DIGITS)
     await topics.publish(one.sent(message_id="m-thief", recipient=DIGITS), key=DIGITS)

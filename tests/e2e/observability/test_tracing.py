@@ -73,8 +73,9 @@ async def test_message_is_one_trace(fleet: Fleet, client: httpx.AsyncClient, col
 async def test_log_lines_have_ids_but_no_phone_number(bridge: Bridge) -> None:
     """Log lines have the message id and the trace id; quoted input has no complete phone number."""
     one = message()
-    await bridge.topics.publish(one.sent(recipient=int(NUMBER)), headers={"traceparent": TRACEPARENT})
-    await bridge.wait_for_dead_letter(reason="invalid", error=f'recipient: {NUMBER} is not of types "null", "string"')
+    bad = one.sent(recipient=NUMBER, account=NUMBER)
+    await bridge.topics.publish(bad, headers={"traceparent": TRACEPARENT})
+    await bridge.wait_for_dead_letter(reason="unknown_account", error=f"dexatel has no account '{NUMBER}'")
     lines = [json.loads(line) for line in bridge.service.log.splitlines() if one.message_id in line]
     assert [(line["message_id"], line["trace_id"]) for line in lines] == [(one.message_id, TRACE)]
     other = await bridge.send_and_wait()

@@ -206,7 +206,7 @@ async def test_sample_is_explained(settings: Settings, tmp_path: Path) -> None:
     ("value", "verdict"),
     [
         (orjson.dumps({**SAMPLE, "type": "sms.planned"}), "SENT__WHERE turns it down at /type"),
-        (orjson.dumps({**SAMPLE, "at": None}), "sent_at"),
+        (orjson.dumps({**SAMPLE, "data": {**SAMPLE["data"], "ref": None}}), "looked for at /data/ref"),  # type: ignore[dict-item]
         (orjson.dumps({**SAMPLE, "data": {**SAMPLE["data"], "via": "XX"}}), "invalid"),  # type: ignore[dict-item]
         (b"no JSON", "malformed"),
     ],

@@ -12,7 +12,8 @@ from prometheus_client import Counter
 from bridge.accounts import build_accounts
 from bridge.core.errors import PoisonMessageError
 from bridge.dead_letters import DeadLetter, DeadLetters, SourcePosition
-from bridge.intake.sent_parser import SentParser
+from bridge.intake.sent_parser import make_sent_parser
+from bridge.intake.source_event import SentRecord
 from bridge.observability.tracing import find_traceparent
 from bridge.privacy import Privacy
 from tests.support.settings import settings_of
@@ -36,6 +37,7 @@ class OddRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes | None]]
+    timestamp: int = -1
 
 
 def nest(depth: int, opening: str = '{"a":', inner: str = '"+254700000001"', closing: str = "}") -> str:
@@ -69,6 +71,9 @@ VALUES = st.one_of(
     st.none(),
     st.binary(max_size=200),
     st.builds(lambda name, member: encode({**EVENT, name: member}), st.sampled_from([*EVENT, "metadata", "x"]), JSON),
+    st.builds(lambda member: encode({"schema": {}, "payload": member}), JSON),
+    st.builds(lambda op, after: encode({**EVENT, "op": op, "source": {}, "after": after}), JSON, JSON),
+    st.builds(lambda list_, value: encode({**EVENT, "list": list_, "x": value}), JSON, JSON),
     st.builds(lambda member: encode({"specversion": "1.0", "data_base64": member, "traceparent": member}), ENCODED),
     st.builds(
         lambda depth, opening: (
@@ -86,15 +91,24 @@ RECORDS = st.builds(
     st.one_of(st.none(), st.binary(max_size=40)),
     VALUES,
     st.lists(st.tuples(HEADER_NAMES, st.one_of(st.none(), st.binary(max_size=40))), max_size=4),
+    st.sampled_from([-1, 0, NOW, 2**62]),
 )
 
 
+LAYOUT = {
+    "SENT__EACH": "/list",
+    "SENT__FIELDS": '{"message_id":["key:/a","key:"],"provider_message_id":["","/a","//x/a","header:x"]}',
+    "SENT__WHERE": '{"header:content-type":["a",null],"//provider":["dexatel",null]}',
+}
+
+
+@pytest.mark.parametrize("layout", [{}, LAYOUT], ids=["ours", "theirs"])
 @pytest.mark.parametrize("recipient", ["keep", "drop"])
-def test_any_record_has_a_way_out(recipient: str) -> None:
+def test_any_record_has_a_way_out(recipient: str, layout: dict[str, str]) -> None:
     """A record that can't be parsed raises a foreseen error; its dead letter has all that may be kept."""
-    config = settings_of(PRIVACY__RECIPIENT=recipient)
+    config = settings_of(PRIVACY__RECIPIENT=recipient, **layout)
     privacy = Privacy(config.privacy)
-    parser = SentParser(config.sent, build_accounts(config), privacy, config.follow.max_follow)
+    parser = make_sent_parser(config, build_accounts(config), privacy)
     letters = DeadLetters("dead", 3, MAX_BYTES, privacy, Counter("letters", "letters", ["reason"], registry=None))
 
     @settings(max_examples=400, deadline=None)
@@ -103,10 +117,11 @@ def test_any_record_has_a_way_out(recipient: str) -> None:
     @given(RECORDS)
     def check(record: OddRecord) -> None:
         find_traceparent(record.headers)
+        sent = SentRecord(record.value, record.headers, record.key, record.timestamp, ("sms.sent", 0, 1))
         try:
-            parser.parse(record.value, NOW, record.headers, ("sms.sent", 0, 1))
+            parser.parse(sent, NOW)
         except PoisonMessageError as poison:
-            parser.find_message_id(record.value)
+            parser.find_message_id(sent)
             letter = DeadLetter(
                 reason=poison.reason.value,
                 error=poison.error,

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from bridge.accounts import build_accounts
 from bridge.core.entries import Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.intake.sent_parser import SentParser, SkipReason
+from bridge.intake.sent_parser import SentParser, SkipReason, make_sent_parser
+from bridge.intake.source_event import Headers, SentRecord
 from bridge.privacy import Privacy
 from tests.support.settings import settings_of
 
@@ -29,12 +30,18 @@ NOW = SENT_AT + 1_000
 def reader(**changes: str) -> SentParser:
     """Make a parser with these settings."""
     settings = settings_of(**changes)
-    return SentParser(settings.sent, build_accounts(settings), Privacy(settings.privacy), settings.follow.max_follow)
+    return make_sent_parser(settings, build_accounts(settings), Privacy(settings.privacy))
+
+
+def parse(using: SentParser, value: bytes | None, headers: Headers = ()) -> Sent | SkipReason:
+    """Parse a value that says one thing, without a timestamp of its record."""
+    found = using.parse(SentRecord(value, headers), NOW)
+    return found.skipped or found.entries[0]
 
 
 def read(event: Any, using: SentParser | None = None, **members: Any) -> Sent:
     """Parse an event that is valid."""
-    entry = (using or reader()).parse(orjson.dumps(event | members), NOW)
+    entry = parse(using or reader(), orjson.dumps(event | members))
     assert isinstance(entry, Sent)
     return entry
 
@@ -48,7 +55,7 @@ def test_the_necessary_is_enough() -> None:
 def test_settings_that_move_deadlines_show_in_the_entry() -> None:
     """A tracker with other settings must notice."""
     entries = [
-        reader(**changes).parse(orjson.dumps(EVENT), NOW)
+        parse(reader(**changes), orjson.dumps(EVENT))
         for changes in ({}, {}, {"DEXATEL__GIVE_UP_AFTER": "1h"}, {"FOLLOW__MAX_FOLLOW": "9d"})
     ]
     first, same, *others = [entry.lifetimes for entry in entries if isinstance(entry, Sent)]
@@ -58,13 +65,13 @@ def test_settings_that_move_deadlines_show_in_the_entry() -> None:
 
 def test_every_member_is_taken() -> None:
     """Optional members are kept; unknown ones and nulls are ignored."""
-    entry = reader().parse(
-        orjson.dumps(EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}),
-        NOW,
-        [("traceparent", b"00-1-2-01")],
-        ("sms.sent", 3, 7),
+    value = orjson.dumps(
+        EVENT | {"recipient": "+254", "sender": "ACME", "metadata": {"a": "b"}, "x": 1, "account": None}
     )
-    assert isinstance(entry, Sent)
+    record = SentRecord(value, [("traceparent", b"00-1-2-01")], origin=("sms.sent", 3, 7))
+    found = reader().parse(record, NOW)
+    assert (found.ignored, found.errors) == ((), ())
+    (entry,) = found.entries
     assert (entry.recipient, entry.sender, entry.metadata) == ("+254", "ACME", {"a": "b"})
     assert (entry.traceparent, entry.origin) == ("00-1-2-01", ("sms.sent", 3, 7))
 
@@ -100,17 +107,14 @@ def test_ids_are_opaque(value: Any, expected: str) -> None:
         (orjson.dumps({**EVENT, "sent_at": None}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "yesterday"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "2026-01-31T12:00:00"}), DeadLetterReason.INVALID),
-        (orjson.dumps({**EVENT, "sent_at": 1_769_850_000}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "9999-12-31T23:59:59.9999999Z"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "0001-01-01T00:00:00Z"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "sent_at": "2026-02-02T12:00:00+03:00"}), DeadLetterReason.INVALID),
-        (orjson.dumps({**EVENT, "scheduled_at": "9999-12-31T23:59:59-12:00"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "message_id": ""}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "message_id": True}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "provider_message_id": 1.5}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "provider_message_id": "é" * 65}), DeadLetterReason.INVALID),
         (orjson.dumps(EVENT).replace(b'"0042"', b"18446744073709551616"), DeadLetterReason.INVALID),
-        (orjson.dumps({**EVENT, "metadata": {"a": 1}}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "provider": "Dexatel!"}), DeadLetterReason.INVALID),
         (orjson.dumps({**EVENT, "provider": "acme"}), DeadLetterReason.UNKNOWN_PROVIDER),
         (orjson.dumps({**EVENT, "account": "promo"}), DeadLetterReason.UNKNOWN_ACCOUNT),
@@ -119,13 +123,13 @@ def test_ids_are_opaque(value: Any, expected: str) -> None:
 def test_what_cannot_be_read_has_a_reason(value: bytes, reason: DeadLetterReason) -> None:
     """Invalid input raises a PoisonMessageError with its reason, and no other error."""
     with pytest.raises(PoisonMessageError) as poison:
-        reader().parse(value, NOW)
+        parse(reader(), value)
     assert poison.value.reason is reason
 
 
 def test_tombstones_are_skipped() -> None:
     """A null value is not about a message."""
-    assert reader().parse(None, NOW) is SkipReason.TOMBSTONE
+    assert parse(reader(), None) is SkipReason.TOMBSTONE
 
 
 def test_another_shape_is_read_by_settings() -> None:
@@ -140,12 +144,12 @@ def test_another_shape_is_read_by_settings() -> None:
     entry = read(theirs, using)
     assert (entry.message_id, entry.provider, entry.provider_message_id) == ("5", "dexatel", "0042")
     assert (entry.sent_at, entry.sender) == (SENT_AT, "ACME")
-    assert using.parse(orjson.dumps(theirs | {"type": "sms.planned"}), NOW) is SkipReason.FILTERED
+    assert parse(using, orjson.dumps(theirs | {"type": "sms.planned"})) is SkipReason.FILTERED
 
 
 def test_confluent_framing_is_stripped() -> None:
     """The five bytes that a registry's serializer writes first are skipped."""
-    assert isinstance(reader().parse(b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT), NOW), Sent)
+    assert isinstance(parse(reader(), b"\x00\x00\x00\x00\x07" + orjson.dumps(EVENT)), Sent)
 
 
 @pytest.mark.parametrize("moment", [1_769_850_000, 1_769_850_000_000, "1769850000", "1769850000000", 1_769_850_000.0])
@@ -163,7 +167,7 @@ def test_a_mapped_time_has_to_be_one(moment: Any) -> None:
     """A value that isn't a time between 1970 and 2999 raises a PoisonMessageError, and no other error."""
     value = json.dumps({**EVENT, "ts": moment}).encode()
     with pytest.raises(PoisonMessageError) as poison:
-        reader(SENT__FIELDS='{"sent_at":"/ts"}').parse(value, NOW)
+        parse(reader(SENT__FIELDS='{"sent_at":"/ts"}'), value)
     assert poison.value.reason in {DeadLetterReason.INVALID, DeadLetterReason.MALFORMED}
 
 
@@ -195,13 +199,13 @@ def in_each_mode(data: dict[str, Any]) -> list[tuple[bytes, list[tuple[str, byte
 def test_cloudevents_are_opened(mode: int) -> None:
     """Members are read from the data; pointers and filters may use attributes, in every mode alike."""
     value, headers = in_each_mode(EVENT)[mode]
-    assert reader().parse(value, NOW, headers) == read(EVENT)
+    assert parse(reader(), value, headers) == read(EVENT)
     using = reader(
         SENT__FIELDS='{"message_id":"/id","sent_at":"/time","provider_message_id":"/data/provider_message_id"}',
         SENT__WHERE='{"/type":["sms.sent"]}',
     )
-    assert reader(SENT__WHERE='{"/type":["sms.planned"]}').parse(value, NOW, headers) is SkipReason.FILTERED
-    entry = using.parse(value, NOW, headers)
+    assert parse(reader(SENT__WHERE='{"/type":["sms.planned"]}'), value, headers) is SkipReason.FILTERED
+    entry = parse(using, value, headers)
     assert isinstance(entry, Sent)
     assert (entry.message_id, entry.sent_at, entry.provider_message_id) == ("ce-1", SENT_AT, "0042")
 
@@ -210,7 +214,7 @@ def test_a_pointer_may_lead_from_the_data() -> None:
     """A mapping of the payload also works inside an envelope."""
     using = reader(SENT__FIELDS='{"message_id":"/order/no"}')
     for value, headers in in_each_mode({**EVENT, "message_id": None, "order": {"no": "m-7"}}):
-        entry = using.parse(value, NOW, headers)
+        entry = parse(using, value, headers)
         assert isinstance(entry, Sent)
         assert entry.message_id == "m-7"
 
@@ -221,7 +225,7 @@ def test_the_trace_context_may_be_an_extension() -> None:
     traced = value.replace(b'"id"', b'"traceparent":"00-1-2-01","id"', 1)
     cases = [(traced, []), (orjson.dumps(EVENT), [*BINARY, ("ce_traceparent", b"00-1-2-01")])]
     for event, headers in cases:
-        entry = reader().parse(event, NOW, headers)
+        entry = parse(reader(), event, headers)
         assert isinstance(entry, Sent)
         assert entry.traceparent == "00-1-2-01"
 
@@ -237,7 +241,7 @@ def test_the_trace_context_may_be_an_extension() -> None:
 def test_an_envelope_without_an_object_is_malformed(value: bytes) -> None:
     """A CloudEvent whose data isn't a JSON object becomes a dead letter."""
     with pytest.raises(PoisonMessageError) as poison:
-        reader().parse(value, NOW)
+        parse(reader(), value)
     assert poison.value.reason is DeadLetterReason.MALFORMED
 
 
@@ -262,12 +266,12 @@ def test_every_form_of_rfc_3339_is_a_time(text: str, expected: int) -> None:
 def test_times_without_an_offset_are_refused(text: str) -> None:
     """Nobody can know which zone was meant."""
     with pytest.raises(PoisonMessageError, match="sent_at"):
-        reader().parse(orjson.dumps(EVENT | {"sent_at": text}), NOW)
+        parse(reader(), orjson.dumps(EVENT | {"sent_at": text}))
 
 
 @pytest.mark.parametrize("text", [".", ".."])
 def test_dot_segments_are_no_ids(text: str) -> None:
     """A poll would ask for another path: HTTP clients resolve dot segments, even if they are percent-encoded."""
     with pytest.raises(PoisonMessageError, match="is no id"):
-        reader().parse(orjson.dumps(EVENT | {"provider_message_id": text}), NOW)
+        parse(reader(), orjson.dumps(EVENT | {"provider_message_id": text}))
     assert read(EVENT, provider_message_id="...").provider_message_id == "..."

@@ -13,8 +13,8 @@ from bridge.core.delivery import Reason, Source, Status, Verdict
 from bridge.core.entries import Entry, Part, Report, Sent
 from bridge.core.errors import PoisonMessageError
 from bridge.journal.serde import decode_entry, encode_entry
-from bridge.schemas import load_validator
 from bridge.state.serde import decode_state, encode_state
+from tests.support.schemas.validators import load_validator
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 names = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
