@@ -5,6 +5,7 @@ sent event's are in its own topic. Both are read again, within a time limit. If 
 (after a rewind of `sms.sent`), dead letters hold the journal's entry instead.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,8 +41,10 @@ class DeadLetterRecords:
         """Make the records of these dead letters."""
         pending = tuple(pending)
         wanted: dict[TopicPartition, set[int]] = {}
+        shared = Counter(_find_source(journal, one) for one in pending if one.needs_original)
         for one in pending:
-            if one.needs_original:
+            # A record with several attempts isn't copied once for each: the journal's entry is about one of them.
+            if one.needs_original and (one.value is None or shared[_find_source(journal, one)] == 1):
                 topic, partition, offset = _find_source(journal, one)
                 wanted.setdefault(TopicPartition(topic, partition), set()).add(offset)
         originals = {tp: await self._source_reader.read(tp, offsets) for tp, offsets in wanted.items()}
@@ -58,7 +61,7 @@ def _make_letter(journal: TopicPartition, pending: PendingDeadLetter, originals:
     rejection, key, value, note = pending.rejection, None, pending.value, ""
     source = _find_source(journal, pending)
     if pending.needs_original:
-        original = originals[TopicPartition(source.topic, source.partition)].get(source.offset)
+        original = originals.get(TopicPartition(source.topic, source.partition), {}).get(source.offset)
         if original is None:
             note = NOT_READ
         elif pending.origin:

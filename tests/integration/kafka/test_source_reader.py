@@ -121,3 +121,28 @@ async def test_long_raw_text_is_read_from_the_journal(kafka: str, unique: str) -
     finally:
         await reader.close()
     assert [record.value for record in records] == [b"the words", b"odd", b""]
+
+
+async def test_a_record_with_several_attempts_is_not_copied_for_each(kafka: str, unique: str) -> None:
+    """Its dead letters hold the journal's entries; one that is alone holds the original."""
+    clients = clients_of(kafka)
+    await write_records(clients, unique)
+    reader, journal = SourceReader(clients), TopicPartition(f"{unique}.journal", 0)
+    counter = Counter("dead_letters", "Dead letters", ["reason"], registry=None)
+    letters = DeadLetters("dead", 1, 2**20, Privacy(PrivacySettings()), counter)
+    try:
+        records = await DeadLetterRecords(reader, letters).make(
+            journal,
+            [
+                PendingDeadLetter(
+                    Rejection(DeadLetterReason.TOO_OLD, "over", at), "dexatel:default", b"entry-%d" % at, source
+                )
+                for at, source in enumerate([(unique, 0, 7), (unique, 0, 7), (unique, 0, 9)])
+            ],
+        )
+    finally:
+        await reader.close()
+    assert [record.value for record in records] == [b"entry-0", b"entry-1", b"9"]
+    headers = [{name: text.decode() for name, text in record.headers} for record in records]
+    assert [one["source_offset"] for one in headers] == ["7", "7", "9"]
+    assert [one["error"] for one in headers] == [*["over; the original was not read again"] * 2, "over"]
