@@ -9,7 +9,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PYT
 WORKDIR /build
 # The service's environment contains no pip; a pip in another environment installs into it.
 RUN python3 -m venv /pip && python3 -m venv --without-pip /opt/sms-bridge
-# `otel` instead of `service` adds the packages for traces, `msk` those for Amazon MSK.
+# `otel` instead of `service` adds the packages for traces, `msk` those for Amazon MSK, `registry` those for Avro.
 ARG REQUIREMENTS=service
 COPY requirements/build.lock requirements/${REQUIREMENTS}.lock requirements/
 RUN /pip/bin/pip install --quiet --require-hashes -r requirements/build.lock \

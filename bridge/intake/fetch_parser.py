@@ -4,6 +4,7 @@ It also counts what became of them, and logs what can't be used. It does no I/O.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -52,6 +53,13 @@ class FetchParser:
     def __init__(self, parser: SentParser, journal: JournalWriter, dead_letters: DeadLetters) -> None:
         self._parser, self._journal, self._dead_letters = parser, journal, dead_letters
         self._warned: set[OptionalMember] = set()
+
+    def list_encoded(self, records: Iterable[Any]) -> Iterable[bytes | None]:
+        """List the values that a schema may be needed for, and the keys if anything is read from them."""
+        for record in records:
+            yield record.value
+            if self._parser.mapping.uses_key:
+                yield record.key
 
     def parse(self, record: Any, parsed: ParsedFetch) -> None:
         """Parse a record of Kafka's, and add what it becomes."""

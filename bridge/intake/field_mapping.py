@@ -5,6 +5,7 @@ timestamp. `source_event.py` decodes events before, and `member_values.py` reads
 """
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
@@ -49,6 +50,8 @@ class FieldMapping:
         self._providers = settings.providers
         self.each = settings.each
         self._each_steps = parse_pointer(settings.each) if settings.each else ()
+        self.uses_key = any(place.startswith(_KEY) for place in chain(settings.where, *self._places.values()))
+        """Whether anything is read from records' keys."""
 
     def find_mismatch(self, event: SourceEvent) -> str | None:
         """Find the pointer by which `SENT__WHERE` excludes an event; None if it doesn't.

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 import structlog
@@ -38,7 +39,7 @@ MAX_APPEND_BYTES = 64 * 1024 * 1024
 """Size at which the entries of records with several attempts are appended before the rest of a fetch is parsed."""
 
 RETRY_PAUSE_SECONDS = 1.0
-"""Pause before an operation that failed in Kafka is tried again."""
+"""Pause before an operation that failed, in Kafka or in the schema registry, is tried again."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         metrics: IntakeMetrics,
         tracing: Tracing,
     ) -> None:
-        self._kafka, self._source = kafka, source
+        self._kafka, self._source, self._avro = kafka, source, parser.avro
         self._fetch_parser = FetchParser(parser, journal, dead_letters)
         self._journal, self._dead_letters, self._metrics, self._tracing = journal, dead_letters, metrics, tracing
         for member in get_args(OptionalMember):
@@ -149,6 +150,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
         """Parse a fetch and append it to the journal, until Kafka accepts it."""
         fetched, started_ns = [record for batch in batches.values() for record in batch], time.time_ns()
+        if self._avro:
+            values = list(self._fetch_parser.list_encoded(fetched))
+            prepare = partial(self._avro.prepare, values)
+            await retry(prepare, event="schemas of sent events can't be fetched", pause_seconds=RETRY_PAUSE_SECONDS)
         parsed = ParsedFetch()
         async for records in yield_slices(fetched):
             for record in records:

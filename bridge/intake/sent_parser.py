@@ -12,10 +12,12 @@ from typing import Any, NamedTuple, NoReturn
 from bridge.accounts import DEFAULT, Accounts, compute_lifetimes
 from bridge.core.entries import MAX_ID_BYTES, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
+from bridge.intake.avro_values import AvroValues, make_avro_values
 from bridge.intake.field_mapping import FieldMapping
 from bridge.intake.member_values import read_id, read_metadata, read_text, read_time
 from bridge.intake.optional_members import IgnoredMember, read_give_up_at, read_optional, read_sent_at
 from bridge.intake.source_event import Headers, SentRecord, SourceEvent, decode_event
+from bridge.kafka.wire_format import strip_frame
 from bridge.observability.tracing import find_traceparent
 from bridge.privacy import Privacy
 from bridge.settings.model import SentSettings, Settings
@@ -61,6 +63,7 @@ class SentParser:
         accounts: The configured accounts.
         privacy: How phone numbers are kept.
         max_follow_ms: The maximum time that an attempt is followed.
+        avro: Converts values and keys that are Avro; None if they are JSON. Its schemas have to be prepared.
     """
 
     def __init__(
@@ -69,8 +72,11 @@ class SentParser:
         accounts: Accounts,
         privacy: Privacy,
         max_follow_ms: int,
+        avro: AvroValues | None = None,
     ) -> None:
-        self.mapping = FieldMapping(settings)
+        self.avro = avro
+        self._decode = avro.convert if avro else strip_frame
+        self.mapping = FieldMapping(settings, self._decode)
         self._accounts = accounts
         self._providers = {provider for provider, _ in accounts}
         self._privacy = privacy
@@ -83,7 +89,7 @@ class SentParser:
         Raises:
             PoisonMessageError: Its value isn't a JSON object.
         """
-        return None if record.value is None else decode_event(record)
+        return None if record.value is None else decode_event(record, self._decode)
 
     def parse(self, record: SentRecord, now: int) -> ParsedRecord:
         """Parse a record.
@@ -192,8 +198,13 @@ class SentParser:
 
 
 def make_sent_parser(settings: Settings, accounts: Accounts, privacy: Privacy) -> SentParser:
-    """Make the parser that settings describe."""
-    return SentParser(settings.sent, accounts, privacy, settings.follow.max_follow)
+    """Make the parser that settings describe.
+
+    Raises:
+        ConfigurationError: They require an extra that isn't installed.
+    """
+    avro = make_avro_values(settings.sent, settings.registry)
+    return SentParser(settings.sent, accounts, privacy, settings.follow.max_follow, avro)
 
 
 def _find_traceparent(headers: Headers, document: Mapping[str, Any]) -> str | None:

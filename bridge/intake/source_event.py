@@ -13,7 +13,7 @@ import orjson
 
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, select_by_index
-from bridge.kafka.wire_format import strip_frame
+from bridge.kafka.wire_format import FRAME_BYTES, parse_schema_id, strip_frame
 
 _STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 _ATTRIBUTE_PREFIX = "ce_"
@@ -84,7 +84,10 @@ def decode_event(record: SentRecord, decode: Decode = strip_frame) -> SourceEven
         PoisonMessageError: Its value isn't a JSON object, or its envelope has none in it.
     """
     value = record.value or b""
-    document = _parse_object(decode(value))
+    try:
+        document = _parse_object(decode(value))
+    except PoisonMessageError as poison:
+        raise PoisonMessageError(poison.reason, poison.error + _explain_frame(value, decode)) from None
     documents: tuple[dict[str, Any], ...] = (document,)
     if record.headers or "specversion" in document:  # not the usual case, and this runs once for each record
         documents = _open_cloud_event(document, record.headers)
@@ -146,3 +149,11 @@ def _parse_object(value: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise PoisonMessageError(DeadLetterReason.MALFORMED, "not a JSON object")
     return document
+
+
+def _explain_frame(value: bytes, decode: Decode) -> str:
+    """Explain what a value may be that begins with a frame and has no JSON behind it."""
+    schema_id = parse_schema_id(value)
+    if schema_id is None or decode is not strip_frame or value[FRAME_BYTES:].lstrip()[:1] == b"{":
+        return ""
+    return f"; its frame names schema {schema_id} of a registry: if it is Avro, set SENT__FORMAT=avro and REGISTRY__URL"

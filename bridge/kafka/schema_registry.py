@@ -1,15 +1,18 @@
-"""A schema registry, optional: the published schema is registered there, and values may carry its id.
+"""A schema registry, optional: the published schema is registered there, and senders' schemas are fetched from there.
 
 The interface is that of Confluent's registry, which others implement too
 (https://docs.confluent.io/platform/current/schema-registry/develop/api.html).
 """
+
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import httpx
 import orjson
 import structlog
 from httpx_aiohttp import AiohttpTransport
 
-from bridge.core.errors import ConfigurationError
+from bridge.core.errors import ConfigurationError, RegistryUnavailableError
 from bridge.kafka.wire_format import make_frame
 from bridge.schemas import load_schema
 from bridge.settings.model import PREFIX, RegistrySettings, TopicSettings
@@ -18,6 +21,9 @@ SCHEMA = "sms.delivery.v1"
 JSON = "application/vnd.schemaregistry.v1+json"
 REQUEST_TIMEOUT = 10.0
 """Seconds for one request."""
+
+NOT_FOUND = {40401, 40402, 40403}
+"""The registry's own codes: it has no such subject, version or schema. Another program's 404 has no code."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +39,7 @@ async def register_schemas(topics: TopicSettings, registry: RegistrySettings) ->
     """
     if not registry.url:
         return {}
-    auth = None
-    if registry.username and registry.password:
-        auth = httpx.BasicAuth(registry.username, registry.password.get_secret_value())
-    async with httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=REQUEST_TIMEOUT) as client:
+    async with _connect(registry) as client:
         subjects = [f"{name}-value" for name in (topics.delivery, topics.latest) if name]
         ids = {subject: await _register(client, registry.url.rstrip("/"), subject) for subject in subjects}
     log.info("schemas registered", ids=ids)
@@ -55,6 +58,76 @@ async def fetch_frame(topics: TopicSettings, registry: RegistrySettings) -> byte
     return make_frame(ids[f"{topics.delivery}-value"])
 
 
+class RegisteredSchema(NamedTuple):
+    """A schema of a registry."""
+
+    kind: str
+    """`AVRO`, `JSON` or `PROTOBUF`."""
+    text: str
+    references: tuple[str, ...] = ()
+    """The schemas that it refers to, each behind those that it refers to itself."""
+
+
+async def fetch_schema(registry: RegistrySettings, schema_id: int) -> RegisteredSchema | None:
+    """Fetch a schema by its id; None if the registry doesn't have it, or one that it refers to.
+
+    Raises:
+        RegistryUnavailableError: It gives no usable answer.
+    """
+    async with _connect(registry) as client:
+        document = await _get(client, f"{registry.url.rstrip('/')}/schemas/ids/{schema_id}")
+        if document is None:
+            return None
+        references: dict[str, str] = {}
+        if not await _fetch_references(client, registry.url.rstrip("/"), document, references):
+            return None
+    return RegisteredSchema(document.get("schemaType") or "AVRO", document["schema"], tuple(references.values()))
+
+
+async def _fetch_references(
+    client: httpx.AsyncClient, url: str, document: dict[str, Any], found: dict[str, str]
+) -> bool:
+    """Fetch what a schema refers to, also what was deleted since; returns whether the registry has all of it."""
+    for reference in document.get("references") or ():
+        path = f"subjects/{quote(reference['subject'], safe='')}/versions/{reference['version']}"
+        if path not in found:
+            referenced = await _get(client, f"{url}/{path}?deleted=true")
+            if referenced is None or not await _fetch_references(client, url, referenced, found):
+                return False
+            found[path] = referenced["schema"]
+    return True
+
+
+def _connect(registry: RegistrySettings) -> httpx.AsyncClient:
+    auth = None
+    if registry.username and registry.password:
+        auth = httpx.BasicAuth(registry.username, registry.password.get_secret_value())
+    return httpx.AsyncClient(transport=AiohttpTransport(), auth=auth, timeout=REQUEST_TIMEOUT)
+
+
+async def _get(client: httpx.AsyncClient, url: str) -> dict[str, Any] | None:
+    """Get a document that has a schema; None if the registry says that it has no such schema."""
+    try:
+        answer = await client.get(url, headers={"accept": JSON})
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise RegistryUnavailableError(f"no registry answers ({type(error).__name__})") from error
+    document = _parse_answer(answer)
+    if answer.status_code == httpx.codes.NOT_FOUND and document.get("error_code") in NOT_FOUND:
+        return None
+    if answer.status_code != httpx.codes.OK or not isinstance(document.get("schema"), str):
+        why = document.get("message") or f"status {answer.status_code}"
+        raise RegistryUnavailableError(f"the registry has no usable answer: {why}")
+    return document
+
+
+def _parse_answer(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        document = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
 async def _register(client: httpx.AsyncClient, url: str, subject: str) -> int:
     setting = f"{PREFIX}REGISTRY__URL"
     body = orjson.dumps({"schemaType": "JSON", "schema": orjson.dumps(load_schema(SCHEMA)).decode()})
@@ -62,10 +135,7 @@ async def _register(client: httpx.AsyncClient, url: str, subject: str) -> int:
         answer = await client.post(f"{url}/subjects/{subject}/versions", content=body, headers={"content-type": JSON})
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for a name that no host can have
         raise ConfigurationError(f"{setting}: no registry answers there ({type(error).__name__})") from error
-    try:
-        document = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        document = {}
+    document = _parse_answer(answer)
     if answer.status_code != httpx.codes.OK or not isinstance(document.get("id"), int):
         why = document.get("message") or f"status {answer.status_code}"
         raise ConfigurationError(f"{setting}: the registry rejects the schema of {subject}: {why}")

@@ -64,6 +64,8 @@ class TopicSettings(Group):
 class SentSettings(Group):
     """How to read sent events, in whatever format the sender writes them."""
 
+    format: Literal["json", "avro"] = "json"
+    """Format of the records; `avro`: as Confluent's serializers write it, with schemas from `REGISTRY__URL`."""
     fields: Fields = Field(default_factory=dict)
     """Member name → its place: a JSON pointer into your event (`{"message_id":"/data/id"}`), `key:`, `header:NAME` or
     `timestamp:`, or a list of them."""
@@ -177,7 +179,8 @@ class RegistrySettings(Group):
     """A schema registry: Confluent's or a compatible one."""
 
     url: str = ""
-    """URL of the registry; the schema of the delivery events is registered at start. Empty: no registry."""
+    """URL of the registry: the schema of the delivery events is registered there at start, and the schemas of Avro are
+    fetched from there. Empty: no registry."""
     username: str | None = None
     """Username, if the registry requires one."""
     password: Credential = None
@@ -234,6 +237,12 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     log: LogSettings = LogSettings()
     events: EventSettings = EventSettings()
+
+    @model_validator(mode="after")
+    def _check_format(self) -> Self:
+        if self.sent.format == "avro" and not self.registry.url:
+            raise ValueError("REGISTRY__URL is needed when SENT__FORMAT is avro: it has the schemas")
+        return self
 
     @property
     def event_source(self) -> str:

@@ -1,5 +1,6 @@
 """`sms-bridge check --sample FILE`: how an event of `sms.sent` would be read, member by member."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,16 +11,17 @@ from rich.text import Text
 from bridge.accounts import build_accounts
 from bridge.clock import now_ms
 from bridge.core.entries import Sent
-from bridge.core.errors import ConfigurationError, PoisonMessageError
+from bridge.core.errors import ConfigurationError, PoisonMessageError, RegistryUnavailableError
 from bridge.core.timestamps import format_rfc3339
 from bridge.intake.field_mapping import FieldSource
 from bridge.intake.member_values import READERS, TIME_MEMBERS
 from bridge.intake.optional_members import IgnoredMember
 from bridge.intake.sent_parser import ESSENTIAL_MEMBERS, SentParser, make_sent_parser
 from bridge.intake.source_event import SentRecord
+from bridge.kafka.wire_format import parse_schema_id
 from bridge.privacy import Privacy
 from bridge.schemas import load_schema
-from bridge.settings.model import Settings
+from bridge.settings.model import PREFIX, Settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
 
@@ -46,11 +48,12 @@ def explain_sample(settings: Settings, sample: Path, key: str | None, headers: l
         as_json: As a document.
 
     Raises:
-        ConfigurationError: The file can't be read.
+        ConfigurationError: The file can't be read, or the registry that has its schema.
     """
     if not sample.is_file():
         raise ConfigurationError(f"--sample {sample} can't be read: give the path of a file that holds one event")
-    value = sample.read_bytes().strip()
+    value = sample.read_bytes()
+    value = value if parse_schema_id(value) is not None else value.strip()
     parts = [header.partition("=") for header in headers]
     record = SentRecord(
         value,
@@ -59,6 +62,11 @@ def explain_sample(settings: Settings, sample: Path, key: str | None, headers: l
         now_ms(),
     )
     parser = make_sent_parser(settings, build_accounts(settings), Privacy(settings.privacy))
+    if parser.avro:
+        try:
+            asyncio.run(parser.avro.prepare([record.value, record.key]))
+        except RegistryUnavailableError as error:
+            raise ConfigurationError(f"{PREFIX}REGISTRY__URL: {error}") from error
     result = read_sample(parser, record)
     _show(result, as_json=as_json)
     return ExitCode.FINE if result.entry else ExitCode.WRONG

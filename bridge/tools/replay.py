@@ -67,6 +67,9 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
         letters = [one for one in found if options.reasons is None or one.reason in options.reasons]
         parser = ReplayParser(settings)
         originals = await _originals(scan, settings, letters)
+        if parser.avro:
+            sources = [originals.get(letter.source) or letter for letter in letters if not letter.http]
+            await parser.avro.prepare(data for source in sources for data in (source.value, source.key))
         now = now_ms()
         read = [ReplayedLetter(letter, parser.parse(letter, originals.get(letter.source), now)) for letter in letters]
         read = [one for one in read if options.provider in {None, _provider(one)}][: options.limit]

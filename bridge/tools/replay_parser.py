@@ -63,6 +63,8 @@ class ReplayParser:
         self._accounts = build_accounts(drop_signatures(settings))
         self._privacy = Privacy(settings.privacy)
         self._sent = make_sent_parser(settings, self._accounts, self._privacy)
+        self.avro = self._sent.avro
+        """Converts sent events that are Avro; the schemas of the originals have to be prepared."""
         self._topics = settings.topics
 
     @property

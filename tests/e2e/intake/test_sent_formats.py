@@ -1,4 +1,4 @@
-"""Sent events in the formats of others: facts outside the value, several attempts in a record."""
+"""Sent events in the formats of others: facts outside the value, several attempts in a record, Avro."""
 
 import asyncio
 import json
@@ -8,10 +8,23 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.kafka.avro import serialize
+from tests.support.kafka.schema_registry import listening, registered
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.command import sms_bridge
 from tests.support.service.fleet import Fleet
+from tests.support.waiting import wait_until
+
+AVRO = {
+    "type": "record",
+    "name": "SmsSent",
+    "fields": [
+        *({"name": name, "type": "string"} for name in ("message_id", "provider", "provider_message_id")),
+        {"name": "sent_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "metadata", "type": {"type": "map", "values": "int"}},
+    ],
+}
 
 
 async def delivered(bridge: Bridge, one: Message) -> Any:
@@ -93,6 +106,56 @@ async def test_a_bad_member_is_counted_and_logged_once(fleet: Fleet, client: htt
             lines = [line for line in service.log.splitlines() if "members of sent events ignored" in line]
             assert sum(member in line.split("why")[0] for line in lines) == 1
         assert not topics.dead_letters
+
+
+async def test_avro_waits_for_its_registry(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """While the registry is away, records wait; then all are followed, and none becomes a dead letter."""
+    async with listening() as registry, fleet.topics() as topics:
+        one = message()
+        value = await serialize(registry, AVRO, avro_message(one))
+        registry.is_away = True
+        settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry), "SENT__FORMAT": "avro"}
+        async with fleet.running(settings) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            await topics.publish(value)
+
+            async def is_asked_again() -> bool:
+                return len(registry.asked) > 2
+
+            await wait_until(is_asked_again, 30, lambda: f"asked for {registry.asked}")
+            assert "schemas of sent events can't be fetched" in service.log
+            assert await service.is_ready()
+            registry.is_away = False
+            event = await delivered(bridge, one)
+            assert event["metadata"] == {"campaign": "7"}
+            assert not topics.dead_letters
+
+
+async def test_avro_is_replayed_once_the_format_is_set(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Without the setting, a dead letter says what to set; then it can be replayed."""
+    async with listening() as registry, fleet.topics() as topics:
+        one = message()
+        value = await serialize(registry, AVRO, avro_message(one))
+        settings = {**topics.settings, **CALLBACKS_ONLY, **registered(registry)}
+        async with fleet.running(settings) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            await topics.publish(value)
+            letter = await bridge.wait_for_dead_letter_of(value)
+            assert "set SENT__FORMAT=avro" in letter.headers["error"]
+            said = await sms_bridge({**settings, "SENT__FORMAT": "avro"}, "replay", "--json")
+            assert said.document["totals"]["journaled"] == 1
+            await delivered(bridge, one)
+
+
+def avro_message(one: Message) -> dict[str, Any]:
+    """The message as the schema has it."""
+    return {
+        "message_id": one.message_id,
+        "provider": one.provider,
+        "provider_message_id": one.provider_message_id,
+        "sent_at": int(time.time() * 1000),
+        "metadata": {"campaign": 7},
+    }
 
 
 async def test_a_sample_is_read_with_its_key_and_headers(tmp_path: Any) -> None:

@@ -126,6 +126,13 @@ def test_the_entries_of_a_record_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert sum(record.size for record in parsed.records) == parsed.multiplied_bytes < 15_000
 
 
+def test_keys_are_decoded_only_if_something_is_read_from_them() -> None:
+    """A key of other software may look as if it named a schema."""
+    record = FetchedRecord(b"value")
+    assert list(fetch_parser_of().list_encoded([record])) == [b"value"]
+    assert list(fetch_parser_of(SENT__FIELDS={"message_id": "key:"}).list_encoded([record])) == [b"value", b"k"]
+
+
 def test_an_unforeseen_error_costs_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """It becomes a dead letter, and the next one is parsed."""
     parser = fetch_parser_of()

@@ -8,7 +8,8 @@ import pytest
 from bridge.core.errors import PoisonMessageError
 from bridge.intake.field_mapping import list_known_paths, list_recipient_members
 from bridge.intake.sent_parser import SkipReason
-from tests.support.sent_events import EVENT, SENT_AT, TIMESTAMP, outcome_of, parse, parser_of
+from bridge.intake.source_event import SentRecord
+from tests.support.sent_events import EVENT, NOW, SENT_AT, TIMESTAMP, outcome_of, parse, parser_of
 from tests.support.settings import settings_of
 
 
@@ -154,6 +155,14 @@ def test_deleted_rows_are_skipped(document: Any) -> None:
 def test_what_only_resembles_an_envelope_is_survived(document: Any) -> None:
     """It is followed, skipped or a dead letter."""
     assert outcome_of(document)
+
+
+def test_a_frame_without_json_says_what_it_may_be() -> None:
+    """The remedy is in the dead letter."""
+    with pytest.raises(
+        PoisonMessageError, match=r"schema 8 of a registry: if it is Avro, set SENT__FORMAT=avro and REGISTRY__URL"
+    ):
+        parser_of().parse(SentRecord(b"\0\0\0\0\x08\x06m-1"), NOW)
 
 
 def test_privacy_follows_the_pointers() -> None:
