@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+from msgspec import to_builtins
 from rich.text import Text
 
 from bridge.accounts import build_accounts
@@ -23,6 +24,9 @@ from bridge.privacy import Privacy
 from bridge.schemas import load_schema
 from bridge.settings.model import PREFIX, Settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
+
+FORMAT_MEMBERS = ("v", "type")
+"""What an entry's encoding has in addition."""
 
 
 class SampleMember(NamedTuple):
@@ -143,7 +147,8 @@ def _show(sample: _Sample, *, as_json: bool) -> None:
                 "readable": entry is not None,
                 "verdict": sample.verdict,
                 "members": sample.members,
-                "entry": entry and {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "v"},
+                "entry": entry
+                and {name: value for name, value in to_builtins(entry).items() if name not in FORMAT_MEMBERS},
             }
         )
         return
