@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn
 
+from msgspec import UNSET
+
 from bridge.accounts import DEFAULT, Accounts, compute_lifetimes
 from bridge.core.entries import MAX_ID_BYTES, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError, convert_to_poison
@@ -146,6 +148,7 @@ class SentParser:
         provider, account = self._find_account(members)
         message_id = self._read_id(members, "message_id")
         provider_message_id = self._read_id(members, "provider_message_id")
+        compared_id = self._accounts[provider, account].id_forms.unify_sent(provider_message_id)
         sent_at = starts_at = read_sent_at(members, record.timestamp, now, ignored)
         scheduled_at = read_optional(members, "scheduled_at", read_time, ignored)
         if scheduled_at is not None and scheduled_at > sent_at:
@@ -169,6 +172,7 @@ class SentParser:
             traceparent=_find_traceparent(record.headers, (event.top or event).documents[0]),
             origin=record.origin,
             lifetimes=self._lifetimes,
+            compared_id=UNSET if compared_id == provider_message_id else compared_id,
         )
 
     def _find_account(self, members: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from bridge.accounts import build_accounts
@@ -275,3 +276,11 @@ def test_dot_segments_are_no_ids(text: str) -> None:
     with pytest.raises(PoisonMessageError, match="is no id"):
         parse(reader(), orjson.dumps(EVENT | {"provider_message_id": text}))
     assert read(EVENT, provider_message_id="...").provider_message_id == "..."
+
+
+def test_ids_are_compared_in_the_accounts_form() -> None:
+    """The entry keeps the id as it was sent, and its key has the form in which reports have it."""
+    using = reader(DEXATEL__ID_FORM="casefold")
+    entry = read(EVENT, using, provider_message_id="0AF6C2")
+    assert (entry.provider_message_id, entry.key) == ("0AF6C2", "dexatel:default:0af6c2")
+    assert read(EVENT, using).compared_id is UNSET
