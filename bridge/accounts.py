@@ -109,7 +109,8 @@ def compute_lifetimes(accounts: Accounts, sent: SentSettings, max_follow: int) -
         max_follow: The longest time that an attempt is followed, in milliseconds.
     """
     durations = sorted((account.full_name, account.give_up_after_ms) for account in accounts.values())
-    read = max_follow, durations, sorted(sent.fields.items()), sorted(sent.constants.items())
+    read: tuple[Any, ...] = (max_follow, durations, sorted(sent.fields.items()), sorted(sent.constants.items()))
+    read += (sent.each,) if sent.each is not None else ()  # without it, the fingerprint is that of older versions
     return f"{crc32(repr(read).encode()):08x}"
 
 
