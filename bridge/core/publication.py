@@ -25,6 +25,9 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
     """Make the event of a report about a followed attempt; `state` is the attempt's state before the report."""
     provider_time = _find_plausible_time(state, report)
     occurred_at = report.observed_at if provider_time is None else provider_time
+    message_id = report.provider_message_id
+    if state.sent_as is not None:  # the key has the id in another form
+        message_id, key = state.sent_as, f"{report.provider}:{report.account}:{state.sent_as}"
     has_latency = provider_time is not None or report.source is Source.CALLBACK
     sequence = state.sequence + 1
     # By position, because keyword arguments take twice as long, and this runs for every event.
@@ -33,7 +36,7 @@ def make_delivery(key: str, state: Followed, report: Report, verdict: Verdict) -
         state.message_id,
         report.provider,
         report.account,
-        state.sent_as or report.provider_message_id,
+        message_id,
         state.recipient,
         state.sender,
         OUTCOMES[verdict.status],

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.concurrency import shield_to_completion, stop_with_timeout
 from bridge.core.errors import ConfigurationError
-from bridge.kafka.closed_connections import report_closed_connections
+from bridge.kafka.closed_connections import mend_closed_connections
 from bridge.kafka.compression import use_fast_lz4
 from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.lenient_headers import tolerate_header_names
@@ -44,7 +44,7 @@ class KafkaClients:
         self._max_batch_bytes = MAX_BATCH_BYTES
         use_fast_lz4()
         tolerate_header_names()
-        report_closed_connections()
+        mend_closed_connections()
 
     @property
     def certificates(self) -> WatchedCertificates | None:

@@ -33,7 +33,7 @@ PLAUSIBLE_MS = 1_800_000
 
 LETTER_HEADERS = {
     *("reason", "error", "source_topic", "source_partition", "source_offset", "http_method", "http_route"),
-    *("content_type", "provider", "account", "received_at", "original_bytes"),
+    *("content_type", "http_query", "provider", "account", "received_at", "original_bytes"),
 }
 
 
@@ -140,8 +140,8 @@ class Checks:
         """Check an entry of the journal."""
         entry = record.document
         self._entry.validate(entry)
-        key = f"{entry['provider']}:{entry['account']}:{entry['provider_message_id']}"
-        assert (record.key or b"").decode() == key
+        compared = entry.get("compared_id", entry["provider_message_id"])
+        assert (record.key or b"").decode() == f"{entry['provider']}:{entry['account']}:{compared}"
 
 
 def moment(text: str) -> int:
