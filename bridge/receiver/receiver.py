@@ -68,6 +68,9 @@ _REJECTIONS: Mapping[type[Exception], int] = {
 }
 """The answers to errors of requests; their texts are for the sender."""
 
+BODILESS = frozenset({204, 205})
+"""Statuses of answers that have no body (RFC 9110, 15.3)."""
+
 PROBES = frozenset({"HEAD", "OPTIONS"})
 """Methods that consoles and balancers try a URL with."""
 
@@ -157,7 +160,7 @@ class Receiver:
         if rejection := self._check_request(account, access, request):
             return rejection
         accepted = _make_answer(access)
-        if request.method in PROBES or (request.method == "GET" and not request.query):
+        if _is_probe(request):
             return CallbackResult(CallbackOutcome.IGNORED, accepted)
         self._waiting[provider] += 1
         try:
@@ -171,8 +174,7 @@ class Receiver:
         self, account: ProviderAccount, access: CallbackAccess, request: Request
     ) -> CallbackResult | None:
         """Reject a request by what is known before its body is read; None to accept it."""
-        is_probe = request.method in PROBES or (request.method == "GET" and not request.query)
-        if request.method not in access.methods and not is_probe:
+        if request.method not in access.methods and not _is_probe(request):
             return _make_rejection(405, b"method not allowed", {"allow": ", ".join(sorted(access.methods))})
         if not self._authenticator.is_allowed(access, request):
             return _make_rejection(403, b"forbidden")
@@ -214,6 +216,13 @@ class Receiver:
         return True
 
 
+def _is_probe(request: Request) -> bool:
+    """Whether somebody tries the URL, without content."""
+    return request.method in PROBES or (request.method == "GET" and not request.query)
+
+
 def _make_answer(access: CallbackAccess) -> Response:
     answer = access.answer
+    if answer.status in BODILESS:
+        return Response(answer.status)
     return Response(answer.status, answer.body.encode(), {"content-type": answer.content_type})
