@@ -1,7 +1,7 @@
 """Builds the providers' dialects from accounts' settings, and joins the settings with those of a preset."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Set
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -31,8 +31,6 @@ from bridge.settings.webhook_polls import WebhookPollSettings
 
 DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
 """By the setting `API`."""
-
-AnyGroup = TypeVar("AnyGroup", bound=Group)
 
 
 def build_dexatel(name: str, account: DexatelAccountSettings) -> Dexatel:
@@ -103,23 +101,35 @@ def apply_preset(provider: str, webhook: WebhookSettings) -> WebhookSettings:
     if webhook.preset is None:
         return webhook
     try:
-        preset = WebhookSettings.model_validate(load_preset(webhook.preset).settings)
+        preset = WebhookSettings.model_validate({"preset": webhook.preset, **load_preset(webhook.preset).settings})
     except ValueError as error:
-        raise ConfigurationError(f"{PREFIX}WEBHOOKS__{provider.upper()}__PRESET {error}") from None
-    return _overlay(preset, webhook)
+        variable = f"{PREFIX}WEBHOOKS__{provider.upper().replace('-', '_')}__PRESET"
+        raise ConfigurationError(f"{variable} {error}") from None
+    inherited = {name: getattr(preset, name) for name in preset.model_fields_set}
+    # What an account doesn't set itself, it inherits from the provider later.
+    accounts = {
+        name: account.model_copy(update=_join(account, _select(inherited, account.model_fields_set)))
+        for name, account in webhook.accounts.items()
+    }
+    return webhook.model_copy(update={**_join(webhook, inherited), **({"accounts": accounts} if accounts else {})})
 
 
-def _overlay(preset: AnyGroup, own: AnyGroup) -> AnyGroup:
-    """Join two groups of settings, member by member; of tables, the rows."""
-    joined = {name: getattr(preset, name) for name in preset.model_fields_set}
+def _join(own: Group, inherited: Mapping[str, Any]) -> dict[str, Any]:
+    """Join a group's members with those that it inherits; of tables, the rows."""
+    joined = dict(inherited)
     for name in own.model_fields_set:
         theirs, value = joined.get(name), getattr(own, name)
         if isinstance(theirs, dict):
             value = {**theirs, **value}
         elif isinstance(theirs, Group) and isinstance(value, Group):
-            value = _overlay(theirs, value)
+            members = {member: getattr(theirs, member) for member in theirs.model_fields_set}
+            value = value.model_copy(update=_join(value, members))
         joined[name] = value
-    return own.model_copy(update=joined)
+    return joined
+
+
+def _select(members: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name in names}
 
 
 def _build_signature(settings: SignatureSettings | None, public_url: str) -> SignatureScheme | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from bridge.core.delivery import Source
 from bridge.core.entries import Report
-from bridge.core.json_pointer import Steps, find_value, parse_pointer
+from bridge.core.json_pointer import SelectItem, Steps, find_value, parse_pointer, select_by_index
 from bridge.providers.callback_document import CallbackDocument, open_callback, read_reports
 from bridge.providers.dialect import Callback, CallbackReading
 from bridge.providers.member_paths import make_path
@@ -42,15 +42,20 @@ class ReportPointer(NamedTuple):
         is_absolute = text.startswith("//")
         return cls(parse_pointer(text[is_absolute:]) if text else (), is_absolute)
 
-    def find(self, report: Any, document: CallbackDocument) -> Any:
+    def find(self, report: Any, document: CallbackDocument, select_item: SelectItem | None = None) -> Any:
         """Find a field, in the callback's query if it isn't in its body; None if it is missing.
+
+        Args:
+            report: The report.
+            document: What it is in.
+            select_item: How to step into a list; by default, only into a list of one.
 
         Raises:
             PoisonMessageError: Several reports have one, or text on the way isn't the JSON that it seems to be.
         """
-        root = document.content if self.is_absolute else report
-        value = find_value(root, self.steps, _select_only_item, _parse_text)
-        return find_value(document.query, self.steps, _select_only_item, _parse_text) if value is None else value
+        root, select = document.content if self.is_absolute else report, select_item or _select_only_item
+        value = find_value(root, self.steps, select, _parse_text)
+        return find_value(document.query, self.steps, select, _parse_text) if value is None else value
 
 
 class GenericWebhook:
@@ -147,8 +152,12 @@ def find_fields(
         pointers: Pointers to the fields, by name.
         details: The published name of each detail, with a pointer to it.
     """
-    values = {name: pointer.find(report, document) for name, pointer in pointers.items()}
-    texts = {name: parse_optional(pointer.find(report, document)) for name, pointer in details.items()}
+    # A report has one id and one status, or it would be several reports. It may well have several errors.
+    values = {
+        name: pointer.find(report, document, None if name == "status" else select_by_index)
+        for name, pointer in pointers.items()
+    }
+    texts = {name: parse_optional(pointer.find(report, document, select_by_index)) for name, pointer in details.items()}
     return ReportedFields(
         values.get("status"),
         values.get("error"),

@@ -1,6 +1,6 @@
 """Descriptions of known providers: the settings that read their callbacks, as their documentation has them.
 
-A file has the members of `WEBHOOKS__{NAME}__…` in lower case, and in `source` the pages that its facts are from.
+A file has the members of `WEBHOOKS__{NAME}__…` in lower case, and in `sources` the pages that its facts are from.
 """
 
 import tomllib
