@@ -1,6 +1,6 @@
 """Builds the providers' dialects from accounts' settings, and joins the settings with those of a preset."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -128,7 +128,7 @@ def _join(own: Group, inherited: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _select(members: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+def _select(members: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if name in names}
 
 

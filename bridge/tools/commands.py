@@ -24,7 +24,7 @@ schemas = typer.Typer(no_args_is_help=True, help="The published schemas.")
 
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
-    for command in (check, topics, trace, tail, replay):
+    for command in (check, providers, topics, trace, tail, replay):
         cli.command()(command)
     cli.add_typer(schemas, name="schemas")
 
@@ -38,17 +38,38 @@ def check(
     header: Annotated[
         list[str] | None, typer.Option(help="A header of the sample's record; may be repeated.", metavar="NAME=VALUE")
     ] = None,
+    callback: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only show how the callback in this file would be read: a body, or an HTTP request.", metavar="FILE"
+        ),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="With --callback: the provider that it is from.")] = "",
+    account: Annotated[str, typer.Option(help="With --callback: the account at the provider.")] = "default",
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Checks settings, Kafka, rights, topics, providers and clocks; exit code 1 when something is wrong."""
+    if (callback is None) != (not provider):
+        raise typer.BadParameter("--callback and --provider are needed together")
+    if callback is not None:
+        from bridge.tools.check_callback import explain_callback  # noqa: PLC0415 - each command loads what it needs
+
+        raise typer.Exit(explain_callback(_settings(env_file), callback, provider, account, as_json=as_json))
     if sample is not None:
-        from bridge.tools.check_sample import explain_sample  # noqa: PLC0415 - each command loads what it needs
+        from bridge.tools.check_sample import explain_sample  # noqa: PLC0415
 
         raise typer.Exit(explain_sample(_settings(env_file), sample, key, header or [], as_json=as_json))
     from bridge.tools.check import check as checked  # noqa: PLC0415
 
     _run(checked(env_file, as_json=as_json))
+
+
+def providers(*, as_json: AsJson = False) -> None:
+    """Lists the built-in providers, and the presets with the documentation that they are from."""
+    from bridge.tools.providers import list_providers  # noqa: PLC0415
+
+    raise typer.Exit(list_providers(as_json=as_json))
 
 
 def topics(
