@@ -14,9 +14,7 @@ from bridge.observability.metrics import Metrics
 from bridge.settings.model import Settings
 from bridge.settings.providers import (
     AccountSettings,
-    DexatelAccountSettings,
     PolledAccountSettings,
-    SpeedocomAccountSettings,
     WebhookAccountSettings,
     WebhookSettings,
 )
@@ -39,8 +37,8 @@ names the variable.
 PROVIDERS = """\
 ## Providers
 
-`DEXATEL__…` and `SPEEDOCOM__…`. A provider is enabled if any of its settings is set, or by `ENABLED`. The flat settings
-describe the account `default`. Other accounts are `DEXATEL__ACCOUNTS__{NAME}__…` and inherit all settings except the
+{groups}. A provider is enabled if any of its settings is set, or by `ENABLED`. The flat settings
+describe the account `default`. Other accounts are `DEXATEL__ACCOUNTS__{{NAME}}__…` and inherit all settings except the
 callback secrets.
 """
 
@@ -97,13 +95,14 @@ def make_settings_reference() -> str:
     parts = [SETTINGS]
     for name, field in Settings.model_fields.items():
         model = _find_model(field)
-        if name not in {"dexatel", "speedocom", "webhooks"} and model:
+        if name not in {*BUILT_IN, "webhooks"} and model:
             heading = f"## {_HEADINGS.get(name, name.capitalize())}\n\n{model.__doc__}\n"
             parts.append(f"{heading}\n{_make_table(_make_rows(model.model_fields, f'{name.upper()}__'))}")
             parts += [NOTES[name]] if name in NOTES else []
-    parts.append(f"{PROVIDERS}\n{_make_table(_make_common_rows())}")
-    for heading, account in (("Only Dexatel", DexatelAccountSettings), ("Only Speedocom", SpeedocomAccountSettings)):
-        parts.append(f"{heading}:\n\n{_make_table(_make_own_rows(PolledAccountSettings, account))}")
+    groups = " and ".join(f"`{name.upper()}__…`" for name in BUILT_IN)
+    parts.append(f"{PROVIDERS.format(groups=groups)}\n{_make_table(_make_common_rows())}")
+    for name, group in BUILT_IN.items():
+        parts.append(f"Only {name.capitalize()}:\n\n{_make_table(_make_own_rows(PolledAccountSettings, group))}")
     own = {
         name: WebhookSettings.model_fields[name]
         for name in ("preset", *_list_own(AccountSettings, WebhookAccountSettings))
@@ -125,6 +124,13 @@ def make_metrics_reference() -> str:
     return "\n".join([METRICS, *lines, ""])
 
 
+def _find_built_in() -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in Settings.model_fields.items():
+        group = _find_model(field)
+        if group and issubclass(group, PolledAccountSettings):
+            yield name, group
+
+
 def _make_table(rows: Iterable[str]) -> str:
     return "\n".join(["| variable | takes | default | meaning |", "|---|---|---|---|", *rows, ""])
 
@@ -142,7 +148,8 @@ def _make_rows(fields: Mapping[str, FieldInfo], prefix: str) -> Iterator[str]:
 
 def _make_own_rows(general: type[BaseModel], special: type[BaseModel]) -> Iterator[str]:
     """Yield the rows of fields that one model has in addition to another."""
-    return _make_rows({name: special.model_fields[name] for name in _list_own(general, special)}, "")
+    own = [name for name in _list_own(general, special) if name not in {"enabled", "accounts"}]
+    return _make_rows({name: special.model_fields[name] for name in own}, "")
 
 
 def _list_own(general: type[BaseModel], special: type[BaseModel]) -> list[str]:
@@ -150,18 +157,16 @@ def _list_own(general: type[BaseModel], special: type[BaseModel]) -> list[str]:
 
 
 def _make_common_rows() -> Iterator[str]:
-    """Yield the rows of settings that both providers have; a default may differ."""
+    """Yield the rows of settings that all these providers have; a default may differ."""
     yield "| `ENABLED` | `true` or `false` | | `false` disables a configured provider |"
     yield "| `ACCOUNTS` | | | see above |"
     common = {name: field for name, field in PolledAccountSettings.model_fields.items() if name not in CALLBACK_FIELDS}
     for name, field in common.items():
         (row,) = _make_rows({name: field}, "")
-        dexatel, speedocom = (
-            _format_default(model.model_fields[name]) for model in (DexatelAccountSettings, SpeedocomAccountSettings)
-        )
-        if dexatel != speedocom:
-            both = f"Dexatel {_format_code(dexatel)}, Speedocom {_format_code(speedocom)}"
-            row = row.replace(_format_code(speedocom), both)
+        defaults = {one: _format_default(group.model_fields[name]) for one, group in BUILT_IN.items()}
+        if len(set(defaults.values())) > 1:
+            each = ", ".join(f"{one.capitalize()} {_format_code(default)}" for one, default in defaults.items())
+            row = row.replace(_format_code(_format_default(field)), each)
         yield row
 
 
@@ -208,6 +213,9 @@ def _format_duration(milliseconds: int) -> str:
 def _format_code(text: Any) -> str:
     return re.sub(r"(.+)", r"`\1`", str(text))
 
+
+BUILT_IN = dict(_find_built_in())
+"""The groups of the providers that have dialects of their own, by name."""
 
 DOCUMENTS = {"settings.md": make_settings_reference, "metrics.md": make_metrics_reference}
 """By file name in docs/."""

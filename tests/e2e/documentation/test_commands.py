@@ -47,6 +47,8 @@ ELSEWHERE = {
 TELLS = {
     "check": r"\n(0 wrong, \d+ warnings?|all is well)\n",
     "check --sample": r"message_id +message_id +\"order-5512\"",
+    "check --callback": r"Delivered, final, is published\.\n",
+    "providers": r"twilio +preset +https://",
     "topics": r"(?s)sms-bridge.dead-letter +3 partitions.*",
     "topics --adopt": r"(every partition has its offset|adopted at the start: partitions \[0, 1, 2, 3\])\n",
     "trace": r"(final: delivered|waiting: last status \w+; )",

@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.accounts import build_accounts
+from bridge.core.errors import InvalidSignatureError
+from bridge.providers.dialect import Callback
 from bridge.schemas import load_schema
 from bridge.settings.loading import load_settings
 from tests.support.documentation.blocks import blocks, quoted
@@ -67,6 +70,17 @@ async def called(text: str, world: World, **_: Any) -> None:
     assert (event["status"], event["provider_status"], event["provider_code"]) == ("delivered", "DELIVRD", "000")
     forged = await world.bridge.client.request(method, url, headers=fields, content=body + " ")
     assert forged.status_code == 401
+
+
+async def chosen(text: str, **_: Any) -> None:
+    """The settings are all that a preset needs, and its signature is checked."""
+    settings = load_settings(
+        {"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092", **dict(line.split("=", 1) for line in text.splitlines())}
+    )
+    account = build_accounts(settings)["twilio", "default"]
+    body = b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30007"
+    with pytest.raises(InvalidSignatureError):
+        account.dialect.read_callback(Callback("POST", "", "application/x-www-form-urlencoded", body), 1)
 
 
 async def kept(text: str, **_: Any) -> None:
@@ -138,6 +152,7 @@ USED: dict[tuple[str, str, str], Use] = {
     (CHART, "sms-bridge on Kubernetes", "yaml"): rendered,
     (CHART, "Settings and secrets", "yaml"): mounted,
     (CHART, "One kind of pod or two", "yaml"): adapted,
+    ("docs/adding-a-provider.md", "By a preset", "properties"): chosen,
     ("docs/adding-a-provider.md", "By settings", "http"): called,
     ("docs/architecture.md", "Packages", "mermaid"): a_picture,
     ("docs/consumers.md", "Events that you have had already", "sql"): kept,

@@ -80,6 +80,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
     [other] = find_free_ports(1)
     (folder / "bin").mkdir(parents=True)
     (folder / "event.json").write_bytes((ROOT / "schemas/examples/sms.sent.v1/valid/the-least.json").read_bytes())
+    (folder / "callback.http").write_text(block("docs/adding-a-provider.md", "By settings", "http").text)
     await write_kafka_tools(folder / "bin")
     names = {
         SERVERS: settings["KAFKA__BOOTSTRAP_SERVERS"],
