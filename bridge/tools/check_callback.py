@@ -92,7 +92,7 @@ def read_out(account: ProviderAccount, settings: Settings, content: bytes) -> Ca
             return CallbackReadout(f"is answered 405: {account.name_variable('METHODS')} is {','.join(methods)}")
         reading = account.dialect.read_callback(callback, now_ms())
     except (UnsupportedMediaTypeError, BodyTooLargeError) as error:
-        return CallbackReadout(f"is refused: {error or 'it is too large'}")
+        return CallbackReadout(f"is refused: {str(error) or 'it is too large'}")
     except BodyIncompleteError:
         return CallbackReadout("is answered 400: the body isn't what Content-Encoding says, or it ends too early")
     except PoisonMessageError as poison:

@@ -31,5 +31,5 @@ def load_preset(name: str) -> Preset:
     """
     if name not in (names := list_presets()):
         raise ValueError(f"should be one of {', '.join(names)}")
-    settings = tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text())
+    settings = tomllib.loads(resources.files(__package__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     return Preset(name, tuple(settings.pop("sources")), settings)

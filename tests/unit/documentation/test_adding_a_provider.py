@@ -107,12 +107,12 @@ def build_acme(name: str, account: AcmeAccountSettings) -> Acme:
 @pytest.fixture(autouse=True)
 def _builders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Step 4: the row in `BUILDERS`."""
-    monkeypatch.setitem(BUILDERS, "acme", build_acme)  # type: ignore[arg-type]  # a constant, except here
+    monkeypatch.setitem(BUILDERS, "acme", build_acme)
 
 
 def settings_with(**acme: Any) -> Settings:
     """Return settings that configure Acme."""
-    return SettingsWithAcme(kafka={"bootstrap_servers": "one:9092"}, acme=acme)  # type: ignore[arg-type]
+    return SettingsWithAcme.model_validate({"kafka": {"bootstrap_servers": "one:9092"}, "acme": acme})
 
 
 def test_its_accounts_are_built() -> None:
@@ -128,7 +128,9 @@ def test_its_accounts_are_built() -> None:
         build_accounts(settings_with(**secrets, base_url="http://acme"))
     with pytest.raises(ConfigurationError, match=r"SMS_BRIDGE_DEXATEL__\.\.\. or .* or SMS_BRIDGE_ACME__\.\.\. or "):
         build_accounts(settings_with())
-    taken = SettingsWithAcme(kafka={"bootstrap_servers": "one:9092"}, webhooks={"acme": {"id": "/id"}})  # type: ignore[arg-type]
+    taken = SettingsWithAcme.model_validate(
+        {"kafka": {"bootstrap_servers": "one:9092"}, "webhooks": {"acme": {"id": "/id"}}}
+    )
     with pytest.raises(ConfigurationError, match="acme is a built-in provider"):
         build_accounts(taken)
 
