@@ -155,7 +155,7 @@ def _resolve_accounts(settings: Any) -> Iterable[tuple[str, Any]]:
     kind = get_args(type(settings).model_fields["accounts"].annotation)[1]
     named = settings.accounts
     inherited = {name: getattr(settings, name) for name in kind.model_fields}
-    if settings.model_fields_set - {"enabled", "accounts"} or not named:
+    if settings.model_fields_set - {"enabled", "accounts", "preset"} or not named:
         yield DEFAULT, kind.model_construct(**inherited)
     del inherited["callback_secrets"]
     for name, account in named.items():

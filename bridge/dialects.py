@@ -111,7 +111,9 @@ def apply_preset(provider: str, webhook: WebhookSettings) -> WebhookSettings:
         name: account.model_copy(update=_join(account, _select(inherited, account.model_fields_set)))
         for name, account in webhook.accounts.items()
     }
-    return webhook.model_copy(update={**_join(webhook, inherited), **({"accounts": accounts} if accounts else {})})
+    joined = {**dict(webhook), **_join(webhook, inherited), "accounts": accounts}
+    # A preset alone, beside named accounts, describes no account of its own.
+    return WebhookSettings.model_construct(webhook.model_fields_set, **joined)
 
 
 def _join(own: Group, inherited: Mapping[str, Any]) -> dict[str, Any]:

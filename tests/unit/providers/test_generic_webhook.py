@@ -97,6 +97,15 @@ def test_no_message_of_several_gets_lost() -> None:
         read(single.replace(b"]", b',{"id":"8","status":"OK"}]'), pointers=pointers)
 
 
+def test_a_report_may_have_several_errors() -> None:
+    """The pointer says which one counts: only ids and statuses tell that a callback is about several messages."""
+    body = b'{"id":7,"status":"3","errors":[{"code":1,"text":"a"},{"code":2,"text":"b"}]}'
+    pointers = CallbackPointers("/id", "/status", "/errors/1/code")
+    report = read(body, pointers=pointers, details={"network_id": "/errors/0/text", "price": "/errors/2/text"})
+    assert report is not None
+    assert (report.provider_code, report.provider_details) == ("2", {"network_id": "a"})
+
+
 @pytest.mark.parametrize(("event", "ignored"), [("dlr", False), (" DLR", False), ("click", True), (None, True)])
 def test_what_is_about_something_else_is_ignored(event: str | None, *, ignored: bool) -> None:
     """Callbacks that `where` excludes are ignored."""

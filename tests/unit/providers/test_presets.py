@@ -133,6 +133,15 @@ def test_a_secret_is_all_that_a_signature_needs() -> None:
             account.dialect.read_callback(callback._replace(body=body, path="/dlr/theirs/other"), OBSERVED_AT)
 
 
+def test_a_preset_may_be_that_of_named_accounts_alone() -> None:
+    """Without further settings, it describes no account `default`, which would need a secret."""
+    named = {f"WEBHOOKS__THEIRS__ACCOUNTS__{name}__CALLBACK_SECRETS": f"secret-of-account-{name}" for name in "AB"}
+    assert accounts(WEBHOOKS__THEIRS__PRESET="twilio", **named).keys() >= {("theirs", "a"), ("theirs", "b")}
+    assert ("theirs", "default") not in accounts(WEBHOOKS__THEIRS__PRESET="twilio", **named)
+    with pytest.raises(ConfigurationError, match="SMS_BRIDGE_WEBHOOKS__THEIRS__CALLBACK_SECRETS is missing"):
+        accounts(WEBHOOKS__THEIRS__PRESET="twilio", WEBHOOKS__THEIRS__GIVE_UP_AFTER="1h", **named)
+
+
 def test_an_unknown_preset_is_named() -> None:
     """The error names the variable and the presets that exist."""
     with pytest.raises(ConfigurationError, match=r"SMS_BRIDGE_WEBHOOKS__MY_ONE__PRESET should be one of 46elks, "):
