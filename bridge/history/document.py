@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import asdict
 
 from bridge.core.entries import Entry, Sent
@@ -72,8 +73,7 @@ def _entry(entry: Entry | None) -> dict[str, Any] | None:
     """An entry; a report's verdict stands together, as status, reason and permanent."""
     if entry is None:
         return None
-    members = asdict(entry)
-    del members["v"]
+    members = {name: value for name, value in asdict(entry).items() if name != "v" and value is not UNSET}
     if isinstance(entry, Sent):
         return members
     verdict = [members.pop(name) for name in ("status", "reason", "permanent")]
