@@ -19,7 +19,8 @@ class Policy(NamedTuple):
 
 
 MAX_PARKED_RAW_CHARS = 8 * 1024
-"""Longest raw text that a parked report keeps, so that a state stays far below a record's largest size."""
+"""Longest raw text that a parked report keeps, so that a state stays far below a record's largest size. A report
+about a part keeps none, because there may be many."""
 
 
 class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
@@ -55,7 +56,7 @@ class ParkedReport(Struct, array_like=True, frozen=True, gc=False):
             report.provider_time,
             report.source,
             report.observed_at,
-            report.raw if len(report.raw) <= MAX_PARKED_RAW_CHARS else "",
+            report.raw if len(report.raw) <= MAX_PARKED_RAW_CHARS and report.part is UNSET else "",
             None if report.part is UNSET else report.part,
         )
 

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, compute_forget_time
 from bridge.core.delivery import FastStrEnum, Reason, Source, Status, Verdict
-from bridge.core.entries import AttemptKey, Entry, Report, Sent
+from bridge.core.entries import MAX_PARTS, AttemptKey, Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason
 from bridge.core.moves import CHANGING_MOVES, MOVES
 from bridge.core.parts import add_part, find_part, find_worst
@@ -180,7 +180,8 @@ def _park(_key: str, state: Parked | None, entry: Report, at: EntryPosition, pol
         return FoldResult(state, FoldOutcome.UNMAPPED)
     parked = state or Parked(at.journaled_at + policy.park_for, ())
     part = None if entry.part is UNSET else entry.part
-    if any(known.verdict.status is verdict.status and known.part == part for known in parked.reports):
+    is_known = any(known.verdict.status is verdict.status and known.part == part for known in parked.reports)
+    if is_known or len(parked.reports) >= MAX_PARTS:
         return FoldResult(parked, FoldOutcome.DUPLICATE)
     report = ParkedReport.from_report(at.offset, entry, verdict)
     return FoldResult(Parked(parked.until, (*parked.reports, report)), FoldOutcome.PARKED)

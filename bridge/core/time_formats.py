@@ -42,6 +42,11 @@ _MAIL_DATE = re.compile(
     r"(\ (?:[+-][0-9]{4}|GMT|UTC?|Z|[ECMP][SD]T))?"
 )
 _DOT_NET_DATE = re.compile(r"/DATE\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
+_INEXACT = re.compile("%[fz]")
+"""Directives that are written in another way than they are read."""
+
+_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_SAMPLE = datetime(2026, 11, 28, 15, 4)  # noqa: DTZ001 - it stands for any
 _UTC_WORDS = {"Z", "UTC", "GMT"}
 
 
@@ -116,11 +121,32 @@ def _parse_format(text: str, form: str, timezone: tzinfo | None) -> int | None:
         moment = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is added below
     except ValueError:
         return None
-    # Of digits alone, strptime also takes fewer: 18:07 for `%H%M%S` would be 18:00:07.
-    if text.isdigit() and moment.strftime(form) != text:
+    # strptime also takes fewer digits than a form has: 18:07 for `%H%M%S` would be 18:00:07.
+    if not _INEXACT.search(form) and _strip_zeros(moment.strftime(form)) != _strip_zeros(text):
         return None
     zone = moment.tzinfo or timezone
     return parse_rfc3339(moment.replace(tzinfo=zone).isoformat()) if zone else None
+
+
+def _strip_zeros(text: str) -> str:
+    return _LEADING_ZEROS.sub("", text).casefold()
+
+
+def check_format(form: str) -> None:
+    """Check that a form of times has a date and a time of day, each of them once.
+
+    Raises:
+        ValueError: It hasn't, or it has `%Z`, a zone's name, which is read without its offset.
+    """
+    try:
+        sample = _SAMPLE.replace(tzinfo=UTC) if "%z" in form else _SAMPLE
+        is_whole = datetime.strptime(sample.strftime(form), form) == sample  # noqa: DTZ007 - a form has no zone, or %z
+    except (ValueError, re.error):
+        is_whole = False
+    if not is_whole or "%Z" in form:
+        raise ValueError(
+            "should be a form of dates with times, such as %d.%m.%Y %H:%M; %z is for an offset, %Z isn't read"
+        )
 
 
 _READERS: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], int, tzinfo | None], int | None]]] = (

@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from bridge.core.errors import ConfigurationError, DeadLetterReason, PoisonMessageError
+from bridge.intake.avro_schemas import check_depth_and_size
 from bridge.kafka.schema_registry import RegisteredSchema, fetch_schema
 from bridge.kafka.wire_format import parse_schema_id, split_frame
 from bridge.settings.model import PREFIX, RegistrySettings, SentSettings
@@ -115,6 +116,7 @@ def _compile_avro(schema: RegisteredSchema) -> Callable[[bytes], bytes]:
     for text in schema.references:
         fastavro.parse_schema(orjson.loads(text), named_schemas=named)
     parsed = fastavro.parse_schema(orjson.loads(schema.text), named_schemas=named)
+    check_depth_and_size(parsed, named)
 
     def convert(data: bytes) -> bytes:
         # Times and UUIDs become text, in the forms of RFC 3339 and 9562.

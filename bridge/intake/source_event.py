@@ -7,6 +7,7 @@ without an envelope is one document. `field_mapping.py` finds the members in it.
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +19,12 @@ from bridge.kafka.wire_format import FRAME_BYTES, parse_schema_id, strip_frame
 _STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 _ATTRIBUTE_PREFIX = "ce_"
 _CONVERTER_MEMBERS = {"schema", "payload"}
+MEMBERS = (
+    *("message_id", "provider", "account", "provider_message_id", "sent_at", "scheduled_at", "give_up_at"),
+    *("recipient", "sender", "metadata"),
+)
+"""The members of `sms.sent`."""
+
 _ROWLESS_OPERATIONS = ("d", "t")
 """Debezium: a row was deleted, a table truncated."""
 
@@ -53,7 +60,7 @@ class SourceEvent(NamedTuple):
     def find(self, steps: Steps) -> Any:
         """Find the value that a pointer leads to, also within text that is JSON; None if it leads nowhere."""
         for document in self.documents:
-            value = find_value(document, steps, select_by_index, parse_json)
+            value = find_value(document, steps, select_by_index, _parse_text)
             if value is not None:
                 return value
         return None
@@ -61,7 +68,9 @@ class SourceEvent(NamedTuple):
     def make_element(self, element: Any) -> "SourceEvent":
         """Make the event of an element. The members that it lacks are those of this event."""
         own = element if isinstance(element, dict) else {}
-        data = {**self.data, **{name: value for name, value in own.items() if value is not None}}
+        # Only what is read: a record may have thousands of members, and thousands of elements.
+        found = ((name, own.get(name)) for name in MEMBERS)
+        data = {name: self.data.get(name) if value is None else value for name, value in found}
         return SourceEvent((element,), data, self.record, self)
 
 
@@ -71,6 +80,10 @@ def parse_json(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+_parse_text = lru_cache(8)(parse_json)
+"""For text that several pointers, or those of several elements, lead into."""
 
 
 def decode_event(record: SentRecord, decode: Decode = strip_frame) -> SourceEvent | None:

@@ -6,15 +6,15 @@ The dialects read the document. A callback with an array of reports is read elem
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from email import message_from_bytes
-from email.message import Message
 from typing import Any, NamedTuple
 
 import orjson
 
 from bridge.core.entries import Report
 from bridge.core.errors import UnsupportedMediaTypeError, convert_to_poison
+from bridge.providers.charsets import decode, find_parameter
 from bridge.providers.dialect import Callback, CallbackReading, UnreadableReport
+from bridge.providers.multipart import parse_multipart
 from bridge.providers.parsing import (
     NO_MEMBERS,
     Number,
@@ -28,8 +28,8 @@ from bridge.providers.parsing import (
 MAX_REPORTS = 1_000
 """The most reports of one callback."""
 
-MAX_FIELDS = 1_000
-"""The most fields of a multipart form."""
+MAX_COPIES = 2
+"""The originals of reports that can't be read have at most this times the callback's size; else it is refused whole."""
 
 JSON_TYPE = "application/json"
 MULTIPART_TYPE = "multipart/form-data"
@@ -69,19 +69,16 @@ def open_callback(callback: Callback) -> CallbackDocument:
         return CallbackDocument(raw, parse_json(raw), fields, query, is_json=True)
     media_type = _find_media_type(callback)
     if media_type == MULTIPART_TYPE:
-        form = _parse_multipart(callback)
+        form = parse_multipart(callback.body, callback.content_type)
         raw = json.dumps(form, ensure_ascii=False)
         return CallbackDocument(raw if is_utf8(raw) else json.dumps(form), form, fields, query)
     if _find_start(callback) == b"<" or media_type.endswith(("/xml", "+xml")):
         raise UnsupportedMediaTypeError("XML isn't read; convert it to JSON in front of the bridge")
-    charset = _find_charset(callback.content_type)
+    charset = find_parameter(callback.content_type, "charset") or "utf-8"
     raw = _decode(callback.body, charset)
     if is_json(callback):
         return CallbackDocument(raw, parse_json(raw), fields, query, is_json=True)
-    try:
-        return CallbackDocument(raw, parse_fields(raw, charset), fields, query)
-    except ValueError as error:  # a character set in which no form can be
-        raise UnsupportedMediaTypeError("the charset is none for forms") from error
+    return CallbackDocument(raw, parse_fields(raw, charset), fields, query)
 
 
 def is_json(callback: Callback) -> bool:
@@ -128,13 +125,18 @@ def read_reports(
     if len(elements) > MAX_REPORTS:
         raise make_unreadable_error(f"the callback has {len(elements)} reports; {MAX_REPORTS} are the most")
     reading: list[Report | UnreadableReport] = []
+    room = MAX_COPIES * len(document.raw)
     for element in elements:
         raw = dump_json(element)
         try:
             report = read(element, raw)
-        except Exception as error:  # noqa: BLE001 - whatever it raises, this report is the cause
-            alone = Callback("POST", document.query_text, JSON_TYPE, dump_json(wrap(element)).encode())
-            reading.append(UnreadableReport(alone, convert_to_poison(error)))
+        except Exception as error:
+            alone = dump_json(wrap(element)).encode()
+            room -= len(alone)
+            if room < 0:
+                raise make_unreadable_error("too many of its reports can't be read") from error
+            callback = Callback("POST", document.query_text, JSON_TYPE, alone)
+            reading.append(UnreadableReport(callback, convert_to_poison(error)))
         else:
             reading += () if report is None else (report,)
     return reading
@@ -166,44 +168,5 @@ def _find_start(callback: Callback) -> bytes:
     return callback.body[:64].removeprefix(BOM_UTF8).lstrip()[:1]
 
 
-def _find_charset(content_type: str) -> str:
-    if "charset" not in content_type.lower():  # the usual case, and this runs once for each callback
-        return "utf-8"
-    header = Message()
-    header["content-type"] = content_type
-    return str(header.get_content_charset("utf-8"))
-
-
 def _decode(body: bytes, charset: str) -> str:
-    try:
-        return body.decode("utf-16" if body.startswith(_UTF16_MARKS) else charset)
-    except UnicodeError as error:
-        raise make_unreadable_error(f"the body is not {charset.upper()}") from error
-    except (LookupError, ValueError) as error:
-        raise UnsupportedMediaTypeError("the charset is unknown") from error
-
-
-def _parse_multipart(callback: Callback) -> Mapping[str, str]:
-    """Parse a multipart form (RFC 7578). A file counts as a field with its content.
-
-    Raises:
-        UnsupportedMediaTypeError: A field's character set is unknown.
-        PoisonMessageError: It has no boundary, or too many fields.
-    """
-    if callback.body.count(b"\n--") > MAX_FIELDS:
-        raise make_unreadable_error(f"the form has more than {MAX_FIELDS} fields")
-    head = f"Content-Type: {callback.content_type}\r\n\r\n".encode("utf-8", "surrogateescape")
-    parts: Any = message_from_bytes(head + callback.body).get_payload()
-    if not isinstance(parts, list):
-        raise make_unreadable_error("the multipart form has no field; is its boundary wrong?")
-    fields: dict[str, str] = {}
-    for part in parts:
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(content, bytes):
-            charset = part.get_content_charset("utf-8")
-            try:
-                fields.setdefault(name, content.decode(charset, "surrogateescape"))
-            except (LookupError, ValueError) as error:
-                raise UnsupportedMediaTypeError("a field's charset can't be read") from error
-    return fields
+    return decode(body, "utf-16" if body.startswith(_UTF16_MARKS) else charset)

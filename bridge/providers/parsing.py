@@ -19,6 +19,8 @@ from bridge.core.errors import DeadLetterReason, PoisonMessageError
 MAX_TEXT_CHARS = 256
 """Maximum length of a status, an error code or a detail. A longer text must be something else."""
 
+MAX_PARTS_DIGITS = len(str(MAX_PARTS))
+
 Members = Mapping[str, Any]
 """Values by lower-case name."""
 
@@ -171,7 +173,8 @@ def parse_part(part: Any, parts: Any) -> Part | UnsetType:
     name, total = parse_optional(part), parse_optional(parts)
     if name is None or total is None or not total.isascii() or not total.isdigit():
         return UNSET
-    return Part(name, int(total)) if 1 < int(total[:9]) <= MAX_PARTS else UNSET
+    digits = total.lstrip("0")
+    return Part(name, int(digits)) if len(digits) <= MAX_PARTS_DIGITS and 1 < int(digits or 0) <= MAX_PARTS else UNSET
 
 
 def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[str, str]:

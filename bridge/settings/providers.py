@@ -18,7 +18,6 @@ from bridge.settings.types import (
     Choices,
     Count,
     Duration,
-    Forms,
     Group,
     IdFormNames,
     Methods,
@@ -28,6 +27,7 @@ from bridge.settings.types import (
     PollAges,
     ReportsPointer,
     Texts,
+    TimeFormats,
     Zone,
 )
 from bridge.settings.webhook_polls import WebhookPollSettings
@@ -77,7 +77,7 @@ class AccountSettings(Group):
     any of reason, permanent and status."""
     timezone: Zone = UTC
     """Time zone of the provider's times that come without one."""
-    time_format: Forms = ()
+    time_format: TimeFormats = ()
     """The provider's own form of times, as Python's `strptime` takes it, such as `%y%m%d%H%M`; RFC 3339, RFC 2822,
     `yyyyMMddHHmmss` and the like are read without it."""
     id_form: IdFormNames = ()

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bridge.core.id_forms import parse_id_forms
 from bridge.core.json_pointer import is_pointer, parse_pointer
 from bridge.core.schedule import ALWAYS, FALLBACK
+from bridge.core.time_formats import check_format
 from bridge.core.timestamps import parse_rfc3339
 
 MAPPED_BITS = 96
@@ -154,6 +155,12 @@ def _parse_start(value: object) -> Any:
     return milliseconds
 
 
+def _check_time_formats(forms: tuple[str, ...]) -> tuple[str, ...]:
+    for form in forms:
+        check_format(form)
+    return forms
+
+
 def _check_id_forms(names: tuple[str, ...]) -> tuple[str, ...]:
     parse_id_forms(names)
     return names
@@ -182,7 +189,12 @@ Count = Annotated[int, Field(ge=1)]
 Duration = Annotated[int, BeforeValidator(parse_duration), ValueForm("duration")]
 """In milliseconds."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(parse_list), ValueForm("list")]
-Forms = Annotated[tuple[str, ...], BeforeValidator(_parse_forms), ValueForm("text, or a JSON list")]
+TimeFormats = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_parse_forms),
+    AfterValidator(_check_time_formats),
+    ValueForm("text, or a JSON list"),
+]
 Methods = Annotated[
     tuple[Literal["GET", "POST", "PUT", "PATCH"], ...], BeforeValidator(parse_list), Field(min_length=1)
 ]

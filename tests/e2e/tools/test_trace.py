@@ -107,8 +107,9 @@ async def test_trace_shows_deadline_and_correction(installation: Bridge, setting
 
 async def test_trace_shows_a_late_sent_event(installation: Bridge, settings: Settings) -> None:
     """A sent event that was read after its deadline is shown with its dead letter."""
-    one = message()
-    await installation.send(one, give_up_at=one.sent_at)
+    one = message(age=timedelta(minutes=5))
+    give_up_at = (datetime.now(UTC) - timedelta(minutes=4)).isoformat(timespec="milliseconds")
+    await installation.send(one, give_up_at=give_up_at)
     letter = await installation.wait_for_dead_letter(reason="too_old", source_topic=installation.topics.sent[0])
     assert one.provider_message_id.encode() in (letter.value or b"")
     attempt = await story(settings, one.message_id)

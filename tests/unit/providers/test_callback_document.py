@@ -8,10 +8,11 @@ import pytest
 from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import PoisonMessageError, UnsupportedMediaTypeError
-from bridge.providers.callback_document import MAX_FIELDS, MAX_REPORTS, dump_json
+from bridge.providers.callback_document import MAX_REPORTS, dump_json
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, CallbackReading, Dialect, UnreadableReport
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
+from bridge.providers.multipart import MAX_FIELDS
 from bridge.providers.parsing import parse_json
 from bridge.providers.report_rules import ReportRules
 from bridge.providers.speedocom import Speedocom
