@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network
+from itertools import combinations
 from typing import Any, NamedTuple, get_args
 from zlib import crc32
 
@@ -96,7 +97,7 @@ def build_accounts(settings: Settings) -> Accounts:
     if not accounts:
         groups = " or ".join(f"{PREFIX}{group.upper()}__..." for group in (*list_built_in(settings), "webhooks"))
         raise ConfigurationError(f"{groups} is missing: configure at least one provider")
-    _check_secrets_are_unique(accounts.values())
+    _check_callbacks_differ(accounts.values())
     return accounts
 
 
@@ -236,13 +237,23 @@ def _make_prefix(provider: str, name: str) -> str:
     return f"{PREFIX}{group}__" + ("" if name == DEFAULT else f"ACCOUNTS__{name.upper()}__")
 
 
-def _check_secrets_are_unique(accounts: Iterable[ProviderAccount]) -> None:
-    owners: dict[tuple[str, str], str] = {}
-    for account in accounts:
-        for secret in account.access.secrets if account.access else ():
-            owner = owners.setdefault((account.provider, secret.get_secret_value()), account.name)
-            if owner != account.name:
-                raise ConfigurationError(
-                    f"{_make_prefix(account.provider, DEFAULT)}: the accounts {owner} and {account.name} share a"
-                    " secret of CALLBACK_SECRETS; give each its own, because the secret identifies the account"
-                )
+def _check_callbacks_differ(accounts: Iterable[ProviderAccount]) -> None:
+    """Check that no callback could be of two accounts."""
+    for one, other in combinations([account for account in accounts if account.access], 2):
+        if one.provider == other.provider and one.access and other.access and _are_alike(one.access, other.access):
+            raise ConfigurationError(
+                f"{_make_prefix(one.provider, DEFAULT)}: the accounts {one.name} and {other.name} share a secret of"
+                " CALLBACK_SECRETS, or without one their credentials; give each its own, because it identifies the"
+                " account"
+            )
+
+
+def _are_alike(one: CallbackAccess, other: CallbackAccess) -> bool:
+    """Whether a callback could have the credentials of both."""
+    if one.secrets or other.secrets:
+        return not {secret.get_secret_value() for secret in one.secrets}.isdisjoint(
+            secret.get_secret_value() for secret in other.secrets
+        )
+    pairs = ((one.basic_auth, other.basic_auth), (one.header, other.header))
+    named_alike = one.header and other.header and one.header[0] == other.header[0]
+    return not any(a and b and a != b and (a is one.basic_auth or named_alike) for a, b in pairs)

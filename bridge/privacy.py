@@ -65,7 +65,8 @@ class Privacy:
     def __init__(
         self, settings: PrivacySettings, recipient_members: Iterable[str] = (), known_paths: Iterable[MemberPath] = ()
     ) -> None:
-        self._keeps = settings.recipient == "keep"
+        self.keeps = settings.recipient == "keep"
+        """Whether phone numbers stay as they are."""
         key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
         self._key = key if settings.recipient == "hash" else b""
         self._recipient_members = RECIPIENT_MEMBERS | {name.lower() for name in recipient_members}
@@ -73,7 +74,7 @@ class Privacy:
 
     def redact_recipient(self, number: str | None) -> str | None:
         """Redact a phone number: to itself, to the HMAC-SHA-256 of its digits in hexadecimal, or to None."""
-        if number is None or self._keeps:
+        if number is None or self.keeps:
             return number
         if not self._key:
             return None
@@ -86,7 +87,7 @@ class Privacy:
             report: The report.
             known_paths: Where the provider's texts have harmless values.
         """
-        if self._keeps:
+        if self.keeps:
             return report
         redactor = _Redactor(self._recipient_members, known_paths, self._redact_member)
         return replace(
@@ -99,7 +100,7 @@ class Privacy:
 
     def redact_text(self, text: str) -> str:
         """Redact a message that may quote input."""
-        return text if self._keeps else replace_numbers(text, MASK)
+        return text if self.keeps else replace_numbers(text, MASK)
 
     def redact_original(self, key: bytes | None, value: bytes | None) -> RedactedOriginal:
         """Redact the original in a dead letter.
@@ -107,7 +108,7 @@ class Privacy:
         Members that have a phone number are emptied, not hashed: a hash could not be told from a number when the dead
         letter is replayed. A key that looks like a phone number is dropped, unless it is a harmless member's value.
         """
-        if self._keeps:
+        if self.keeps:
             return RedactedOriginal(key, value)
         redactor = _Redactor(self._recipient_members, self._known_paths, lambda _: None)
         redacted = None

@@ -28,8 +28,9 @@ from bridge.providers.parsing import (
 MAX_REPORTS = 1_000
 """The most reports of one callback."""
 
-MAX_COPIES = 2
-"""The originals of reports that can't be read have at most this times the callback's size; else it is refused whole."""
+FREE_BYTES = 64 * 1024
+"""So much, and twice the callback's size, may the originals of reports have that can't be read. Of any more, one letter
+has the whole callback."""
 
 JSON_TYPE = "application/json"
 MULTIPART_TYPE = "multipart/form-data"
@@ -91,6 +92,11 @@ def is_json(callback: Callback) -> bool:
     return _find_start(callback) in {b"{", b"["} or _find_media_type(callback).endswith(("/json", "+json"))
 
 
+def is_multipart(callback: Callback) -> bool:
+    """Whether a callback's body is a multipart form."""
+    return _find_media_type(callback) == MULTIPART_TYPE
+
+
 def list_reports(content: Any) -> Sequence[Any]:
     """List the reports of a JSON array, or of the one in `{"data": [...]}`; anything else is one report."""
     inner = unwrap_data(content)
@@ -103,6 +109,7 @@ def list_of_one(report: Any) -> Any:
 
 
 def read_reports(
+    original: Callback,
     document: CallbackDocument,
     elements: Sequence[Any] | None,
     wrap: Callable[[Any], Any],
@@ -111,7 +118,8 @@ def read_reports(
     """Read each report of a callback; of several, a bad one doesn't cost the others.
 
     Args:
-        document: The callback.
+        original: The callback.
+        document: Its document.
         elements: Its array of reports; None if it is one report itself.
         wrap: Puts an element into a document as the callback's, alone.
         read: Reads an element with its text; None for one that isn't about an SMS's delivery.
@@ -125,20 +133,21 @@ def read_reports(
     if len(elements) > MAX_REPORTS:
         raise make_unreadable_error(f"the callback has {len(elements)} reports; {MAX_REPORTS} are the most")
     reading: list[Report | UnreadableReport] = []
-    room = MAX_COPIES * len(document.raw)
+    room = 2 * len(document.raw) + FREE_BYTES
     for element in elements:
         raw = dump_json(element)
         try:
             report = read(element, raw)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it raises, this report is the cause
             alone = dump_json(wrap(element)).encode()
             room -= len(alone)
-            if room < 0:
-                raise make_unreadable_error("too many of its reports can't be read") from error
-            callback = Callback("POST", document.query_text, JSON_TYPE, alone)
-            reading.append(UnreadableReport(callback, convert_to_poison(error)))
+            if room >= 0:
+                callback = Callback("POST", document.query_text, JSON_TYPE, alone)
+                reading.append(UnreadableReport(callback, convert_to_poison(error)))
         else:
             reading += () if report is None else (report,)
+    if room < 0:
+        reading.append(UnreadableReport(original, make_unreadable_error("further reports of it can't be read")))
     return reading
 
 

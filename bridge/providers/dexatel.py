@@ -145,7 +145,7 @@ class Dexatel:
             UnsupportedMediaTypeError: It is in a form that isn't read.
             PoisonMessageError: The callback can't be parsed at all.
         """
-        self._check_signature(callback, observed_at)
+        callback = self._check_signature(callback, observed_at)
         document = open_callback(callback)
         names = CALLBACK_NAMES if document.is_json else self._callback_names
 
@@ -159,7 +159,7 @@ class Dexatel:
                 message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
             )
 
-        return read_reports(document, list_reports(document.content), list_of_one, read)
+        return read_reports(callback, document, list_reports(document.content), list_of_one, read)
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
         """Build the request for a message's status: a GET with the token in a header."""
@@ -198,14 +198,15 @@ class Dexatel:
             provider_message_id, members, ANSWER_NAMES, DETAILS, raw=raw, observed_at=observed_at
         )
 
-    def _check_signature(self, callback: Callback, now: int) -> None:
+    def _check_signature(self, callback: Callback, now: int) -> Callback:
         """Check a webhook's HMAC-SHA-256, in base64 or hex: the vendor's samples disagree."""
         if self._signature is None:
-            return
+            return callback
         if is_json(callback):
-            self._signature.check(callback, now)
-        elif not self._accept_unsigned:
+            return self._signature.check(callback, now)
+        if not self._accept_unsigned:
             raise InvalidSignatureError("the callback isn't signed")
+        return callback
 
 
 def _is_sms_delivery(members: Members) -> bool:

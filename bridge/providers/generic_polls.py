@@ -72,11 +72,18 @@ class GenericPolled(GenericWebhook):
             self.known_paths |= {make_path(self._answer_id.steps)}
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
-        """Build the request for a message's status."""
+        """Build the request for a message's status.
+
+        Raises:
+            RequestRejectedError: The id can't be in a header.
+        """
         templates = self._templates
-        headers = {"Accept": _JSON_TYPE} | ({"Content-Type": _JSON_TYPE} if templates.body is not None else {})
-        headers |= {name: self._fill(text, provider_message_id, str) for name, text in templates.headers.items()}
-        is_json = headers.get("Content-Type", "").startswith(_JSON_TYPE)
+        headers = {"accept": _JSON_TYPE} | ({"content-type": _JSON_TYPE} if templates.body is not None else {})
+        headers |= {
+            name.lower(): self._fill(text, provider_message_id, _check_header)
+            for name, text in templates.headers.items()
+        }
+        is_json = headers.get("content-type", "").startswith(_JSON_TYPE)
         body = templates.body and self._fill(templates.body, provider_message_id, _escape_json if is_json else _quote)
         url = self._fill(templates.url, provider_message_id, _quote)
         return PollRequest(templates.method, url, headers, None if body is None else body.encode())
@@ -119,8 +126,12 @@ class GenericPolled(GenericWebhook):
         )
 
     def _fill(self, template: str, provider_message_id: str, escape: Callable[[str], str]) -> str:
-        values = {**self._templates.secrets, "id": escape(provider_message_id)}
-        return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+        secrets = self._templates.secrets
+
+        def replace(match: re.Match[str]) -> str:
+            return escape(provider_message_id) if match[1] == "id" else secrets.get(match[1], match[0])
+
+        return _PLACEHOLDER.sub(replace, template)
 
 
 def _parse_choices(choices: Mapping[str, tuple[str, ...]]) -> list[tuple[ReportPointer, set[str]]]:
@@ -130,6 +141,12 @@ def _parse_choices(choices: Mapping[str, tuple[str, ...]]) -> list[tuple[ReportP
 def _matches(choices: list[tuple[ReportPointer, set[str]]], document: CallbackDocument) -> bool:
     """Whether one of the members has one of its values."""
     return any(normalize_status(str(pointer.find(document.content, document))) in values for pointer, values in choices)
+
+
+def _check_header(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise RequestRejectedError("the id can't be in a header", permanent=True)
+    return text
 
 
 def _escape_json(text: str) -> str:

@@ -4,10 +4,12 @@ A provider that needs more than these settings gets a dialect of its own.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from bridge.core.delivery import Source
 from bridge.core.entries import Report
+from bridge.core.errors import PoisonMessageError
 from bridge.core.json_pointer import SelectItem, Steps, find_value, parse_pointer, select_by_index
 from bridge.providers.callback_document import CallbackDocument, open_callback, read_reports
 from bridge.providers.dialect import Callback, CallbackReading
@@ -115,14 +117,14 @@ class GenericWebhook:
             PoisonMessageError: It can't be parsed at all.
         """
         if self._signature:
-            self._signature.check(callback, observed_at)
+            callback = self._signature.check(callback, observed_at)
         document = open_callback(callback)
 
         def read(report: Any, raw: str) -> Report | None:
             return self._read_report(report, raw, document, observed_at)
 
         if self._reports is None:
-            return read_reports(document, None, lambda report: report, read)
+            return read_reports(callback, document, None, lambda report: report, read)
         elements = self._reports.find(document.content, document)
         if isinstance(elements, str):
             elements = _parse_text(elements)
@@ -130,7 +132,7 @@ class GenericWebhook:
             raise make_unreadable_error("the callback has no array of reports where REPORTS points to")
         steps = self._reports.steps
         reports = elements if isinstance(elements, list) else [elements]
-        return read_reports(document, reports, lambda report: _replace(document.content, steps, report), read)
+        return read_reports(callback, document, reports, lambda report: _replace(document.content, steps, report), read)
 
     def _read_report(self, report: Any, raw: str, document: CallbackDocument, observed_at: int) -> Report | None:
         for pointer, allowed in self._where:
@@ -169,7 +171,19 @@ def find_fields(
 
 
 def _parse_text(text: str) -> Any:
-    return parse_json(text) if text.lstrip()[:1] in {"{", "["} else None
+    parsed = _parse_text_once(text)
+    if isinstance(parsed, PoisonMessageError):
+        raise parsed
+    return parsed
+
+
+@lru_cache(8)  # several pointers, or those of several reports, may lead into one text
+def _parse_text_once(text: str) -> Any:
+    """Parse text that may be JSON; return the error if it only seems to be."""
+    try:
+        return parse_json(text) if text.lstrip()[:1] in {"{", "["} else None
+    except PoisonMessageError as poison:
+        return PoisonMessageError(poison.reason, poison.error)  # a new one, which holds no frames
 
 
 def _select_only_item(items: list[Any], step: str) -> Any:
@@ -189,6 +203,7 @@ def _replace(document: Any, steps: Steps, report: Any) -> Any:
         return [report]
     if isinstance(document, str):
         document = _parse_text(document)
-    if isinstance(document, list):
+    if isinstance(document, list) and document:
         return [_replace(document[0], steps[1:], report)]
-    return {**document, steps[0]: _replace(document.get(steps[0]), steps[1:], report)}
+    members = document if isinstance(document, dict) else {}
+    return {**members, steps[0]: _replace(members.get(steps[0]), steps[1:], report)}

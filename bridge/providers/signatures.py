@@ -95,16 +95,22 @@ class SignatureChecker:
         self._prefixes = (scheme.prefix,) if scheme.prefix else (f"{scheme.algorithm}=", "")
         self._template = _PLACEHOLDER.split(scheme.template)
 
-    def check(self, callback: Callback, now: int) -> None:
+    def check(self, callback: Callback, now: int) -> Callback:
         """Check a callback's signature.
 
         Args:
             callback: The callback.
             now: The time, in milliseconds since the epoch.
 
+        Returns:
+            What is signed of it: without its query, unless the URL is signed.
+
         Raises:
-            InvalidSignatureError: It is wrong, missing or too old.
+            InvalidSignatureError: It is wrong, missing or too old, or there is nothing that it could cover.
         """
+        covers_url = "url" in self._template
+        if not callback.body and not covers_url:
+            raise InvalidSignatureError("the callback has no body, and its URL isn't signed")
         header = str(callback.headers.get(self._header) or "")
         signatures = self._find_signatures(header)
         if not signatures:
@@ -122,6 +128,7 @@ class SignatureChecker:
         ]
         if not any(matches):
             raise InvalidSignatureError("the callback's signature is wrong")
+        return callback if covers_url else callback._replace(query="")
 
     def _find_signatures(self, header: str) -> list[bytes]:
         parts = {header.strip(), *header.split(), *(part.strip() for part in header.split(","))}

@@ -152,7 +152,7 @@ class Speedocom:
                 message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
             )
 
-        return read_reports(document, list_reports(document.content), list_of_one, read)
+        return read_reports(callback, document, list_reports(document.content), list_of_one, read)
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
         """Build the request for a message's status: a POST with all parameters in its body."""

@@ -82,7 +82,7 @@ class Authenticator:
 def has_credentials(credentials: Iterable[tuple[str, bytes]], headers: Headers) -> bool:
     """Whether headers have all of these values."""
     matches = [
-        hmac.compare_digest(expected, _normalize_scheme(headers.get(name) or "").encode("utf-8", "surrogateescape"))
+        hmac.compare_digest(expected, _normalize(name, headers.get(name) or "").encode("utf-8", "surrogateescape"))
         for name, expected in credentials
     ]
     return all(matches)
@@ -91,7 +91,7 @@ def has_credentials(credentials: Iterable[tuple[str, bytes]], headers: Headers) 
 def _list_credentials(access: CallbackAccess) -> Iterable[tuple[str, bytes]]:
     if access.header:
         name, value = access.header
-        yield name, _normalize_scheme(value.get_secret_value()).encode()
+        yield name, _normalize(name, value.get_secret_value()).encode()
     if access.basic_auth:
         yield "authorization", _format_basic(*access.basic_auth)
 
@@ -101,7 +101,9 @@ def _format_basic(username: str, password: SecretStr) -> bytes:
     return b"basic " + b64encode(f"{username}:{password.get_secret_value()}".encode())
 
 
-def _normalize_scheme(value: str) -> str:
+def _normalize(name: str, value: str) -> str:
     """Write the scheme of credentials in lower case: it is compared without case (RFC 9110, 11.1)."""
+    if name != "authorization":
+        return value.strip()
     scheme, blank, rest = value.strip().partition(" ")
     return f"{scheme.lower()} {rest.strip()}" if blank else scheme

@@ -9,6 +9,7 @@ from bridge.accounts import ProviderAccount
 from bridge.core.entries import Report
 from bridge.core.errors import (
     InvalidSignatureError,
+    PoisonMessageError,
     UnsupportedMediaTypeError,
     convert_to_poison,
 )
@@ -16,6 +17,7 @@ from bridge.dead_letters import DeadLetter, DeadLetters, HttpSource
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.records import Record
 from bridge.privacy import Privacy
+from bridge.providers.callback_document import JSON_TYPE, is_multipart, open_callback
 from bridge.providers.dialect import Callback, CallbackReading, UnreadableReport
 from bridge.receiver.clock_skew import ProviderClocks
 
@@ -70,7 +72,7 @@ class CallbackRecorder:
         return CallbackRecords(records, reports)
 
     def _make_dead_letter(self, account: ProviderAccount, unreadable: UnreadableReport, now: int) -> Record:
-        callback, poison = unreadable
+        callback, poison = self._flatten(unreadable.callback), unreadable.error
         log.warning(
             "callback rejected",
             provider=account.provider,
@@ -95,6 +97,16 @@ class CallbackRecorder:
             account=account.name,
         )
         return self._dead_letters.to_record(letter)
+
+    def _flatten(self, callback: Callback) -> Callback:
+        """Write a multipart form as JSON if phone numbers are redacted: its boundaries may look like some."""
+        if self._privacy.keeps or not is_multipart(callback):
+            return callback
+        try:
+            fields = open_callback(callback).raw
+        except (PoisonMessageError, UnsupportedMediaTypeError):
+            return callback
+        return callback._replace(content_type=JSON_TYPE, body=fields.encode())
 
 
 def _read(account: ProviderAccount, callback: Callback, now: int) -> CallbackReading:

@@ -3,13 +3,18 @@
 The docstring below a member is its row in docs/settings.md (`make docs`).
 """
 
-from typing import Annotated, Literal
+import re
+from base64 import b64decode
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.core.schedule import MINUTE
 from bridge.settings.secrets import Keys, RequiredKey
 from bridge.settings.types import Duration, Group, HeaderName, HeaderValue, OptionalHeaderName
+
+PLACEHOLDERS = frozenset({"body", "timestamp", "id", "url", "parameters"})
+"""What the template of a signature may have in braces."""
 
 
 class BasicAuthSettings(Group):
@@ -67,3 +72,25 @@ class SignatureSettings(Group):
     """How far `{timestamp}` may be from now."""
     secret_encoding: Literal["text", "base64"] | None = None
     """How the keys are written; `hmac`: `text`."""
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, template: str | None) -> str | None:
+        names = set(re.findall(r"\{([^{}]*)\}", template or "{body}"))
+        if not names <= PLACEHOLDERS or names.isdisjoint({"body", "parameters", "url"}) or template == "":
+            known = ", ".join(f"{{{name}}}" for name in sorted(PLACEHOLDERS))
+            raise ValueError(f"should have {{body}}, {{parameters}} or {{url}}; known are {known}")
+        return template
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if self.template and "{id}" in self.template and not self.id_header:
+            raise ValueError("SIGNATURE__ID_HEADER is needed for {id}")
+        is_base64 = self.secret_encoding is not None and self.secret_encoding != "text"  # noqa: S105 - a form
+        for key in map(SecretStr.get_secret_value, self.secret):
+            if is_base64 or key.startswith("whsec_"):
+                try:
+                    b64decode(key.removeprefix("whsec_"), validate=True)
+                except ValueError:
+                    raise ValueError("SIGNATURE__SECRET isn't the base64 that it should be") from None
+        return self

@@ -4,6 +4,7 @@ No other module reads the environment.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +25,8 @@ _TOKEN = f"{PREFIX}KAFKA__SASL_PASSWORD"
 _TOKEN_FILE = f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE"
 _TOKEN_SOURCES = {_TOKEN_FILE, f"{PREFIX}KAFKA__OAUTH__TOKEN_URL"}
 
+_SETTING_NAME = re.compile("[A-Z]+(_[A-Z]+|__[A-Z]+)+ ")
+
 _MIN_SIMILARITY = 0.75
 """Between 0 and 1: a less similar name isn't suggested for an unknown one."""
 
@@ -32,6 +35,7 @@ _MESSAGES = {
     "bool_parsing": "should be true or false",
     "int_parsing": "should be a whole number",
     "float_parsing": "should be a number",
+    "string_pattern_mismatch": "has a form that isn't taken; docs/settings.md says which one is",
     "model_type": "is a group of settings; docs/settings.md lists its members",
 }
 """Messages that replace pydantic's own, by its error type."""
@@ -169,4 +173,9 @@ def _format_error(error: Any) -> str:
     message = _MESSAGES.get(error["type"])
     if message is None:
         message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    return f"{name} {message}"
+    if not _SETTING_NAME.match(message):
+        return f"{name} {message}"
+    # A check of a group names the setting that is wrong, from the group on or below it.
+    parent, _, group = name.rpartition("__" if "__" in name else PREFIX)
+    whole = f"{parent}__" if parent else PREFIX
+    return f"{whole}{message}" if message.startswith(f"{group}__") else f"{name}__{message}"

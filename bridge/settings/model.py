@@ -5,6 +5,7 @@ its row in docs/settings.md (`make docs`). The settings of the connection to Kaf
 in `providers.py`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -104,6 +105,14 @@ class HttpSettings(Group):
     loaded without a restart."""
     tls_key: Path | None = None
     """PEM file of the server certificate's private key."""
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        if self.public_url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.public_url):
+            raise ValueError("HTTP__PUBLIC_URL should be a URL such as https://sms.example.com")
+        if self.health_path and (not self.health_path.startswith("/") or self.health_path.startswith("/dlr")):
+            raise ValueError("HTTP__HEALTH_PATH should be a path such as /healthz, outside /dlr")
+        return self
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

@@ -92,6 +92,14 @@ class AccountSettings(Group):
     header_auth: HeaderAuthSettings | None = None
     answer: AnswerSettings = AnswerSettings()
 
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        if not self.secret_in_path and self.callback_secrets:
+            raise ValueError("CALLBACK_SECRETS are for the path; SECRET_IN_PATH is false")
+        if self.basic_auth and self.header_auth and self.header_auth.name.lower() == "authorization":
+            raise ValueError("BASIC_AUTH and HEADER_AUTH__NAME=Authorization are the same header; set one of them")
+        return self
+
 
 class PolledAccountSettings(AccountSettings):
     """An account at a provider that has a dialect of its own, and whose messages can be polled."""
@@ -218,6 +226,8 @@ class WebhookAccountSettings(AccountSettings):
         needed: dict[str, object] = {"ID": self.id, "STATUS": self.status, "STATUSES": self.statuses}
         if self.poll:
             needed["POLL__URL"] = self.poll.url
+        if self.part or self.parts:
+            needed |= {"PART": self.part, "PARTS": self.parts}
         if self.signature and self.signature.secret and self.signature.scheme == "hmac":
             needed["SIGNATURE__HEADER"] = self.signature.header
         return [name for name, value in needed.items() if not value]

@@ -3,9 +3,10 @@
 The docstring below a member is its row in docs/settings.md (`make docs`).
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bridge.core.schedule import FALLBACK, SECOND
 from bridge.settings.secrets import Credential
@@ -47,3 +48,13 @@ class WebhookPollSettings(Group):
     """How long a poll waits for its response."""
     rate_per_second: Annotated[float, Field(gt=0)] = 10
     """Maximum number of polls a second, over all replicas."""
+
+    @model_validator(mode="after")
+    def _check_placeholders(self) -> Self:
+        known = {"id", *(name.lower() for name in self.secrets)}
+        for template in (self.url or "", self.body or "", *self.headers.values()):
+            if unknown := set(re.findall(r"\{([a-z0-9_]+)\}", template)) - known:
+                raise ValueError(f"{{{min(unknown)}}} is no secret; set POLL__SECRETS__{min(unknown).upper()}")
+        if "id" in {name.lower() for name in self.secrets}:
+            raise ValueError("{id} stands for the message id; call the secret of POLL__SECRETS__ID otherwise")
+        return self

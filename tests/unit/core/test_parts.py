@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.core.attempt import Followed, Parked, Policy, State
 from bridge.core.delivery import Delivery, Reason, Source, Status, Verdict
-from bridge.core.entries import Entry, Part, Report, Sent
+from bridge.core.entries import MAX_PARTS, Entry, Part, Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, expire, fold
 from bridge.core.parts import SEVERITY, find_worst
 
@@ -117,3 +117,13 @@ def test_parked_reports_of_all_parts_are_kept() -> None:
         ("2", "D"),
         ("2", "U"),
     ]
+
+
+def test_parked_reports_have_a_bound() -> None:
+    """However many parts are reported before the message is known; none keeps its text."""
+    state: State = None
+    for number in range(MAX_PARTS + 50):
+        state = fold(KEY, state, make_report("S", str(number), 255), EntryPosition(number, 3_000), Policy()).state
+    assert isinstance(state, Parked)
+    assert len(state.reports) == MAX_PARTS
+    assert {one.raw for one in state.reports} == {""}

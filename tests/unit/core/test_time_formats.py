@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.core.time_formats import MIN_EPOCH_MS, convert_epoch, parse_time
+from bridge.core.time_formats import MIN_EPOCH_MS, check_format, convert_epoch, parse_time
 
 NAIROBI = timezone(timedelta(hours=3))
 NOON = 1_769_860_800_000
@@ -112,3 +112,35 @@ def test_any_number_is_in_range_or_none(number: float) -> None:
 def test_any_text_is_a_time_or_none(text: str) -> None:
     """Nothing is raised."""
     parse_time(text, LATEST, UTC, ["%y%m%d%H%M", "%d/%m/%Y %z"])
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("20260131 1907", "%Y%m%d %H%M%S"),
+        ("2026013-190700", "%Y%m%d-%H%M%S"),
+        ("260131T1907", "%y%m%dT%H%M%S"),
+    ],
+)
+def test_no_digit_is_taken_for_two(text: str, form: str) -> None:
+    """A form of digits that stand together needs all of them."""
+    assert parse_time(text, LATEST, UTC, [form]) is None
+
+
+def test_single_digits_may_lack_a_zero() -> None:
+    """Where something stands between the numbers."""
+    for text in ("31/1/2026 9:05", "31/01/2026 09:05"):
+        assert parse_time(text, LATEST, UTC, ["%d/%m/%Y %H:%M"]) == NOON - 10_500_000
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M %Z", "%H:%M", "%Y-%m-%d", "%I:%M %d.%m.%Y", "%Q", "", "12:00"])
+def test_a_form_needs_a_date_and_a_time(form: str) -> None:
+    """Otherwise times would be read as others, or never."""
+    with pytest.raises(ValueError, match="form of dates with times"):
+        check_format(form)
+
+
+@pytest.mark.parametrize("form", ["%y%m%d%H%M", "%d.%m.%Y %I:%M %p", "%d %b %Y %H:%M:%S %z", "%d.%m.%y %H:%M:%S.%f"])
+def test_usual_forms_are_taken(form: str) -> None:
+    """With an offset and fractions, too."""
+    check_format(form)

@@ -57,7 +57,7 @@ class Acme:
                 message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
             )
 
-        return read_reports(document, list_reports(document.content), list_of_one, read)
+        return read_reports(callback, document, list_reports(document.content), list_of_one, read)
 
     def build_poll_request(self, provider_message_id: str) -> PollRequest:
         """Ask for a message."""

@@ -8,7 +8,8 @@ import pytest
 from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
 from bridge.core.errors import PoisonMessageError, UnsupportedMediaTypeError
-from bridge.providers.callback_document import MAX_REPORTS, dump_json
+from bridge.providers import generic_webhook
+from bridge.providers.callback_document import FREE_BYTES, MAX_REPORTS, dump_json
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, CallbackReading, Dialect, UnreadableReport
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
@@ -217,3 +218,31 @@ def test_numbers_are_written_as_they_were() -> None:
     """Not as a float would be."""
     text = '{"id":12345678901234567890123,"price":1.500,"tiny":1e-30,"list":[-0.0,true,null,"\\u0001"]}'
     assert dump_json(parse_json(text)) == text
+
+
+def test_copies_of_bad_reports_are_bounded() -> None:
+    """What stands beside the array is in each of them: many would make a large multiple of the callback."""
+    document = {"pad": "x" * 20_000, "results": [*[1] * 100, {"id": 7, "status": "true"}]}
+    callback = Callback("POST", "", "", json.dumps(document).encode())
+    good, bad = split(make_dialect("/results").read_callback(callback, NOW))
+    assert good == ["7"]
+    assert sum(len(one.body) for one in bad) <= 3 * len(callback.body) + FREE_BYTES
+    assert bad[-1] == callback
+
+
+def test_text_is_parsed_once_for_all_reports() -> None:
+    """However many of them a pointer leads from, to text that is JSON or only seems to be."""
+    for text, count in ((json.dumps({"status": "true", "n": [1] * 100}), 200), ('{"status":"true"', 0)):
+        document = {"batch": text, "results": [{"id": number} for number in range(200)]}
+        dialect = make_dialect("/results", status="//batch/status")
+        before = generic_webhook._parse_text_once.cache_info().misses  # noqa: SLF001 - there is no other sign of it
+        good, _ = split(dialect.read_callback(Callback("POST", "", "", json.dumps(document).encode()), NOW))
+        assert len(good) == count
+        assert generic_webhook._parse_text_once.cache_info().misses == before + 1  # noqa: SLF001
+
+
+def test_an_array_in_the_query_costs_no_good_report() -> None:
+    """A bad element beside it is left in a callback of its own."""
+    query = urlencode({"a": json.dumps({"b": [1, {"id": "9", "status": "true"}]})})
+    good, bad = split(make_dialect("/a/b").read_callback(Callback("POST", query, "", b'{"x":1}'), NOW))
+    assert (good, len(bad)) == (["9"], 1)

@@ -56,8 +56,18 @@ def test_no_id_changes_a_request(message_id: str) -> None:
     assert request.url.endswith("/status?key=k-1")
     assert request.url.count("/") == 5
     assert json.loads(request.body or b"") == {"message": message_id, "key": "k-1", "other": "{none}"}
-    assert request.headers["Authorization"] == f"Bearer {SECRET}"
-    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_an_id_in_a_header_has_no_controls() -> None:
+    """Such a message isn't polled; it says nothing about the provider."""
+    dialect = make_dialect(TEMPLATES._replace(headers={"X-Id": "{id}"}))
+    assert dialect.build_poll_request("a 7").headers["x-id"] == "a 7"
+    for message_id in ("a\nX: y", "\0", "ü"):
+        with pytest.raises(RequestRejectedError) as raised:
+            dialect.build_poll_request(message_id)
+        assert raised.value.permanent
 
 
 def test_a_form_is_escaped_as_a_form() -> None:
@@ -66,7 +76,7 @@ def test_a_form_is_escaped_as_a_form() -> None:
     assert make_dialect(templates).build_poll_request("a&b=ü").body == b"id=a%26b%3D%C3%BC"
     plain = make_dialect(TEMPLATES._replace(body=None, method="GET")).build_poll_request("7")
     assert plain.body is None
-    assert "Content-Type" not in plain.headers
+    assert "content-type" not in plain.headers
 
 
 def test_an_answer_is_read_by_pointers() -> None:

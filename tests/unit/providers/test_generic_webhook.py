@@ -189,6 +189,9 @@ def test_ids_are_compared_in_one_form() -> None:
         (1, None, UNSET),
         (None, 3, UNSET),
         (1, 256, UNSET),
+        (1, "0000000029999", UNSET),
+        (1, "2" + "9" * 30, UNSET),
+        (1, "0003", Part("1", 3)),
     ],
 )
 def test_a_report_may_be_about_a_part(part: object, parts: object, expected: object) -> None:

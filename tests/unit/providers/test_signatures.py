@@ -157,3 +157,15 @@ def test_no_header_is_fatal(name: str, signature: str, stamp: str, body: bytes, 
 def test_secrets_do_not_show() -> None:
     """In no representation."""
     assert KEY not in repr(SCHEMES["hmac"]._replace(secrets=(KEY,)))
+
+
+def test_what_is_not_signed_does_not_count() -> None:
+    """A query that the signature doesn't cover is left out, and a callback without a body is refused."""
+    scheme, callback = SAMPLES["raw body"]
+    checker = SignatureChecker(scheme)
+    assert checker.check(callback._replace(query="status=delivered"), NOW).query == ""
+    empty = callback._replace(query="id=7&status=delivered", body=b"", headers={"x-sig": sign(b"").hex()})
+    with pytest.raises(InvalidSignatureError):
+        checker.check(empty, NOW)
+    scheme, callback = SAMPLES["twilio, public URL"]
+    assert SignatureChecker(scheme).check(callback, NOW).query == "x=1"

@@ -1,5 +1,6 @@
 """Settings: how they are parsed, and that a mistake is reported in one line."""
 
+from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
 
@@ -126,7 +127,25 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ("DEXATEL__STATUSES", '{"x":7}', "'x' should map to one of"),
         ("SENT__FIELDS", "message_id", "SMS_BRIDGE_SENT__FIELDS should be a JSON object"),
         ("SENT__START", "yesterday", "SMS_BRIDGE_SENT__START should be horizon, earliest, latest, or a time"),
-        ("PRIVACY__RECIPIENT", "hash", "PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash"),
+        ("PRIVACY__RECIPIENT", "hash", "SMS_BRIDGE_PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash"),
+        ("REGISTRY__WIRE_FORMAT", "true", "SMS_BRIDGE_REGISTRY__URL is needed when REGISTRY__WIRE_FORMAT is true"),
+        ("WEBHOOKS__ACME__SIGNATURE__HEADER", "X-Sig", "SMS_BRIDGE_WEBHOOKS__ACME__SIGNATURE__SECRET is needed"),
+        ("WEBHOOKS__ACME__SIGNATURE__TEMPLATE", "{bdy}", "SIGNATURE__TEMPLATE should have {body}, {parameters} or"),
+        ("WEBHOOKS__ACME__SIGNATURE__TEMPLATE", "{timestamp}", "SIGNATURE__TEMPLATE should have {body}"),
+        ("WEBHOOKS__ACME__SIGNATURE__TEMPLATE", "", "SIGNATURE__TEMPLATE should have {body}"),
+        ("WEBHOOKS__ACME__SIGNATURE__TEMPLATE", "{id}.{body}", "SIGNATURE__ID_HEADER is needed for {id}"),
+        ("WEBHOOKS__ACME__SIGNATURE__SECRET", "whsec_not-base64-at-all", "isn't the base64 that it should be"),
+        ("WEBHOOKS__ACME__TIME_FORMAT", "%H:%M", "ACME__TIME_FORMAT should be a form of dates with times"),
+        ("WEBHOOKS__ACME__ID_FORM", "upper", "ACME__ID_FORM should be a list of casefold"),
+        ("WEBHOOKS__ACME__CODES", '{"7":"failed"}', "ACME__CODES '7' should map to an object"),
+        ("WEBHOOKS__ACME__METHODS", "DELETE", "ACME__METHODS should be 'GET', 'POST'"),
+        ("WEBHOOKS__ACME__POLL__URL", "http://{id}/x", "ACME__POLL__URL has a form that isn't taken"),
+        ("WEBHOOKS__ACME__POLL__HEADERS", '{"A":"{key}"}', "ACME__POLL {key} is no secret; set POLL__SECRETS__KEY"),
+        ("WEBHOOKS__ACME__POLL__SECRETS__ID", "x", "ACME__POLL {id} stands for the message id"),
+        ("WEBHOOKS__ACME__ANSWER__STATUS", "500", "ACME__ANSWER__STATUS should be less than or equal to 299"),
+        ("HTTP__PUBLIC_URL", "sms.example", "SMS_BRIDGE_HTTP__PUBLIC_URL should be a URL such as"),
+        ("HTTP__HEALTH_PATH", "healthz", "SMS_BRIDGE_HTTP__HEALTH_PATH should be a path such as /healthz"),
+        ("HTTP__HEALTH_PATH", "/dlr/x", "SMS_BRIDGE_HTTP__HEALTH_PATH should be a path such as /healthz"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(name: str, value: str, expected: str) -> None:
@@ -193,6 +212,59 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, str], expected:
         build_accounts(load_settings(make_environ(**changes)))
     assert expected in str(refusal.value)
     assert SECRET not in str(refusal.value)
+
+
+PATHLESS = {
+    "WEBHOOKS__ACME__ID": "/id",
+    "WEBHOOKS__ACME__STATUS": "/status",
+    "WEBHOOKS__ACME__STATUSES": '{"done":"delivered"}',
+    "WEBHOOKS__ACME__SECRET_IN_PATH": "false",
+    "WEBHOOKS__ACME__BASIC_AUTH__USERNAME": "acme",
+    "WEBHOOKS__ACME__BASIC_AUTH__PASSWORD": "a-password-of-acme",
+}
+
+
+@pytest.mark.parametrize(
+    ("second", "alike"),
+    [
+        ({"TIMEZONE": "UTC"}, True),
+        ({"HEADER_AUTH__NAME": "X-Key", "HEADER_AUTH__VALUE": "the-key-of-the-second"}, True),
+        ({"BASIC_AUTH__USERNAME": "two", "BASIC_AUTH__PASSWORD": "another-password-of-acme"}, False),
+        ({"SECRET_IN_PATH": "true", "CALLBACK_SECRETS": "the-secret-of-the-second"}, False),
+    ],
+)
+def test_accounts_without_a_secret_can_be_told_apart(second: Mapping[str, str], *, alike: bool) -> None:
+    """No callback may be of two accounts: credentials that the second one inherits would be."""
+    named = {f"WEBHOOKS__ACME__ACCOUNTS__TWO__{name}": value for name, value in second.items()}
+    settings = load_settings(make_environ(**PATHLESS, **named))
+    if not alike:
+        assert ("acme", "two") in build_accounts(settings)
+        return
+    with pytest.raises(ConfigurationError, match="default and two share"):
+        build_accounts(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"CALLBACK_SECRETS": "a-secret-of-the-path"}, "CALLBACK_SECRETS are for the path"),
+        ({"HEADER_AUTH__NAME": "authorization", "HEADER_AUTH__VALUE": "Bearer of-something-long"}, "the same header"),
+    ],
+)
+def test_contradictions_are_refused(settings: Mapping[str, str], error: str) -> None:
+    """Of two settings that can't both count, none is silently left out."""
+    acme = {f"WEBHOOKS__ACME__{name}": value for name, value in settings.items()}
+    with pytest.raises(ConfigurationError, match=error):
+        load_settings(make_environ(**PATHLESS, **acme))
+
+
+@pytest.mark.parametrize("lonely", ["PART", "PARTS"])
+def test_a_part_needs_the_number_of_parts(lonely: str) -> None:
+    """And the other way round."""
+    acme = {"WEBHOOKS__ACME__SECRET_IN_PATH": "true", "WEBHOOKS__ACME__CALLBACK_SECRETS": "a-secret-of-the-path"}
+    settings = load_settings(make_environ(**PATHLESS | acme, **{f"WEBHOOKS__ACME__{lonely}": "/n"}))
+    with pytest.raises(ConfigurationError, match=r"ACME__PARTS? is missing"):
+        build_accounts(settings)
 
 
 def test_an_account_inherits_all_but_its_secrets() -> None:
