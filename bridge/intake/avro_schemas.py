@@ -3,6 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+TIMES = frozenset(
+    f"{prefix}timestamp-{unit}" for prefix in ("", "local-") for unit in ("millis", "micros", "nanos")
+) | {"date"}
+"""The logical types of times."""
+
+_NESTING = frozenset({"type", "fields", "items", "values"})
+"""The members of a schema that have schemas in them."""
+
 
 def check_depth_and_size(schema: Any, named: Mapping[str, Any]) -> None:
     """Check a parsed schema.
@@ -40,3 +48,13 @@ def _measure(schema: Any, named: Mapping[str, Any], around: tuple[str, ...]) -> 
     if kind == "fixed":
         return bool(schema["size"])
     return kind == "enum" or _measure(kind, named, around)
+
+
+def strip_times(schema: Any) -> Any:
+    """Copy a schema, with plain numbers for its times."""
+    if isinstance(schema, list):
+        return [strip_times(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: part for name, part in schema.items() if name != "logicalType" or part not in TIMES}
+    return {name: strip_times(part) if name in _NESTING else part for name, part in kept.items()}

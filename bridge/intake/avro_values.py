@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from bridge.core.errors import ConfigurationError, DeadLetterReason, PoisonMessageError
-from bridge.intake.avro_schemas import check_depth_and_size
+from bridge.intake.avro_schemas import check_depth_and_size, strip_times
 from bridge.kafka.schema_registry import RegisteredSchema, fetch_schema
 from bridge.kafka.wire_format import parse_schema_id, split_frame
 from bridge.settings.model import PREFIX, RegistrySettings, SentSettings
@@ -112,15 +112,23 @@ def _compile(schema: RegisteredSchema | None) -> _KnownSchema:
 def _compile_avro(schema: RegisteredSchema) -> Callable[[bytes], bytes]:
     import fastavro  # noqa: PLC0415 - of the extra
 
-    named: dict[str, Any] = {}
-    for text in schema.references:
-        fastavro.parse_schema(orjson.loads(text), named_schemas=named)
-    parsed = fastavro.parse_schema(orjson.loads(schema.text), named_schemas=named)
+    def parse(change: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]]:
+        named: dict[str, Any] = {}
+        for text in schema.references:
+            fastavro.parse_schema(change(orjson.loads(text)), named_schemas=named)
+        return fastavro.parse_schema(change(orjson.loads(schema.text)), named_schemas=named), named
+
+    parsed, named = parse(lambda document: document)
     check_depth_and_size(parsed, named)
+    plain, _ = parse(strip_times)
 
     def convert(data: bytes) -> bytes:
         # Times and UUIDs become text, in the forms of RFC 3339 and 9562.
-        return orjson.dumps(fastavro.schemaless_reader(BytesIO(data), parsed, None), default=_to_text)
+        try:
+            document = fastavro.schemaless_reader(BytesIO(data), parsed, None)
+        except OverflowError:  # a time beyond the year 9999: it is left a number, which no member takes
+            document = fastavro.schemaless_reader(BytesIO(data), plain, None)
+        return orjson.dumps(document, default=_to_text)
 
     return convert
 

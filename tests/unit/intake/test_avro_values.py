@@ -115,6 +115,27 @@ async def test_every_type_becomes_json(registry: Registry) -> None:
     assert orjson.loads(avro.convert(value)) == {name: expected for name, (_, _, expected) in types.items()}
 
 
+@pytest.mark.parametrize("late", [253_402_300_800_000, 2**63 - 1, -(2**63)])
+async def test_a_time_beyond_the_calendar_costs_no_message(registry: Registry, late: int) -> None:
+    """As some clients write their largest date for "never": the deadline is left out, or limited."""
+    schema = {
+        "type": "record",
+        "name": "SmsSent",
+        "fields": [
+            *(
+                {"name": name, "type": "string"}
+                for name in ("message_id", "provider", "provider_message_id", "sent_at")
+            ),
+            {"name": "give_up_at", "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]},
+        ],
+    }
+    names = ("message_id", "provider", "provider_message_id", "sent_at")
+    written = await serialize(registry, schema, {**{name: EVENT[name] for name in names}, "give_up_at": late})
+    found = await read(parser_for(registry), written)
+    assert found.entries[0].provider_message_id == EVENT["provider_message_id"]
+    assert {one.member for one in found.ignored} <= {"give_up_at"}
+
+
 async def test_a_schema_may_refer_to_others(registry: Registry) -> None:
     """Types of other subjects are fetched with it."""
     phone = {"type": "record", "name": "com.example.Phone", "fields": [{"name": "number", "type": "string"}]}
