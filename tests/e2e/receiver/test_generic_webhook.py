@@ -117,3 +117,23 @@ async def test_credentials_may_stand_for_the_secret(fleet: Fleet, client: httpx.
         assert (await client.post(url, json=body, auth=("zeta", PASSWORD))).status_code == 200
         assert [event["account"] for event in await bridge.events(one, 1)] == ["auth"]
         assert PASSWORD not in service.log
+
+
+async def test_a_bad_form_is_kept_without_its_numbers(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Where numbers aren't kept, a multipart form becomes JSON: its boundaries may look like numbers themselves."""
+    settings = {**CALLBACKS_ONLY, **ZETA, "PRIVACY__RECIPIENT": "drop"}
+    async with fleet.topics() as topics, fleet.running({**topics.settings, **settings}) as service:
+        bridge = Bridge(service, topics, client, {("zeta", "default"): SECRET})
+        boundary = "--------------------------735323031399963166993862"
+        fields = {"results": '{"id":"A7"}', "to": "374991", "note": "for +254700123456"}
+        parts = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+            for name, text in fields.items()
+        )
+        body = f"\r\n{''.join(parts)}--{boundary}--\r\n"
+        headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+        assert (await client.post(bridge.url("zeta"), content=body.encode(), headers=headers)).status_code == 200
+        letter = await bridge.wait_for_dead_letter(reason="unreadable", content_type="application/json")
+        kept = json.loads(letter.value or b"")
+        assert (json.loads(kept["results"]), kept["to"]) == ({"id": "A7"}, None)
+        assert "254700123456" not in kept["note"]
