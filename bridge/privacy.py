@@ -28,7 +28,7 @@ MASK = "…"
 """Replaces what looks like a phone number in a text."""
 
 MULTIPART_START = "--"
-"""How a multipart form starts; its fields stand between boundaries."""
+"""How a multipart form's first line starts; its fields stand between such lines."""
 
 RECIPIENT_MEMBERS = frozenset(
     {
@@ -166,8 +166,8 @@ class _Redactor:
             redacted = self._redact_value(document, path)
             # Of a member that comes twice the parser keeps one: the text may have another in it.
             return text if redacted == document and not _repeats_members(text) else orjson.dumps(redacted).decode()
-        is_form = "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'} and not text.startswith(MULTIPART_START)
-        if is_form:
+        is_multipart = text.startswith(MULTIPART_START) and "\n" in text
+        if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'} and not is_multipart:
             pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
             redacted_pairs = [
                 (replace_numbers(name, MASK), self._redact_value(value, extend_path(path, name)) or DROPPED)

@@ -8,14 +8,12 @@ until Ctrl-C.
 import argparse
 import asyncio
 import os
-import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +23,8 @@ from rich.console import Console
 
 from bridge.sandbox.kafka.installation import Installation, SandboxError, hold_lock, install_kafka
 from bridge.sandbox.kafka.node import Broker
-from bridge.sandbox.kafka.server_properties import HOST, format_properties
+from bridge.sandbox.kafka.server_properties import format_properties
+from bridge.sandbox.ports import claim_free_ports
 
 __all__ = ["BOOTSTRAP_SERVERS", "Broker", "Sandbox", "SandboxError", "sandbox"]
 
@@ -126,7 +125,7 @@ async def _cluster(
     with _make_folder() as folder, _open_lifeline() as lifeline:
         options = (HEAP_OPTIONS[size], *JVM_OPTIONS, *jvm, f"-Djava.io.tmpdir={folder}")
         java = (str(installation.java), *options, "-cp", installation.class_path)
-        ports = find_free_ports(2 * size)
+        ports = claim_free_ports(PORTS, 2 * size)
         for node, port in enumerate(ports[:size], 1):
             settings = format_properties(node, port, ports[size:], folder / f"data-{node}", config)
             (folder / f"broker-{node}.properties").write_text(settings)
@@ -169,21 +168,6 @@ async def _run_all(coroutines: Iterator[Coroutine[Any, Any, None]]) -> None:
                 group.create_task(coroutine)
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
-
-
-def find_free_ports(count: int) -> list[int]:
-    """Return free ports of the loopback address."""
-    # Not the global generator: tests seed it, and two processes would then choose the same ports.
-    candidates = random.SystemRandom().sample(PORTS, len(PORTS))
-    ports: list[int] = []
-    with ExitStack() as sockets:
-        for port in candidates:
-            if len(ports) == count:
-                break
-            with suppress(OSError):
-                sockets.enter_context(socket.create_server((HOST, port)))
-                ports.append(port)
-    return ports
 
 
 async def _serve(size: int) -> None:
