@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from bench.process import MeasuredProcess, run_to_end
-from bridge.sandbox.kafka.broker import find_free_ports
+from bridge.sandbox.ports import claim_free_ports
 
 COMMAND = (sys.executable, "-m", "bridge")
 ROOT = Path(__file__).parent.parent
@@ -56,7 +56,7 @@ class Bridge:
     """
 
     def __init__(self, values: Mapping[str, str], folder: Path, roles: str) -> None:
-        public, admin = find_free_ports(2)
+        public, admin = claim_free_ports(2)
         self.url, self._admin = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         self.state = folder / "state"
         own = {

@@ -19,7 +19,7 @@ from bench.traffic import make_attempt
 from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
-from bridge.sandbox.kafka.broker import find_free_ports
+from bridge.sandbox.ports import claim_free_ports
 from bridge.sandbox.simulator.options import TOKEN
 
 POLLS = 10_000
@@ -46,7 +46,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
 
 @asynccontextmanager
 async def _start_provider(run: Run) -> AsyncIterator[str]:
-    port = find_free_ports(1)[0]
+    port = claim_free_ports(1)[0]
     command = (*COMMAND, "simulate", "dexatel", "--port", str(port), "--profile", "calm")
     async with MeasuredProcess(command, run.folder / f"provider-{port}", make_environment({})) as process:
         await process.wait_until(lambda: is_listening(f"127.0.0.1:{port}"), 30)

@@ -17,7 +17,7 @@ from bench.bridge import SECRET, Bridge, make_environment, make_settings
 from bench.contest import Contestant, Measured, run_contest
 from bench.process import BenchmarkError, MeasuredProcess, run_to_end
 from bench.run import Run
-from bridge.sandbox.kafka.broker import find_free_ports
+from bridge.sandbox.ports import claim_free_ports
 
 REQUESTS, WARM_UP = 20_000, 2_000
 CONNECTIONS = 64
@@ -65,7 +65,7 @@ async def _bridge(run: Run, client: str) -> Measured:
 
 async def _peer(run: Run, client: str, peer: Peer, *, journaled: bool = True) -> Measured:
     topic = f"bench-{uuid4().hex[:6]}.journal"
-    address = f"127.0.0.1:{find_free_ports(1)[0]}"
+    address = f"127.0.0.1:{claim_free_ports(1)[0]}"
     command = await peer(run.cluster.bootstrap_servers, topic, address)
     await run.cluster.create_topics(topic, partitions=PARTITIONS)
     try:

@@ -7,10 +7,13 @@ from contextlib import suppress
 
 HOST = "127.0.0.1"
 
+PORTS = range(20_000, 32_000)
+"""Below Linux's ephemeral ports, so that no client connection takes a server's port while the server is down."""
+
 _claims: list[socket.socket] = []
 
 
-def claim_free_ports(ports: Sequence[int], count: int) -> list[int]:
+def claim_free_ports(count: int, ports: Sequence[int] = PORTS) -> list[int]:
     """Return ports that are free, and that no other process gets in this way while this one lives.
 
     A server listens some time after its port was chosen, and not while it is down; the claim lasts nevertheless.

@@ -9,4 +9,4 @@ PORTS = range(10_000, 20_000)
 
 def find_free_ports(count: int) -> list[int]:
     """Return ports that are free and that no other test process gets while this process lives."""
-    return claim_free_ports(PORTS, count)
+    return claim_free_ports(count, PORTS)

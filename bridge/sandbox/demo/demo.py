@@ -33,7 +33,7 @@ from bridge.sandbox.demo.plain_view import JsonView, PlainView, summarize
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages, send_messages
 from bridge.sandbox.demo.verification import VerificationResult, verify
-from bridge.sandbox.kafka.broker import PORTS, sandbox
+from bridge.sandbox.kafka.broker import sandbox
 from bridge.sandbox.kafka.installation import SandboxError, get_release
 from bridge.sandbox.kafka.server_properties import HOST
 from bridge.sandbox.ports import claim_free_ports
@@ -148,7 +148,7 @@ async def _start(
     """Start the providers, then the bridge; they are stopped in the opposite order."""
     folder = tempfile.TemporaryDirectory(prefix="sms-bridge-demo-", ignore_cleanup_errors=True)
     path = Path(stack.enter_context(folder))
-    http_port, admin_port = claim_free_ports(PORTS, 2)
+    http_port, admin_port = claim_free_ports(2)
     secret = token_urlsafe(24)
     providers = {
         name: await stack.enter_async_context(

@@ -31,9 +31,6 @@ __all__ = ["BOOTSTRAP_SERVERS", "Broker", "Sandbox", "SandboxError", "sandbox"]
 BOOTSTRAP_SERVERS = "SMS_BRIDGE_SANDBOX_BOOTSTRAP_SERVERS"
 """The variable that names a cluster to use instead of starting one. The service's own variables are ignored here."""
 
-PORTS = range(20_000, 32_000)
-"""Below Linux's ephemeral ports, so that no client connection takes a broker's port while the broker is down."""
-
 HEAP_OPTIONS = {1: "-Xmx512m", 3: "-Xmx384m"}
 """By the number of brokers."""
 
@@ -125,7 +122,7 @@ async def _cluster(
     with _make_folder() as folder, _open_lifeline() as lifeline:
         options = (HEAP_OPTIONS[size], *JVM_OPTIONS, *jvm, f"-Djava.io.tmpdir={folder}")
         java = (str(installation.java), *options, "-cp", installation.class_path)
-        ports = claim_free_ports(PORTS, 2 * size)
+        ports = claim_free_ports(2 * size)
         for node, port in enumerate(ports[:size], 1):
             settings = format_properties(node, port, ports[size:], folder / f"data-{node}", config)
             (folder / f"broker-{node}.properties").write_text(settings)
