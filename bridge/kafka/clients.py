@@ -17,6 +17,7 @@ from bridge.kafka.closed_connections import mend_closed_connections
 from bridge.kafka.compression import use_fast_lz4
 from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.lenient_headers import tolerate_header_names
+from bridge.kafka.producers import mend_fatal_errors
 from bridge.kafka.security import connection_options
 from bridge.kafka.tokens import TokenError
 from bridge.settings.kafka import KafkaSettings
@@ -45,6 +46,7 @@ class KafkaClients:
         use_fast_lz4()
         tolerate_header_names()
         mend_closed_connections()
+        mend_fatal_errors()
 
     @property
     def certificates(self) -> WatchedCertificates | None:

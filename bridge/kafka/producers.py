@@ -9,11 +9,31 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.producer.transaction_manager import TransactionManager
 
 from bridge.concurrency import retrieve_exception, stop_with_timeout
 
 SENDER_STOP_ATTEMPTS = 30
 """Tenths of a second for requests under way to notice that their connections are closed."""
+
+
+_fail = TransactionManager.fatal_error
+
+
+def mend_fatal_errors() -> None:
+    """Change the client library, for the whole process: it replaces a transaction's error by each later one.
+
+    Nobody waits for those, and asyncio would log them as never retrieved.
+    """
+    TransactionManager.fatal_error = _fail_quietly
+
+
+def _fail_quietly(manager: TransactionManager, error: BaseException) -> None:
+    before = manager._transaction_waiter  # noqa: SLF001
+    _fail(manager, error)
+    for waiter in (before, manager._transaction_waiter):  # noqa: SLF001
+        if waiter is not None:
+            waiter.add_done_callback(retrieve_exception)
 
 
 def give_up_transaction(producer: AIOKafkaProducer) -> None:
