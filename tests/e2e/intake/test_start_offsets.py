@@ -88,20 +88,6 @@ async def test_topic_that_is_created_again_is_read(fleet: Fleet, client: httpx.A
         await bridge.events(one)
 
 
-@pytest.mark.parametrize("pause_seconds", [0.0, 2.0])
-async def test_topic_that_is_created_again_and_filled_at_once_is_read(fleet: Fleet, pause_seconds: float) -> None:
-    """Also if it has more records by then than were read of the previous one."""
-    async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}):
-        await settle(topics)
-        [deleted] = topics.admin.delete_topics(topics.sent).values()
-        await asyncio.wrap_future(deleted)
-        await asyncio.sleep(pause_seconds)
-        await topics.create_again()
-        messages = [message() for _ in range(200)]
-        await topics.publish_all([one.sent() for one in messages])
-        await wait_until_followed(topics, messages)
-
-
 @pytest.mark.parametrize("at", [round(time.time()), 0], ids=["seconds", "none"])
 async def test_odd_timestamps_skip_nothing(fleet: Fleet, at: int) -> None:
     """Records whose timestamps are in seconds, or none, are not taken for old ones at the first start."""

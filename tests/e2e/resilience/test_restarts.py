@@ -93,7 +93,12 @@ async def test_state_damaged_while_running_is_rebuilt(fleet: Fleet, client: http
         for one in messages:
             assert [e["status"] for e in await bridge.events(one, 2)] == ["pending", "delivered"]
         assert bridge.service.running
-        assert list(bridge.service.state.glob("*.damaged"))
+        if not list(bridge.service.state.glob("*.damaged")):  # cached blocks may have answered everything
+            await bridge.service.stop()
+            await bridge.service.start()
+            for one in messages:
+                await bridge.report_all(one, "delivered")
+            await topics.wait_until(lambda: any(bridge.service.state.glob("*.damaged")), "the damage is noticed")
 
 
 async def test_rewound_sent_topic_publishes_nothing(fleet: Fleet, client: httpx.AsyncClient) -> None:
