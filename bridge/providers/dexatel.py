@@ -19,7 +19,6 @@ from bridge.providers.parsing import (
     Members,
     decode_text,
     find_first,
-    parse_id,
     parse_json,
     read_members,
     unwrap_only_item,
@@ -27,7 +26,6 @@ from bridge.providers.parsing import (
 from bridge.providers.report_builder import (
     FieldNames,
     ReportBuilder,
-    find_fields,
     list_known_paths,
     normalize_status,
 )
@@ -153,10 +151,8 @@ class Dexatel:
             members = read_members(report, document.query)
             if document.is_json and not _is_sms_delivery(members):
                 return None
-            message_id = parse_id(find_first(members, names.id))
-            fields = find_fields(members, names, DETAILS)
-            return self._report_builder.build(
-                message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
+            return self._report_builder.build_from_members(
+                members, names, DETAILS, raw=raw, source=Source.CALLBACK, observed_at=observed_at
             )
 
         return read_reports(callback, document, list_reports(document.content), list_of_one, read)

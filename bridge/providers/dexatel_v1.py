@@ -10,8 +10,7 @@ from bridge.core.entries import Report
 from bridge.core.errors import PoisonMessageError, RequestRejectedError
 from bridge.providers.dexatel import ANSWER_NAMES, DETAILS, Dexatel
 from bridge.providers.dialect import MessagePage, PollAnswer, PollRequest
-from bridge.providers.parsing import decode_text, find_first, parse_id, parse_json, read_members, strip_byte_order_mark
-from bridge.providers.report_builder import find_fields
+from bridge.providers.parsing import decode_text, find_first, parse_json, read_members, strip_byte_order_mark
 from bridge.providers.responses import check_status, is_success
 
 PAGE_SIZE = 100
@@ -70,10 +69,9 @@ class DexatelV1(Dexatel):
     def _read_item(self, item: Any, raw: str, observed_at: int) -> Report | None:
         """Parse a message of a page; None if it can't be parsed or has no status yet."""
         try:
-            members = read_members(item)
-            fields = find_fields(members, ANSWER_NAMES, DETAILS)
-            message_id = parse_id(find_first(members, ANSWER_NAMES.id))
-            return self._report_builder.build(message_id, fields, raw=raw, source=Source.POLL, observed_at=observed_at)
+            return self._report_builder.build_from_members(
+                read_members(item), ANSWER_NAMES, DETAILS, raw=raw, source=Source.POLL, observed_at=observed_at
+            )
         except PoisonMessageError:
             return None
 

@@ -124,6 +124,25 @@ class ReportBuilder:
             part=UNSET if fields.part is None else parse_part(fields.part, fields.parts),
         )
 
+    def build_from_members(
+        self,
+        members: Members,
+        names: FieldNames,
+        details: Mapping[str, Iterable[str]],
+        *,
+        raw: str,
+        source: Source,
+        observed_at: int,
+    ) -> Report:
+        """Build a report from members that also say which message it is about.
+
+        Raises:
+            PoisonMessageError: The id or the status is missing or can't be parsed.
+        """
+        message_id = parse_id(find_first(members, names.id))
+        fields = find_fields(members, names, details)
+        return self.build(message_id, fields, raw=raw, source=source, observed_at=observed_at)
+
     def build_from_answer(
         self,
         provider_message_id: str,

@@ -18,12 +18,11 @@ from bridge.providers.parsing import (
     Members,
     decode_text,
     find_first,
-    parse_id,
     parse_json,
     parse_optional,
     read_members,
 )
-from bridge.providers.report_builder import FieldNames, ReportBuilder, find_fields, list_known_paths
+from bridge.providers.report_builder import FieldNames, ReportBuilder, list_known_paths
 from bridge.providers.report_rules import NO_RULES, ReportRules
 from bridge.providers.responses import check_status, is_success
 
@@ -146,10 +145,8 @@ class Speedocom:
 
         def read(report: Any, raw: str) -> Report:
             members = read_members(report, document.query)
-            message_id = parse_id(find_first(members, FIELD_NAMES.id))
-            fields = find_fields(members, FIELD_NAMES, DETAILS)
-            return self._report_builder.build(
-                message_id, fields, raw=raw, source=Source.CALLBACK, observed_at=observed_at
+            return self._report_builder.build_from_members(
+                members, FIELD_NAMES, DETAILS, raw=raw, source=Source.CALLBACK, observed_at=observed_at
             )
 
         return read_reports(callback, document, list_reports(document.content), list_of_one, read)

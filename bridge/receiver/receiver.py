@@ -98,7 +98,7 @@ class Receiver:
         tracing: Tracing,
     ) -> None:
         self._authenticator = Authenticator(accounts, settings.trusted_proxies)
-        self._providers = frozenset(self._authenticator.providers)
+        providers = frozenset(self._authenticator.providers)
         self._health_path = settings.health_path
         self._ack_timeout_seconds = settings.ack_timeout / 1000
         # The limit is for each provider, so that slow callbacks of one leave room for the others.
@@ -107,10 +107,10 @@ class Receiver:
         # Looked up once, because looking up a label takes longer than counting.
         self._received = {
             (provider, outcome): metrics.callbacks_received.labels(provider, outcome.value)
-            for provider in self._providers
+            for provider in providers
             for outcome in CallbackOutcome
         }
-        self._durations = {provider: metrics.callback_duration.labels(provider) for provider in self._providers}
+        self._durations = {provider: metrics.callback_duration.labels(provider) for provider in providers}
         self._counts: Counter[tuple[str, ...]] = Counter()
         self._waiting: Counter[str] = Counter()
         self._in_flight = 0
