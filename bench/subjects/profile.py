@@ -25,7 +25,7 @@ ENTRIES, REQUESTS = 100_000, 20_000
 SAMPLES_PER_SECOND = 100
 """The profiler halts the process for each sample."""
 
-PACKAGES = ("bridge", "aiokafka", "granian", "prometheus_client")
+PACKAGES = ("bridge", "aiokafka", "prometheus_client")
 MAX_LINES = 18
 """How many lines the table has."""
 

@@ -3,17 +3,22 @@
 On its own port, not for the internet.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from pydantic import SecretStr
 
-from bridge.admin.auth import decide_access, refuse
+from bridge.admin.token_guard import TokenGuard
 from bridge.http_server.messages import Request, Response
 from bridge.observability.readiness import Readiness
 from bridge.state.ownership import OwnedPartitions
+
+METRICS_SHARE = 0.1
+"""The part of the time that making metrics may take, however many ask for them: the same are served until then."""
+METRICS_CREDIT = 10.0
+"""Seconds of which that part can be saved up, so that whoever asks now and then always gets the latest."""
 
 Routes = Mapping[str, Callable[[Request], Awaitable[Response]]]
 
@@ -26,7 +31,7 @@ class Admin:
         readiness: Whether the process is ready.
         owned: The partitions of this process, if it tracks: the readiness probe shows those that are being restored.
         guarded: Routes that need access.
-        token: Gives access from another machine; without one the guarded routes aren't there for it.
+        guard: Decides who has it.
     """
 
     def __init__(
@@ -35,9 +40,10 @@ class Admin:
         readiness: Readiness,
         owned: OwnedPartitions | None,
         guarded: Routes,
-        token: SecretStr | None,
+        guard: TokenGuard,
     ) -> None:
-        self._registry, self._readiness, self._owned, self._token = registry, readiness, owned, token
+        self._registry, self._readiness, self._owned, self._guard = registry, readiness, owned, guard
+        self._served_metrics, self._served_until = b"", 0.0
         self._open: Mapping[str, Callable[[], Response]] = {
             "/livez": lambda: Response(200, b"alive\n", {"content-type": "text/plain"}),
             "/readyz": self._serve_readiness,
@@ -48,8 +54,7 @@ class Admin:
     async def handle(self, request: Request) -> Response:
         """Answer one request."""
         route, guarded = self._open.get(request.path), self._guarded.get(request.path)
-        refused = refuse(decide_access(request.client, request.headers, self._token)) if guarded else None
-        if refused:
+        if guarded and (refused := await self._guard.check(request)):
             return refused
         if route is None and guarded is None:
             return Response(404, b"not found")
@@ -65,4 +70,9 @@ class Admin:
         return Response(200 if ready else 503, body, {"content-type": "application/json"})
 
     def _serve_metrics(self) -> Response:
-        return Response(200, generate_latest(self._registry), {"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        began = time.monotonic()
+        if began >= self._served_until:
+            self._served_metrics = generate_latest(self._registry)
+            cost = (time.monotonic() - began) / METRICS_SHARE
+            self._served_until = max(self._served_until, began - METRICS_CREDIT) + cost
+        return Response(200, self._served_metrics, {"content-type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -1,4 +1,4 @@
-"""Access to more than probes and metrics: for requests from this machine, and for those with the token. Pure."""
+"""Access to more than probes and metrics: with the token, or without one set from this machine alone. Pure."""
 
 import hmac
 from base64 import b64decode
@@ -9,12 +9,15 @@ from ipaddress import IPv6Address, ip_address
 
 from pydantic import SecretStr
 
-from bridge.http_server.messages import Headers, Response
+from bridge.http_server.messages import Headers
 
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host")
 """Headers that a proxy adds: with any of them, the peer isn't the client."""
 
 CHALLENGE: Mapping[str, str] = {"www-authenticate": 'Basic realm="sms-bridge", charset="UTF-8"'}
+
+OTHER_SITES = frozenset({"cross-site", "same-site"})
+"""Values of `Sec-Fetch-Site` (Fetch Metadata) of requests that another site's page makes."""
 
 
 class Access(Enum):
@@ -22,35 +25,33 @@ class Access(Enum):
 
     OPEN = "open"
     ASKED = "asked"
-    """The token is asked for."""
+    """It has no token, and one is asked for."""
+    WRONG = "wrong"
+    """Its token is wrong."""
     HIDDEN = "hidden"
     """The answer is that there is no such route."""
 
 
 def decide_access(client: str, headers: Headers, token: SecretStr | None) -> Access:
-    """Decide about a request.
+    """Decide about a request. With a token set, it is asked for everywhere: what forwards to this machine looks local.
 
     Args:
         client: The peer's address.
         headers: The request's.
         token: The setting `ADMIN__TOKEN`.
     """
-    if is_local(client, headers):
-        return Access.OPEN
     expected = token.get_secret_value() if token else ""
     if not expected:
-        return Access.HIDDEN
+        return Access.OPEN if is_local(client, headers) else Access.HIDDEN
     given = _parse_token(headers.get("authorization") or "")
-    return Access.OPEN if hmac.compare_digest(given, expected.encode()) else Access.ASKED
+    if not given:
+        return Access.ASKED
+    return Access.OPEN if hmac.compare_digest(given, expected.encode()) else Access.WRONG
 
 
-def refuse(decision: Access) -> Response | None:
-    """The answer to a request without access; None for one with access."""
-    if decision is Access.OPEN:
-        return None
-    if decision is Access.HIDDEN:
-        return Response(404, b"not found")
-    return Response(401, b"the admin token, please", CHALLENGE)
+def is_from_other_site(headers: Headers) -> bool:
+    """Whether another site's page makes the request; browsers say so, other clients don't."""
+    return (headers.get("sec-fetch-site") or "") in OTHER_SITES
 
 
 def is_local(client: str, headers: Headers) -> bool:

@@ -1,8 +1,8 @@
 """Live events for the status page: one reader of `sms.delivery` for all viewers, while there are any.
 
-A viewer's position is a number in a short list of frames: a slow viewer misses frames and holds nothing up. Because the
-server buffers whatever it is given, a stream ends after a number of bytes; the browser then reconnects by itself and
-says which frame was its last.
+A viewer's position is a number in a short list of frames: a slow viewer misses frames and holds nothing up. When there
+are too many viewers, the one that has watched longest makes room; its browser reconnects by itself, and says which
+frame was its last.
 """
 
 import asyncio
@@ -23,9 +23,7 @@ from bridge.kafka.errors import format_error
 from bridge.kafka.retry import is_retriable
 from bridge.kafka.wire_format import strip_frame
 
-MAX_VIEWERS = 8
-MAX_STREAM_BYTES = 4 * 1024 * 1024
-"""Of one stream; then its viewer has to reconnect."""
+MAX_VIEWERS = 32
 
 MAX_FRAMES, FIRST_FRAMES = 120, 5
 """How many are kept, and with how many a new viewer begins."""
@@ -74,24 +72,26 @@ class EventStream:
         self._frames: deque[_Frame] = deque(maxlen=MAX_FRAMES)
         self._number = now_ms()  # so that a restarted process isn't behind the numbers that browsers remember
         self._new_frame = asyncio.Event()
-        self._viewers = 0
+        self._viewers: dict[object, None] = {}
         self._left_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._interrupted = False
         self._closed = False
 
-    def watch(self, last: str | None) -> AsyncGenerator[bytes, None] | None:
-        """Open a stream of server-sent events; None when there are too many viewers.
+    def watch(self, last: str | None) -> AsyncGenerator[bytes, None]:
+        """Open a stream of server-sent events.
 
         Args:
             last: The last frame that the viewer has, as it says.
         """
-        if self._closed or self._viewers >= MAX_VIEWERS:
-            return None
-        self._viewers += 1
-        if self._reading is None or self._reading.done():
+        if len(self._viewers) >= MAX_VIEWERS:
+            del self._viewers[next(iter(self._viewers))]
+            self._wake_viewers()
+        viewer = object()
+        self._viewers[viewer] = None
+        if not self._closed and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self._read())
-        return self._stream(int(last) if last and last.isdigit() and len(last) < MAX_NUMBER_DIGITS else 0)
+        return self._stream(viewer, int(last) if last and last.isdigit() and len(last) < MAX_NUMBER_DIGITS else 0)
 
     async def close(self) -> None:
         """End every stream, and the reader."""
@@ -101,16 +101,14 @@ class EventStream:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    async def _stream(self, position: int) -> AsyncGenerator[bytes, None]:
-        sent = 0
+    async def _stream(self, viewer: object, position: int) -> AsyncGenerator[bytes, None]:
         try:
             yield b"retry: 1000\n\n"
-            while not self._closed and sent < MAX_STREAM_BYTES:
+            while not self._closed and viewer in self._viewers:
                 new_frame = self._new_frame
                 frames = self._frames_after(position)
                 if frames:
                     position = self._frames[-1].number
-                    sent += sum(map(len, frames))
                     yield b"".join(frames)
                     continue
                 try:
@@ -119,7 +117,7 @@ class EventStream:
                 except TimeoutError:
                     yield b": still here\n\n"
         finally:
-            self._viewers -= 1
+            self._viewers.pop(viewer, None)
             self._left_at = time.monotonic()
 
     def _frames_after(self, position: int) -> list[bytes]:
@@ -161,7 +159,7 @@ class EventStream:
         self._interrupted = True
 
     def _is_watched(self) -> bool:
-        return self._viewers > 0 or time.monotonic() - self._left_at < LINGER_SECONDS
+        return bool(self._viewers) or time.monotonic() - self._left_at < LINGER_SECONDS
 
     async def _read_topic(self) -> None:
         consumer = await self._kafka.reader(committed=True)

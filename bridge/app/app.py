@@ -17,11 +17,12 @@ from bridge.admin.admin import Admin
 from bridge.admin.pending_ages import PendingAges
 from bridge.admin.status_api import StatusApi
 from bridge.admin.status_snapshot import PartSnapshots, StatusCollector
+from bridge.admin.token_guard import TokenGuard
 from bridge.admin.trace_lookup import make_trace_lookup
 from bridge.app.builder import PartBuilder
+from bridge.app.listeners import ListenerBuilder
 from bridge.app.roles import Role
 from bridge.concurrency import stop_with_timeout
-from bridge.http_server.listener import Listener
 from bridge.intake.intake import Intake
 from bridge.journal.offsets import open_journal
 from bridge.kafka.clients import KafkaClients
@@ -36,7 +37,7 @@ from bridge.observability.tracing import configure_tracing
 from bridge.poller.client import ProviderClient
 from bridge.poller.poller import Poller
 from bridge.receiver.receiver import Receiver
-from bridge.settings.model import PREFIX, Settings
+from bridge.settings.model import Settings
 from bridge.tracker.id_hints import IdHints
 from bridge.tracker.standby import Standby
 from bridge.tracker.tracker import Tracker
@@ -64,6 +65,7 @@ class App:
         self._kafka = KafkaClients(settings.kafka)
         self._metrics = Metrics(_make_registry())
         self._tracing = configure_tracing(os.environ, __version__)
+        self._listeners = ListenerBuilder(settings, self._metrics.process, self._kafka.certificates)
         self._readiness = Readiness(self._metrics.process.part_ready)
         self._event_loop = EventLoopMonitor(self._metrics.process.event_loop_delay)
         self._started = False
@@ -158,8 +160,6 @@ class App:
         receiver: Receiver | None,
     ) -> None:
         """Start what does the process's work, and make readiness depend on it."""
-        listener = builder.build_public_listener(receiver) if receiver else None
-        watcher = builder.build_certificate_watcher(listener)
         if tracker:
             self._depend_on("tracker", contacts, lambda: tracker.joined, f"{OUTSIDE_GROUP}; nothing is published")
             await stack.enter_async_context(self._task(tracker.run()))
@@ -169,11 +169,11 @@ class App:
         if intake:
             self._depend_on("intake", contacts, lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
             await stack.enter_async_context(self._task(intake.run()))
-        if receiver and listener:
+        if receiver:
             why = "Kafka accepts nothing; callbacks are answered with 503"
             self._depend_on("receiver", contacts, lambda: receiver.ready, why)
-            await stack.enter_async_context(listener)
-        if watcher:
+            await stack.enter_async_context(self._listeners.build_public_listener(receiver.handle))
+        if watcher := self._listeners.build_certificate_watcher():
             await stack.enter_async_context(self._task(watcher.run()))
 
     def _depend_on(self, part: str, contacts: Mapping[str, Contact], check: Callable[[], bool], why: str) -> None:
@@ -181,7 +181,7 @@ class App:
 
     async def _start_admin(self, stack: AsyncExitStack, builder: PartBuilder, parts: PartSnapshots) -> None:
         """Listen on the admin port: probes, metrics and the status page, before anything else works."""
-        at, events = self._settings.admin, builder.build_events()
+        events = builder.build_events()
         providers = (account.provider for account in self._accounts.values())
         ages = PendingAges(builder.owned, providers, self._metrics.partitions.attempts_pending)
         collector = StatusCollector(
@@ -196,9 +196,9 @@ class App:
         )
         api = StatusApi(collector, events, make_trace_lookup(self._settings))
         owned = builder.owned if Role.TRACK in self._roles else None
-        admin = Admin(self._metrics.registry, self._readiness, owned, api.routes, at.token)
-        listener = Listener(admin.handle, at.host, at.port, setting=f"{PREFIX}ADMIN__PORT {at.port}")
-        await stack.enter_async_context(listener)
+        guard = TokenGuard(self._settings.admin.token, self._metrics.process.admin_tokens_refused)
+        admin = Admin(self._metrics.registry, self._readiness, owned, api.routes, guard)
+        await stack.enter_async_context(self._listeners.build_admin_listener(admin.handle))
         stack.push_async_callback(events.close)  # before the listener, which waits for its answers' ends
         await stack.enter_async_context(self._task(collector.rates.run()))
         await stack.enter_async_context(self._task(ages.run()))

@@ -10,7 +10,6 @@ from bridge.app.roles import Role
 from bridge.clock import SteadyClock, now_ms
 from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetters
-from bridge.http_server.listener import Listener, ListenerTls
 from bridge.intake.field_mapping import list_known_paths, list_recipient_members
 from bridge.intake.intake import Intake, SentSource
 from bridge.intake.sent_parser import make_sent_parser
@@ -29,11 +28,9 @@ from bridge.privacy import Privacy
 from bridge.receiver.callback_records import CallbackRecorder
 from bridge.receiver.clock_skew import ProviderClocks
 from bridge.receiver.receiver import Receiver
-from bridge.settings.model import PREFIX, Settings
+from bridge.settings.model import Settings
 from bridge.state.ownership import OwnedPartitions
 from bridge.state.store import Store
-from bridge.tls.certificate_files import CertificateFiles
-from bridge.tls.certificate_watcher import CertificateWatcher, WatchedCertificates
 from bridge.tracker.batch_metrics import BatchMetrics
 from bridge.tracker.dead_letter_records import DeadLetterRecords
 from bridge.tracker.delivery_records import DeliveryRecords, TopicTarget
@@ -234,26 +231,3 @@ class PartBuilder:
                 self.producer.ask_kafka, lambda: self.producer.stuck, receiver.count_refused
             )
         return make_contacts(rules, self._metrics.process.kafka_connected)
-
-    def build_public_listener(self, receiver: Receiver) -> Listener:
-        """The public port, for callbacks alone."""
-        http = self._settings.http
-        setting = f"{PREFIX}HTTP__PORT {http.port}"
-        tls = None
-        if http.tls_cert and http.tls_key:
-            tls = ListenerTls(f"{PREFIX}HTTP__TLS_CERT", http.tls_cert, http.tls_key)
-        return Listener(receiver.handle, http.host, http.port, setting=setting, tls=tls)
-
-    def build_certificate_watcher(self, listener: Listener | None) -> CertificateWatcher | None:
-        """The watcher of certificates; None if there are none.
-
-        Args:
-            listener: The public port, if this process has it.
-        """
-        http, watched = self._settings.http, [self._kafka.certificates]
-        if listener and http.tls_cert and http.tls_key:
-            files = CertificateFiles(chains={"HTTP__TLS_CERT": http.tls_cert}, keys=[http.tls_key])
-            watched.append(WatchedCertificates(files, listener.reload))
-        found = [one for one in watched if one and one.files]
-        expiry = self._metrics.process.certificate_expiry
-        return CertificateWatcher(found, lambda setting, at: expiry.labels(setting).set(at)) if found else None

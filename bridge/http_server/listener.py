@@ -1,33 +1,36 @@
 """Listens on a port, and passes requests to a handler. Its certificate can change meanwhile."""
 
 import asyncio
+import errno
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Collection
+from email.utils import formatdate
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import structlog
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings
-from granian.net import SocketHolder  # type: ignore[attr-defined]  # it means to export it
-from granian.server.embed import Server
 
 from bridge.core.errors import ConfigurationError
-from bridge.http_server.messages import Handler, Request, Response, read_body, stream_pieces
+from bridge.http_server.connection import Connection
+from bridge.http_server.connection_context import ConnectionContext
+from bridge.http_server.connection_table import CloseReason, ConnectionLimits, ConnectionTable, name_peer
+from bridge.http_server.messages import Handler
 
-HEADERS_TIMEOUT_MS = 5_000
-"""How long a client may take to send its headers."""
-MAX_HEAD_BYTES = 32 * 1024
-"""Maximum size of a request's line and headers together."""
-MAX_CONNECTIONS = 2048
-"""Maximum number of connections; further ones wait to be accepted."""
-IS_UNIX = False
 BACKLOG = 1024
 """Connections that the operating system keeps until they are accepted."""
+MAX_ACCEPTS = 64
+"""Connections that are accepted before others get their turn."""
+ACCEPT_PAUSE = 0.2
+"""Seconds without accepting, after the system could not."""
+HANDSHAKE_TIMEOUT = 5.0
+"""Seconds that a client may take for the handshake of TLS."""
+SWEEP_INTERVAL = 0.5
+"""Seconds between two looks at the deadlines of all connections."""
 STOP_TIMEOUT_SECONDS = 10.0
 """How long requests may take to finish when the server stops."""
-PLAIN_TEXT = {"content-type": "text/plain; charset=utf-8"}
-
+DEFAULT_LIMITS = ConnectionLimits()
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = structlog.get_logger(__name__)
 
@@ -43,18 +46,6 @@ class ListenerTls(NamedTuple):
     """A PEM file of the private key."""
 
 
-class _SharingServer(Server):
-    """A server that accepts from a socket of ours, so that its successor can accept from the same one."""
-
-    def __init__(self, listening: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._listening = listening
-
-    def _init_shared_socket(self) -> None:
-        self._ssp: Any = None
-        self._shd: Any = SocketHolder(self._listening.dup().detach(), IS_UNIX, BACKLOG)  # type: ignore[call-arg]
-
-
 class Listener:
     """Listens on a port within its context, and passes requests to a handler.
 
@@ -64,6 +55,8 @@ class Listener:
         port: The port.
         setting: The name of the setting of the port, for errors.
         tls: With it, only TLS is accepted.
+        limits: How many connections there are, and for how long.
+        report: Is told why a connection was closed early.
     """
 
     def __init__(
@@ -74,12 +67,19 @@ class Listener:
         *,
         setting: str,
         tls: ListenerTls | None = None,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
+        report: Callable[[CloseReason], None] = lambda _: None,
     ) -> None:
-        self._handler = handler
-        self._address = (host, port)
-        self._setting = setting
-        self._tls = tls
-        self._running: list[tuple[Server, asyncio.Task[None]]] = []
+        self._address, self._setting, self._tls, self._report = (host, port), setting, tls, report
+        self._table: ConnectionTable[Connection] = ConnectionTable(limits)
+        self._context = ConnectionContext(handler, self._table, limits.idle_timeout, report)
+        self._opening: set[asyncio.Task[None]] = set()
+        self._ssl: ssl.SSLContext | None = None
+        self._exhausted = False
+
+    def count_connections(self) -> int:
+        """Count the connections that are open."""
+        return len(self._table)
 
     async def __aenter__(self) -> Self:
         """Start to listen.
@@ -87,97 +87,122 @@ class Listener:
         Raises:
             ConfigurationError: Listening on the address failed, or the certificate can't be used.
         """
+        self._ssl = self._load_certificate()
         try:
             self._listening = _listen(*self._address)
         except OSError as error:
-            raise self._make_error(error.strerror) from error
-        try:
-            await self._start_server()
-        except BaseException:
-            self._listening.close()
-            raise
+            message = f"{self._setting}: can't listen on {self._address[0]}: {error.strerror}"
+            raise ConfigurationError(message) from error
+        self._sweeping = asyncio.create_task(self._sweep())
+        self._start_accepting()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Accept no new connections, and finish the requests in progress."""
-        await self._stop(tuple(self._running))
+        asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
+        for task in self._opening:
+            task.cancel()
+        await self._wait_for(self._opening)
+        self._finish_connections()
+        await self._wait_for({connection.lost for connection in self._table.list()})
+        for connection in self._table.list():
+            connection.abort(CloseReason.SLOW_READER)
+        await self._wait_for(self._context.tasks)
+        self._sweeping.cancel()
+        await asyncio.wait([self._sweeping])
+
+    async def _wait_for(self, ends: Collection[asyncio.Future[None]]) -> None:
+        if ends:
+            await asyncio.wait(ends, timeout=STOP_TIMEOUT_SECONDS)
 
     async def reload(self) -> None:
         """Serve new connections with the certificate that the files have now.
 
-        Requests that were received before are finished. Other connections are closed, so that clients open new ones.
+        Requests that were received before are answered. Then their connections are closed, so that clients open new
+        ones.
 
         Raises:
             ConfigurationError: The certificate can't be used. Nothing changes.
         """
-        previous = tuple(self._running)
-        await self._start_server()
-        await self._stop(previous)
+        self._ssl = self._load_certificate()
+        self._finish_connections()
 
-    async def _start_server(self) -> None:
+    def _load_certificate(self) -> ssl.SSLContext | None:
+        if self._tls is None:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # not every provider's client supports 1.3
         try:
-            server = self._make_server()
-        except OSError as error:
-            setting = self._tls.setting if self._tls else self._setting
-            raise ConfigurationError(f"{setting}: the certificate or its key can't be used ({error})") from error
-        serving = asyncio.create_task(server.serve())
-        self._running.append((server, serving))
-        # The server starts at once. If that fails, the task is done after this short wait.
-        await asyncio.wait([serving], timeout=0.05)
-        if serving.done():
-            self._running.remove((server, serving))
-            # With RUST_BACKTRACE set, the text has a hundred more lines.
-            raise self._make_error(str(serving.exception()).partition("\n")[0])
+            # Without a function for it, OpenSSL would ask on the terminal for a passphrase.
+            context.load_cert_chain(self._tls.certificate, self._tls.key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            message = f"{self._tls.setting}: the certificate or its key can't be used ({error})"
+            raise ConfigurationError(message) from error
+        return context
 
-    async def _stop(self, running: Sequence[tuple[Server, asyncio.Task[None]]]) -> None:
-        for server, _ in running:
-            server.stop()  # type: ignore[no-untyped-call]
-        if running:
-            await asyncio.wait([serving for _, serving in running], timeout=STOP_TIMEOUT_SECONDS)
-        for _, serving in running:
-            serving.cancel()
-        self._running = [one for one in self._running if one not in running]
+    def _finish_connections(self) -> None:
+        for connection in self._table.list():
+            connection.finish()
 
-    def _make_server(self) -> Server:
-        return _SharingServer(
-            self._listening,
-            self._serve,
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=HEADERS_TIMEOUT_MS, keep_alive=True, max_buffer_size=MAX_HEAD_BYTES
-            ),
-            websockets=False,
-            log_enabled=False,
-            backpressure=MAX_CONNECTIONS,
-            ssl_protocol_min=SSLProtocols.tls12,  # not every provider's client supports 1.3
-            ssl_cert=self._tls and self._tls.certificate,
-            ssl_key=self._tls and self._tls.key,
-        )
+    def _start_accepting(self) -> None:
+        if self._listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept)
 
-    def _make_error(self, reason: str | None) -> ConfigurationError:
-        return ConfigurationError(f"{self._setting}: can't listen on {self._address[0]}: {reason}")
+    def _accept(self) -> None:
+        for _ in range(MAX_ACCEPTS):
+            try:
+                accepted, address = self._listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause_accepting(error)
+                return
+            self._exhausted = False
+            peer = name_peer(address[0])
+            if not self._table.make_room(peer):
+                accepted.close()
+                self._report(CloseReason.REFUSED)
+                continue
+            accepted.setblocking(False)  # noqa: FBT003 - it has no name
+            connection = Connection(self._context, address[0], peer)
+            self._table.add(connection)
+            connection.opening = asyncio.create_task(self._open(connection, accepted))
+            self._opening.add(connection.opening)
+            connection.opening.add_done_callback(self._opening.discard)
 
-    async def _serve(self, scope: Any, protocol: Any) -> None:
-        request = Request(
-            scope.method,
-            scope.path,
-            scope.query_string,
-            scope.headers,
-            scope.client.rpartition(":")[0].strip("[]"),
-            lambda: read_body(scope, protocol),
-        )
+    async def _open(self, connection: Connection, accepted: socket.socket) -> None:
+        loop, timeout = asyncio.get_running_loop(), HANDSHAKE_TIMEOUT if self._ssl else None
         try:
-            response = await self._handler(request)
-        except Exception:
-            log.exception("request failed", route=scope.path.split("/")[1:3])
-            response = Response(500)
-        if response.stream is not None:
-            await stream_pieces(protocol, response, response.stream)
-            return
-        headers = {**(PLAIN_TEXT if response.body else {}), **response.headers}
-        protocol.response_bytes(response.status, list(headers.items()), response.body)
+            await loop.connect_accepted_socket(
+                lambda: connection, accepted, ssl=self._ssl, ssl_handshake_timeout=timeout
+            )
+        except (OSError, asyncio.CancelledError):  # the client went away, doesn't speak TLS, or had to make room
+            self._table.remove(connection)
+            accepted.close()
+
+    def _pause_accepting(self, error: OSError) -> None:
+        """Let the system recover, instead of trying again at once for as long as it can't accept."""
+        if error.errno in EXHAUSTED:
+            self._report(CloseReason.NO_DESCRIPTORS)
+            self._table.free_descriptor()
+        if not self._exhausted:
+            self._exhausted = True
+            log.error("can't accept connections", setting=self._setting, error=error.strerror)
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._listening)
+        loop.call_later(ACCEPT_PAUSE, self._start_accepting)
+
+    async def _sweep(self) -> None:
+        """End what waits for clients for too long."""
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            self._context.date = formatdate(usegmt=True)
+            for connection in self._table.list():
+                if now >= connection.deadline or now >= connection.write_deadline:
+                    connection.expire()
+            await asyncio.sleep(SWEEP_INTERVAL)
 
 
 def _listen(host: str, port: int) -> socket.socket:

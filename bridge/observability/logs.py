@@ -104,7 +104,7 @@ def configure_logging(
     aiokafka.addHandler(logging.NullHandler())
     # It logs whole requests and answers: phone numbers out of sms.sent, and passwords.
     logging.getLogger("aiokafka.conn").setLevel(logging.CRITICAL)
-    for quiet in ("httpx", "httpcore", "granian", "_granian", "asyncio"):
+    for quiet in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
 
 

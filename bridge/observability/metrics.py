@@ -172,6 +172,11 @@ class ProcessMetrics(_Group):
         self.append_records = self._histogram("append_records", "Records sent to Kafka in one batch", [], COUNT_BUCKETS)
         self.part_ready = self._gauge("part_ready", "1 while a part that readiness depends on is ready", ["part"])
         self.kafka_connected = self._gauge("kafka_connected", "1 while Kafka answers a part of the process", ["part"])
+        self.http_connections = self._gauge("http_connections", "Open connections, by port", ["listener"])
+        self.http_connections_closed = self._counter(
+            "http_connections_closed", "Connections that were closed early, by reason", ["listener", "reason"]
+        )
+        self.admin_tokens_refused = self._counter("admin_tokens_refused", "Requests with a wrong admin token")
         self.event_loop_delay = self._gauge("event_loop_delay_seconds", "How late the event loop ran a timer")
         self.certificate_expiry = self._gauge(
             "certificate_expiry_timestamp_seconds",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from bridge.accounts import Accounts, CallbackAccess, ProviderAccount
 from bridge.clock import now_ms
@@ -19,7 +20,7 @@ from bridge.providers.dialect import Callback
 from bridge.receiver.authenticator import Authenticator
 from bridge.receiver.callback_records import CallbackRecorder, CallbackRecords
 from bridge.receiver.compression import inflate
-from bridge.settings.model import HttpSettings
+from bridge.settings.listeners import HttpSettings
 
 RETRY_AFTER_SECONDS = 5
 """How long a provider should wait before it tries again."""
@@ -133,9 +134,9 @@ class Receiver:
         """Answer a request."""
         started = time.perf_counter()
         route = _ROUTE.fullmatch(request.path)
-        if route is None or not self._authenticator.knows_route(*route.groups()):
+        provider, secret = (part and unquote(part) for part in route.groups()) if route else ("", None)
+        if not self._authenticator.knows_route(provider, secret):
             return self._answer_other(request)
-        provider, secret = route.groups()
         self._in_flight += 1
         try:
             outcome, response = await self._answer(provider, secret, request)

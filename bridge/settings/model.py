@@ -1,11 +1,10 @@
 """Every setting of the service: its name, type, default and meaning, and the checks across settings.
 
 A setting is read from the variable `SMS_BRIDGE_{GROUP}__{MEMBER}`; see `loading.py`. The docstring below a member is
-its row in docs/settings.md (`make docs`). The settings of the connection to Kafka are in `kafka.py`, those of providers
-in `providers.py`.
+its row in docs/settings.md (`make docs`). The settings of the connection to Kafka are in `kafka.py`, those of the two
+ports in `listeners.py`, and those of providers in `providers.py`.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,8 +12,9 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bridge.core.attempt import Policy
-from bridge.core.schedule import HOUR, SECOND
+from bridge.core.schedule import HOUR
 from bridge.settings.kafka import KafkaSettings
+from bridge.settings.listeners import AdminSettings, HttpSettings
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
 from bridge.settings.secrets import Credential, Key
 from bridge.settings.types import (
@@ -22,9 +22,7 @@ from bridge.settings.types import (
     Duration,
     Fields,
     Group,
-    Networks,
     Pointer,
-    Port,
     Start,
     Table,
     Texts,
@@ -80,56 +78,6 @@ class SentSettings(Group):
     """JSON pointer to an array of attempts, if a record has several: `/recipients`."""
     start: Start = "horizon"
     """Where to start without committed offsets; `horizon`: as far back as the longest `GIVE_UP_AFTER`."""
-
-
-class HttpSettings(Group):
-    """The public listener, for callbacks only."""
-
-    host: str = "0.0.0.0"  # noqa: S104 - it runs in a container; publishing the port is the boundary
-    """The address to listen on."""
-    port: Port = 8080
-    """The port to listen on."""
-    ack_timeout: Duration = 5 * SECOND
-    """How long a callback waits for Kafka to acknowledge it before it is answered 503."""
-    max_waiting: Count = 1000
-    """Callbacks of each provider that may wait for Kafka at a time; any more are answered 503."""
-    trusted_proxies: Networks = ()
-    """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
-    public_url: str = ""
-    """URL of the bridge as providers call it, such as `https://sms.example.com`, for signatures that include it. Empty:
-    as the request's `Host` says."""
-    health_path: str = "/healthz"
-    """Path that load balancers check: 200 while callbacks are accepted, 503 while they aren't. Empty: none."""
-    tls_cert: Path | None = None
-    """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later). A changed file is
-    loaded without a restart."""
-    tls_key: Path | None = None
-    """PEM file of the server certificate's private key."""
-
-    @model_validator(mode="after")
-    def _check_urls(self) -> Self:
-        if self.public_url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.public_url):
-            raise ValueError("HTTP__PUBLIC_URL should be a URL such as https://sms.example.com")
-        if self.health_path and (not self.health_path.startswith("/") or self.health_path.startswith("/dlr")):
-            raise ValueError("HTTP__HEALTH_PATH should be a path such as /healthz, outside /dlr")
-        return self
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Self:
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError("HTTP__TLS_CERT and HTTP__TLS_KEY are needed together")
-        return self
-
-
-class AdminSettings(Group):
-    """The internal listener, for probes, metrics and the status page; don't expose it to the internet."""
-
-    host: str = "0.0.0.0"  # noqa: S104 - the same
-    """The address to listen on."""
-    port: Port = 9090
-    """The port to listen on."""
-    token: Key = None
-    """Token for access to the status page and `/api/...` from other machines; without one, there is no such access."""
 
 
 class StateSettings(Group):

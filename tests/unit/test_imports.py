@@ -203,7 +203,7 @@ def test_errors_end_in_error() -> None:
 
 def test_command_loads_only_what_it_needs() -> None:
     """Help, completion and usage errors load nothing of the service."""
-    heavy = {"aiokafka", "granian", "httpx", "orjson", "pydantic", "rocksdict", "structlog", "uvloop"}
+    heavy = {"aiokafka", "httptools", "httpx", "orjson", "pydantic", "rocksdict", "structlog", "uvloop"}
     code = "import sys, bridge.cli; print(*(name.partition('.')[0] for name in sys.modules))"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, check=True, text=True).stdout  # noqa: S603 - our own

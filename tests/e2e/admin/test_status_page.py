@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bridge.admin.event_stream import MAX_VIEWERS
+from bridge.admin.token_guard import WRONG_TOKEN_PAUSE
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import TOKEN, elsewhere, events
 from tests.support.service.bridge import Bridge, message
@@ -201,26 +202,34 @@ async def test_published_events_are_streamed(seen: Bridge) -> None:
         assert told == ["sent", "delivered"]
 
 
-async def test_streams_are_limited(seen: Bridge) -> None:
-    """One stream too many is refused, and accepted after another one has closed."""
+async def test_the_oldest_stream_makes_room(seen: Bridge) -> None:
+    """However many streams nobody reads, another one is served, and the first one ends."""
     url = f"{seen.service.admin_url}/api/events"
-    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(session.get(url)) for _ in range(MAX_VIEWERS + 1)]
+        assert {stream.status for stream in streams} == {200}
+        async with asyncio.timeout(60):
+            await streams[0].read()
+        assert not streams[-1].content.at_eof()
 
-        async def full() -> bool:
-            response = await session.get(url)
-            stack.callback(response.close)
-            return response.status == 503
 
-        first = await session.get(url)
-        for _ in range(MAX_VIEWERS - 1):
-            await full()
-        assert await full()
-        first.close()
+async def test_wrong_tokens_are_counted_and_slowed_down(seen: Bridge) -> None:
+    """Who guesses gets one answer a second, whoever has the token isn't held up."""
+    url, began = f"{elsewhere(seen)}/api/status", time.monotonic()
+    before = await seen.service.read_sample("sms_bridge_admin_tokens_refused_total")
+    answers = await asyncio.gather(*(seen.client.get(url, auth=("on-call", "guess")) for _ in range(20)))
+    assert time.monotonic() - began >= WRONG_TOKEN_PAUSE
+    assert sorted(answer.status_code for answer in answers) == [401, *[429] * 19]
+    assert (await seen.client.get(f"{seen.service.admin_url}/api/status")).status_code == 200
+    assert await seen.service.read_sample("sms_bridge_admin_tokens_refused_total") == before + 1
 
-        async def let_in() -> bool:
-            return not await full()
 
-        await wait_until(let_in, 60, lambda: "there is no room for one more")
+async def test_other_sites_pages_get_nothing(bridge: Bridge) -> None:
+    """A browser says which site's page makes a request."""
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        answer = await bridge.client.get(f"{bridge.service.admin_url}/api/status", headers={"sec-fetch-site": site})
+        assert answer.status_code == status
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 
 
 async def test_open_stream_does_not_delay_shutdown(bridge: Bridge, fleet: Fleet) -> None:

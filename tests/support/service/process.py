@@ -53,7 +53,9 @@ class Service:
     ) -> None:
         folder.mkdir(parents=True)
         public, admin = find_free_ports(2)
-        self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
+        token = settings.get("ADMIN__TOKEN")
+        user = f"on-call:{token}@" if token else ""
+        self.url, self.admin_url = f"http://127.0.0.1:{public}", f"http://{user}127.0.0.1:{admin}"
         self.state = folder / "state"
         self.settings = {
             "HTTP__HOST": "127.0.0.1",

@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 from pydantic import SecretStr
 
-from bridge.admin.auth import Access, decide_access
+from bridge.admin.auth import Access, decide_access, is_from_other_site
 
 TOKEN = SecretStr("the-admin-token-0123456789")
 
@@ -26,9 +26,11 @@ def basic(password: str, user: str = "anybody") -> str:
 @pytest.mark.parametrize("client", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost:9090", "127.0.0.1:9090", "[::1]:9090", "localhost", "[::1]"])
 def test_local_access_is_open(client: str, host: str) -> None:
-    """`kubectl port-forward` needs no token, whether one is set or not."""
+    """`kubectl port-forward` needs no token, unless one is set: a sidecar that forwards looks the same."""
     assert decide_access(client, Lines(host=host), None) is Access.OPEN
-    assert decide_access(client, Lines(host=host), TOKEN) is Access.OPEN
+    assert decide_access(client, Lines(host=host), TOKEN) is Access.ASKED
+    given = Lines(host=host, authorization=f"Bearer {TOKEN.get_secret_value()}")
+    assert decide_access(client, given, TOKEN) is Access.OPEN
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,17 @@ def test_remote_access_needs_the_token(client: str) -> None:
     token = TOKEN.get_secret_value()
     for right in (f"Bearer {token}", f"bearer {token}", basic(token), basic(token, "")):
         assert decide_access(client, Lines(host, authorization=right), TOKEN) is Access.OPEN
-    for wrong in ("", "Bearer", "Bearer x", f"Bearer {token}x", basic(""), basic("x"), "Basic ???", f"Digest {token}"):
-        assert decide_access(client, Lines(host, authorization=wrong), TOKEN) is Access.ASKED
+    for none in ("", "Bearer", basic(""), "Basic ???", f"Digest {token}"):
+        assert decide_access(client, Lines(host, authorization=none), TOKEN) is Access.ASKED
+    for wrong in ("Bearer x", f"Bearer {token}x", basic("x"), basic(f"{token}x")):
+        assert decide_access(client, Lines(host, authorization=wrong), TOKEN) is Access.WRONG
         assert decide_access(client, Lines(host, authorization=wrong), None) is Access.HIDDEN
+
+
+@pytest.mark.parametrize(
+    ("site", "other"), [("cross-site", True), ("same-site", True), ("same-origin", False), ("none", False)]
+)
+def test_requests_of_other_sites_pages_are_known(site: str, other: bool) -> None:  # noqa: FBT001
+    """Browsers say where a request comes from; other clients say nothing."""
+    assert is_from_other_site(Lines({"sec-fetch-site": site})) is other
+    assert not is_from_other_site(Lines())

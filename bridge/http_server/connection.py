@@ -1,0 +1,254 @@
+"""One client's connection: receives requests, and answers one after the other.
+
+Every wait for the client has an end: the listener looks at the deadlines from time to time, and calls `expire`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from math import inf
+
+import structlog
+
+from bridge.http_server.connection_context import ConnectionContext
+from bridge.http_server.connection_table import CloseReason
+from bridge.http_server.messages import BodyTimeoutError, Response
+from bridge.http_server.request_parser import MalformedRequestError, ParserState, ReceivedRequest, RequestParser
+from bridge.http_server.response_heads import CONTINUE, encode_head, encode_rejection
+
+HEAD_TIMEOUT = 5.0
+"""Seconds from the first byte of a request until all of its headers have come."""
+BODY_TIMEOUT = 5.0
+"""Seconds that the body may take after that."""
+WRITE_TIMEOUT = 10.0
+"""Seconds in which a client has to read, when there is more to send."""
+LINGER_TIMEOUT = 5.0
+"""Seconds that a client has to close the connection, after the last response."""
+MAX_DRAINED_BYTES = 1024 * 1024
+"""How much is received and dropped after the last response: a client that is still sending may not read it."""
+MAX_AGE = 3600.0
+"""Seconds after which a connection ends with its next response, so that new processes get their share."""
+MAX_REQUESTS = 100_000
+"""Of one connection, for the same reason."""
+
+log = structlog.get_logger(__name__)
+
+
+class Connection(asyncio.Protocol):
+    """Receives requests and sends responses.
+
+    Args:
+        context: What it shares with the listener's other connections.
+        client: The address at its other end.
+        peer: What it counts for in the table.
+    """
+
+    def __init__(self, context: ConnectionContext, client: str, peer: str) -> None:
+        self.peer, self.index = peer, 0
+        self.opening: asyncio.Task[None] | None = None
+        """Makes the connection ready: the handshake of TLS."""
+        self.deadline, self.write_deadline = inf, inf
+        self._context, self._loop = context, asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+        """Is done when the connection is gone."""
+        self._opened_at = self._loop.time()
+        self._transport: asyncio.Transport | None = None
+        self._parser = RequestParser(client, lambda: self._write(CONTINUE))
+        self._progress = (ParserState.BETWEEN, 0)
+        self._answering: ReceivedRequest | None = None
+        self._streaming: asyncio.Task[None] | None = None
+        self._served, self._drained_bytes = 0, 0
+        self._finishing = self._closing = self._client_ended = False
+        self._writable: asyncio.Future[None] | None = None
+
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether no complete request is being answered."""
+        return self._answering is None or not self._answering.body.complete
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is open, TLS included."""
+        self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclasses of asyncio's
+        self.deadline = self._loop.time() + self._context.idle_timeout
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request, or several requests."""
+        if self._closing:
+            self._drained_bytes += len(data)
+            if self._drained_bytes > MAX_DRAINED_BYTES:
+                self._abort()
+            return
+        try:
+            self._parser.feed(data)
+        except MalformedRequestError as error:
+            self._reject(error.status, CloseReason.MALFORMED)
+        if self._progress != (self._parser.state, self._parser.begun):
+            self._progress = (self._parser.state, self._parser.begun)
+            self._set_deadline()
+        self._answer_next()
+        self._update_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more; return whether there is still something to send."""
+        self._client_ended = True
+        self._parser.end()
+        can_answer = self._transport is not None and self._transport.can_write_eof()
+        return self._answering is not None and not self._closing and can_answer
+
+    def pause_writing(self) -> None:
+        """The client doesn't read as fast as it is sent to; it isn't listened to until it does."""
+        self._writable = self._loop.create_future()
+        self.write_deadline = self._loop.time() + WRITE_TIMEOUT
+        self._update_reading()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        if self._writable:
+            self._writable.set_result(None)
+        self._writable, self.write_deadline = None, inf
+        self._update_reading()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """The connection is gone. A request that was received whole is still handled."""
+        self._context.table.remove(self)
+        self.lost.set_result(None)
+        self._closing = True
+        self._parser.requests.clear()
+        self._parser.end()
+        self.deadline = self.write_deadline = inf
+        if self._streaming:
+            self._streaming.cancel()
+
+    def finish(self) -> None:
+        """Answer what was received, then close the connection."""
+        self._finishing = True
+        if self._transport and not self._answering and not self._closing:
+            self._close()
+
+    def abort(self, reason: CloseReason) -> None:
+        """Close the connection at once."""
+        self._context.report(reason)
+        self._finishing = True
+        self._abort()
+
+    def expire(self) -> None:
+        """End the wait for the client that took too long."""
+        if self.write_deadline < inf or self._closing:
+            self.abort(CloseReason.SLOW_READER)
+        elif self._parser.state is ParserState.BODY:
+            self._context.report(CloseReason.SLOW_REQUEST)
+            self.deadline = inf
+            self._parser.fail_body(BodyTimeoutError())
+        elif self._parser.state is ParserState.HEAD:
+            self._reject(408, CloseReason.SLOW_REQUEST)
+        else:
+            self._close()
+
+    def _set_deadline(self) -> None:
+        """Bound the wait for what the client has to send next."""
+        timeouts = {
+            ParserState.HEAD: HEAD_TIMEOUT,
+            ParserState.BODY: BODY_TIMEOUT,
+            ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.idle_timeout,
+        }
+        self.deadline = self._loop.time() + timeouts[self._parser.state]
+
+    def _update_reading(self) -> None:
+        """Listen to the client only as far as there is room for what it sends."""
+        if self._transport and not self._transport.is_closing():
+            if self._writable or self._parser.requests:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _answer_next(self) -> None:
+        if self._answering or not self._parser.requests:
+            return
+        self._answering = self._parser.requests.popleft()
+        task = asyncio.create_task(self._answer(self._answering))
+        self._context.tasks.add(task)
+        task.add_done_callback(self._context.tasks.discard)
+
+    async def _answer(self, received: ReceivedRequest) -> None:
+        try:
+            response = await self._context.handler(received.request)
+        except Exception:
+            log.exception("request failed", route=received.request.path.split("/")[1:3])
+            response = Response(500)
+        keep_alive = self._can_continue(received)
+        head = encode_head(response, self._context.date, version=received.version, keep_alive=keep_alive)
+        if response.stream is not None:
+            await self._stream(head, response.stream, chunked=received.version != "1.0")
+            keep_alive &= received.version != "1.0"
+        else:
+            self._write(head if received.request.method == "HEAD" else head + response.body)
+        self._end_answer(keep_alive=keep_alive)
+
+    def _can_continue(self, received: ReceivedRequest) -> bool:
+        """Whether another request can follow: the client may send one, and it is known where it begins."""
+        young = self._served < MAX_REQUESTS and self._loop.time() - self._opened_at < MAX_AGE
+        ends = self._finishing or self._closing or (self._parser.ended and not self._parser.requests)
+        return received.keep_alive and received.body.complete and young and not ends
+
+    def _end_answer(self, *, keep_alive: bool) -> None:
+        self._answering = None
+        self._served += 1
+        if self._closing:
+            return
+        if not keep_alive:
+            self._close()
+            return
+        self._context.table.touch(self)
+        if self._parser.state is ParserState.BETWEEN:
+            self._set_deadline()
+        self._answer_next()
+        self._update_reading()
+
+    async def _stream(self, head: bytes, pieces: AsyncGenerator[bytes, None], *, chunked: bool) -> None:
+        """Send a response piece by piece, until its end or the client's."""
+        self._streaming = asyncio.current_task()
+        try:
+            self._write(head)
+            async for piece in pieces:
+                if self._closing:
+                    return
+                self._write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                if self._writable:
+                    await self._writable
+            self._write(b"0\r\n\r\n" if chunked else b"")
+        finally:
+            self._streaming = None
+            await pieces.aclose()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _reject(self, status: int, reason: CloseReason) -> None:
+        """Answer what isn't a request, unless the response would be taken for another request's."""
+        self._context.report(reason)
+        self._parser.end()
+        if not self._answering and not self._parser.requests:
+            self._write(encode_rejection(status, self._context.date))
+            self._close()
+
+    def _close(self) -> None:
+        """Close the connection once the client has what was sent.
+
+        As long as the client sends, it may not read; if it was hung up on, it might lose the last response.
+        """
+        self._closing = True
+        self._parser.requests.clear()
+        self.deadline = self._loop.time() + LINGER_TIMEOUT
+        if self._transport is None:
+            return
+        if self._client_ended or self._parser.state is ParserState.BETWEEN:
+            self._transport.close()
+        elif self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _abort(self) -> None:
+        self._closing = True
+        if self._transport:
+            self._transport.abort()
+        elif self.opening:
+            self.opening.cancel()

@@ -1,0 +1,179 @@
+"""Parses what a client sends into requests. It bounds their number and size; time is the connection's matter."""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+import httptools
+
+from bridge.http_server.messages import BodyIncompleteError, ReceivedHeaders, Request
+from bridge.http_server.request_body import RequestBody
+
+MAX_HEAD_BYTES = 32 * 1024
+"""Maximum size of a request's line and headers together."""
+MAX_HEADERS = 128
+MAX_FRAMED_BYTES = 4 * 1024 * 1024
+"""Maximum size of a body with its framing: in chunks of one byte it is six times as large as without."""
+MAX_PIPELINED = 32
+"""Requests of a connection that may wait for those before them."""
+
+VERSIONS = frozenset({"1.0", "1.1"})
+
+
+class ParserState(Enum):
+    """What a client is expected to send next."""
+
+    BETWEEN = "between"
+    """A request, or nothing."""
+    HEAD = "head"
+    """More of a request's line and headers."""
+    BODY = "body"
+    """More of a body."""
+
+
+class ReceivedRequest(NamedTuple):
+    """A request whose head was received."""
+
+    request: Request
+    body: RequestBody
+    version: str
+    keep_alive: bool
+    """Whether the client may send another request after it."""
+
+
+class MalformedRequestError(Exception):
+    """What a client sent isn't HTTP, or exceeds a limit. Nothing after it can be understood."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+class RequestParser:
+    """Collects the requests of a connection.
+
+    Args:
+        client: The address at the other end.
+        ask_for_body: Asks the client for a body that it sends only then.
+    """
+
+    def __init__(self, client: str, ask_for_body: Callable[[], None]) -> None:
+        self._client, self._ask_for_body = client, ask_for_body
+        self._parser = httptools.HttpRequestParser(self)
+        self.requests: deque[ReceivedRequest] = deque()
+        """Requests that nobody has taken yet."""
+        self.state = ParserState.BETWEEN
+        self.begun = 0
+        """How many requests were begun."""
+        self._body = RequestBody()
+        self._body.finish()
+        self._status = 400
+        self.ended = False
+        """Whether nothing more will be parsed."""
+        self._begin()
+
+    def feed(self, data: bytes) -> None:
+        """Parse a part of a request, or several requests. After an error or the last request, nothing is parsed.
+
+        Raises:
+            MalformedRequestError: It can't be parsed. A body that it was part of fails.
+        """
+        if self.ended:
+            return
+        try:
+            self._parser.feed_data(data)
+            self._check_size(len(data))
+        except httptools.HttpParserUpgrade:
+            self.end()  # the request is answered as if it hadn't asked for another protocol
+        except httptools.HttpParserError:
+            self.end()
+            raise MalformedRequestError(self._status) from None
+
+    def end(self) -> None:
+        """Nothing more will be parsed."""
+        self.ended = True
+        self.fail_body(BodyIncompleteError())
+
+    def fail_body(self, error: Exception) -> None:
+        """Give up the body that is being received, if there is one."""
+        self._body.fail(error)
+
+    def _check_size(self, received: int) -> None:
+        """Bound what was received of a request, as far as the parser keeps it to itself."""
+        self._size += received
+        if self._size > (MAX_FRAMED_BYTES if self.state is ParserState.BODY else MAX_HEAD_BYTES):
+            self._status = 431
+            raise httptools.HttpParserError
+
+    def _begin(self) -> None:
+        self._url, self._size, self._head_size = b"", 0, 0
+        self._pairs: list[tuple[bytes, bytes]] = []
+
+    # httptools calls these.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if len(self.requests) >= MAX_PIPELINED:
+            raise ValueError
+        self._begin()
+        self.state = ParserState.HEAD
+        self.begun += 1
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request's target."""
+        self._url += url
+        self._add_to_head(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those after a body have no meaning here."""
+        if self.state is ParserState.HEAD:
+            self._pairs.append((name.lower(), value))
+            self._add_to_head(name, value)
+
+    def _add_to_head(self, *parts: bytes) -> None:
+        self._head_size += sum(map(len, parts))
+        if self._head_size > MAX_HEAD_BYTES or len(self._pairs) > MAX_HEADERS:
+            self._status = 431
+            raise ValueError
+
+    def on_headers_complete(self) -> None:
+        """Begin the body, perhaps of no bytes."""
+        version = self._parser.get_http_version()
+        headers = ReceivedHeaders(self._pairs)
+        self._check_head(version, headers)
+        asks = (headers.get("expect") or "").lower() == "100-continue"
+        body = self._body = RequestBody(self._ask_for_body if asks else None)
+        path, _, query = _strip_origin(self._url.decode()).partition("?")
+        method = self._parser.get_method().decode()
+        request = Request(method, path, query, headers, self._client, body.read)
+        self.requests.append(ReceivedRequest(request, body, version, self._parser.should_keep_alive()))
+        self.state, self._size = ParserState.BODY, 0
+
+    def _check_head(self, version: str, headers: ReceivedHeaders) -> None:
+        """Refuse what httptools accepts, although RFC 9112, sections 3.2 and 6.1, and RFC 9110, section 2.5 don't."""
+        hosts = len(headers.get_all("host"))
+        if version not in VERSIONS:
+            self._status = 505
+        elif hosts > 1 or (hosts == 0 and version == "1.1"):
+            self._status = 400
+        elif (headers.get("transfer-encoding") or "chunked").lower() != "chunked":
+            self._status = 501
+        else:
+            return
+        raise ValueError
+
+    def on_body(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        self._body.feed(chunk)
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self._body.finish()
+        self.state, self._size = ParserState.BETWEEN, 0
+
+
+def _strip_origin(target: str) -> str:
+    """Return a target without scheme and host, which clients may send as well (RFC 9112, section 3.2.2)."""
+    scheme, found, rest = target.partition("://")
+    return "/" + rest.partition("/")[2] if found and scheme.lower() in {"http", "https"} else target

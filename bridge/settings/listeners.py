@@ -1,0 +1,80 @@
+"""The settings of the two ports: the public one, for callbacks, and the internal one, for administration."""
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from bridge.core.schedule import SECOND
+from bridge.settings.secrets import Key
+from bridge.settings.types import Count, Duration, Group, Networks, Port
+
+
+class HttpSettings(Group):
+    """The public listener, for callbacks only."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - it runs in a container; publishing the port is the boundary
+    """The address to listen on."""
+    port: Port = 8080
+    """The port to listen on."""
+    ack_timeout: Duration = 5 * SECOND
+    """How long a callback waits for Kafka to acknowledge it before it is answered 503."""
+    max_waiting: Count = 1000
+    """Callbacks of each provider that may wait for Kafka at a time; any more are answered 503."""
+    max_connections: Count = 4096
+    """Maximum number of connections; one address may have a quarter of them, unless it is a trusted proxy. When there
+    is no room for another one, the one that has waited longest for its client is closed."""
+    idle_timeout: Duration = 75 * SECOND
+    """How long a connection is kept without a request; longer than your load balancer keeps its own."""
+    trusted_proxies: Networks = ()
+    """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
+    public_url: str = ""
+    """URL of the bridge as providers call it, such as `https://sms.example.com`, for signatures that include it. Empty:
+    as the request's `Host` says."""
+    health_path: str = "/healthz"
+    """Path that load balancers check: 200 while callbacks are accepted, 503 while they aren't. Empty: none."""
+    tls_cert: Path | None = None
+    """PEM file of the server certificate; with it, the listener accepts only TLS (1.2 or later). A changed file is
+    loaded without a restart."""
+    tls_key: Path | None = None
+    """PEM file of the server certificate's private key."""
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        if self.public_url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.public_url):
+            raise ValueError("HTTP__PUBLIC_URL should be a URL such as https://sms.example.com")
+        if self.health_path and (not self.health_path.startswith("/") or self.health_path.startswith("/dlr")):
+            raise ValueError("HTTP__HEALTH_PATH should be a path such as /healthz, outside /dlr")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        _check_pair("HTTP", self.tls_cert, self.tls_key)
+        return self
+
+
+class AdminSettings(Group):
+    """The internal listener, for probes, metrics and the status page; don't expose it to the internet."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - the same
+    """The address to listen on."""
+    port: Port = 9090
+    """The port to listen on."""
+    token: Key = None
+    """Token that the status page and `/api/...` ask for. Without one, they are only there for this machine, such as
+    through `kubectl port-forward`."""
+    tls_cert: Path | None = None
+    """PEM file of the port's certificate; with it, the port accepts only TLS, for probes and metrics as well."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's private key."""
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        _check_pair("ADMIN", self.tls_cert, self.tls_key)
+        return self
+
+
+def _check_pair(group: str, certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise ValueError(f"{group}__TLS_CERT and {group}__TLS_KEY are needed together")
