@@ -52,6 +52,7 @@ def run(
     from bridge.observability import logs  # noqa: PLC0415
     from bridge.settings.loading import load_settings  # noqa: PLC0415
 
+    os.umask(0o077)  # the cache has phone numbers in it
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
     notices = logs.RecentNotices()

@@ -18,7 +18,7 @@ from bridge.core.entries import Report
 from bridge.kafka.wire_format import split_frame
 from bridge.phone_numbers import extract_digits, has_number, replace_numbers
 from bridge.providers.member_paths import MemberPath, extend_path
-from bridge.providers.parsing import strip_byte_order_mark
+from bridge.providers.parsing import MAX_FIELDS, strip_byte_order_mark
 from bridge.settings.model import PrivacySettings
 
 DROPPED = ""
@@ -168,6 +168,8 @@ class _Redactor:
             return text if redacted == document and not _repeats_members(text) else orjson.dumps(redacted).decode()
         is_multipart = text.startswith(MULTIPART_START) and "\n" in text
         if "=" in text and text.lstrip()[:1] not in {"{", "[", "<", '"'} and not is_multipart:
+            if text.count("&") >= MAX_FIELDS:
+                return MASK  # it isn't a callback, and looking at each field would take long
             pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
             redacted_pairs = [
                 (replace_numbers(name, MASK), self._redact_value(value, extend_path(path, name)) or DROPPED)

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from bridge.concurrency import shield_to_completion, stop_with_timeout
 from bridge.core.errors import ConfigurationError
+from bridge.kafka.broker_limits import bound_answers
 from bridge.kafka.closed_connections import mend_closed_connections
 from bridge.kafka.compression import use_fast_lz4
 from bridge.kafka.diagnosis import explain_unreachable
@@ -47,6 +48,7 @@ class KafkaClients:
         tolerate_header_names()
         mend_closed_connections()
         mend_fatal_errors()
+        bound_answers()
 
     @property
     def certificates(self) -> WatchedCertificates | None:

@@ -7,7 +7,7 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -18,6 +18,7 @@ from bridge.kafka.token_cache import IssuedToken, TokenCache
 from bridge.kafka.tokens import MAX_TOKEN_BYTES, TokenError, check_token
 from bridge.settings.kafka import OAuthSettings
 from bridge.settings.model import PREFIX
+from bridge.tls.connection_errors import list_causes
 
 FETCH_TIMEOUT = 10.0
 """Seconds for one request, with its connection and its whole answer."""
@@ -75,7 +76,7 @@ class OAuthClient:
 
     def _describe_outage(self, error: Exception) -> str:
         host = httpx.URL(self._settings.token_url).netloc.decode("ascii", "replace")
-        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _list_causes(error)):
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in list_causes(error)):
             return f"{PREFIX}{_SETTING}: the certificate of {host} isn't trusted; set {PREFIX}KAFKA__OAUTH__CA_FILE"
         return (
             f"{PREFIX}{_SETTING}: no OAuth server answers at {host} ({type(error).__name__}); "
@@ -132,9 +133,3 @@ def _describe_refusal(status: int, code: str) -> str:
             f"check it and {PREFIX}KAFKA__OAUTH__CLIENT_ID"
         )
     return f"{PREFIX}{_SETTING}: the OAuth server answers with an error ({reason}); see its log"
-
-
-def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -16,6 +16,7 @@ from bridge.core.errors import ConfigurationError, RegistryUnavailableError
 from bridge.kafka.wire_format import make_frame
 from bridge.schemas import load_schema
 from bridge.settings.model import PREFIX, RegistrySettings, TopicSettings
+from bridge.tls.connection_errors import describe_connection_error
 
 SCHEMA = "sms.delivery.v1"
 JSON = "application/vnd.schemaregistry.v1+json"
@@ -110,7 +111,7 @@ async def _get(client: httpx.AsyncClient, url: str) -> dict[str, Any] | None:
     try:
         answer = await client.get(url, headers={"accept": JSON})
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise RegistryUnavailableError(f"no registry answers ({type(error).__name__})") from error
+        raise RegistryUnavailableError(f"no registry answers: {describe_connection_error(error)}") from error
     document = _parse_answer(answer)
     if answer.status_code == httpx.codes.NOT_FOUND and document.get("error_code") in NOT_FOUND:
         return None
@@ -134,7 +135,7 @@ async def _register(client: httpx.AsyncClient, url: str, subject: str) -> int:
     try:
         answer = await client.post(f"{url}/subjects/{subject}/versions", content=body, headers={"content-type": JSON})
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last one for a name that no host can have
-        raise ConfigurationError(f"{setting}: no registry answers there ({type(error).__name__})") from error
+        raise ConfigurationError(f"{setting}: no registry answers there: {describe_connection_error(error)}") from error
     document = _parse_answer(answer)
     if answer.status_code != httpx.codes.OK or not isinstance(document.get("id"), int):
         why = document.get("message") or f"status {answer.status_code}"

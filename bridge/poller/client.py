@@ -14,6 +14,7 @@ from bridge.clock import now_ms
 from bridge.core.entries import Report
 from bridge.core.errors import BridgeError, PoisonMessageError, PollFailedError, RequestRejectedError, locate_error
 from bridge.providers.dialect import PollAnswer, Polled, PollRequest
+from bridge.tls.connection_errors import describe_connection_error
 
 MAX_ANSWER_BYTES = 256 * 1024
 
@@ -92,7 +93,7 @@ class ProviderClient:
             raise
         except Exception as error:  # noqa: BLE001
             # Whatever the HTTP libraries raise, it was no answer. The text of some of it holds the URL: left out.
-            raise PollFailedError(type(error).__name__) from None
+            raise PollFailedError(describe_connection_error(error)) from None
 
     async def _transport(self, url: httpx.URL) -> AiohttpTransport:
         """Find or open the transport for a host, through a proxy if the environment names one."""

@@ -16,6 +16,8 @@ from msgspec import UNSET, UnsetType
 from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES, MAX_PARTS, Part
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 
+MAX_FIELDS = 1000
+"""Maximum number of a form's fields: each takes some microseconds to decode, and 32,000 fit into a callback."""
 MAX_TEXT_CHARS = 256
 """Maximum length of a status, an error code or a detail. A longer text must be something else."""
 
@@ -116,7 +118,12 @@ def parse_fields(text: str, charset: str = "utf-8") -> Mapping[str, str]:
     """Parse the fields of a query or an urlencoded form by name; of several, the first that isn't empty counts.
 
     Only the fields that are used have to be in the character set.
+
+    Raises:
+        PoisonMessageError: There are more than `MAX_FIELDS`.
     """
+    if text.count("&") >= MAX_FIELDS:
+        raise make_unreadable_error(f"there are more than {MAX_FIELDS} fields")
     fields: dict[str, str] = {}
     for part in text.split("&"):
         name, _, value = part.partition("=")

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, parse_qsl
 from bridge.core.errors import InvalidSignatureError
 from bridge.core.time_formats import parse_time
 from bridge.providers.dialect import Callback
+from bridge.providers.parsing import MAX_FIELDS
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
 """The encodings of a signature."""
@@ -193,7 +194,11 @@ def _join_parameters(callback: Callback) -> bytes:
     """
     text = callback.body.decode("utf-8", "surrogateescape")
     if callback.content_type.partition(";")[0].strip().lower() in {_FORM_TYPE, ""}:
-        pairs = sorted(set(parse_qsl(text, keep_blank_values=True, errors="surrogateescape")))
+        try:
+            fields = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MAX_FIELDS)
+        except ValueError:
+            raise InvalidSignatureError(f"there are more than {MAX_FIELDS} fields") from None
+        pairs = sorted(set(fields))
         return "".join(name + value for name, value in pairs).encode("utf-8", "surrogateescape")
     claimed = parse_qs(callback.query).get("bodySHA256", [""])[0]
     if not hmac.compare_digest(claimed.lower().encode(), sha256(callback.body).hexdigest().encode()):

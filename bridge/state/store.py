@@ -36,7 +36,7 @@ class Store:
     def __init__(self, directory: Path, schedule: Schedule) -> None:
         self._path = directory / "attempts"
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 f"{PREFIX}STATE__DIRECTORY: {directory} can't be created ({error.strerror})"

@@ -1,0 +1,46 @@
+"""Bounds what a broker, or what answers in its place, can make this process do; the client library has no bounds."""
+
+import asyncio
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection, ScramAuthenticator
+from aiokafka.errors import KafkaConnectionError
+
+MAX_FRAME_BYTES = 128 * 1024 * 1024
+"""Maximum size of an answer: a broker sends the 50 MB that a fetch asks for at most, or one batch if that is larger."""
+SCRAM_ITERATIONS = range(4096, 100_001)
+"""RFC 7677 wants 4,096 at least: with fewer, who listens finds the password sooner. Kafka's brokers take 16,384 at
+most; 100,000 hold the event loop for some 40 ms."""
+
+_create_reader_task = AIOKafkaConnection._create_reader_task  # noqa: SLF001 - the library's own
+_create_salted_password = ScramAuthenticator.create_salted_password
+
+
+def bound_answers() -> None:
+    """Change the client library, for the whole process."""
+    AIOKafkaConnection._create_reader_task = _read_bounded  # noqa: SLF001 - the library's own
+    ScramAuthenticator.create_salted_password = _create_bounded
+
+
+class _BoundedReader:
+    """Reads from a connection, up to a size."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def readexactly(self, size: int) -> bytes:
+        """Read so many bytes."""
+        if not 0 <= size <= MAX_FRAME_BYTES:
+            raise KafkaConnectionError(f"an answer of {size} bytes isn't Kafka's; is this a port of Kafka?")
+        return await self._reader.readexactly(size)
+
+
+def _read_bounded(connection: AIOKafkaConnection) -> Any:
+    connection._reader = _BoundedReader(connection._reader)  # noqa: SLF001 - the library's own
+    return _create_reader_task(connection)
+
+
+def _create_bounded(authenticator: ScramAuthenticator, salt: bytes, iterations: int) -> None:
+    if iterations not in SCRAM_ITERATIONS:
+        raise KafkaConnectionError(f"the broker wants SCRAM with {iterations} iterations, which isn't safe")
+    _create_salted_password(authenticator, salt, iterations)
