@@ -9,26 +9,22 @@ from math import inf
 
 import structlog
 
+from bridge.http_server.bounds import (
+    BODY_TIMEOUT,
+    HEAD_TIMEOUT,
+    LINGER_TIMEOUT,
+    MAX_AGE,
+    MAX_DRAINED_BYTES,
+    MAX_REQUESTS,
+    STRANGERS,
+    STRANGERS_PAUSE,
+    WRITE_TIMEOUT,
+)
 from bridge.http_server.connection_context import ConnectionContext
 from bridge.http_server.connection_table import CloseReason
 from bridge.http_server.messages import BodyTimeoutError, Response
 from bridge.http_server.request_parser import MalformedRequestError, ParserState, ReceivedRequest, RequestParser
 from bridge.http_server.response_heads import CONTINUE, encode_head, encode_rejection
-
-HEAD_TIMEOUT = 5.0
-"""Seconds from the first byte of a request until all of its headers have come."""
-BODY_TIMEOUT = 5.0
-"""Seconds that the body may take after that."""
-WRITE_TIMEOUT = 10.0
-"""Seconds in which a client has to read, when there is more to send."""
-LINGER_TIMEOUT = 5.0
-"""Seconds that a client has to close the connection, after the last response."""
-MAX_DRAINED_BYTES = 1024 * 1024
-"""How much is received and dropped after the last response: a client that is still sending may not read it."""
-MAX_AGE = 3600.0
-"""Seconds after which a connection ends with its next response, so that new processes get their share."""
-MAX_REQUESTS = 100_000
-"""Of one connection, for the same reason."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +46,14 @@ class Connection(asyncio.Protocol):
         self._context, self._loop = context, asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         """Is done when the connection is gone."""
-        self._opened_at = self._loop.time()
+        self._opened_at = self.waits_since = self._loop.time()
         self._transport: asyncio.Transport | None = None
-        self._parser = RequestParser(client, lambda: self._write(CONTINUE))
+        self._parser = RequestParser(client, self._ask_for_body)
         self._progress = (ParserState.BETWEEN, 0)
         self._answering: ReceivedRequest | None = None
         self._streaming: asyncio.Task[None] | None = None
         self._served, self._drained_bytes = 0, 0
-        self._finishing = self._closing = self._client_ended = False
+        self._finishing = self._closing = self._client_ended = self._pausing = False
         self._writable: asyncio.Future[None] | None = None
 
     @property
@@ -68,7 +64,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open, TLS included."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's are no subclasses of asyncio's
-        self.deadline = self._loop.time() + self._context.idle_timeout
+        self.deadline = self._loop.time() + self._context.limits.idle_timeout
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request, or several requests."""
@@ -148,20 +144,20 @@ class Connection(asyncio.Protocol):
         timeouts = {
             ParserState.HEAD: HEAD_TIMEOUT,
             ParserState.BODY: BODY_TIMEOUT,
-            ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.idle_timeout,
+            ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.limits.idle_timeout,
         }
         self.deadline = self._loop.time() + timeouts[self._parser.state]
 
     def _update_reading(self) -> None:
         """Listen to the client only as far as there is room for what it sends."""
         if self._transport and not self._transport.is_closing():
-            if self._writable or self._parser.requests:
+            if self._writable or self._pausing or self._parser.requests:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
 
     def _answer_next(self) -> None:
-        if self._answering or not self._parser.requests:
+        if self._answering or self._pausing or not self._parser.requests:
             return
         self._answering = self._parser.requests.popleft()
         task = asyncio.create_task(self._answer(self._answering))
@@ -181,6 +177,9 @@ class Connection(asyncio.Protocol):
             keep_alive &= received.version != "1.0"
         else:
             self._write(head if received.request.method == "HEAD" else head + response.body)
+        if response.status in STRANGERS and not self._context.limits.is_proxy(self.peer):
+            self._pausing = True
+            self._loop.call_later(STRANGERS_PAUSE, self._end_pause)
         self._end_answer(keep_alive=keep_alive)
 
     def _can_continue(self, received: ReceivedRequest) -> bool:
@@ -198,10 +197,19 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         self._context.table.touch(self)
+        self.waits_since = self._loop.time()
         if self._parser.state is ParserState.BETWEEN:
             self._set_deadline()
         self._answer_next()
         self._update_reading()
+
+    def _end_pause(self) -> None:
+        self._pausing = False
+        self._answer_next()
+        self._update_reading()
+
+    def _ask_for_body(self) -> None:
+        self._write(CONTINUE)
 
     async def _stream(self, head: bytes, pieces: AsyncGenerator[bytes, None], *, chunked: bool) -> None:
         """Send a response piece by piece, until its end or the client's."""

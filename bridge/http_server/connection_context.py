@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from bridge.http_server.connection_table import CloseReason, ConnectionTable
+from bridge.http_server.connection_table import CloseReason, ConnectionLimits, ConnectionTable
 from bridge.http_server.messages import Handler
 
 
@@ -14,7 +14,7 @@ class ConnectionContext:
     Args:
         handler: Responds to requests.
         table: The connections.
-        idle_timeout: Seconds that a connection is kept without a request.
+        limits: How many there may be, and for how long.
         report: Is told why a connection was closed early.
     """
 
@@ -22,10 +22,10 @@ class ConnectionContext:
         self,
         handler: Handler,
         table: ConnectionTable[Any],
-        idle_timeout: float,
+        limits: ConnectionLimits,
         report: Callable[[CloseReason], None],
     ) -> None:
-        self.handler, self.table, self.idle_timeout, self.report = handler, table, idle_timeout, report
+        self.handler, self.table, self.limits, self.report = handler, table, limits, report
         self.tasks: set[asyncio.Task[None]] = set()
         """Requests that are being answered, even if their clients are gone."""
         self.date = ""

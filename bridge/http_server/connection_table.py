@@ -54,6 +54,9 @@ class TableEntry(Protocol):
     peer: str
     index: int
 
+    waits_since: float
+    """When it was opened or answered its last request, by the event loop's clock."""
+
     @property
     def waits_for_client(self) -> bool:
         """Whether no complete request is being answered."""
@@ -139,10 +142,12 @@ class ConnectionTable(Generic[Entry]):
     def _sample_peer(self) -> str:
         """Find a peer with many connections: at random, so that it costs the same however many there are."""
         sample = random.choices(self._all, k=SAMPLE_SIZE)  # noqa: S311 - nothing depends on it being a secret
-        return max((entry.peer for entry in sample), key=self._count_for_eviction)
+        return max(sample, key=self._rank_for_eviction).peer
 
-    def _count_for_eviction(self, peer: str) -> int:
-        return 0 if self._limits.is_proxy(peer) else len(self._by_peer[peer])
+    def _rank_for_eviction(self, entry: Entry) -> tuple[int, float]:
+        """Rank a peer by how many it has, then by how long one waits: who has just come is about to ask."""
+        count = 0 if self._limits.is_proxy(entry.peer) else len(self._by_peer[entry.peer])
+        return count, -entry.waits_since
 
     def _evict(self, own: dict[Entry, None]) -> bool:
         victim = next((entry for entry in islice(own, MAX_CANDIDATES) if entry.waits_for_client), None)

@@ -72,7 +72,7 @@ class Listener:
     ) -> None:
         self._address, self._setting, self._tls, self._report = (host, port), setting, tls, report
         self._table: ConnectionTable[Connection] = ConnectionTable(limits)
-        self._context = ConnectionContext(handler, self._table, limits.idle_timeout, report)
+        self._context = ConnectionContext(handler, self._table, limits, report)
         self._opening: set[asyncio.Task[None]] = set()
         self._ssl: ssl.SSLContext | None = None
         self._exhausted = False

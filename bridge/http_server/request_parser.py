@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httptools
 
@@ -59,8 +59,9 @@ class RequestParser:
     """
 
     def __init__(self, client: str, ask_for_body: Callable[[], None]) -> None:
-        self._client, self._ask_for_body = client, ask_for_body
-        self._parser = httptools.HttpRequestParser(self)
+        self._client = client
+        self._ask_for_body: Callable[[], None] | None = ask_for_body
+        self._parser: Any = httptools.HttpRequestParser(self)
         self.requests: deque[ReceivedRequest] = deque()
         """Requests that nobody has taken yet."""
         self.state = ParserState.BETWEEN
@@ -91,8 +92,9 @@ class RequestParser:
             raise MalformedRequestError(self._status) from None
 
     def end(self) -> None:
-        """Nothing more will be parsed."""
+        """Nothing more will be parsed. Lets go of what refers to this object: cycles are collected rarely."""
         self.ended = True
+        self._parser = self._ask_for_body = None
         self.fail_body(BodyIncompleteError())
 
     def fail_body(self, error: Exception) -> None:

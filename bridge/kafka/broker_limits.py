@@ -1,6 +1,5 @@
 """Bounds what a broker, or what answers in its place, can make this process do; the client library has no bounds."""
 
-import asyncio
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, ScramAuthenticator
@@ -22,21 +21,16 @@ def bound_answers() -> None:
     ScramAuthenticator.create_salted_password = _create_bounded
 
 
-class _BoundedReader:
-    """Reads from a connection, up to a size."""
+def _read_bounded(connection: AIOKafkaConnection) -> Any:
+    read = connection._reader.readexactly  # noqa: SLF001 - the library's own
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
-
-    async def readexactly(self, size: int) -> bytes:
-        """Read so many bytes."""
+    async def read_bounded(size: int) -> bytes:
         if not 0 <= size <= MAX_FRAME_BYTES:
             raise KafkaConnectionError(f"an answer of {size} bytes isn't Kafka's; is this a port of Kafka?")
-        return await self._reader.readexactly(size)
+        found: bytes = await read(size)
+        return found
 
-
-def _read_bounded(connection: AIOKafkaConnection) -> Any:
-    connection._reader = _BoundedReader(connection._reader)  # noqa: SLF001 - the library's own
+    connection._reader.readexactly = read_bounded  # noqa: SLF001 - the library's own
     return _create_reader_task(connection)
 
 

@@ -112,6 +112,12 @@ class Service:
         """Whether the process is alive."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def process_id(self) -> int:
+        """The id of its process, which was started."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self, *, ready: bool = True) -> None:
         """Start it and wait until it is ready."""
         with self._log.open("ab") as log:

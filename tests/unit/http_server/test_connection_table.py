@@ -14,8 +14,8 @@ LIMITS = ConnectionLimits(max_connections=12, max_per_peer=4, is_proxy=lambda pe
 class Entry:
     """A connection that answers nothing, or something."""
 
-    def __init__(self, peer: str, *, waits: bool = True) -> None:
-        self.peer, self.index, self.waits_for_client = peer, 0, waits
+    def __init__(self, peer: str, *, waits: bool = True, since: float = 0.0) -> None:
+        self.peer, self.index, self.waits_for_client, self.waits_since = peer, 0, waits, since
         self.aborted = False
 
     def abort(self, reason: CloseReason) -> None:
@@ -72,6 +72,18 @@ def test_whoever_has_most_makes_room() -> None:
     assert connect(table, Entry("c"))
     assert sum(entry.aborted for entry in many) + sum(entry.aborted for entry in first) == 1
     assert many[0].aborted
+
+
+def test_who_has_just_come_stays() -> None:
+    """Of those that have as many, one that has waited for long makes room."""
+    table: ConnectionTable[Entry] = ConnectionTable(ConnectionLimits(max_connections=100))
+    entries = [Entry(str(number), since=number) for number in range(100)]
+    for entry in entries:
+        assert connect(table, entry)
+    for number in range(50):
+        assert connect(table, Entry(f"new {number}", since=100 + number))
+    assert sum(entry.aborted for entry in entries) == 50
+    assert not any(entry.aborted for entry in entries[-5:])
 
 
 def test_what_is_being_answered_is_never_closed() -> None:
