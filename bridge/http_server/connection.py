@@ -151,10 +151,8 @@ class Connection(asyncio.Protocol):
     def _update_reading(self) -> None:
         """Listen to the client only as far as there is room for what it sends."""
         if self._transport and not self._transport.is_closing():
-            if self._writable or self._pausing or self._parser.requests:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
+            full = self._writable or self._pausing or self._parser.requests
+            self._transport.pause_reading() if full else self._transport.resume_reading()
 
     def _answer_next(self) -> None:
         if self._answering or self._pausing or not self._parser.requests:

@@ -1,9 +1,10 @@
-"""Thousands of hostile connections on either port: honest callbacks and probes are answered all the same.
+"""More hostile connections than either port has: honest callbacks and probes are answered all the same.
 
-The figures in docs/security.md are those that `pytest tests/e2e/attacks -s` prints.
+The figures in docs/security.md are those that `ATTACK_CONNECTIONS=5000 pytest tests/e2e/attacks -s` prints.
 """
 
 import asyncio
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -15,13 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from tests.support.attacks.hostile import KINDS
 from tests.support.paths import ROOT
 from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 
-HOSTILE, HONEST = 5_000, 60
+HOSTILE, HONEST = int(os.environ.get("ATTACK_CONNECTIONS", "1500")), 40
+MAX_CONNECTIONS = HOSTILE * 4 // 5
 ANSWER_TIMEOUT = 10.0
 """Seconds for an honest request, on a machine that is busy with other tests as well. Alone, p99 is far below one."""
 MAX_GROWTH_MB = 200
@@ -31,8 +32,10 @@ CALLBACK = f"/dlr/dexatel/{SECRETS['dexatel', 'default']}?message_uuid=attacked-
 @pytest_asyncio.fixture(scope="module")
 async def service(fleet: Fleet) -> AsyncIterator[Service]:
     """A bridge that takes callbacks."""
-    async with fleet.topics() as topics, fleet.running({**topics.settings, **CALLBACKS_ONLY}, "receive") as made:
-        yield made
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **CALLBACKS_ONLY, "HTTP__MAX_CONNECTIONS": str(MAX_CONNECTIONS)}
+        async with fleet.running(settings, "receive") as made:
+            yield made
 
 
 @asynccontextmanager
@@ -80,8 +83,19 @@ def read_resident_mb(service: Service) -> float:
     return pages * 4096 / 1e6
 
 
-@pytest.mark.parametrize("spread", ["one", "many"])
-@pytest.mark.parametrize("kind", KINDS)
+ATTACKS = [
+    ("ask", "one"),
+    ("ask", "many"),
+    ("stay_silent", "one"),
+    ("trickle_head", "many"),
+    ("trickle_body", "one"),
+    ("never_read", "many"),
+    ("talk_nonsense", "one"),
+    ("guess", "many"),
+]
+
+
+@pytest.mark.parametrize(("kind", "spread"), ATTACKS)
 async def test_honest_callbacks_are_accepted_among_hostile_clients(service: Service, kind: str, spread: str) -> None:
     """Each over a connection of its own, from another address than theirs."""
     before, calm = read_resident_mb(service), await measure(service.url, CALLBACK)
@@ -90,14 +104,14 @@ async def test_honest_callbacks_are_accepted_among_hostile_clients(service: Serv
         during = read_resident_mb(service)
         connections = await service.read_sample('sms_bridge_http_connections{listener="http"}')
     print(f"| {kind} | {spread} | {connections:.0f} | {calm:.1f} | {worst:.1f} | {before:.0f} | {during:.0f} |")  # noqa: T201
-    assert connections <= 4096
+    assert connections <= MAX_CONNECTIONS
     assert during - before < MAX_GROWTH_MB
 
 
-@pytest.mark.parametrize("kind", ["ask", "stay_silent", "trickle_head", "talk_nonsense"])
+@pytest.mark.parametrize("kind", ["ask", "trickle_head"])
 async def test_probes_are_answered_among_hostile_clients(service: Service, kind: str) -> None:
     """Otherwise the process would be restarted."""
-    async with attacked(service.admin_url, kind, "many", 2_000):
+    async with attacked(service.admin_url, kind, "many", 1_000):
         worst = {path: await measure(service.admin_url, path) for path in ("/livez", "/readyz")}
         connections = await service.read_sample('sms_bridge_http_connections{listener="admin"}')
     print(f"| admin: {kind} | many | {connections:.0f} | | {max(worst.values()):.1f} | | |")  # noqa: T201

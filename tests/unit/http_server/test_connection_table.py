@@ -63,7 +63,7 @@ def test_a_peer_makes_room_for_itself_the_idlest_first() -> None:
 
 def test_whoever_has_most_makes_room() -> None:
     """Not those who have few, and a proxy last."""
-    random.seed(1)  # of 16 at random, it is missed once in 600 times
+    random.seed(1)  # 32 are looked at, at random
     table: ConnectionTable[Entry] = ConnectionTable(LIMITS)
     first = [Entry("proxy") for _ in range(7)] + [Entry("b")]
     many = [Entry("a") for _ in range(4)]
