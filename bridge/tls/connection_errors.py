@@ -16,14 +16,14 @@ REASONS: Sequence[tuple[tuple[type[BaseException], ...], str]] = (
 
 
 def describe_connection_error(error: BaseException) -> str:
-    """Describe an error by its cause; one that is none of the network's, by its type."""
+    """Describe an error by its cause; one that is none of these, by the type of what caused it first."""
     causes = tuple(list_causes(error))
     for kinds, text in REASONS:
         for cause in causes:
             if isinstance(cause, kinds):
                 reason = getattr(cause, "verify_message", None) or getattr(cause, "reason", None)
                 return text.format(reason=reason or type(cause).__name__)
-    return type(error).__name__
+    return type(causes[-1]).__name__
 
 
 def list_causes(error: BaseException | None) -> Iterator[BaseException]:
