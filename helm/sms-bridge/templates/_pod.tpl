@@ -1,240 +1,218 @@
-{{- /* The pod template that StatefulSet and Deployment share, and the parts that pods that run once use as well. */ -}}
+{{- /* The template of every pod: of the workloads, of the Job and of the test. This file defines no objects. */ -}}
 
-{{- /* Takes root, component, roles, own (the component's values). */ -}}
+{{- /* Takes root, args, own (the values of this kind of pod) and, for pods that keep running, component and receives; for
+those that run once, once. Optional: state (a folder for the cache), ownSecret and serviceAccount (what stands in for the
+release's own ones before these exist). */ -}}
 {{- define "sms-bridge.pod" -}}
 {{- $root := .root -}}
 {{- $values := .root.Values -}}
-{{- $tracks := eq .component "tracker" -}}
-{{- $receives := eq .component (include "sms-bridge.receives" $root) -}}
+{{- $labels := include (ternary "sms-bridge.onceLabels" "sms-bridge.selectorLabels" (default false .once)) $root | fromYaml -}}
+{{- with .component }}{{ $_ := set $labels "app.kubernetes.io/component" . }}{{ end -}}
+{{- if .receives }}{{ $_ := set $labels "sms-bridge/callbacks" "true" }}{{ end -}}
 metadata:
   labels:
-    {{- include "sms-bridge.selectorLabels" $root | nindent 4 }}
-    app.kubernetes.io/component: {{ .component }}
-    {{- with merge (dict) .own.podLabels $values.podLabels $values.commonLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- toYaml (merge $labels (.own.podLabels | default dict) $values.podLabels $values.commonLabels) | nindent 4 }}
   annotations:
+    {{- if not .once }}
     checksum/config: {{ include "sms-bridge.variables" $root | sha256sum }}
-    checksum/secret: {{ include "sms-bridge.secretFiles" $root | sha256sum }}
+    checksum/secret: {{ include "sms-bridge.secretChecksum" $root }}
+    {{- end }}
     kubectl.kubernetes.io/default-container: sms-bridge
-    {{- with merge (dict) .own.podAnnotations $values.podAnnotations $values.commonAnnotations }}
+    {{- with merge (dict) (.own.podAnnotations | default dict) $values.podAnnotations $values.commonAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "sms-bridge.serviceAccountName" $root }}
+  serviceAccountName: {{ .serviceAccount | default (include "sms-bridge.serviceAccountName" $root) }}
   automountServiceAccountToken: false
   # Without this, a Service named sms-bridge would create variables that look like settings.
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+  {{- if .once }}
+  restartPolicy: Never
+  {{- end }}
+  terminationGracePeriodSeconds: {{ ternary 10 (int $values.terminationGracePeriodSeconds) (default false .once) }}
   securityContext:
-    {{- toYaml $values.podSecurityContext | nindent 4 }}
-  {{- with $values.imagePullSecrets }}
+    {{- include "sms-bridge.securityContext" (dict "root" $root "context" $values.podSecurityContext) | nindent 4 }}
+  {{- with include "sms-bridge.imagePullSecrets" $root | trim }}
   imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
-  {{- with $values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  {{- with .own.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .own.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .own.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "sms-bridge.fields" (dict "values" $values "names" (list "hostAliases" "dnsPolicy" "dnsConfig" "priorityClassName" "runtimeClassName" "hostUsers") "indent" 2) }}
+  {{- include "sms-bridge.fields" (dict "values" .own "names" (list "nodeSelector" "tolerations" "affinity") "indent" 2) }}
+  {{- if not .once }}
   topologySpreadConstraints:
-    {{- if .own.topologySpreadConstraints }}
-    {{- toYaml .own.topologySpreadConstraints | nindent 4 }}
-    {{- else }}
-    {{- $component := .component }}
-    {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
-    - topologyKey: {{ . }}
-      maxSkew: 1
-      whenUnsatisfiable: ScheduleAnyway
-      labelSelector:
-        matchLabels:
-          {{- include "sms-bridge.selectorLabels" $root | nindent 10 }}
-          app.kubernetes.io/component: {{ $component }}
-    {{- end }}
-    {{- end }}
+    {{- include "sms-bridge.spread" . | trim | nindent 4 }}
+  {{- end }}
   {{- with $values.initContainers }}
   initContainers:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   containers:
-    - name: sms-bridge
-      image: {{ include "sms-bridge.image" $root }}
-      imagePullPolicy: {{ $values.image.pullPolicy }}
-      args: [run, --roles, {{ .roles | quote }}]
-      envFrom:
-        - configMapRef:
-            name: {{ include "sms-bridge.fullname" $root }}
-        {{- with $values.extraEnvFrom }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      {{- if or (and $tracks (include "sms-bridge.staticMembership" $root)) $values.extraEnv }}
-      env:
-        {{- if and $tracks (include "sms-bridge.staticMembership" $root) }}
-        - name: SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID
-          valueFrom:
-            fieldRef:
-              fieldPath: metadata.name
-        {{- end }}
-        {{- with $values.extraEnv }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      {{- end }}
-      ports:
-        {{- if $receives }}
-        - name: http
-          containerPort: 8080
-        {{- end }}
-        - name: admin
-          containerPort: 9090
-      startupProbe:
-        httpGet: {path: /livez, port: admin}
-        {{- toYaml $values.probes.startup | nindent 8 }}
-      livenessProbe:
-        httpGet: {path: /livez, port: admin}
-        {{- toYaml $values.probes.liveness | nindent 8 }}
-      readinessProbe:
-        httpGet: {path: /readyz, port: admin}
-        {{- toYaml $values.probes.readiness | nindent 8 }}
-      {{- if and $receives $values.preStopSeconds }}
-      lifecycle:
-        preStop:
-          sleep:
-            seconds: {{ $values.preStopSeconds }}
-      {{- end }}
-      resources:
-        {{- toYaml .own.resources | nindent 8 }}
-      securityContext:
-        {{- toYaml $values.securityContext | nindent 8 }}
-      volumeMounts:
-        {{- if $tracks }}
-        - name: state
-          mountPath: /var/lib/sms-bridge
-        {{- end }}
-        {{- include "sms-bridge.mounts" $root | nindent 8 }}
-        {{- with $values.extraVolumeMounts }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+    - {{ include "sms-bridge.container" . | nindent 6 | trim }}
+    {{- if not .once }}
     {{- with $values.extraContainers }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+    {{- end }}
   volumes:
-    {{- if and $tracks (not $values.persistence.enabled) }}
-    - name: state
-      emptyDir:
-        sizeLimit: {{ $values.persistence.size }}
-    {{- end }}
-    {{- include "sms-bridge.volumes" (dict "root" $root "secretName" (include "sms-bridge.secretName" $root)) | nindent 4 }}
-    {{- with $values.extraVolumes }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "sms-bridge.volumes" . | trim | nindent 4 }}
+{{- end }}
+
+{{- /* The container of the service. Takes what the pod takes. */ -}}
+{{- define "sms-bridge.container" -}}
+{{- $values := .root.Values -}}
+name: sms-bridge
+image: {{ include "sms-bridge.image" .root }}
+imagePullPolicy: {{ $values.image.pullPolicy }}
+args: {{ .args | toJson }}
+{{- with include "sms-bridge.environment" . | trim }}
+{{ . }}
+{{- end }}
+{{- if not .once }}
+ports:
+  {{- if .receives }}
+  - name: http
+    containerPort: 8080
+  {{- end }}
+  - name: admin
+    containerPort: 9090
+startupProbe:
+  httpGet: {path: /livez, port: admin}
+  {{- toYaml $values.probes.startup | nindent 2 }}
+livenessProbe:
+  httpGet: {path: /livez, port: admin}
+  {{- toYaml $values.probes.liveness | nindent 2 }}
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  {{- toYaml $values.probes.readiness | nindent 2 }}
+{{- end }}
+{{- if and .receives $values.preStopSeconds }}
+lifecycle:
+  preStop:
+    sleep:
+      seconds: {{ $values.preStopSeconds }}
+{{- end }}
+resources:
+  {{- include "sms-bridge.resources" . | nindent 2 }}
+securityContext:
+  {{- include "sms-bridge.securityContext" (dict "root" .root "context" $values.securityContext) | nindent 2 }}
+volumeMounts:
+  {{- include "sms-bridge.mounts" . | trim | nindent 2 }}
+{{- end }}
+
+{{- /* The variables. A pod that runs once lists the settings itself, because it may run before the ConfigMap exists. */ -}}
+{{- define "sms-bridge.environment" -}}
+{{- $values := .root.Values -}}
+{{- $from := $values.extraEnvFrom -}}
+{{- $variables := list -}}
+{{- if .once }}
+{{- range $name, $value := include "sms-bridge.variables" .root | fromYaml }}
+{{- $variables = append $variables (dict "name" $name "value" $value) }}
+{{- end }}
+{{- else }}
+{{- $from = prepend $from (dict "configMapRef" (dict "name" (include "sms-bridge.fullname" .root))) }}
+{{- $isOverruled := contains " SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID " (include "sms-bridge.overruled" .root) }}
+{{- if and (eq .component "tracker") (include "sms-bridge.staticMembership" .root) (not $isOverruled) }}
+{{- $podName := dict "fieldRef" (dict "fieldPath" "metadata.name") }}
+{{- $variables = append $variables (dict "name" "SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID" "valueFrom" $podName) }}
+{{- end }}
+{{- end }}
+{{- include "sms-bridge.fields" (dict "values" (dict "envFrom" $from "env" (concat $variables $values.extraEnv)) "names" (list "envFrom" "env") "indent" 0) }}
+{{- end }}
+
+{{- /* Fields of a table of values, each left out where it is empty. Takes values, names and indent. */ -}}
+{{- define "sms-bridge.fields" -}}
+{{- range .names }}
+{{- $value := get $.values . }}
+{{- if or $value (kindIs "bool" $value) }}
+{{- toYaml (dict . $value) | nindent (int $.indent) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "sms-bridge.spread" -}}
+{{- if .own.topologySpreadConstraints }}
+{{- toYaml .own.topologySpreadConstraints }}
+{{- else }}
+{{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+- topologyKey: {{ . }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "sms-bridge.selectorLabels" $.root | nindent 6 }}
+      app.kubernetes.io/component: {{ $.component }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A security context. Where the platform assigns user and groups (OpenShift), they are left out. */ -}}
+{{- define "sms-bridge.securityContext" -}}
+{{- $isAssigned := and (eq (toString .root.Values.adaptSecurityContext) "auto") (.root.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}
+{{- toYaml ($isAssigned | ternary (omit .context "runAsUser" "runAsGroup" "fsGroup") .context) }}
+{{- end }}
+
+{{- /* Whether the cache lies in the pod itself, on the node's disk. */ -}}
+{{- define "sms-bridge.hasLocalState" -}}
+{{- if and .state (or .once (not .root.Values.persistence.enabled)) }}true{{ end }}
+{{- end }}
+
+{{- /* Requests and limits. A cache on the node's disk counts as ephemeral storage, so it is added to that limit. */ -}}
+{{- define "sms-bridge.resources" -}}
+{{- $resources := deepCopy .own.resources -}}
+{{- $limit := dig "limits" "ephemeral-storage" "" $resources -}}
+{{- if and $limit (include "sms-bridge.hasLocalState" .) (not .once) }}
+{{- $state := include "sms-bridge.bytes" .root.Values.persistence.size | int64 }}
+{{- $_ := set $resources.limits "ephemeral-storage" (add (include "sms-bridge.bytes" (toString $limit) | int64) $state | toString) }}
+{{- end }}
+{{- toYaml $resources }}
 {{- end }}
 
 {{- define "sms-bridge.mounts" -}}
+{{- if .state }}
+- name: state
+  mountPath: /var/lib/sms-bridge
+{{- end }}
 - name: tmp
   mountPath: /tmp
-{{- if include "sms-bridge.secretName" . }}
+{{- if include "sms-bridge.secretSources" . }}
 - name: secrets
   mountPath: /run/secrets/sms-bridge
   readOnly: true
 {{- end }}
-{{- if and .Values.kafka.tls.enabled .Values.kafka.tls.existingSecret }}
+{{- if include "sms-bridge.kafkaTlsSources" .root }}
 - name: kafka-tls
   mountPath: /etc/sms-bridge/kafka-tls
   readOnly: true
 {{- end }}
+{{- with .root.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{- /* Takes root and secretName. */ -}}
 {{- define "sms-bridge.volumes" -}}
+{{- if include "sms-bridge.hasLocalState" . }}
+- name: state
+  emptyDir:
+    sizeLimit: {{ ternary "16Mi" .root.Values.persistence.size (default false .once) }}
+{{- end }}
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
-{{- with .secretName }}
+{{- with include "sms-bridge.secretSources" (dict "root" .root "own" .ownSecret) | trim }}
 - name: secrets
-  secret:
-    secretName: {{ . }}
+  projected:
     defaultMode: 0440
+    sources:
+      {{- . | nindent 6 }}
 {{- end }}
-{{- with .root.Values.kafka.tls }}
-{{- if and .enabled .existingSecret }}
+{{- with include "sms-bridge.kafkaTlsSources" .root | trim }}
 - name: kafka-tls
-  secret:
-    secretName: {{ .existingSecret }}
+  projected:
     defaultMode: 0440
+    sources:
+      {{- . | nindent 6 }}
 {{- end }}
+{{- with .root.Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
-{{- end }}
-
-{{- /* The pod of a Job or test. Takes root, args, secretName, resources and, if it needs a folder for the cache, state.
-It lists its variables itself, because it may run before the ConfigMap exists. */ -}}
-{{- define "sms-bridge.oncePodSpec" -}}
-{{- $values := .root.Values -}}
-restartPolicy: Never
-automountServiceAccountToken: false
-enableServiceLinks: false
-terminationGracePeriodSeconds: 10
-securityContext:
-  {{- toYaml $values.podSecurityContext | nindent 2 }}
-{{- with $values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.tracker.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with $values.tracker.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-containers:
-  - name: sms-bridge
-    image: {{ include "sms-bridge.image" .root }}
-    imagePullPolicy: {{ $values.image.pullPolicy }}
-    args: {{ .args | toJson }}
-    {{- with $values.extraEnvFrom }}
-    envFrom:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-    env:
-      {{- range $name, $value := include "sms-bridge.variables" .root | fromYaml }}
-      - name: {{ $name }}
-        value: {{ $value | quote }}
-      {{- end }}
-      {{- with $values.extraEnv }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
-    resources:
-      {{- toYaml .resources | nindent 6 }}
-    securityContext:
-      {{- toYaml $values.securityContext | nindent 6 }}
-    volumeMounts:
-      {{- if .state }}
-      - name: state
-        mountPath: /var/lib/sms-bridge
-      {{- end }}
-      {{- include "sms-bridge.mounts" .root | nindent 6 }}
-      {{- with $values.extraVolumeMounts }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
-volumes:
-  {{- if .state }}
-  - name: state
-    emptyDir:
-      sizeLimit: 16Mi
-  {{- end }}
-  {{- include "sms-bridge.volumes" (dict "root" .root "secretName" .secretName) | nindent 2 }}
-  {{- with $values.extraVolumes }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- end }}

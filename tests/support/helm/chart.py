@@ -82,11 +82,11 @@ class Release:
             variables.update(self._data("ConfigMap", source["configMapRef"]["name"]))
         for one in pod.main.get("env", []):
             variables[one["name"]] = one.get("value", "the-pod-0")
-        for volume in pod.spec["volumes"]:
-            if volume["name"] == "secrets":
-                name = volume["secret"]["secretName"]
-                for file, text in (self._data("Secret", name) or ELSEWHERE).items():
-                    (folder / file).write_text(text)
+        for source in secret_sources(pod):
+            files = self._data("Secret", source["name"]) or ELSEWHERE
+            keys = {item["key"]: item["path"] for item in source.get("items", [])}
+            for file, text in (dict.fromkeys(keys.values(), "from-elsewhere") or files).items():
+                (folder / file).write_text(text)
         if variables.get("SMS_BRIDGE_SECRETS_DIR") == SECRETS:
             variables["SMS_BRIDGE_SECRETS_DIR"] = str(folder)
         return variables
@@ -122,26 +122,26 @@ class Chart:
             self._known[name] = self.render(name)
         return self._known[name]
 
-    def render(self, scenario: str, **values: Any) -> Release:
-        """A scenario with other values over it; a double underscore stands for a dot.
+    def render(self, scenario: str, *more: str, release: str = "sms", **values: Any) -> Release:
+        """Render a scenario with more arguments, and other values over it; a double underscore stands for a dot.
 
         Raises:
-            AuthenticationFailedError: Helm says no.
+            Refused: Helm doesn't take the values.
         """
-        return Release(self.run("template", scenario, **values))
+        return Release(self.run("template", scenario, *more, release=release, **values))
 
-    def run(self, command: str, scenario: str, *more: str, **values: Any) -> str:
-        """What helm prints.
+    def run(self, command: str, scenario: str, *more: str, release: str = "sms", **values: Any) -> str:
+        """Return what helm prints.
 
         Raises:
-            AuthenticationFailedError: Helm says no.
+            Refused: Helm doesn't take the values.
         """
-        release = [] if command == "lint" else ["sms", "--namespace", NAMESPACE]
+        named = [] if command == "lint" else [release, "--namespace", NAMESPACE]
         arguments = [
             command,
-            *release[:1],
+            *named[:1],
             str(CHART_FOLDER),
-            *release[1:],
+            *named[1:],
             "--values",
             str(values_file(scenario)),
             *more,
@@ -152,6 +152,27 @@ class Chart:
         if done.returncode:
             raise Refused(done.stderr + done.stdout)
         return done.stdout
+
+
+def secret_sources(pod: Pod, volume: str = "secrets") -> list[Object]:
+    """Return the Secrets of a pod's volume."""
+    found = [one["projected"]["sources"] for one in pod.spec["volumes"] if one["name"] == volume]
+    return [source["secret"] for sources in found for source in sources]
+
+
+def fixed_fields(statefulset: Object) -> tuple[str, Object]:
+    """Return a StatefulSet's name and the fields that Kubernetes doesn't allow to change."""
+    spec = statefulset["spec"]
+    changeable = {
+        "replicas",
+        "template",
+        "updateStrategy",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+        "ordinals",
+        "revisionHistoryLimit",
+    }
+    return statefulset["metadata"]["name"], {name: spec[name] for name in spec.keys() - changeable}
 
 
 def values_file(scenario: str) -> Path:
