@@ -49,9 +49,12 @@
 {{- /* The contents of the ConfigMap: the variables that are not secret. */ -}}
 {{- define "sms-bridge.variables" -}}
 {{- $kafka := .Values.kafka -}}
+{{- $servers := include "sms-bridge.bootstrapServers" . -}}
+{{- /* A bracket of an IPv6 address would look like the beginning of a JSON list. */ -}}
+{{- if hasPrefix "[" $servers }}{{ $servers = splitList "," $servers | toJson }}{{ end -}}
 {{- $oauth := $kafka.sasl.oauth -}}
 {{- $always := dict
-  "KAFKA__BOOTSTRAP_SERVERS" (include "sms-bridge.bootstrapServers" .)
+  "KAFKA__BOOTSTRAP_SERVERS" $servers
   "KAFKA__GROUP_ID" (include "sms-bridge.groupId" .)
   "KAFKA__CREATE_TOPICS" $kafka.createTopics
   "KAFKA__COMPRESSION" $kafka.compression

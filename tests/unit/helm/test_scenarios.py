@@ -14,7 +14,7 @@ from tests.support.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Releas
 from tests.support.helm.pod_security import violations
 
 KUBERNETES = "1.36"
-OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule", "HTTPRoute", "ExternalSecret"}
+OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule", "HTTPRoute", "ExternalSecret", "KafkaUser"}
 """Kinds that come with an operator, not with Kubernetes."""
 
 MARK = "only-for-tests"
@@ -163,4 +163,4 @@ def test_objects_have_namespace_and_labels(release: Release, scenario: str) -> N
 
 
 def _is_extra(one: Object) -> bool:
-    return one["kind"] == "ExternalSecret" or str(one["metadata"]["name"]).endswith("-extra")
+    return one["kind"] in {"ExternalSecret", "KafkaUser"} or str(one["metadata"]["name"]).endswith("-extra")
