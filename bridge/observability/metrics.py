@@ -122,6 +122,16 @@ class TrackerMetrics(_Group):
         self.failures_published = self._counter(
             "failures_published", "Final events of messages not delivered, by reason", ["provider", "reason"]
         )
+        self.attempts_started = self._counter(
+            "attempts_started",
+            "Attempts that the tracker began to follow, by how long ago they were sent then",
+            ["provider", "age"],
+        )
+        self.attempts_ended = self._counter(
+            "attempts_ended",
+            "Attempts whose status became final, by how long ago they were sent then; corrections are not counted",
+            ["provider", "age", "outcome"],
+        )
         self.transactions_completed = self._counter("transactions_completed", "Kafka transactions", ["outcome"])
         self.workers_restarted = self._counter("workers_restarted", "Partition workers restarted, by cause", ["cause"])
         self.delivery_latency = self._histogram(
@@ -161,6 +171,7 @@ class PartitionMetrics(_Group):
             "partitions_silent", "Journal partitions of this process whose broker doesn't answer it"
         )
         self.partitions_assigned = self._gauge("partitions_assigned", "Journal partitions of this process")
+        self.journal_partitions = self._gauge("journal_partitions", "Partitions that the journal has")
 
 
 class ProcessMetrics(_Group):

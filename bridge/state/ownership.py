@@ -112,6 +112,7 @@ class OwnedPartitions:
 
     def __init__(self, total: int, metrics: PartitionMetrics) -> None:
         self.total, self._metrics = total, metrics
+        metrics.journal_partitions.set(total)
         self._owned: dict[int, OwnedPartition] = {}
         self._providers: set[str] = set()
         self._claimed: set[int] = set()

@@ -12,6 +12,7 @@ from bridge.core.publication import Publication
 from bridge.dead_letters import DeadLetters
 from bridge.observability.metrics import TrackerMetrics
 from bridge.tracker.batch import Batch
+from bridge.tracker.cohorts import CohortMetrics
 
 
 class BatchMetrics:
@@ -27,6 +28,7 @@ class BatchMetrics:
         self, metrics: TrackerMetrics, sent_skipped: prometheus_client.Counter, dead_letters: DeadLetters
     ) -> None:
         self._metrics, self._sent_skipped, self._dead_letters = metrics, sent_skipped, dead_letters
+        self._cohorts = CohortMetrics(metrics)
         self._published: Counter[tuple[str, ...]] = Counter()
 
     def snapshot(self) -> Mapping[tuple[str, ...], int]:
@@ -43,6 +45,7 @@ class BatchMetrics:
         for reason, number in Counter(letter.rejection.reason for letter in batch.dead_letters).items():
             self._dead_letters.count(reason, number)
         self._record_events(batch.publications)
+        self._cohorts.record(batch.list_transitions(), time.time())
 
     def _record_events(self, publications: Iterable[Publication]) -> None:
         metrics, now = self._metrics, time.time()
