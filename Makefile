@@ -7,7 +7,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -48,6 +48,10 @@ KAFKA_TESTS := tests/integration $(addprefix tests/e2e/,tracker intake receiver/
 
 test-kafka: setup ## Run the tests that depend on the broker, on another Kafka (VERSION=3.7.2)
 	@SMS_BRIDGE_SANDBOX_KAFKA_VERSION=$(VERSION) $(PYTEST) $(KAFKA_TESTS) $(ARGS)
+
+k8s-test: setup ## Test the chart on a real API server, which is built first (Go, etcd; minutes the first time)
+	@$(BIN)/python -m tests.support.kubernetes.programs
+	@$(BIN)/python -m pytest tests/e2e/helm $(ARGS)
 
 packages: setup ## List missing Debian packages, and the tests that are skipped without them
 	@$(BIN)/python -m scripts.missing_packages

@@ -67,7 +67,7 @@ def test_image_and_version_label(chart: Chart, values: dict[str, str], image: st
 
 def test_global_registry_and_pull_secrets(chart: Chart) -> None:
     """The values that all charts of a platform share apply here, too."""
-    shared = {"imageRegistry": "mirror.example.com", "imagePullSecrets": ["mirror", {"name": "own"}]}
+    shared: Any = {"imageRegistry": "mirror.example.com", "imagePullSecrets": ["mirror", {"name": "own"}]}
     release = chart.render(
         "minimal", **{"global": shared}, image__registry="registry.example.com", imagePullSecrets=[{"name": "own"}]
     )

@@ -75,7 +75,7 @@ def test_ingress_has_several_hosts_and_paths(chart: Chart) -> None:
 
 def test_load_balancer_fields(chart: Chart) -> None:
     """They are in the Service for callbacks alone."""
-    fields = {
+    fields: dict[str, Any] = {
         "externalTrafficPolicy": "Local",
         "loadBalancerClass": "example.com/internal",
         "loadBalancerSourceRanges": ["192.0.2.0/24"],
@@ -124,7 +124,7 @@ def test_monitoring_objects_may_be_elsewhere(chart: Chart) -> None:
 
 def test_what_the_job_needs_comes_before_it(chart: Chart) -> None:
     """At the first installation it is a hook; then Helm takes it over as an object of the release."""
-    values = {"preInstallObjects": [EXTERNAL_SECRET], "existingSecret": "sms-secrets", "secrets": {}}
+    values: dict[str, Any] = {"preInstallObjects": [EXTERNAL_SECRET], "existingSecret": "sms-secrets", "secrets": {}}
     first, later = (
         chart.render("minimal", *arguments, topicsJob__enabled=True, **values) for arguments in ([], ["--is-upgrade"])
     )
@@ -192,7 +192,7 @@ def test_certificates_from_own_volumes(chart: Chart) -> None:
 def test_servers_beside_kafka_may_be_named(chart: Chart) -> None:
     """The OAuth server and the schema registry are reached on their ports, at the networks of the values."""
     network = {"ipBlock": {"cidr": "192.0.2.0/24"}}
-    values = {"networkPolicy__oauth__to": [network], "networkPolicy__registry__to": [network]}
+    values: dict[str, Any] = {"networkPolicy__oauth__to": [network], "networkPolicy__registry__to": [network]}
     config = {"DEXATEL__POLL": "never", "REGISTRY__URL": "http://registry:8081", "SENT__FORMAT": "avro"}
     for policy in chart.render("oauth", config=config, **values).all("NetworkPolicy"):
         if "Egress" in policy["spec"]["policyTypes"]:

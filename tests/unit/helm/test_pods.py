@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.helm.chart import Chart, Pod
 
-EVERYWHERE = {
+EVERYWHERE: dict[str, Any] = {
     "podLabels": {"example.com/team": "messaging"},
     "commonLabels": {"example.com/cost": "4711"},
     "podAnnotations": {"example.com/scan": "no"},

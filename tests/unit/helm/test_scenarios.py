@@ -14,7 +14,15 @@ from tests.support.helm.chart import NAMESPACE, SCENARIOS, Chart, Object, Releas
 from tests.support.helm.pod_security import violations
 
 KUBERNETES = "1.36"
-OPERATORS = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule", "HTTPRoute", "ExternalSecret", "KafkaUser"}
+OPERATORS = {
+    "ScaledObject",
+    "TriggerAuthentication",
+    "ServiceMonitor",
+    "PrometheusRule",
+    "HTTPRoute",
+    "ExternalSecret",
+    "KafkaUser",
+}
 """Kinds that come with an operator, not with Kubernetes."""
 
 MARK = "only-for-tests"

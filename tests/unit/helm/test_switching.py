@@ -7,9 +7,9 @@ import pytest
 
 from tests.support.helm.chart import Chart, Pod, Release, fixed_fields
 
-ONE = {"split": False}
-BOTH = {"split": True, "tracker__receives": True}
-TWO = {"split": True}
+ONE: dict[str, Any] = {"split": False}
+BOTH: dict[str, Any] = {"split": True, "tracker__receives": True}
+TWO: dict[str, Any] = {"split": True}
 
 
 def answering(release: Release) -> dict[str, Pod]:

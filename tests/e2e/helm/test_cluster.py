@@ -1,0 +1,218 @@
+"""The chart on a real API server: installed, switched, scaled, changed by hand, upgraded and removed.
+
+`make k8s-test` builds the server and runs these tests; without it they are skipped.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.support.helm.chart import SCENARIOS, Refused
+from tests.support.kubernetes.cluster import Cluster, Object, wait_for
+from tests.support.kubernetes.pods import Kubelet
+from tests.support.kubernetes.programs import Unavailable
+from tests.support.kubernetes.release import ClusterRelease
+
+pytestmark = pytest.mark.long
+
+CUSTOM = {
+    "monitoring.coreos.com/v1": ("ServiceMonitor", "PrometheusRule"),
+    "gateway.networking.k8s.io/v1": ("HTTPRoute",),
+    "keda.sh/v1alpha1": ("ScaledObject", "TriggerAuthentication"),
+    "external-secrets.io/v1": ("ExternalSecret",),
+    "kafka.strimzi.io/v1": ("KafkaUser",),
+}
+"""Kinds of operators, which the scenarios use; here they take any members."""
+
+ALL_AT_ONCE: dict[str, Any] = {"split": True, "tracker__receives": False}
+"""A switch to two kinds of pods without waiting for the receivers."""
+
+NUMBERS = count(1)
+
+
+def define(kind: str, api_version: str) -> Object:
+    """Return a definition of a custom kind without a schema."""
+    group, version = api_version.split("/")
+    plural = f"{kind.lower()}s"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        # Groups of Kubernetes ask for this annotation.
+        "metadata": {
+            "name": f"{plural}.{group}",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+        },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A control plane with the kinds of operators, and something that makes pods ready."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(Cluster(tmp_path_factory.mktemp("kubernetes")))
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        for api_version, kinds in CUSTOM.items():
+            for kind in kinds:
+                running.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", define(kind, api_version))
+        high = {"metadata": {"name": "high"}, "value": 1000}
+        running.create("/apis/scheduling.k8s.io/v1/priorityclasses", high)
+        for api_version, kinds in CUSTOM.items():
+            wait_for(partial(running.get, f"/apis/{api_version}"), 30, ", ".join(kinds))
+        stack.enter_context(Kubelet(running))
+        yield running
+
+
+@pytest.fixture
+def release(cluster: Cluster) -> Iterator[ClusterRelease]:
+    """A release in a namespace of its own."""
+    with cluster.namespace(f"test-{next(NUMBERS)}") as namespace:
+        yield ClusterRelease(cluster, namespace)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario_is_installed_and_removed(cluster: Cluster, scenario: str) -> None:
+    """The API server takes every object without a warning, the pods too, and twice."""
+    with cluster.namespace(f"scenario-{scenario}") as namespace:
+        release = ClusterRelease(cluster, namespace, scenario)
+        for _ in range(2):
+            release.apply()
+        wait_for(release.pods, 60, "pods")
+        release.remove()
+        assert release.warnings == []
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_switching_split_keeps_callbacks_answered(release: ClusterRelease, replicas: int) -> None:
+    """The same upgrade, twice, leads from one kind of pods to two and back, with endpoints at any time."""
+    release.apply(tracker__replicas=replicas)
+    release.wait_until_settled()
+    with release.watch_endpoints() as ready:
+        for split in (True, False):
+            for _ in range(2):
+                release.apply(tracker__replicas=replicas, split=split)
+                release.wait_until_settled()
+            kinds = {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in release.pods()}
+            assert kinds == ({"tracker", "receiver"} if split else {"tracker"})
+    assert min(ready) >= 1, ready
+
+
+def test_switching_at_once_would_interrupt_callbacks(release: ClusterRelease) -> None:
+    """The test above sees an interruption, if there is one."""
+    release.apply(tracker__replicas=1)
+    release.wait_until_settled()
+    with release.watch_endpoints() as ready:
+        release.apply(tracker__replicas=1, **ALL_AT_ONCE)
+        release.wait_until_settled()
+    assert min(ready) == 0
+
+
+SCALED: dict[str, Any] = {
+    "split": True,
+    "receiver__autoscaling": {"enabled": True, "maxReplicas": 20},
+    "tracker__keda": {"enabled": True, "maxReplicas": 20},
+}
+
+
+def replicas_of(release: ClusterRelease) -> tuple[int, int]:
+    """Return the numbers of trackers and receivers that are asked for."""
+    tracker, receiver = release.workload("statefulsets"), release.workload("deployments", "-receivers")
+    return tracker["spec"]["replicas"], receiver["spec"]["replicas"]
+
+
+def test_autoscaling_keeps_the_number_of_pods(release: ClusterRelease) -> None:
+    """Neither the switch nor upgrades after it, before and after somebody has scaled, reset it."""
+    release.apply(split=True, tracker__replicas=6, receiver__replicas=6)
+    release.wait_until_settled()
+    for _ in range(3):
+        release.apply(**SCALED)
+        assert replicas_of(release) == (6, 6)
+    for name in ("statefulset/sms-sms-bridge", "deployment/sms-sms-bridge-receivers"):
+        release.kubectl("scale", name, "--replicas=8")
+    for _ in range(3):
+        release.apply(**SCALED, config={"DEXATEL__POLL": "never", "LOG__LEVEL": "debug"})
+        assert replicas_of(release) == (8, 8)
+
+
+FORBIDDEN = {
+    "persistence__size": "20Gi",
+    "persistence__storageClass": "fast",
+    "persistence__accessModes": ["ReadWriteOncePod"],
+    "persistence__enabled": False,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), FORBIDDEN.items(), ids=FORBIDDEN)
+def test_forbidden_change_is_refused_beforehand(release: ClusterRelease, name: str, value: Any) -> None:
+    """The line names the way, nothing has changed, and the way works without stopping a pod."""
+    release.apply()
+    release.wait_until_settled()
+    before = release.object("configmaps", "sms-sms-bridge")["data"], [pod["metadata"]["uid"] for pod in release.pods()]
+    changed = {name: value, "config": {"DEXATEL__POLL": "never", "LOG__LEVEL": "debug"}}
+    with pytest.raises(Refused, match=f"{name.replace('__', '.')} is .*--cascade=orphan"):
+        release.apply(**changed)
+    assert release.object("configmaps", "sms-sms-bridge")["data"] == before[0]
+    release.kubectl("delete", "statefulset", "sms-sms-bridge", "--cascade=orphan")
+    assert [pod["metadata"]["uid"] for pod in release.pods()] == before[1]
+    with release.watch_endpoints() as ready:
+        release.apply(**changed)
+        release.wait_until_settled()
+    assert min(ready) >= 1
+    owner = release.workload("statefulsets")["metadata"]["uid"]
+    assert {pod["metadata"]["ownerReferences"][0]["uid"] for pod in release.pods()} == {owner}
+
+
+def test_equal_sizes_are_no_change(release: ClusterRelease) -> None:
+    """Kubernetes writes quantities in its own form."""
+    release.apply(persistence__size="5120Mi")
+    release.apply(persistence__size="5Gi")
+
+
+def test_change_by_hand_conflicts_until_forced(release: ClusterRelease) -> None:
+    """As the operating guide says: the upgrade names the field, and can take it back."""
+    release.apply()
+    release.kubectl("scale", "statefulset/sms-sms-bridge", "--replicas=3")
+    with pytest.raises(Refused, match=r'conflict with "kubectl".*\.spec\.replicas'):
+        release.apply(tracker__replicas=2)
+    release.apply(tracker__replicas=3)
+    release.apply("--force-conflicts", tracker__replicas=2)
+    assert release.workload("statefulsets")["spec"]["replicas"] == 2
+
+
+def test_group_of_a_release_does_not_change_by_itself(release: ClusterRelease) -> None:
+    """Its offsets belong to the group; the line names the value that keeps it."""
+    release.apply(kafka__groupId="sms-bridge")
+    with pytest.raises(Refused, match=r"set kafka\.groupId: sms-bridge"):
+        release.apply()
+    release.apply(kafka__groupId="other")
+
+
+def test_secret_from_elsewhere_comes_before_the_job(release: ClusterRelease) -> None:
+    """At the first installation, the Job finds what makes its Secret; upgrades and rollbacks keep it."""
+    made = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "from-vault", "namespace": "{{ .Release.Namespace }}"},
+        "spec": {"refreshInterval": "1h"},
+    }
+    values: dict[str, Any] = {"topicsJob__enabled": True, "existingSecret": "from-vault", "secrets": {}}
+    release.apply(**values, preInstallObjects=[made])
+    first = release.custom("external-secrets.io/v1", "externalsecrets", "from-vault")
+    release.apply(**values, preInstallObjects=[{**made, "spec": {"refreshInterval": "2h"}}])
+    later = release.custom("external-secrets.io/v1", "externalsecrets", "from-vault")
+    assert later["metadata"]["uid"] == first["metadata"]["uid"]
+    assert later["spec"]["refreshInterval"] == "2h"
+    release.rollback()
+    assert release.custom("external-secrets.io/v1", "externalsecrets", "from-vault")

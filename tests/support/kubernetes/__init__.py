@@ -1,0 +1,1 @@
+"""Support for tests: a Kubernetes without nodes."""
