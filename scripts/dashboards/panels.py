@@ -1,17 +1,45 @@
 """The parts of a dashboard as plain values, and functions that make its queries. Nothing here depends on Grafana."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 CHOSEN = 'namespace=~"$namespace", job=~"$job"'
 """Selects the installations that the viewer chose; part of every query."""
 
+PROVIDER = 'provider=~"$provider"'
+"""Selects the chosen providers; part of every query about a metric that has this label."""
+
+ACCOUNT = f'{PROVIDER}, account=~"$account"'
+"""Selects the chosen accounts of the chosen providers."""
+
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 OR_ZERO = " or on () vector(0)"
 
-THIRD, HALF = 8, 12
+FOURTH, THIRD, HALF, FULL = 6, 8, 12, 24
 """Widths; the screen has 24 columns."""
+
+
+class View(Enum):
+    """How a panel shows its queries."""
+
+    GRAPH = "graph"
+    NUMBER = "number"
+    """Only the latest value of each series."""
+    BARS = "bars"
+    """Single events, counted per interval."""
+    STATES = "states"
+    """A bar for each series whose colour is its state over time."""
+
+
+class Limits(NamedTuple):
+    """From where on a value is a warning, and from where on it is critical; None: never."""
+
+    warning: float | None
+    critical: float | None
+    falling: bool = False
+    """Whether low values are the bad ones: what is below a limit counts then."""
 
 
 class Panel(NamedTuple):
@@ -26,11 +54,13 @@ class Panel(NamedTuple):
     runbooks: Sequence[str] = ()
     """Alerts whose runbooks help with this panel."""
     width: int = THIRD
+    view: View = View.GRAPH
+    limits: Limits | None = None
+    states: Mapping[int, tuple[str, str]] | None = None
+    """By value, its word and its colour."""
     stacked: bool = False
     signed: bool = False
     """Whether values may be below 0."""
-    number: bool = False
-    """Whether only the latest value of each series is shown, instead of a graph."""
 
 
 class Row(NamedTuple):
@@ -59,10 +89,15 @@ def sum_rate(metric: str, by: str, where: str = "", over: str = "$__rate_interva
     return f"sum by ({by}) (rate({select_series(f'{metric}_total', where)}[{over}]))"
 
 
-def make_quantiles(metric: str, by: str = "") -> dict[str, str]:
+def sum_increase(metric: str, by: str, where: str = "", over: str = "$__interval") -> str:
+    """Return a query for how often something rare happened, by labels, which is 0 where it never did."""
+    return default_to_zero(f"sum by ({by}) (increase({select_series(f'{metric}_total', where)}[{over}]))")
+
+
+def make_quantiles(metric: str, by: str = "", where: str = "") -> dict[str, str]:
     """Return queries for the percentiles of a classic histogram, by legend."""
     labels = ", ".join(filter(None, ("le", by)))
-    buckets = f"sum by ({labels}) (rate({select_series(f'{metric}_bucket')}[$__rate_interval]))"
+    buckets = f"sum by ({labels}) (rate({select_series(f'{metric}_bucket', where)}[$__rate_interval]))"
     legend = " ".join(f"{{{{{label.strip()}}}}}" for label in by.split(",") if label)
     return {f"{legend} {name}".strip(): f"histogram_quantile({q:g}, {buckets})" for name, q in QUANTILES.items()}
 

@@ -1,36 +1,126 @@
 """The dashboard *Service*: the bridge's health, for the team on call."""
 
 from scripts.dashboards.panels import (
+    ACCOUNT,
     CHOSEN,
+    FOURTH,
+    HALF,
+    PROVIDER,
     Dashboard,
+    Limits,
     Panel,
     Row,
+    View,
     default_to_zero,
     make_quantiles,
     select_series,
+    sum_increase,
     sum_rate,
 )
 
-READY = Row(
+SIXTH = 4
+NONE_AT_ALL = Limits(None, 1)
+"""For what should be 0."""
+
+DAY = 86400
+READY = {1: ("ready", "green"), 0: ("not ready", "red")}
+CIRCUIT = {0: ("closed", "green"), 1: ("open", "red")}
+CREDENTIALS = {0: ("accepted", "green"), 1: ("refused", "red")}
+
+INSTANCES_READY = f"sum(min by (namespace, job, pod) ({select_series('part_ready')}))"
+INSTANCES = f"count(count by (namespace, job, pod) ({select_series('build_info')}))"
+PARTITIONS_OWNED = f"sum({select_series('partitions_assigned')})"
+PARTITIONS = f"sum(max by (namespace, job) ({select_series('journal_partitions')}))"
+
+NOW = Row(
+    "Now",
+    (
+        Panel(
+            "Oldest lag",
+            "The age of the entries that are being folded, in the partition with the highest lag.",
+            "s",
+            {"lag": f"max({select_series('journal_lag_seconds')})"},
+            ("SmsBridgeJournalLag", "SmsBridgeJournalLagGrowing"),
+            SIXTH,
+            View.NUMBER,
+            Limits(10, 60),
+        ),
+        Panel(
+            "Not ready",
+            "Instances of which a part is not ready.",
+            "short",
+            {"instances": f"{INSTANCES} - {INSTANCES_READY}"},
+            ("SmsBridgeInstanceNotReady",),
+            SIXTH,
+            View.NUMBER,
+            NONE_AT_ALL,
+        ),
+        Panel(
+            "Without owner",
+            "Partitions of the journal that no tracker owns. Their entries wait.",
+            "short",
+            {"partitions": f"{PARTITIONS} - {PARTITIONS_OWNED}"},
+            ("SmsBridgePartitionsUnowned",),
+            SIXTH,
+            View.NUMBER,
+            NONE_AT_ALL,
+        ),
+        Panel(
+            "Open circuits",
+            "Accounts that are not polled for now, because their provider fails or limits the rate.",
+            "short",
+            {"accounts": f"sum(max by (namespace, job, provider, account) ({select_series('circuit_open', ACCOUNT)}))"},
+            ("SmsBridgeCircuitOpen",),
+            SIXTH,
+            View.NUMBER,
+            Limits(1, None),
+        ),
+        Panel(
+            "Refused credentials",
+            "Accounts whose provider refuses their credentials.",
+            "short",
+            {
+                "accounts": "sum(max by (namespace, job, provider, account) "
+                f"({select_series('credentials_refused', ACCOUNT)}))"
+            },
+            ("SmsBridgeCredentialsRefused",),
+            SIXTH,
+            View.NUMBER,
+            NONE_AT_ALL,
+        ),
+        Panel(
+            "Dead letters",
+            "Dead letters of the last hour.",
+            "short",
+            {"last hour": default_to_zero(f"sum(increase({select_series('dead_letters_written_total')}[1h]))")},
+            ("SmsBridgeDeadLetters",),
+            SIXTH,
+            View.NUMBER,
+            Limits(1, 100),
+        ),
+    ),
+)
+
+HEALTH = Row(
     "Health",
     (
         Panel(
-            "Ready",
-            "Instances in which each part is ready. An instance is ready if all its parts are.",
+            "Instances",
+            "How many instances are ready, of how many that Prometheus scrapes.",
             "short",
-            {"{{part}}": f"sum by (part) ({select_series('part_ready')})"},
+            {"ready": INSTANCES_READY, "of": INSTANCES},
             ("SmsBridgeInstanceNotReady", "SmsBridgeInstanceDown"),
-            width=6,
-            number=True,
+            FOURTH,
+            View.NUMBER,
         ),
         Panel(
-            "Partitions with an owner",
-            "Owned partitions of the journal. Entries in partitions without an owner wait.",
+            "Partitions",
+            "How many partitions of the journal have an owner, of how many there are.",
             "short",
-            {"partitions": f"sum({select_series('partitions_assigned')})"},
+            {"owned": PARTITIONS_OWNED, "of": PARTITIONS},
             ("SmsBridgePartitionsUnowned",),
-            width=6,
-            number=True,
+            FOURTH,
+            View.NUMBER,
         ),
         Panel(
             "Versions",
@@ -38,17 +128,52 @@ READY = Row(
             "short",
             {"{{version}}": f"sum by (version) ({select_series('build_info')})"},
             ("SmsBridgeAbsent",),
-            width=6,
-            number=True,
+            FOURTH,
+            View.NUMBER,
         ),
         Panel(
             "Certificates expire in",
-            "The time until a certificate expires that an instance has loaded, by the setting of its file.",
+            "The time until a certificate expires that an instance has loaded, by the setting of its file. "
+            "Empty without certificates.",
             "s",
             {"{{setting}}": f"min by (setting) ({select_series('certificate_expiry_timestamp_seconds')}) - time()"},
             ("SmsBridgeCertificateExpiring",),
-            width=6,
-            number=True,
+            FOURTH,
+            View.NUMBER,
+            Limits(14 * DAY, 7 * DAY, falling=True),
+        ),
+        Panel(
+            "Readiness",
+            "Whether each part of each instance is ready. An instance is ready if all its parts are.",
+            "short",
+            {"{{pod}} {{part}}": f"min by (pod, part) ({select_series('part_ready')})"},
+            ("SmsBridgeInstanceNotReady",),
+            HALF,
+            View.STATES,
+            states=READY,
+        ),
+        Panel(
+            "Polling circuits",
+            "Whether an account is polled. Open: polling is paused, because its provider fails or limits the rate.",
+            "short",
+            {"{{provider}} {{account}}": f"max by (provider, account) ({select_series('circuit_open', ACCOUNT)})"},
+            ("SmsBridgeCircuitOpen",),
+            FOURTH,
+            View.STATES,
+            states=CIRCUIT,
+        ),
+        Panel(
+            "Credentials",
+            "Whether a provider accepts an account's credentials.",
+            "short",
+            {
+                "{{provider}} {{account}}": "max by (provider, account) "
+                f"({select_series('credentials_refused', ACCOUNT)})"
+            },
+            ("SmsBridgeCredentialsRefused",),
+            FOURTH,
+            View.STATES,
+            states=CREDENTIALS,
         ),
     ),
 )
@@ -62,6 +187,7 @@ JOURNAL = Row(
             "s",
             {"worst": f"max({select_series('journal_lag_seconds')})"},
             ("SmsBridgeJournalLag", "SmsBridgeJournalLagGrowing"),
+            limits=Limits(10, 60),
         ),
         Panel(
             "Lag in entries",
@@ -103,6 +229,7 @@ JOURNAL = Row(
             "short",
             {"{{part}}": f"sum by (part) (1 - {select_series('kafka_connected')})"},
             ("SmsBridgeKafkaLost",),
+            limits=NONE_AT_ALL,
         ),
         Panel(
             "Silent partitions",
@@ -110,13 +237,15 @@ JOURNAL = Row(
             "short",
             {"partitions": f"sum({select_series('partitions_silent')})"},
             ("SmsBridgeKafkaLost",),
+            limits=NONE_AT_ALL,
         ),
         Panel(
             "Worker restarts",
-            "Restarts of partition workers, by cause.",
-            "ops",
-            {"{{cause}}": default_to_zero(sum_rate("workers_restarted", "cause"))},
+            "How often workers of partitions restarted, by cause.",
+            "short",
+            {"{{cause}}": sum_increase("workers_restarted", "cause")},
             ("SmsBridgeWorkersRestarting",),
+            view=View.BARS,
         ),
         Panel(
             "States to restore",
@@ -134,10 +263,11 @@ JOURNAL = Row(
         ),
         Panel(
             "Rebuilt caches",
-            "Partitions whose state topic was read completely, by cause.",
-            "ops",
-            {"{{cause}}": default_to_zero(sum_rate("caches_rebuilt", "cause"))},
+            "How many partitions' state topics were read completely, by cause.",
+            "short",
+            {"{{cause}}": sum_increase("caches_rebuilt", "cause")},
             ("SmsBridgeCachesRebuilt",),
+            view=View.BARS,
         ),
     ),
 )
@@ -149,21 +279,21 @@ WAYS_IN = Row(
             "Callbacks",
             "Callbacks by provider and outcome. Unavailable: Kafka didn't acknowledge them in time.",
             "reqps",
-            {"{{provider}} {{outcome}}": sum_rate("callbacks_received", "provider, outcome")},
+            {"{{provider}} {{outcome}}": sum_rate("callbacks_received", "provider, outcome", PROVIDER)},
             ("SmsBridgeCallbacksUnavailable", "SmsBridgeCallbacksRejected", "SmsBridgeCallbacksMissing"),
         ),
         Panel(
             "Callback duration",
             "Includes the acknowledgement by all in-sync replicas.",
             "s",
-            make_quantiles("callback_duration", "provider"),
+            make_quantiles("callback_duration", "provider", PROVIDER),
             ("SmsBridgeCallbacksUnavailable",),
         ),
         Panel(
             "Callbacks in flight",
-            "Callbacks that are being processed, by instance. Usable for scaling receivers.",
+            "Callbacks that are being processed, by pod. Usable for scaling receivers.",
             "short",
-            {"{{instance}}": f"sum by (instance) ({select_series('callbacks_in_flight')})"},
+            {"{{pod}}": f"sum by (pod) ({select_series('callbacks_in_flight')})"},
         ),
         Panel(
             "Records per append",
@@ -179,10 +309,11 @@ WAYS_IN = Row(
         ),
         Panel(
             "Dead letters",
-            "By reason. Each is in the dead letter topic with its original bytes.",
-            "mps",
-            {"{{reason}}": default_to_zero(sum_rate("dead_letters_written", "reason"))},
+            "How many, by reason. Each is in the dead letter topic with its original bytes.",
+            "short",
+            {"{{reason}}": sum_increase("dead_letters_written", "reason")},
             ("SmsBridgeDeadLetters", "SmsBridgeUnforeseenInput"),
+            view=View.BARS,
             stacked=True,
         ),
     ),
@@ -195,40 +326,30 @@ POLLS = Row(
             "Polls",
             "By provider and outcome. Rate limited: the provider asked for fewer polls.",
             "reqps",
-            {"{{provider}} {{outcome}}": sum_rate("polls_completed", "provider, outcome")},
+            {"{{provider}} {{outcome}}": sum_rate("polls_completed", "provider, outcome", PROVIDER)},
             ("SmsBridgeCircuitOpen",),
+            width=FOURTH,
         ),
         Panel(
             "Poll duration",
             "The response time of the provider's API.",
             "s",
-            make_quantiles("poll_duration", "provider"),
+            make_quantiles("poll_duration", "provider", PROVIDER),
+            width=FOURTH,
         ),
         Panel(
             "Poll lateness",
             "From when a poll is due until it is made. It grows if RATE_PER_SECOND is too low for the open messages.",
             "s",
-            make_quantiles("poll_lateness", "provider"),
+            make_quantiles("poll_lateness", "provider", PROVIDER),
+            width=FOURTH,
         ),
         Panel(
             "Polls due",
             "Polls that are due and not made yet.",
             "short",
-            {"{{provider}}": f"sum by (provider) ({select_series('polls_due')})"},
-        ),
-        Panel(
-            "Circuit open",
-            "1 while polling of an account is paused, because its provider fails or limits the rate.",
-            "short",
-            {"{{provider}} {{account}}": f"max by (provider, account) ({select_series('circuit_open')})"},
-            ("SmsBridgeCircuitOpen",),
-        ),
-        Panel(
-            "Credentials refused",
-            "1 while a provider refuses an account's credentials.",
-            "short",
-            {"{{provider}} {{account}}": f"max by (provider, account) ({select_series('credentials_refused')})"},
-            ("SmsBridgeCredentialsRefused",),
+            {"{{provider}}": f"sum by (provider) ({select_series('polls_due', PROVIDER)})"},
+            width=FOURTH,
         ),
     ),
 )
@@ -244,34 +365,35 @@ PROCESSES = Row(
     (
         Panel(
             "Memory",
-            "Resident, by instance.",
+            "Resident, by pod.",
             "bytes",
-            {"{{instance}}": select_process_series("resident_memory_bytes")},
-            width=6,
+            {"{{pod}}": select_process_series("resident_memory_bytes")},
+            width=FOURTH,
         ),
         Panel(
             "CPU",
-            "Used cores, by instance. The event loop can use one core; compression and RocksDB use more.",
+            "Used cores, by pod. The event loop can use one core; compression and RocksDB use more.",
             "short",
             {
-                "{{instance}}": f"rate(process_cpu_seconds_total{{{CHOSEN}}}[$__rate_interval])"
+                "{{pod}}": f"rate(process_cpu_seconds_total{{{CHOSEN}}}[$__rate_interval])"
                 f" and on (namespace, job, instance) {select_series('build_info')}"
             },
-            width=6,
+            width=FOURTH,
         ),
         Panel(
             "Event loop delay",
             "How late the event loop ran a timer. More than some tens of milliseconds mean too little CPU.",
             "s",
-            {"{{instance}}": f"max by (instance) ({select_series('event_loop_delay_seconds')})"},
-            width=6,
+            {"{{pod}}": f"max by (pod) ({select_series('event_loop_delay_seconds')})"},
+            width=FOURTH,
+            limits=Limits(0.1, 1),
         ),
         Panel(
             "Open files",
-            "Open sockets and RocksDB files, by instance.",
+            "Open sockets and RocksDB files, by pod.",
             "short",
-            {"{{instance}}": select_process_series("open_fds")},
-            width=6,
+            {"{{pod}}": select_process_series("open_fds")},
+            width=FOURTH,
         ),
     ),
 )
@@ -280,5 +402,5 @@ SERVICE = Dashboard(
     "sms-bridge-service",
     "SMS bridge: Service",
     "How the bridge itself does. Panels link to the runbooks of the alerts that look at the same.",
-    (READY, JOURNAL, WAYS_IN, POLLS, PROCESSES),
+    (NOW, HEALTH, JOURNAL, WAYS_IN, POLLS, PROCESSES),
 )

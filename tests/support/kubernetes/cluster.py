@@ -158,7 +158,7 @@ class Cluster:
             "bind-address": "127.0.0.1",
             "secure-port": self._api,
             "cert-dir": "certificates",
-            "service-cluster-ip-range": "10.96.0.0/16",
+            "service-cluster-ip-range": "10.96.0.0/16,fd00:10:96::/112",
             "service-account-issuer": "https://kubernetes.default.svc",
             "service-account-key-file": "accounts.key",
             "service-account-signing-key-file": "accounts.key",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,9 @@ def test_queries_use_existing_metrics(file: str) -> None:
             assert used, query
             assert {name for name, _ in used} <= known.keys(), query
             assert all('namespace=~"$namespace", job=~"$job"' in where for _, where in used), query
+            for name, where in used:
+                chosen = {label for label in ("provider", "account") if f'{label}=~"${label}"' in where}
+                assert known[name] & {"provider", "account"} == chosen, query
             labels = {label for name, _ in used for label in known[name]} | OF_PROMETHEUS
             grouped = {label for group in re.findall(r"by \(([a-z_, ]+)\)", query) for label in group.split(", ")}
             asked = {label for _, where in used for label in re.findall(r"(\w+)=", where)}
@@ -78,6 +82,48 @@ def test_queries_use_existing_metrics(file: str) -> None:
             for target in panel["targets"]:
                 wanted = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
                 assert wanted <= labels, panel["title"]
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
+def test_rows_are_full(file: str) -> None:
+    """Each line of panels fills the width, so that nothing is half empty."""
+    widths: Counter[int] = Counter()
+    for panel in json.loads((FOLDER / file).read_text())["panels"]:
+        widths[panel["gridPos"]["y"]] += panel["gridPos"]["w"]
+    assert set(widths.values()) == {24}
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
+def test_bad_states_have_colours(file: str) -> None:
+    """What says by itself that something is wrong is coloured: by limits, or by a state's colour."""
+    neutral = {"Open", "Instances", "Partitions", "Versions"}
+    for panel in panels(file):
+        defaults = panel["fieldConfig"]["defaults"]
+        colors = {step["color"] for step in defaults.get("thresholds", {}).get("steps", [])} - {"green"}
+        if panel["type"] == "stat":
+            assert bool(colors) == (panel["title"] not in neutral), panel["title"]
+        if panel["type"] == "state-timeline":
+            states = defaults["mappings"][0]["options"]
+            assert {state["color"] for state in states.values()} == {"green", "red"}, panel["title"]
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
+def test_graphs_tell_the_last_and_the_highest_value(file: str) -> None:
+    """Legends are tables, and name pods rather than addresses."""
+    for panel in panels(file):
+        assert not any("{{instance}}" in target["legendFormat"] for target in panel["targets"]), panel["title"]
+        if panel["type"] == "timeseries":
+            legend = panel["options"]["legend"]
+            assert (legend["displayMode"], legend["calcs"]) == ("table", ["lastNotNull", "max"]), panel["title"]
+
+
+@pytest.mark.parametrize("file", DASHBOARDS)
+def test_viewer_chooses_and_sees_changes(file: str) -> None:
+    """There are variables for what can be chosen, and marks for starts and versions."""
+    board = json.loads((FOLDER / file).read_text())
+    names = [variable["name"] for variable in board["templating"]["list"]]
+    assert names == ["datasource", "namespace", "job", "provider", "account"]
+    assert [one["name"] for one in board["annotations"]["list"]] == ["Starts", "Versions"]
 
 
 def test_dashboard_links_to_runbooks() -> None:
