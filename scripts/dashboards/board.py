@@ -27,6 +27,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardLink,
     DashboardLinkType,
     DataSourceRef,
+    DynamicConfigValue,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -191,6 +192,8 @@ def _describe(built: Any, panel: Panel) -> Any:
         built = built.thresholds(_make_thresholds(panel.limits))
     if panel.states:
         built = built.thresholds(_make_thresholds(Limits(None, None))).mappings([_make_mapping(panel.states)])
+    for legend, color in (panel.colors or {}).items():
+        built = built.override_by_name(legend, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
     for query in _make_queries(panel):
         built = built.with_target(query)
     return built
@@ -215,11 +218,11 @@ def _make_mapping(states: Mapping[int, tuple[str, str]]) -> ValueMap:
     return ValueMap(options=results)
 
 
-def _make_queries(panel: Panel) -> list[prometheus.Dataquery]:
-    return [
-        prometheus.Dataquery().ref_id(chr(ord("A") + number)).expr(expression).legend_format(legend).datasource(SOURCE)
-        for number, (legend, expression) in enumerate(panel.queries.items())
-    ]
+def _make_queries(panel: Panel) -> Iterator[prometheus.Dataquery]:
+    for number, (legend, expression) in enumerate(panel.queries.items()):
+        query = prometheus.Dataquery().ref_id(chr(ord("A") + number)).expr(expression).legend_format(legend)
+        # Over a range, a number would also show series that have ended, such as those of an old version.
+        yield (query.instant() if panel.view is View.NUMBER else query).datasource(SOURCE)
 
 
 def _make_runbook_links(panel: Panel) -> list[Builder[DashboardLink]]:

@@ -61,6 +61,7 @@ def make_cohort_panel(cohort: Cohort) -> Panel:
         {name: f"sum({query})" for name, query in total.items()},
         ("SmsBridgeDeliveredOfSentDropped",),
         HALF,
+        colors={"sent": "blue", "ended": "yellow", "delivered": "green"},
     )
 
 

@@ -58,6 +58,8 @@ class Panel(NamedTuple):
     limits: Limits | None = None
     states: Mapping[int, tuple[str, str]] | None = None
     """By value, its word and its colour."""
+    colors: Mapping[str, str] | None = None
+    """By legend; None: any."""
     stacked: bool = False
     signed: bool = False
     """Whether values may be below 0."""

@@ -101,6 +101,7 @@ def test_bad_states_have_colours(file: str) -> None:
         defaults = panel["fieldConfig"]["defaults"]
         colors = {step["color"] for step in defaults.get("thresholds", {}).get("steps", [])} - {"green"}
         if panel["type"] == "stat":
+            assert all(target["instant"] for target in panel["targets"]), f"{panel['title']}: old series would show"
             assert bool(colors) == (panel["title"] not in neutral), panel["title"]
         if panel["type"] == "state-timeline":
             states = defaults["mappings"][0]["options"]
