@@ -8,6 +8,7 @@ BENCH_STAMP := $(BENCH_VENV)/.complete
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -84,6 +85,9 @@ docs: setup ## Generate the reference pages from the code
 
 dashboards: setup ## Generate the dashboards' JSON
 	@$(BIN)/python -m scripts.dashboards
+
+dist: setup ## Build the wheel and the source distribution, twice, and check that both builds are identical
+	@scripts/dist
 
 image-test: setup ## Build the image and run it with a cluster's restrictions (podman, buildah, runc, mmdebstrap; as root)
 	@scripts/image-test
