@@ -21,11 +21,16 @@ COPY schemas schemas
 RUN /pip/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . \
  && /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps /wheel/*.whl \
  && python3 -m compileall -q -j 0 /opt/sms-bridge/lib
+# What the image contains beside its base, in CycloneDX; scanners look for files with this name.
+RUN /pip/bin/python -W ignore -m cyclonedx_py requirements requirements/${REQUIREMENTS}.lock --pyproject pyproject.toml \
+    --output-reproducible --output-file /opt/sms-bridge/sbom.cdx.json
 
 FROM build AS build-sandbox
 COPY requirements/dev.lock requirements/
 RUN /pip/bin/pip --python /opt/sms-bridge/bin/python install --quiet --no-deps --require-hashes \
-    -r requirements/dev.lock
+    -r requirements/dev.lock \
+ && /pip/bin/python -W ignore -m cyclonedx_py requirements requirements/dev.lock --pyproject pyproject.toml \
+    --output-reproducible --output-file /opt/sms-bridge/sbom.cdx.json
 
 # Common to both images: the user, and the folder that it may write to.
 # hadolint ignore=DL3006

