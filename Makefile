@@ -83,6 +83,7 @@ docs: setup ## Generate the reference pages from the code
 	@$(BIN)/python -m scripts.reference
 	@$(BIN)/python -m scripts.values_table
 	@$(BIN)/python -m scripts.values_schema
+	@$(BIN)/python -m scripts.licences
 
 dashboards: setup ## Generate the dashboards' JSON
 	@$(BIN)/python -m scripts.dashboards
