@@ -10,6 +10,7 @@ BENCH_STAMP := $(BENCH_VENV)/.complete
 .PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -100,6 +101,9 @@ sbom: setup ## List what each image contains, in CycloneDX (dist/sms-bridge-*.cd
 	@mkdir -p $(DIST)
 	@$(foreach image,$(IMAGES),$(BIN)/python -W ignore -m cyclonedx_py requirements requirements/$(image).lock \
 		--pyproject pyproject.toml --output-reproducible --output-file $(DIST)/sms-bridge-$(image).cdx.json &&) true
+
+audit: setup ## Look up known vulnerabilities of the packages in the images (STRICT=1 fails where that is impossible)
+	@STRICT=$(STRICT) scripts/audit
 
 image-test: setup ## Build the image and run it with a cluster's restrictions (podman, buildah, runc, mmdebstrap; as root)
 	@scripts/image-test
