@@ -1,6 +1,7 @@
 # Two images: `service`, the default because it is the last one, and `sandbox`, which adds the simulators and the demo.
 
-ARG BASE=python:3.13-slim-bookworm
+# `make base-image` pins the newest one.
+ARG BASE=python:3.13-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8
 
 # Builds the environment that the other stages copy. Build tools stay in this stage.
 # hadolint ignore=DL3006

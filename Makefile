@@ -11,6 +11,7 @@ BENCH_STAMP := $(BENCH_VENV)/.complete
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -104,6 +105,11 @@ sbom: setup ## List what each image contains, in CycloneDX (dist/sms-bridge-*.cd
 
 audit: setup ## Look up known vulnerabilities of the packages in the images (STRICT=1 fails where that is impossible)
 	@STRICT=$(STRICT) scripts/audit
+
+base-image: ## Pin the newest base image in the Dockerfile, by its digest (needs docker with buildx)
+	@base=$$(sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile) && \
+		digest=$$(docker buildx imagetools inspect "$$base" --format '{{.Manifest.Digest}}') && \
+		sed -i.old "s|^ARG BASE=.*|ARG BASE=$$base@$$digest|" Dockerfile && rm Dockerfile.old && grep '^ARG BASE=' Dockerfile
 
 image-test: setup ## Build the image and run it with a cluster's restrictions (podman, buildah, runc, mmdebstrap; as root)
 	@scripts/image-test
