@@ -12,6 +12,7 @@ BENCH_STAMP := $(BENCH_VENV)/.complete
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit image-test image-lint lock clean
 .PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint workflow-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
@@ -117,6 +118,13 @@ image-test: setup ## Build the image and run it with a cluster's restrictions (p
 image-lint: setup ## Check Dockerfile and compose.yaml
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+
+# actionlint is a Go program; where there is no Go, the benchmarks' environment has one.
+GO := $(or $(shell command -v go),$(abspath $(BENCH_VENV))/bin/go)
+
+workflow-lint: setup $(if $(shell command -v go),,$(BENCH_STAMP)) ## Check the release workflow: syntax, expressions, rights, pinned actions
+	@$(GO) -C scripts/actionlint tool actionlint $(abspath .github/workflows/release.yml)
+	@$(BIN)/zizmor --quiet --offline --strict-collection .github
 
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-header $(ARGS)
 
