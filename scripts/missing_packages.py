@@ -31,6 +31,7 @@ NEEDS = (
     Need("openssl", [["openssl"]], "a Kafka with users, certificates and ACLs"),
     Need("nodejs", [["node"]], "the JavaScript example, and AsyncAPI's own parser"),
     Need("npm", [["npm"]], "the JavaScript example, and AsyncAPI's own parser"),
+    Need("maven", [["mvn"]], "the Java example as it is printed"),
 )
 
 

@@ -11,7 +11,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from bridge.kafka.compression import use_fast_lz4
+from bridge.kafka.compression import use_fast_compressors
 
 MAX_RECORDS = 1_000
 PARTITIONS = 4
@@ -89,5 +89,5 @@ async def _send(producer: AIOKafkaProducer, to: TopicPartition, records: list[An
 
 
 if __name__ == "__main__":
-    use_fast_lz4()  # as the bridge does; the client library's own compression is ten times slower
+    use_fast_compressors()  # as the bridge does; the client library's own compression is ten times slower
     uvloop.run(move(Arguments(*sys.argv[1:])))

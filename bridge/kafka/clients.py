@@ -15,7 +15,7 @@ from bridge.concurrency import shield_to_completion, stop_with_timeout
 from bridge.core.errors import ConfigurationError
 from bridge.kafka.broker_limits import bound_answers
 from bridge.kafka.closed_connections import mend_closed_connections
-from bridge.kafka.compression import use_fast_lz4
+from bridge.kafka.compression import use_fast_compressors
 from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.lenient_headers import tolerate_header_names
 from bridge.kafka.producers import mend_fatal_errors
@@ -44,7 +44,7 @@ class KafkaClients:
         self._settings = settings
         self._options = connection_options(settings)
         self._max_batch_bytes = MAX_BATCH_BYTES
-        use_fast_lz4()
+        use_fast_compressors()
         tolerate_header_names()
         mend_closed_connections()
         mend_fatal_errors()

@@ -1,8 +1,7 @@
-// Keeps the latest status of every message from sms.delivery, with Apache Kafka's client
-// (org.apache.kafka:kafka-clients).
-// Jackson (com.fasterxml.jackson.core:jackson-databind) parses the JSON.
+// Keeps the latest status of every message from sms.delivery, with Apache Kafka's client and Jackson (see pom.xml).
 //
-//     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team java -cp 'libs/*:.' LatestStatus
+//     mvn --quiet compile
+//     BOOTSTRAP_SERVERS=localhost:9092 GROUP=my-team mvn --quiet exec:java
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;

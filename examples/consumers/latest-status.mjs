@@ -1,6 +1,7 @@
 // Keeps the latest status of every message from sms.delivery, with kafkajs.
 //
-//     BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team node latest-status.mjs
+//     npm install
+//     BOOTSTRAP_SERVERS=localhost:9092 GROUP=my-team node latest-status.mjs
 
 import { Kafka, logLevel } from "kafkajs";
 

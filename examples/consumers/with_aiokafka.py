@@ -1,6 +1,7 @@
 """Keeps the latest status of every message from `sms.delivery`, with aiokafka.
 
-BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team python with_aiokafka.py
+pip install aiokafka
+BOOTSTRAP_SERVERS=localhost:9092 GROUP=my-team python with_aiokafka.py
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Keeps the latest status of every message from `sms.delivery`, with confluent-kafka.
 
-BOOTSTRAP_SERVERS=localhost:9092 TOPIC=sms.delivery GROUP=my-team python with_confluent_kafka.py
+pip install confluent-kafka
+BOOTSTRAP_SERVERS=localhost:9092 GROUP=my-team python with_confluent_kafka.py
 """
 
 import json

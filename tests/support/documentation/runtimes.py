@@ -1,8 +1,13 @@
-"""Runtimes for the examples: a Java compiler and Kafka's tools from Maven, packages from npm."""
+"""Runtimes for the examples: what they install, a Java compiler and Kafka's tools from Maven, packages from npm."""
 
 import asyncio
+import hashlib
+import os
+import shlex
 import shutil
+import sys
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +19,9 @@ ECJ = "3.42.0"
 """Eclipse's compiler: the sandbox's Java is a runtime without one."""
 
 
-async def run(*command: str, cwd: Path | None = None) -> tuple[int, str]:
+async def run(*command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run a command and return its exit code and output."""
-    process = await asyncio.create_subprocess_exec(*command, cwd=cwd, stdout=PIPE, stderr=STDOUT)
+    process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env=env, stdout=PIPE, stderr=STDOUT)
     async with asyncio.timeout(100):
         said, _ = await process.communicate()
     return process.returncode or 0, said.decode(errors="replace")
@@ -54,6 +59,37 @@ def _fetch(coordinate: str, folder: Path) -> None:
     context = MavenContext(PythonResolver(), repo_cache=partial, timeout=30)
     context.create_dependency(coordinate).artifact.resolve()
     partial.rename(folder)
+
+
+async def install(line: str, files: Sequence[Path]) -> Path:
+    """Return a folder with copies of files in which a printed line was run; skips the test if that is impossible.
+
+    The folder has a new Python environment, whose programs such a line finds first. It is kept for the next time.
+    """
+    program = shlex.split(line)[0]
+    if shutil.which(program) is None and program != "pip":
+        pytest.skip(f"there is no {program} on this machine")
+    contents = b"".join(file.read_bytes() for file in files)
+    folder = get_cache_folder() / f"example-{hashlib.sha256(line.encode() + contents).hexdigest()[:16]}"
+    async with hold_lock():
+        if not folder.exists():
+            partial = folder.with_name(f"{folder.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            for file in files:
+                shutil.copy(file, partial)
+            code, said = await run(sys.executable, "-m", "venv", str(partial / "venv"))
+            assert code == 0, said
+            code, said = await run("sh", "-c", line, cwd=partial, env=environment_of(partial))
+            if code:
+                pytest.skip(f"{line!r} fails here: {said.splitlines()[-1:]}")
+            partial.rename(folder)
+    return folder
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment variables for commands in a folder that `install` made."""
+    return {**os.environ, "PATH": f"{folder / 'venv' / 'bin'}:{os.environ['PATH']}"}
 
 
 async def node_modules(*packages: str) -> Path:
