@@ -7,12 +7,7 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards image-test image-lint lock clean
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist image-test image-lint lock clean
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom image-test image-lint lock clean
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit image-test image-lint lock clean
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint lock clean
-.PHONY: help setup demo test test-fast test-kafka packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint workflow-lint lock clean
+.PHONY: help setup demo test test-fast test-kafka k8s-test packages chaos bench lint types check docs dashboards dist sbom audit base-image image-test image-lint workflow-lint lock clean
 MINUTES ?= 10
 SEED ?= 1
 
