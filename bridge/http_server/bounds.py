@@ -12,9 +12,11 @@ MAX_DRAINED_BYTES = 1024 * 1024
 """How much is received and dropped after the last response: a client that is still sending may not read it."""
 STRANGERS = frozenset({401, 403, 404})
 """Statuses of responses to clients that have no business here."""
+MAX_STRANGE = 10
+"""How many such responses in a row a connection gets without pause."""
 STRANGERS_PAUSE = 1.0
-"""Seconds after such a response until the connection's next request is looked at, unless a proxy shares it with others:
-a few thousand connections that ask without pause would take all of the processor's time."""
+"""Seconds after each further one until the connection's next request is looked at: a few thousand connections that ask
+without pause would take all of the processor's time."""
 MAX_AGE = 3600.0
 """Seconds after which a connection ends with its next response, so that new processes get their share."""
 MAX_REQUESTS = 100_000

@@ -5,6 +5,7 @@ Every wait for the client has an end: the listener looks at the deadlines from t
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from math import inf
 
 import structlog
@@ -16,6 +17,7 @@ from bridge.http_server.bounds import (
     MAX_AGE,
     MAX_DRAINED_BYTES,
     MAX_REQUESTS,
+    MAX_STRANGE,
     STRANGERS,
     STRANGERS_PAUSE,
     WRITE_TIMEOUT,
@@ -48,11 +50,11 @@ class Connection(asyncio.Protocol):
         """Is done when the connection is gone."""
         self._opened_at = self.waits_since = self._loop.time()
         self._transport: asyncio.Transport | None = None
-        self._parser = RequestParser(client, self._ask_for_body)
-        self._progress = (ParserState.BETWEEN, 0)
+        self._parser = RequestParser(client, partial(self._write, CONTINUE))
+        self._progress = ParserState.BETWEEN, 0
         self._answering: ReceivedRequest | None = None
         self._streaming: asyncio.Task[None] | None = None
-        self._served, self._drained_bytes = 0, 0
+        self._served, self._drained_bytes, self._strange = 0, 0, 0
         self._finishing = self._closing = self._client_ended = self._pausing = False
         self._writable: asyncio.Future[None] | None = None
 
@@ -87,8 +89,8 @@ class Connection(asyncio.Protocol):
         """The client sends nothing more; return whether there is still something to send."""
         self._client_ended = True
         self._parser.end()
-        can_answer = self._transport is not None and self._transport.can_write_eof()
-        return self._answering is not None and not self._closing and can_answer
+        answers = self._answering is not None and not self._closing
+        return answers and self._transport is not None and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         """The client doesn't read as fast as it is sent to; it isn't listened to until it does."""
@@ -175,7 +177,8 @@ class Connection(asyncio.Protocol):
             keep_alive &= received.version != "1.0"
         else:
             self._write(head if received.request.method == "HEAD" else head + response.body)
-        if response.status in STRANGERS and not self._context.limits.is_proxy(self.peer):
+        self._strange = self._strange + 1 if response.status in STRANGERS else 0
+        if self._strange > MAX_STRANGE and not self._context.limits.is_proxy(self.peer):
             self._pausing = True
             self._loop.call_later(STRANGERS_PAUSE, self._end_pause)
         self._end_answer(keep_alive=keep_alive)
@@ -205,9 +208,6 @@ class Connection(asyncio.Protocol):
         self._pausing = False
         self._answer_next()
         self._update_reading()
-
-    def _ask_for_body(self) -> None:
-        self._write(CONTINUE)
 
     async def _stream(self, head: bytes, pieces: AsyncGenerator[bytes, None], *, chunked: bool) -> None:
         """Send a response piece by piece, until its end or the client's."""

@@ -63,7 +63,7 @@ class AdminSettings(Group):
     """The port to listen on."""
     token: Key = None
     """Token that the status page and `/api/...` ask for. Without one, they are only there for this machine, such as
-    through `kubectl port-forward`."""
+    through port-forwarding with kubectl."""
     tls_cert: Path | None = None
     """PEM file of the port's certificate; with it, the port accepts only TLS, for probes and metrics as well."""
     tls_key: Path | None = None

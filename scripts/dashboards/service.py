@@ -4,6 +4,7 @@ from scripts.dashboards.panels import (
     ACCOUNT,
     CHOSEN,
     FOURTH,
+    FULL,
     HALF,
     PROVIDER,
     Dashboard,
@@ -174,6 +175,19 @@ HEALTH = Row(
             FOURTH,
             View.STATES,
             states=CREDENTIALS,
+        ),
+        Panel(
+            "Connections",
+            "Open connections, by port, and how many a second made room for others.",
+            "short",
+            {
+                "{{listener}}": f"sum by (listener) ({select_series('http_connections')})",
+                "{{listener}}: made room, per second": sum_rate(
+                    "http_connections_closed", "listener", 'reason=~"evicted|refused|no_descriptors"'
+                ),
+            },
+            ("SmsBridgeConnectionsCrowded",),
+            FULL,
         ),
     ),
 )

@@ -76,13 +76,13 @@ ports:
   - name: admin
     containerPort: 9090
 startupProbe:
-  httpGet: {path: /livez, port: admin}
+  httpGet: {path: /livez, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
   {{- toYaml $values.probes.startup | nindent 2 }}
 livenessProbe:
-  httpGet: {path: /livez, port: admin}
+  httpGet: {path: /livez, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
   {{- toYaml $values.probes.liveness | nindent 2 }}
 readinessProbe:
-  httpGet: {path: /readyz, port: admin}
+  httpGet: {path: /readyz, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
   {{- toYaml $values.probes.readiness | nindent 2 }}
 {{- end }}
 {{- if and .receives $values.preStopSeconds }}

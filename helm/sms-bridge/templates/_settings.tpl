@@ -97,6 +97,11 @@ SMS_BRIDGE_{{ $name }}: {{ include "sms-bridge.text" $value | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* How probes and Prometheus speak to the admin port. */ -}}
+{{- define "sms-bridge.adminScheme" -}}
+{{- ternary "HTTPS" "HTTP" (hasKey (include "sms-bridge.variables" . | fromYaml) "SMS_BRIDGE_ADMIN__TLS_CERT") -}}
+{{- end }}
+
 {{- /* The contents of the chart's own Secret, which is mounted as files. */ -}}
 {{- define "sms-bridge.secretFiles" -}}
 {{- $overruled := include "sms-bridge.overruled" . -}}

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -80,6 +81,7 @@ def settings(url: str) -> dict[str, str]:
         "SPEEDOCOM__RATE_PER_SECOND": "200",
         "SPEEDOCOM__CALLBACK_SECRETS": SECRETS["speedocom", "default"],
         "HTTP__MAX_WAITING": "2",
+        "HTTP__MAX_CONNECTIONS": "400",
     }
 
 
@@ -111,6 +113,10 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
     answers = await asyncio.gather(*(bridge.report(busy, "delivered") for _ in range(30)))
     assert 503 in answers
     await topics.wait_until_folded(LONG)
+    at = urlsplit(bridge.service.url)
+    crowd = [await asyncio.open_connection(at.hostname, at.port) for _ in range(101)]
+    for _, writer in crowd:
+        writer.close()
 
 
 async def fence(bridge: Bridge) -> None:

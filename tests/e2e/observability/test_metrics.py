@@ -57,6 +57,9 @@ GAUGES: dict[str, set[str]] = {
     "provider_clock_skew_seconds": {"provider"},
     "event_loop_delay_seconds": set(),
     "certificate_expiry_timestamp_seconds": {"setting"},
+    "http_connections": {"listener"},
+    "http_connections_closed": {"listener", "reason"},
+    "admin_tokens_refused": set(),
     "build_info": {"version"},
 }
 

@@ -246,3 +246,15 @@ def test_metrics_are_scraped_from_every_pod(chart: Chart) -> None:
     assert service["spec"]["publishNotReadyAddresses"] is True
     assert [port["name"] for port in service["spec"]["ports"]] == [monitor["spec"]["endpoints"][0]["port"]]
     assert len(release.selected(service["spec"]["selector"])) == len(release.services()) == 2
+
+
+def test_admin_port_with_tls_is_probed_with_tls(chart: Chart) -> None:
+    """The kubelet and Prometheus follow the setting; without it, they speak plain HTTP."""
+    files = {"ADMIN__TLS_CERT": "/tls/tls.crt", "ADMIN__TLS_KEY": "/tls/tls.key"}
+    for config, scheme in ((files, "HTTPS"), ({}, "HTTP")):
+        release = chart.render("everything", config=config)
+        for pod in release.services():
+            probes = [pod.main[f"{name}Probe"]["httpGet"]["scheme"] for name in ("startup", "liveness", "readiness")]
+            assert probes == [scheme] * 3
+        endpoint = release.one("ServiceMonitor")["spec"]["endpoints"][0]
+        assert endpoint.get("scheme") == ("https" if config else None)

@@ -307,3 +307,26 @@ async def test_a_handlers_error_is_a_500_and_no_more() -> None:
         assert head.startswith(b"HTTP/1.1 500 ")
         assert (await reader.readuntil(b"fine")).startswith(b"HTTP/1.1 200 ")
         writer.close()
+
+
+async def test_strangers_are_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a number of refusals in a row, but not for good, and not a proxy that many share."""
+    monkeypatch.setattr(connection, "MAX_STRANGE", 3)
+    monkeypatch.setattr(connection, "STRANGERS_PAUSE", 0.2)
+    server = Server(lambda request: Response(200 if request.path == "/right" else 404, b"fine"))
+    loop = asyncio.get_running_loop()
+
+    async def measure(*paths: bytes) -> float:
+        began = loop.time()
+        reader, writer = await server.connect()
+        for path in paths:
+            writer.write(GET % path)
+            await reader.readuntil(b"fine")
+        writer.close()
+        return loop.time() - began
+
+    async with server.running():
+        assert await measure(*[b"wrong"] * 6) >= 0.4
+        assert await measure(*[b"wrong", b"wrong", b"right"] * 4) < 0.4
+    async with server.running(LIMITS._replace(is_proxy=lambda peer: peer == HOST)):
+        assert await measure(*[b"wrong"] * 20) < 0.4
