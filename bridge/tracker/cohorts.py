@@ -4,6 +4,7 @@ The age says when a message was sent, also where it is counted later: after an o
 last. So one can ask what became of the messages of one hour.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -14,6 +15,8 @@ from bridge.observability.metrics import TrackerMetrics
 
 AGES: Mapping[str, float] = {"1m": 60, "10m": 600, "1h": 3600, "6h": 21600, "more": float("inf")}
 """By label, the age in seconds up to which an attempt belongs to it."""
+
+_LABELS, _LIMITS = tuple(AGES), tuple(AGES.values())
 
 OUTCOMES = ("delivered", "not_delivered", "unknown")
 
@@ -41,16 +44,19 @@ class CohortMetrics:
                 continue
             is_new = not isinstance(before, Followed) or before.message_id != after.message_id
             has_ended = after.final_at is not None and (is_new or _is_open(before))
+            if not (is_new or has_ended):
+                continue
             provider, age = extract_provider(key), find_age(now - after.starts_at / 1000)
-            self._ensure_series(provider)
-            started[provider, age] += is_new
-            ended[provider, age, _find_outcome(after.status)] += has_ended
+            if is_new:
+                started[provider, age] += 1
+            if has_ended:
+                ended[provider, age, _find_outcome(after.status)] += 1
         for (provider, age), number in started.items():
-            if number:
-                self._metrics.attempts_started.labels(provider, age).inc(number)
+            self._ensure_series(provider)
+            self._metrics.attempts_started.labels(provider, age).inc(number)
         for (provider, age, outcome), number in ended.items():
-            if number:
-                self._metrics.attempts_ended.labels(provider, age, outcome).inc(number)
+            self._ensure_series(provider)
+            self._metrics.attempts_ended.labels(provider, age, outcome).inc(number)
 
     def _ensure_series(self, provider: str) -> None:
         """Create all series of a provider at once, because sums over ages need each, and rare ones would be late."""
@@ -65,7 +71,7 @@ class CohortMetrics:
 
 def find_age(seconds: float) -> str:
     """Find the label of an age."""
-    return next(label for label, limit in AGES.items() if seconds <= limit)
+    return _LABELS[bisect_left(_LIMITS, seconds)]
 
 
 def _is_open(state: State) -> bool:

@@ -29,7 +29,9 @@ CIRCUIT = {0: ("closed", "green"), 1: ("open", "red")}
 CREDENTIALS = {0: ("accepted", "green"), 1: ("refused", "red")}
 
 INSTANCES_READY = f"sum(min by (namespace, job, pod) ({select_series('part_ready')}))"
-INSTANCES = f"count(count by (namespace, job, pod) ({select_series('build_info')}))"
+INSTANCES = f"count(up{{{CHOSEN}}} and on (namespace, job) {select_series('build_info')})"
+"""All that Prometheus scrapes, also those that don't answer."""
+
 PARTITIONS_OWNED = f"sum({select_series('partitions_assigned')})"
 PARTITIONS = f"sum(max by (namespace, job) ({select_series('journal_partitions')}))"
 
@@ -48,7 +50,7 @@ NOW = Row(
         ),
         Panel(
             "Not ready",
-            "Instances of which a part is not ready.",
+            "Instances of which a part is not ready, or that do not answer Prometheus.",
             "short",
             {"instances": f"{INSTANCES} - {INSTANCES_READY}"},
             ("SmsBridgeInstanceNotReady",),
@@ -107,7 +109,7 @@ HEALTH = Row(
     (
         Panel(
             "Instances",
-            "How many instances are ready, of how many that Prometheus scrapes.",
+            "How many instances are ready, of how many that Prometheus scrapes or tries to.",
             "short",
             {"ready": INSTANCES_READY, "of": INSTANCES},
             ("SmsBridgeInstanceNotReady", "SmsBridgeInstanceDown"),

@@ -81,7 +81,8 @@ replicas: {{ max (int $live.spec.replicas) (int .minimum) }}
 {{- /* A quantity as a number of bytes. */ -}}
 {{- define "sms-bridge.bytes" -}}
 {{- $units := dict "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 -}}
-{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[A-Za-z]+$" .) | default 1 | float64) | int64 }}
+{{- $text := kindIs "string" . | ternary . (int64 . | toString) -}}
+{{- mulf (regexFind "^[0-9.]+" $text | float64) (get $units (regexFind "[A-Za-z]+$" $text) | default 1 | float64) | int64 }}
 {{- end }}
 
 {{- /* What Kubernetes doesn't allow an upgrade to change, as lines for people. */ -}}

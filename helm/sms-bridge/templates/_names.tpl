@@ -60,8 +60,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 name: {{ .name }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
 labels:
-  {{- toYaml (mergeOverwrite $labels .root.Values.commonLabels (.labels | default dict)) | nindent 2 }}
-{{- with merge (dict) (.annotations | default dict) .root.Values.commonAnnotations }}
+  {{- toYaml (mergeOverwrite $labels (.root.Values.commonLabels | default dict) (.labels | default dict)) | nindent 2 }}
+{{- with merge (dict) (.annotations | default dict) (.root.Values.commonAnnotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -69,8 +69,8 @@ annotations:
 
 {{- define "sms-bridge.image" -}}
 {{- with .Values.image -}}
-{{- $registry := $.Values.global.imageRegistry | default .registry -}}
-{{- $tag := ternary (printf "@%s" .digest) (printf ":%s" (.tag | default $.Chart.AppVersion)) (ne .digest "") -}}
+{{- $registry := dig "imageRegistry" "" ($.Values.global | default dict) | default .registry | default "" -}}
+{{- $tag := ternary (printf "@%s" .digest) (printf ":%s" (.tag | default $.Chart.AppVersion)) (ne (.digest | default "") "") -}}
 {{- printf "%s%s%s" (ternary (printf "%s/" $registry) "" (ne $registry "")) .repository $tag }}
 {{- end }}
 {{- end }}
@@ -78,7 +78,7 @@ annotations:
 {{- /* The secrets for pulling the image, those of all charts (names or objects) and this one's. */ -}}
 {{- define "sms-bridge.imagePullSecrets" -}}
 {{- $names := list -}}
-{{- range concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- range concat (dig "imagePullSecrets" list (.Values.global | default dict) | default list) (.Values.imagePullSecrets | default list) -}}
 {{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name")) -}}
 {{- end -}}
 {{- range uniq $names }}

@@ -11,14 +11,14 @@ release's own ones before these exist). */ -}}
 {{- if .receives }}{{ $_ := set $labels "sms-bridge/callbacks" "true" }}{{ end -}}
 metadata:
   labels:
-    {{- toYaml (merge $labels (.own.podLabels | default dict) $values.podLabels $values.commonLabels) | nindent 4 }}
+    {{- toYaml (merge $labels (.own.podLabels | default dict) ($values.podLabels | default dict) ($values.commonLabels | default dict)) | nindent 4 }}
   annotations:
     {{- if not .once }}
     checksum/config: {{ include "sms-bridge.variables" $root | sha256sum }}
     checksum/secret: {{ include "sms-bridge.secretChecksum" $root }}
     {{- end }}
     kubectl.kubernetes.io/default-container: sms-bridge
-    {{- with merge (dict) (.own.podAnnotations | default dict) $values.podAnnotations $values.commonAnnotations }}
+    {{- with merge (dict) (.own.podAnnotations | default dict) ($values.podAnnotations | default dict) ($values.commonAnnotations | default dict) }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
@@ -75,15 +75,10 @@ ports:
   {{- end }}
   - name: admin
     containerPort: 9090
-startupProbe:
-  httpGet: {path: /livez, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
-  {{- toYaml $values.probes.startup | nindent 2 }}
-livenessProbe:
-  httpGet: {path: /livez, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
-  {{- toYaml $values.probes.liveness | nindent 2 }}
-readinessProbe:
-  httpGet: {path: /readyz, port: admin, scheme: {{ include "sms-bridge.adminScheme" .root }}}
-  {{- toYaml $values.probes.readiness | nindent 2 }}
+{{- $scheme := include "sms-bridge.adminScheme" .root }}
+{{- range $probe, $path := dict "startup" "/livez" "liveness" "/livez" "readiness" "/readyz" }}
+{{ toYaml (dict (printf "%sProbe" $probe) (merge (dict "httpGet" (dict "path" $path "port" "admin" "scheme" $scheme)) (get $values.probes $probe | default dict))) }}
+{{- end }}
 {{- end }}
 {{- if and .receives $values.preStopSeconds }}
 lifecycle:
@@ -102,7 +97,7 @@ volumeMounts:
 {{- /* The variables. A pod that runs once lists the settings itself, because it may run before the ConfigMap exists. */ -}}
 {{- define "sms-bridge.environment" -}}
 {{- $values := .root.Values -}}
-{{- $from := $values.extraEnvFrom -}}
+{{- $from := $values.extraEnvFrom | default list -}}
 {{- $variables := list -}}
 {{- if .once }}
 {{- range $name, $value := include "sms-bridge.variables" .root | fromYaml }}
@@ -116,14 +111,14 @@ volumeMounts:
 {{- $variables = append $variables (dict "name" "SMS_BRIDGE_KAFKA__GROUP_INSTANCE_ID" "valueFrom" $podName) }}
 {{- end }}
 {{- end }}
-{{- include "sms-bridge.fields" (dict "values" (dict "envFrom" $from "env" (concat $variables $values.extraEnv)) "names" (list "envFrom" "env") "indent" 0) }}
+{{- include "sms-bridge.fields" (dict "values" (dict "envFrom" $from "env" (concat $variables ($values.extraEnv | default list))) "names" (list "envFrom" "env") "indent" 0) }}
 {{- end }}
 
 {{- /* Fields of a table of values, each left out where it is empty. Takes values, names and indent. */ -}}
 {{- define "sms-bridge.fields" -}}
 {{- range .names }}
 {{- $value := get $.values . }}
-{{- if or $value (kindIs "bool" $value) }}
+{{- if not (has (toJson $value) (list "null" "[]" "{}" "\"\"")) }}
 {{- toYaml (dict . $value) | nindent (int $.indent) }}
 {{- end }}
 {{- end }}
@@ -148,7 +143,8 @@ volumeMounts:
 {{- /* A security context. Where the platform assigns user and groups (OpenShift), they are left out. */ -}}
 {{- define "sms-bridge.securityContext" -}}
 {{- $isAssigned := and (eq (toString .root.Values.adaptSecurityContext) "auto") (.root.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}
-{{- toYaml ($isAssigned | ternary (omit .context "runAsUser" "runAsGroup" "fsGroup") .context) }}
+{{- $context := .context | default dict -}}
+{{- toYaml ($isAssigned | ternary (omit $context "runAsUser" "runAsGroup" "fsGroup") $context) }}
 {{- end }}
 
 {{- /* Whether the cache lies in the pod itself, on the node's disk. */ -}}
@@ -158,11 +154,11 @@ volumeMounts:
 
 {{- /* Requests and limits. A cache on the node's disk counts as ephemeral storage, so it is added to that limit. */ -}}
 {{- define "sms-bridge.resources" -}}
-{{- $resources := deepCopy .own.resources -}}
-{{- $limit := dig "limits" "ephemeral-storage" "" $resources -}}
+{{- $resources := deepCopy (.own.resources | default dict) -}}
+{{- $limit := dig "ephemeral-storage" "" ($resources.limits | default dict) -}}
 {{- if and $limit (include "sms-bridge.hasLocalState" .) (not .once) }}
 {{- $state := include "sms-bridge.bytes" .root.Values.persistence.size | int64 }}
-{{- $_ := set $resources.limits "ephemeral-storage" (add (include "sms-bridge.bytes" (toString $limit) | int64) $state | toString) }}
+{{- $_ := set $resources.limits "ephemeral-storage" (add (include "sms-bridge.bytes" $limit | int64) $state | toString) }}
 {{- end }}
 {{- toYaml $resources }}
 {{- end }}

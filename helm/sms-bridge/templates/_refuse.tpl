@@ -15,7 +15,7 @@ to do. This file defines no objects. */ -}}
 {{- $overruled := include "sms-bridge.overruled" . -}}
 {{- $fixed := regexFindAll " SMS_BRIDGE_(HTTP__PORT|ADMIN__PORT|STATE__DIRECTORY) " $overruled -1 -}}
 {{- $external := or $values.existingSecret $values.existingSecrets $values.extraEnvFrom (contains " SMS_BRIDGE_SECRETS_DIR " $overruled) -}}
-{{- $names := printf " %s " (concat (keys $values.config) (keys $values.secrets) | join " ") -}}
+{{- $names := printf " %s " (concat (keys ($values.config | default dict)) (keys ($values.secrets | default dict)) | join " ") -}}
 {{- $given := printf "%s%s" ($names | replace " " "  SMS_BRIDGE_") $overruled -}}
 {{- $secretMechanism := and $sasl.enabled (not $oauth.tokenUrl) (not $oauth.tokenFile) (ne $sasl.mechanism "AWS_MSK_IAM") -}}
 {{- $userMechanism := and $secretMechanism (ne $sasl.mechanism "OAUTHBEARER") -}}
@@ -75,7 +75,7 @@ to do. This file defines no objects. */ -}}
     "kafka.tls.clientSecret needs kafka.tls.certKey and kafka.tls.keyKey, such as tls.crt and tls.key")
   (list (and (or $tls.existingSecret $tls.clientSecret $tls.caFile $tls.certFile) (not $tls.enabled))
     "kafka.tls.enabled is false, but there are certificates in kafka.tls")
-  (list (and (eq (get $values.config "PRIVACY__RECIPIENT" | default "") "hash") (not $external) (not (contains " SMS_BRIDGE_PRIVACY__HASH_KEY " $given)))
+  (list (and (eq (get ($values.config | default dict) "PRIVACY__RECIPIENT" | default "") "hash") (not $external) (not (contains " SMS_BRIDGE_PRIVACY__HASH_KEY " $given)))
     "config.PRIVACY__RECIPIENT: hash needs secrets.PRIVACY__HASH_KEY")
   (list (not (or $external (contains "SMS_BRIDGE_DEXATEL__" $given) (contains "SMS_BRIDGE_SPEEDOCOM__" $given) (contains "SMS_BRIDGE_WEBHOOKS__" $given)))
     "set up at least one provider: config.DEXATEL__…, config.SPEEDOCOM__… or config.WEBHOOKS__…, and its secrets")
@@ -93,7 +93,7 @@ to do. This file defines no objects. */ -}}
     "service.loadBalancerClass and service.loadBalancerSourceRanges need service.type: LoadBalancer")
   (list (and $service.nodePort (eq $service.type "ClusterIP"))
     "service.nodePort needs service.type: NodePort or LoadBalancer")
-  (list (and (eq $service.ipFamilyPolicy "SingleStack") (gt (len $service.ipFamilies) 1))
+  (list (and (eq ($service.ipFamilyPolicy | default "") "SingleStack") (gt (len ($service.ipFamilies | default list)) 1))
     "service.ipFamilies names two families, which service.ipFamilyPolicy: SingleStack excludes")
 -}}
 {{- $refused := splitList "\n" (include "sms-bridge.forbiddenChanges" .) | compact -}}

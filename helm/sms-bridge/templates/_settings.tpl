@@ -19,13 +19,13 @@
 {{- end }}
 
 {{- define "sms-bridge.partitions" -}}
-{{- index .Values.config "TOPICS__JOURNAL_PARTITIONS" | default 24 | int }}
+{{- get (.Values.config | default dict) "TOPICS__JOURNAL_PARTITIONS" | default 24 | int }}
 {{- end }}
 
 {{- /* Whether trackers cache each other's partitions: by default, where few of them do. */ -}}
 {{- define "sms-bridge.standby" -}}
 {{- $trackers := int (ternary .Values.tracker.keda.maxReplicas .Values.tracker.replicas .Values.tracker.keda.enabled) -}}
-{{- index .Values.config "STATE__STANDBY" | default (ternary "none" "all" (gt $trackers 3)) -}}
+{{- get (.Values.config | default dict) "STATE__STANDBY" | default (ternary "none" "all" (gt $trackers 3)) -}}
 {{- end }}
 
 {{- /* Whether trackers keep their partitions over a restart: by default, where no other tracker has a warm cache. */ -}}
@@ -43,7 +43,7 @@
 
 {{- /* Where the listeners bind: to both families where the Service has IPv6. */ -}}
 {{- define "sms-bridge.listensOnIPv6" -}}
-{{- if or (has "IPv6" .Values.service.ipFamilies) (eq .Values.service.ipFamilyPolicy "RequireDualStack") }}true{{ end }}
+{{- if or (has "IPv6" (.Values.service.ipFamilies | default list)) (eq (.Values.service.ipFamilyPolicy | default "") "RequireDualStack") }}true{{ end }}
 {{- end }}
 
 {{- /* The contents of the ConfigMap: the variables that are not secret. */ -}}
@@ -90,7 +90,7 @@
 {{- end }}
 {{- end }}
 {{- $overruled := include "sms-bridge.overruled" . -}}
-{{- range $name, $value := merge (dict) .Values.config $set }}
+{{- range $name, $value := merge (dict) (.Values.config | default dict) $set }}
 {{- if not (contains (printf " SMS_BRIDGE_%s " $name) $overruled) }}
 SMS_BRIDGE_{{ $name }}: {{ include "sms-bridge.text" $value | quote }}
 {{- end }}
@@ -121,7 +121,7 @@ SMS_BRIDGE_{{ $name }}: {{ (kindIs "slice" $value | ternary (join "," $value) $v
 {{- /* The names of the Secrets whose keys are variables; `own` replaces the name of the chart's own one. */ -}}
 {{- define "sms-bridge.secretNames" -}}
 {{- $values := .root.Values -}}
-{{- $names := concat (list $values.existingSecret) $values.existingSecrets | compact -}}
+{{- $names := concat (list $values.existingSecret) ($values.existingSecrets | default list) | compact -}}
 {{- if and $values.secrets (not $names) }}{{ $names = list (.own | default (include "sms-bridge.fullname" .root)) }}{{ end -}}
 {{- join " " $names }}
 {{- end }}

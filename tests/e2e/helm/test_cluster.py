@@ -89,6 +89,7 @@ def test_scenario_is_installed_and_removed(cluster: Cluster, scenario: str) -> N
         release = ClusterRelease(cluster, namespace, scenario)
         for _ in range(2):
             release.apply()
+        assert not release.object("serviceaccounts", "sms-sms-bridge-topics"), "it is only for the Job"
         wait_for(release.pods, 60, "pods")
         release.remove()
         assert release.warnings == []

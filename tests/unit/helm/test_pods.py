@@ -114,6 +114,14 @@ def test_local_cache_counts_as_ephemeral_storage(chart: Chart, enabled: bool, li
     assert pod.main["resources"]["requests"]["ephemeral-storage"] == "64Mi"
 
 
+@pytest.mark.parametrize(("limit", "total"), [("1Gi", 6 * 2**30), (2**30, 6 * 2**30), ("1G", 10**9 + 5 * 2**30)])
+def test_limit_may_have_any_form(chart: Chart, limit: str | int, total: int) -> None:
+    """Quantities are numbers, or texts with a unit."""
+    resources = {"limits": {"ephemeral-storage": limit}}
+    (pod,) = chart.render("minimal", persistence__enabled=False, tracker__resources=resources).services()
+    assert pod.main["resources"]["limits"]["ephemeral-storage"] == str(total)
+
+
 def test_secrets_cannot_be_guessed_from_their_checksum(chart: Chart) -> None:
     """It changes with the secrets, and differs between releases that have the same ones."""
 
