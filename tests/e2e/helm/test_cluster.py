@@ -69,6 +69,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
                 running.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", define(kind, api_version))
         high = {"metadata": {"name": "high"}, "value": 1000}
         running.create("/apis/scheduling.k8s.io/v1/priorityclasses", high)
+        runtime = {"metadata": {"name": "gvisor"}, "handler": "runsc"}
+        running.create("/apis/node.k8s.io/v1/runtimeclasses", runtime)
         for api_version, kinds in CUSTOM.items():
             wait_for(partial(running.get, f"/apis/{api_version}"), 30, ", ".join(kinds))
         stack.enter_context(Kubelet(running))

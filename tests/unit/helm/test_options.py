@@ -222,8 +222,8 @@ def test_network_policy_is_minimal(chart: Chart) -> None:
     for spec in (trackers, receivers, callbacks):
         assert all(rule.get("from") and rule.get("ports") for rule in spec["ingress"])
     assert [pod.owner["kind"] for pod in release.selected(callbacks["podSelector"]["matchLabels"])] == ["Deployment"]
-    assert ports(trackers["egress"]) == {53, 9093, 9094, 443, 8443, 4317}
-    assert ports(receivers["egress"]) == {53, 9093, 9094, 4317}
+    assert ports(trackers["egress"]) == {53, 9093, 9094, 8081, 443, 8443, 4317}
+    assert ports(receivers["egress"]) == {53, 9093, 9094, 8081, 4317}
 
 
 def ports(rules: Any) -> set[Any]:
