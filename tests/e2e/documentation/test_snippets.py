@@ -151,7 +151,7 @@ USED: dict[tuple[str, str, str], Use] = {
     ("README.md", "How it works", "mermaid"): a_picture,
     (CHART, "sms-bridge on Kubernetes", "yaml"): rendered,
     (CHART, "Settings and secrets", "yaml"): mounted,
-    (CHART, "One kind of pod or two", "yaml"): adapted,
+    (CHART, "Autoscaling", "yaml"): adapted,
     ("docs/adding-a-provider.md", "By a preset", "properties"): chosen,
     ("docs/adding-a-provider.md", "By settings", "http"): called,
     ("docs/architecture.md", "Packages", "mermaid"): a_picture,
