@@ -177,6 +177,23 @@ def test_forbidden_change_is_refused_beforehand(release: ClusterRelease, name: s
     assert {pod["metadata"]["ownerReferences"][0]["uid"] for pod in release.pods()} == {owner}
 
 
+def test_volumes_get_a_new_size_one_by_one(release: ClusterRelease) -> None:
+    """Once the StatefulSet has it: as the operating guide says, without a moment in which nobody answers."""
+    release.apply()
+    release.wait_until_settled()
+    release.kubectl("delete", "statefulset", "sms-sms-bridge", "--cascade=orphan")
+    release.apply(persistence__size="20Gi")
+    with release.watch_endpoints() as ready:
+        for number in range(2):
+            release.kubectl("delete", "pvc", f"state-sms-sms-bridge-{number}", "--wait=false")
+            release.kubectl("delete", "pod", f"sms-sms-bridge-{number}")
+            release.wait_until_settled()
+    for number in range(2):
+        volume = release.object("persistentvolumeclaims", f"state-sms-sms-bridge-{number}")
+        assert volume["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    assert min(ready) >= 1
+
+
 def test_equal_sizes_are_no_change(release: ClusterRelease) -> None:
     """Kubernetes writes quantities in its own form."""
     release.apply(persistence__size="5120Mi")
