@@ -23,7 +23,7 @@ FINAL = 'status=~"delivered|undelivered|expired|rejected|failed|unknown"'
 DELIVERED = 'status="delivered"'
 UNMAPPED = f'{PROVIDER}, outcome="unmapped"'
 SHARE = Limits(0.8, 0.5, falling=True)
-"""Of delivered messages. Usual shares differ between providers; these are far below all of them."""
+"""Of delivered messages. Usual shares differ between providers, so the alerts compare with the day before instead."""
 
 DAY = 86400
 

@@ -97,6 +97,62 @@ def test_scenario_is_installed_and_removed(cluster: Cluster, scenario: str) -> N
         assert release.warnings == []
 
 
+POLICY = {
+    "metadata": {"name": "team-and-priority"},
+    "spec": {
+        "matchConstraints": {
+            "resourceRules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+            ]
+        },
+        "validations": [
+            {
+                "expression": "'team' in object.metadata.labels && object.spec.priorityClassName == 'high'"
+                " && object.spec.serviceAccountName != 'default'",
+                "message": "pods need a team, a priority and an account",
+            }
+        ],
+    },
+}
+"""An admission policy of a platform team."""
+
+RESTRICTED = {
+    "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    "containers": [
+        {
+            "name": "x",
+            "image": "x",
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }
+    ],
+}
+"""A pod that only the policy refuses."""
+
+
+def test_every_pod_satisfies_a_policy(cluster: Cluster) -> None:
+    """Workloads, Job and test take the labels, the class and an account; without them, the policy refuses the pods."""
+    group = "/apis/admissionregistration.k8s.io/v1"
+    with cluster.namespace("policed") as namespace:
+        selected = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        bound = {"policyName": "team-and-priority", "validationActions": ["Deny"], "matchResources": selected}
+        cluster.create(f"{group}/validatingadmissionpolicies", POLICY)
+        cluster.create(
+            f"{group}/validatingadmissionpolicybindings",
+            {"metadata": {"name": "team-and-priority"}, "spec": bound},
+        )
+        plain = {"metadata": {"name": "x", "labels": {"app": "x"}}, "spec": RESTRICTED}
+        path = f"/api/v1/namespaces/{namespace}/pods?dryRun=All"
+        wait_for(lambda: "need a team" in cluster.explain_refusal(path, plain), 60, "the policy")
+        release = ClusterRelease(cluster, namespace)
+        values: dict[str, Any] = {"commonLabels": {"team": "messaging"}, "priorityClassName": "high"}
+        release.apply(split=True, topicsJob__enabled=True, **values)
+        release.wait_until_settled()
+        release.test()
+        release.apply(split=True, **values | {"priorityClassName": ""})
+        with pytest.raises(Refused, match=r"team-and-priority.* denied request"):
+            release.test()
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_switching_split_keeps_callbacks_answered(release: ClusterRelease, replicas: int) -> None:
     """The same upgrade, twice, leads from one kind of pods to two and back, with endpoints at any time."""

@@ -86,6 +86,10 @@ class Cluster:
         """Try to create something, and return whether it was accepted."""
         return self._client.post(path, json=value).is_success
 
+    def explain_refusal(self, path: str, value: Object) -> str:
+        """Try to create something, and return what the API server says to it."""
+        return self._client.post(path, json=value).text
+
     def patch(self, path: str, value: Object) -> bool:
         """Merge a value into an object, and return whether it was accepted."""
         content, kind = json.dumps(value), {"Content-Type": "application/merge-patch+json"}

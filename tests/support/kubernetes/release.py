@@ -45,6 +45,14 @@ class ClusterRelease:
         """Return to the first revision."""
         self._helm("rollback", self._name, "1")
 
+    def test(self) -> str:
+        """Run `helm test`.
+
+        Raises:
+            Refused: The test fails, or its pod isn't admitted.
+        """
+        return self._helm("test", self._name)
+
     def remove(self) -> None:
         """Uninstall the release."""
         self._helm("uninstall", self._name)
