@@ -82,6 +82,7 @@ docs: setup ## Generate the reference pages from the code
 	@$(BIN)/python -m scripts.values_table
 	@$(BIN)/python -m scripts.values_schema
 	@$(BIN)/python -m scripts.licences
+	@$(BIN)/python -m scripts.consumer_types
 
 dashboards: setup ## Generate the dashboards' JSON
 	@$(BIN)/python -m scripts.dashboards

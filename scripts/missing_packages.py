@@ -32,6 +32,8 @@ NEEDS = (
     Need("nodejs", [["node"]], "the JavaScript example, and AsyncAPI's own parser"),
     Need("npm", [["npm"]], "the JavaScript example, and AsyncAPI's own parser"),
     Need("maven", [["mvn"]], "the Java example as it is printed"),
+    Need("postgresql", [["initdb", "pg_ctlcluster"], ["psql"]], "the example that copies events to PostgreSQL"),
+    Need("kafkacat", [["kcat"]], "the recipe with kcat"),
 )
 
 

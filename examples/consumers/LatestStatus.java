@@ -1,13 +1,13 @@
-// Keeps the latest status of every message from sms.delivery, with Apache Kafka's client and Jackson (see pom.xml).
+// Keeps the latest status of every message from sms.delivery, with Apache Kafka's client and Jackson (see pom.xml), and
+// the type of an event in SmsDelivery.java.
 //
 //     mvn --quiet compile
 //     BOOTSTRAP_SERVERS=localhost:9092 GROUP=my-team mvn --quiet exec:java
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -19,19 +19,18 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 public final class LatestStatus {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final List<String> TOLD = List.of("message_id", "outcome", "status", "final", "corrects");
+
+    // What names an attempt.
+    private record Attempt(String provider, String account, String providerMessageId) {}
 
     // The last event of each attempt. A real consumer stores it in its database, in the same transaction as its work.
-    private static final Map<List<String>, JsonNode> LATEST = new HashMap<>();
+    private static final Map<Attempt, SmsDelivery> LATEST = new HashMap<>();
 
     // Keeps an event unless it is a duplicate: within an attempt, sequence only increases.
-    private static boolean take(JsonNode event) {
-        List<String> attempt = List.of(
-                event.get("provider").asText(),
-                event.get("account").asText(),
-                event.get("provider_message_id").asText());
-        JsonNode known = LATEST.get(attempt);
-        if (known != null && event.get("sequence").asLong() <= known.get("sequence").asLong()) {
+    private static boolean take(SmsDelivery event) {
+        Attempt attempt = new Attempt(event.provider(), event.account(), event.providerMessageId());
+        SmsDelivery known = LATEST.get(attempt);
+        if (known != null && event.sequence() <= known.sequence()) {
             return false;
         }
         LATEST.put(attempt, event);
@@ -39,11 +38,15 @@ public final class LatestStatus {
     }
 
     private static void handle(ConsumerRecord<byte[], byte[]> record) throws java.io.IOException {
-        JsonNode event = JSON.readTree(record.value());
+        SmsDelivery event = JSON.readValue(record.value(), SmsDelivery.class);
         if (take(event)) {
-            ObjectNode told = JSON.createObjectNode();
-            TOLD.forEach(name -> told.set(name, event.get(name)));
-            System.out.println(told);
+            Map<String, Object> told = new LinkedHashMap<>();
+            told.put("message_id", event.messageId());
+            told.put("outcome", event.outcome());
+            told.put("status", event.status());
+            told.put("final", event.isFinal());
+            told.put("corrects", event.corrects());
+            System.out.println(JSON.writeValueAsString(told));
         }
     }
 

@@ -8,6 +8,7 @@ without making. `ELSEWHERE` names the rest. A command of a program that no test 
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from asyncio.subprocess import Process
 from functools import partial
@@ -27,7 +28,7 @@ from tests.support.kafka.schema_registry import listening, registered
 from tests.support.paths import ROOT
 from tests.support.service.bridge import message
 
-TYPED = ("sms-bridge", "curl", "kafka-consumer-groups.sh", "kafka-console-consumer.sh")
+TYPED = ("sms-bridge", "curl", "kcat", "kafka-consumer-groups.sh", "kafka-console-consumer.sh")
 ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
 """Blocks for which no other bridge may run."""
 
@@ -55,6 +56,7 @@ TELLS = {
     "replay": r"unreadable +journaled +1",
     "schemas register": r"delivery-value +70001",
     "curl": r"ready|404 Not Found",
+    "kcat": r'{"event_id":".+"outcome":"delivered"',
     "kafka-consumer-groups.sh": r"\.(journal|sent) +\d|successful",
     "kafka-console-consumer.sh": r"reason:unreadable",
 }
@@ -124,6 +126,8 @@ def _alone(page: str) -> Block:
 
 async def done(command: Command, world: World) -> None:
     """Type a command; it ends well, and says what it should."""
+    if command.words[0] == "kcat" and not shutil.which("kcat"):
+        pytest.skip("no kcat on this machine (Debian: apt-get install kafkacat)")
     if command.words[:2] == ["sms-bridge", "schemas"]:
         said = await _registering(command, world)
     elif command.words[0] == "sms-bridge" and command.words[1] in ENDLESS:
@@ -213,9 +217,27 @@ def test_long_commands_are_valid(text: str) -> None:
     ).is_dir()
 
 
+@pytest.mark.parametrize("text", taken("psql", "connect-standalone.sh"))
+def test_commands_of_examples_name_their_files(text: str) -> None:
+    """Only that: `test_postgres.py` runs the files with the same programs."""
+    files = [word for word in shlex.split(text)[1:] if "." in word]
+    assert files
+    assert [name for name in files if not (ROOT / "examples" / "postgres" / name).exists()] == []
+
+
+def test_commands_that_check_a_release_name_what_the_workflow_makes() -> None:
+    """There is no release here to check: the workflow is there, and signatures have its names."""
+    page = (ROOT / "docs/supply-chain.md").read_text()
+    [workflow] = re.findall(r"https://github.com/OWNER/REPO/(\S+)@refs/tags/v", page)
+    [bundle, wheel] = re.findall(r"--bundle (\S+) (\S+)", page)[0]
+    assert bundle == f"{wheel}.sigstore.json"
+    assert '--bundle "$file.sigstore.json"' in (ROOT / workflow).read_text()
+
+
 def test_every_command_is_tested() -> None:
     """Each documented command is covered by a test above."""
     programs = {command.words[0] for block in blocks("console", "sh", "bash", "shell") for command in commands(block)}
-    assert programs <= {*TYPED, "export", "kubectl", "helm", "make"}
+    shown_only = {"psql", "connect-standalone.sh", "cosign", "gh"}
+    assert programs <= {*TYPED, *shown_only, "export", "kubectl", "helm", "make"}
     assert {place[:2] for place in (block.place for block in TO_TYPE)} >= ALONE | SETTINGS
     assert {text for _, text in quoted()} >= ELSEWHERE.keys()

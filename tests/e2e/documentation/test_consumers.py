@@ -6,18 +6,15 @@ import os
 import re
 import signal
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from aiokafka.admin import NewTopic
 
-from bridge.kafka.clients import KafkaClients
-from bridge.kafka.records import Record, send_batches
-from bridge.settings.kafka import KafkaSettings
+from tests.support.documentation.deliveries import create_topic, make_delivery, write_deliveries
 from tests.support.documentation.runtimes import compile_java, environment_of, install
 from tests.support.paths import DOCS, ROOT
 
@@ -25,12 +22,11 @@ CONSUMERS = ROOT / "examples" / "consumers"
 EXAMPLES = {
     "with_aiokafka.py": (),
     "with_confluent_kafka.py": (),
-    "LatestStatus.java": ("pom.xml",),
+    "LatestStatus.java": ("pom.xml", "SmsDelivery.java"),
     "latest-status.mjs": ("package.json",),
 }
 """Each example, with the files that its installation reads."""
 
-EVENT = json.loads((ROOT / "schemas/examples/sms.delivery.v1/valid/first-interim-status.json").read_text())
 TOLD = ("message_id", "outcome", "status", "final", "corrects")
 WITHIN = 60
 
@@ -43,39 +39,19 @@ class Stream(NamedTuple):
     expected: list[dict[str, Any]]
 
 
-def event(attempt: str, sequence: int, status: str, **members: Any) -> dict[str, Any]:
-    """Return an event of the message `m-1`."""
-    outcome = {"delivered": "delivered", "sent": "in_progress", "unknown": "unknown", "failed": "not_delivered"}[status]
-    ids = {"event_id": str(uuid4()), "message_id": "m-1", "provider_message_id": attempt, "sequence": sequence}
-    return {**EVENT, **ids, "status": status, "outcome": outcome, "final": outcome != "in_progress", **members}
-
-
 @pytest_asyncio.fixture(scope="module")
 async def stream(kafka: str) -> AsyncIterator[Stream]:
     """A topic with an aborted transaction and duplicates, written as the bridge does by default."""
-    topic = f"test-{uuid4().hex[:12]}.delivery"
-    clients = KafkaClients(KafkaSettings(bootstrap_servers=(kafka,)))
-    admin = await clients.admin()
-    await admin.create_topics([NewTopic(topic, 3, 1)])
-    await admin.close()
-    sent, unknown = event("a-1", 1, "sent"), event("a-1", 2, "unknown")
-    corrected = event("a-1", 3, "delivered", corrects=unknown["event_id"], a_member_of_tomorrow={"x": 1})
-    second = event("a-2", 1, "failed")
-    never = event("a-1", 3, "failed")
-    for batch, commit in (([sent, unknown], True), ([never], False), ([sent, unknown, corrected, second], True)):
-        producer = await clients.producer(topic)
-        await producer.begin_transaction()
-        for future, _ in await send_batches(producer, [record(topic, one) for one in batch]):
-            await future
-        await (producer.commit_transaction() if commit else producer.abort_transaction())
-        await producer.stop()
+    topic = await create_topic(kafka, partitions=3)
+    sent, unknown = make_delivery("m-1", "a-1", 1, "sent"), make_delivery("m-1", "a-1", 2, "unknown")
+    corrects = {"corrects": unknown["event_id"], "a_member_of_tomorrow": {"x": 1}}
+    corrected = make_delivery("m-1", "a-1", 3, "delivered", **corrects)
+    second, never = make_delivery("m-1", "a-2", 1, "failed"), make_delivery("m-1", "a-1", 3, "failed")
+    await write_deliveries(kafka, topic, [sent, unknown])
+    await write_deliveries(kafka, topic, [never], commit=False)
+    await write_deliveries(kafka, topic, [sent, unknown, corrected, second])
     expected = [{name: one[name] for name in TOLD} for one in (sent, unknown, corrected, second)]
     yield Stream(kafka, topic, expected)
-
-
-def record(topic: str, one: Mapping[str, Any]) -> Record:
-    """Return an event's record; all are of one message."""
-    return Record(topic, 1, one["message_id"].encode(), json.dumps(one).encode())
 
 
 async def consumed(stream: Stream, command: Sequence[str], cwd: Path, path: str = "") -> list[dict[str, Any]]:

@@ -135,6 +135,11 @@ async def adapted(text: str, **_: Any) -> None:
     assert rule["seriesQuery"].partition("{")[0] in labels_of_metrics()
 
 
+async def queried(text: str, **_: Any) -> None:
+    """`test_postgres.py` and `test_flink.py` run the statements; here, they are about the same views."""
+    assert "sms_messages" in text
+
+
 async def a_picture(text: str, **_: Any) -> None:
     """Every arrow of a diagram connects defined nodes; no library can draw it here."""
     named = {*re.findall(r"(\w+)[(\[]", text), "intake", "receiver", "poller", "tracker"}
@@ -158,6 +163,8 @@ USED: dict[tuple[str, str, str], Use] = {
     ("docs/consumers.md", "Events that you have had already", "sql"): kept,
     ("docs/consumers.md", "In Python, with types", "python"): typed,
     ("docs/operating.md", "Traces", "yaml"): rendered,
+    ("docs/recipes.md", "Flink SQL", "sql"): queried,
+    ("docs/recipes.md", "The latest status of each message", "sql"): queried,
 }
 """By page, heading and kind. Commands are in `test_commands.py`."""
 

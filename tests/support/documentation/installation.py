@@ -88,6 +88,7 @@ async def shell(folder: Path, topics: Topics, settings: Mapping[str, str]) -> Sh
         "sms-bridge.tracker": f"{topics.group}.tracker",
         "sms-bridge.dead-letter": topics.dead_letter,
         " sms.sent ": f" {topics.sent[0]} ",
+        " sms.delivery ": f" {topics.delivery} ",
         "http://localhost:8080": f"http://127.0.0.1:{settings['HTTP__PORT']}",
         "https://HOST": f"http://127.0.0.1:{settings['HTTP__PORT']}",
         "localhost:9090": f"127.0.0.1:{settings['ADMIN__PORT']}",

@@ -8,6 +8,7 @@ import shutil
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,17 +28,19 @@ async def run(*command: str, cwd: Path | None = None, env: Mapping[str, str] | N
     return process.returncode or 0, said.decode(errors="replace")
 
 
-async def compile_java(source: Path, into: Path) -> tuple[str, ...]:
-    """Compile a Java file and return the command that runs its class."""
+async def compile_java(source: Path, into: Path, class_path: str = "") -> tuple[str, ...]:
+    """Compile a Java file and return the command that runs its class, by default with Kafka's jars."""
     installation = await prepare_installation()
+    class_path = class_path or installation.class_path
     ecj = await jar(f"org.eclipse.jdt:ecj:{ECJ}")
     code, said = await run(
         *(str(installation.java), "-cp", str(ecj), "org.eclipse.jdt.internal.compiler.batch.Main"),
-        *("-17", "-proc:none", "-failOnWarning", "-cp", installation.class_path, "-d", str(into), str(source)),
+        *("-17", "-proc:none", "-failOnWarning", "-cp", class_path, "-sourcepath", str(source.parent)),
+        *("-d", str(into), str(source)),
     )
     assert code == 0, said
     quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"
-    return str(installation.java), "-Xmx128m", quiet, "-cp", f"{into}:{installation.class_path}", source.stem
+    return str(installation.java), "-Xmx512m", quiet, "-cp", f"{into}:{class_path}", source.stem
 
 
 async def jar(coordinate: str) -> Path:
@@ -58,6 +61,31 @@ def _fetch(coordinate: str, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     context = MavenContext(PythonResolver(), repo_cache=partial, timeout=30)
     context.create_dependency(coordinate).artifact.resolve()
+    partial.rename(folder)
+
+
+async def jars(name: str, *coordinates: str) -> str:
+    """Return a class path of jars with their dependencies, downloaded once; skips the test if that is impossible."""
+    folder = get_cache_folder() / f"{name}-{hashlib.sha256(repr(coordinates).encode()).hexdigest()[:16]}"
+    async with hold_lock():
+        if not folder.exists():
+            try:
+                await asyncio.to_thread(_fetch_all, coordinates, folder)
+            except (OSError, RuntimeError, ValueError) as error:
+                pytest.skip(f"{name} can't be downloaded: {error}")
+    return ":".join(sorted(map(str, folder.rglob("*.jar"))))
+
+
+def _fetch_all(coordinates: Sequence[str], folder: Path) -> None:
+    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - of the sandbox extra
+
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    context = MavenContext(PythonResolver(), repo_cache=partial, timeout=60)
+    direct, transitive = context.resolver.resolve([context.create_dependency(one) for one in coordinates])
+    needed = [one.artifact for one in (*direct, *transitive) if one.scope not in {"provided", "test"}]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda artifact: artifact.resolve(), needed))
     partial.rename(folder)
 
 

@@ -22,7 +22,7 @@ def install(folder: Path, *names: str) -> None:
 
 def test_each_missing_package_has_a_line(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It has the package's name and what is skipped without it."""
-    install(programs, "openssl", "node", "npm", "mvn", "promtool", "google-chrome")
+    install(programs, "openssl", "node", "npm", "mvn", "psql", "initdb", "kcat", "promtool", "google-chrome")
     main([])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines] == ["prometheus", "chromium-driver"]
