@@ -32,6 +32,9 @@ TYPED = ("sms-bridge", "curl", "kcat", "kafka-consumer-groups.sh", "kafka-consol
 ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.md", "Disaster recovery")}
 """Blocks for which no other bridge may run."""
 
+TUTORIAL = "docs/tutorial.md"
+"""`test_tutorial.py` types its lines, in their order."""
+
 SETTINGS = {
     ("docs/adding-a-provider.md", "By settings"),
     ("docs/sent-events.md", "Other layouts"),
@@ -78,7 +81,11 @@ def shown(block: Block) -> str:
     return f"{block.page}: {block.heading}"
 
 
-TO_TYPE = [block for block in blocks("console") if {c.words[0] for c in commands(block)} & {*TYPED, "export"}]
+TO_TYPE = [
+    block
+    for block in blocks("console")
+    if block.page != TUTORIAL and {c.words[0] for c in commands(block)} & {*TYPED, "export"}
+]
 
 
 @pytest.mark.parametrize("block", [one for one in TO_TYPE if one.place[:2] not in ALONE | SETTINGS], ids=shown)
@@ -236,8 +243,13 @@ def test_commands_that_check_a_release_name_what_the_workflow_makes() -> None:
 
 def test_every_command_is_tested() -> None:
     """Each documented command is covered by a test above."""
-    programs = {command.words[0] for block in blocks("console", "sh", "bash", "shell") for command in commands(block)}
-    shown_only = {"psql", "connect-standalone.sh", "cosign", "gh"}
+    programs = {
+        command.words[0]
+        for block in blocks("console", "sh", "bash", "shell")
+        for command in commands(block)
+        if block.page != TUTORIAL
+    }
+    shown_only = {"psql", "connect-standalone.sh", "cosign", "gh", "uv", "docker"}
     assert programs <= {*TYPED, *shown_only, "export", "kubectl", "helm", "make"}
     assert {place[:2] for place in (block.place for block in TO_TYPE)} >= ALONE | SETTINGS
     assert {text for _, text in quoted()} >= ELSEWHERE.keys()

@@ -25,6 +25,8 @@ from tests.support.waiting import wait_until
 SERVERS = "kafka:9092"
 TOOLS = {
     "kafka-consumer-groups.sh": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+    "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
+    "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
     "kafka-console-consumer.sh": "org.apache.kafka.tools.consumer.ConsoleConsumer",
 }
 SECRETS = {
