@@ -1,7 +1,6 @@
 """Builds the two ports, and what keeps their certificates fresh."""
 
 from functools import partial
-from ipaddress import ip_address
 
 import structlog
 
@@ -10,7 +9,7 @@ from bridge.http_server.descriptors import raise_descriptor_limit
 from bridge.http_server.listener import Listener, ListenerTls
 from bridge.http_server.messages import Handler
 from bridge.observability.metrics import ProcessMetrics
-from bridge.receiver.client_address import is_in_networks
+from bridge.receiver.client_address import is_in_networks, parse_address
 from bridge.settings.listeners import AdminSettings, HttpSettings
 from bridge.settings.model import PREFIX, Settings
 from bridge.tls.certificate_files import CertificateFiles
@@ -66,7 +65,7 @@ class ListenerBuilder:
         return ConnectionLimits(
             max_connections=most,
             max_per_peer=max(1, most // PEER_SHARE),
-            is_proxy=lambda peer: _is_in(peer, http),
+            is_proxy=partial(_is_trusted_proxy, http=http),
             idle_timeout=http.idle_timeout / 1000,
         )
 
@@ -95,6 +94,6 @@ class ListenerBuilder:
         self._metrics.http_connections_closed.labels(name, reason.value).inc()
 
 
-def _is_in(peer: str, http: HttpSettings) -> bool:
-    """Whether a peer, an address or an IPv6 network, is a trusted proxy."""
-    return bool(http.trusted_proxies) and is_in_networks(ip_address(peer.partition("/")[0]), http.trusted_proxies)
+def _is_trusted_proxy(peer: str, http: HttpSettings) -> bool:
+    address = parse_address(peer)
+    return address is not None and is_in_networks(address, http.trusted_proxies)

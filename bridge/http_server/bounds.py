@@ -10,6 +10,8 @@ LINGER_TIMEOUT = 5.0
 """Seconds that a client has to close the connection, after the last response."""
 MAX_DRAINED_BYTES = 1024 * 1024
 """How much is received and dropped after the last response: a client that is still sending may not read it."""
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""How much all connections of a listener may hold of bodies that aren't complete."""
 STRANGERS = frozenset({401, 403, 404})
 """Statuses of responses to clients that have no business here."""
 MAX_STRANGE = 10

@@ -10,23 +10,12 @@ from math import inf
 
 import structlog
 
-from bridge.http_server.bounds import (
-    BODY_TIMEOUT,
-    HEAD_TIMEOUT,
-    LINGER_TIMEOUT,
-    MAX_AGE,
-    MAX_DRAINED_BYTES,
-    MAX_REQUESTS,
-    MAX_STRANGE,
-    STRANGERS,
-    STRANGERS_PAUSE,
-    WRITE_TIMEOUT,
-)
+from bridge.http_server import bounds
 from bridge.http_server.connection_context import ConnectionContext
 from bridge.http_server.connection_table import CloseReason
 from bridge.http_server.messages import BodyTimeoutError, Response
 from bridge.http_server.request_parser import MalformedRequestError, ParserState, ReceivedRequest, RequestParser
-from bridge.http_server.response_heads import CONTINUE, encode_head, encode_rejection
+from bridge.http_server.response_encoding import CONTINUE, encode_head, encode_piece, encode_rejection
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +43,7 @@ class Connection(asyncio.Protocol):
         self._progress = ParserState.BETWEEN, 0
         self._answering: ReceivedRequest | None = None
         self._streaming: asyncio.Task[None] | None = None
-        self._served, self._drained_bytes, self._strange = 0, 0, 0
+        self._served = self._drained_bytes = self._held_bytes = self._strange = 0
         self._finishing = self._closing = self._client_ended = self._pausing = False
         self._writable: asyncio.Future[None] | None = None
 
@@ -72,7 +61,7 @@ class Connection(asyncio.Protocol):
         """Take a part of a request, or several requests."""
         if self._closing:
             self._drained_bytes += len(data)
-            if self._drained_bytes > MAX_DRAINED_BYTES:
+            if self._drained_bytes > bounds.MAX_DRAINED_BYTES:
                 self._abort()
             return
         try:
@@ -82,6 +71,7 @@ class Connection(asyncio.Protocol):
         if self._progress != (self._parser.state, self._parser.begun):
             self._progress = (self._parser.state, self._parser.begun)
             self._set_deadline()
+        self._hold(self._parser.held_bytes)
         self._answer_next()
         self._update_reading()
 
@@ -95,7 +85,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client doesn't read as fast as it is sent to; it isn't listened to until it does."""
         self._writable = self._loop.create_future()
-        self.write_deadline = self._loop.time() + WRITE_TIMEOUT
+        self.write_deadline = self._loop.time() + bounds.WRITE_TIMEOUT
         self._update_reading()
 
     def resume_writing(self) -> None:
@@ -112,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._parser.requests.clear()
         self._parser.end()
+        self._hold(0)
         self.deadline = self.write_deadline = inf
         if self._streaming:
             self._streaming.cancel()
@@ -141,11 +132,18 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
+    def _hold(self, size: int) -> None:
+        """Bound what all connections hold of bodies that aren't complete."""
+        self._context.held_bytes += size - self._held_bytes
+        self._held_bytes = size
+        if size and self._context.held_bytes > bounds.MAX_HELD_BYTES:
+            self.abort(CloseReason.REFUSED)
+
     def _set_deadline(self) -> None:
         """Bound the wait for what the client has to send next."""
         timeouts = {
-            ParserState.HEAD: HEAD_TIMEOUT,
-            ParserState.BODY: BODY_TIMEOUT,
+            ParserState.HEAD: bounds.HEAD_TIMEOUT,
+            ParserState.BODY: bounds.BODY_TIMEOUT,
             ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.limits.idle_timeout,
         }
         self.deadline = self._loop.time() + timeouts[self._parser.state]
@@ -177,15 +175,15 @@ class Connection(asyncio.Protocol):
             keep_alive &= received.version != "1.0"
         else:
             self._write(head if received.request.method == "HEAD" else head + response.body)
-        self._strange = self._strange + 1 if response.status in STRANGERS else 0
-        if self._strange > MAX_STRANGE and not self._context.limits.is_proxy(self.peer):
+        self._strange = self._strange + 1 if response.status in bounds.STRANGERS else 0
+        if self._strange > bounds.MAX_STRANGE and not self._context.limits.is_proxy(self.peer):
             self._pausing = True
-            self._loop.call_later(STRANGERS_PAUSE, self._end_pause)
+            self._loop.call_later(bounds.STRANGERS_PAUSE, self._end_pause)
         self._end_answer(keep_alive=keep_alive)
 
     def _can_continue(self, received: ReceivedRequest) -> bool:
         """Whether another request can follow: the client may send one, and it is known where it begins."""
-        young = self._served < MAX_REQUESTS and self._loop.time() - self._opened_at < MAX_AGE
+        young = self._served < bounds.MAX_REQUESTS and self._loop.time() - self._opened_at < bounds.MAX_AGE
         ends = self._finishing or self._closing or (self._parser.ended and not self._parser.requests)
         return received.keep_alive and received.body.complete and young and not ends
 
@@ -215,12 +213,10 @@ class Connection(asyncio.Protocol):
         try:
             self._write(head)
             async for piece in pieces:
-                if self._closing:
-                    return
-                self._write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                self._write(encode_piece(piece, chunked=chunked))
                 if self._writable:
                     await self._writable
-            self._write(b"0\r\n\r\n" if chunked else b"")
+            self._write(encode_piece(b"", chunked=chunked))
         finally:
             self._streaming = None
             await pieces.aclose()
@@ -244,7 +240,7 @@ class Connection(asyncio.Protocol):
         """
         self._closing = True
         self._parser.requests.clear()
-        self.deadline = self._loop.time() + LINGER_TIMEOUT
+        self.deadline = self._loop.time() + bounds.LINGER_TIMEOUT
         if self._transport is None:
             return
         if self._client_ended or self._parser.state is ParserState.BETWEEN:

@@ -28,5 +28,7 @@ class ConnectionContext:
         self.handler, self.table, self.limits, self.report = handler, table, limits, report
         self.tasks: set[asyncio.Task[None]] = set()
         """Requests that are being answered, even if their clients are gone."""
+        self.held_bytes = 0
+        """What the connections hold of bodies that aren't complete."""
         self.date = ""
         """The time, for responses."""

@@ -43,7 +43,7 @@ class ConnectionLimits(NamedTuple):
     max_per_peer: int = 1024
     """Of one address, or of one IPv6 network of 64 bits."""
     is_proxy: Callable[[str], bool] = lambda _: False
-    """Whether an address is one that many clients come through, which has no limit of its own."""
+    """Whether an address is one that many clients come through, which has no limit of its own. Networks are none."""
     idle_timeout: float = 75.0
     """Seconds that a connection is kept without a request; longer than balancers keep theirs, which is 60 at most."""
 

@@ -159,7 +159,7 @@ class Listener:
                 self._pause_accepting(error)
                 return
             self._exhausted = False
-            peer = name_peer(address[0])
+            peer = address[0] if self._context.limits.is_proxy(address[0]) else name_peer(address[0])
             if not self._table.make_room(peer):
                 accepted.close()
                 self._report(CloseReason.REFUSED)

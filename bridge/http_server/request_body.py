@@ -13,23 +13,24 @@ class RequestBody:
         ask: Asks the client to send the body, if it waits for that (RFC 9110, section 10.1.1).
     """
 
-    __slots__ = ("_ask", "_chunks", "_error", "_waiter", "complete", "size")
+    __slots__ = ("_ask", "_chunks", "_error", "_waiter", "complete", "held_bytes")
 
     def __init__(self, ask: Callable[[], None] | None = None) -> None:
         self._ask = ask
         self._chunks: list[bytes] = []
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.size = 0
+        self.held_bytes = 0
         self.complete = False
         """Whether all of it was received, or nothing more will be."""
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece of the body; one that is too large is dropped."""
-        self.size += len(chunk)
-        if self.size <= MAX_BODY_BYTES:
-            self._chunks.append(chunk)
-        else:
+        if self._error:
+            return
+        self.held_bytes += len(chunk)
+        self._chunks.append(chunk)
+        if self.held_bytes > MAX_BODY_BYTES:
             self.fail(BodyTooLargeError())
 
     def finish(self) -> None:
@@ -42,6 +43,7 @@ class RequestBody:
         if not self.complete:
             self._error = self._error or error
             self._chunks.clear()
+            self.held_bytes = 0
             self._wake()
 
     async def read(self) -> bytes:

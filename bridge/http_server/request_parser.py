@@ -101,6 +101,11 @@ class RequestParser:
         """Give up the body that is being received, if there is one."""
         self._body.fail(error)
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of an incomplete body is held."""
+        return 0 if self._body.complete else self._body.held_bytes
+
     def _check_size(self, received: int) -> None:
         """Bound what was received of a request, as far as the parser keeps it to itself."""
         self._size += received

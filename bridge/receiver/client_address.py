@@ -27,7 +27,7 @@ def find_client_address(
         forwarded: The lines of `Forwarded` (RFC 7239).
         trusted: The networks of the trusted proxies.
     """
-    nearest = _parse_address(peer)
+    nearest = parse_address(peer)
     if nearest is None or not is_in_networks(nearest, trusted):
         return nearest
     x_hops = [hop for line in x_forwarded_for for hop in line.split(",") if hop.strip()]
@@ -49,7 +49,7 @@ def _find_client(nearest: Address, hops: Sequence[str], trusted: Networks) -> Ad
     for hop in reversed(hops):
         if client is None or not is_in_networks(client, trusted):
             break
-        client = _parse_address(hop)
+        client = parse_address(hop)
     return client
 
 
@@ -76,7 +76,7 @@ def _parse_forwarded(line: str) -> list[str]:
     return hops
 
 
-def _parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """Parse an address with or without a port, IPv6 perhaps in brackets; None if it isn't an address."""
     with_port = _PORT.fullmatch(text.strip())
     try:

@@ -163,13 +163,10 @@ class Receiver:
         accepted = _make_answer(access)
         if _is_probe(request):
             return CallbackResult(CallbackOutcome.IGNORED, accepted)
-        self._waiting[provider] += 1
         try:
             return await self._accept(account, request, accepted)
         except tuple(_REJECTIONS) as error:
             return _make_rejection(_REJECTIONS[type(error)], str(error).encode())
-        finally:
-            self._waiting[provider] -= 1
 
     def _check_request(
         self, account: ProviderAccount, access: CallbackAccess, request: Request
@@ -179,15 +176,15 @@ class Receiver:
             return _make_rejection(405, b"method not allowed", {"allow": ", ".join(sorted(access.methods))})
         if not self._authenticator.is_allowed(access, request):
             return _make_rejection(403, b"forbidden")
-        if not self._authenticator.has_credentials(account, request.headers):
-            return _UNAUTHENTICATED
-        return _UNAVAILABLE if self._waiting[account.provider] >= self._max_waiting else None
+        return None if self._authenticator.has_credentials(account, request.headers) else _UNAUTHENTICATED
 
     async def _accept(self, account: ProviderAccount, request: Request, accepted: Response) -> CallbackResult:
         header = request.headers.get
         body = b"" if request.method == "GET" else inflate(await request.body(), header("content-encoding") or "")
         if not body and not request.query:
             return CallbackResult(CallbackOutcome.IGNORED, accepted)
+        if self._waiting[account.provider] >= self._max_waiting:
+            return _UNAVAILABLE
         content_type = header("content-type") or ""
         callback = Callback(request.method, request.query, content_type, body, request.headers, request.path)
         now = now_ms()
@@ -204,11 +201,11 @@ class Receiver:
     async def _store(self, provider: str, recorded: CallbackRecords) -> bool:
         """Write a callback to the journal; return whether Kafka has all of it."""
         future = self._journal.append(recorded.records)
+        # A record that still waits for Kafka after its callback was answered counts as waiting until then.
+        self._waiting[provider] += 1
+        future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
         done, _ = await asyncio.wait((future,), timeout=self._ack_timeout_seconds)
         if not done:
-            # The record still waits for Kafka after the callback was answered, and counts as waiting until then.
-            self._waiting[provider] += 1
-            future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
             return False
         try:
             future.result()

@@ -96,3 +96,30 @@ async def test_listeners_certificate_is_renewed(fleet: Fleet, tmp_path: Path) ->
             bridge.client = client
             assert await bridge.report(one, "delivered") == 200
         assert [event["status"] for event in await bridge.events(one, 2)] == ["sent", "delivered"]
+
+
+async def test_admin_port_speaks_tls(fleet: Fleet, tmp_path: Path) -> None:
+    """Probes and metrics as well, and a renewed certificate is loaded."""
+    secret, first, second = MountedSecret(tmp_path / "admin"), trustme.CA(), trustme.CA()
+    await asyncio.to_thread(secret.write, issue(first))
+    tls = {"ADMIN__TLS_CERT": str(secret.path(CERTIFICATE)), "ADMIN__TLS_KEY": str(secret.path(KEY))}
+    async with fleet.topics() as topics:
+        service = fleet.service({**topics.settings, **CALLBACKS_ONLY, **tls}, "receive")
+        await service.start(ready=False)
+        url = service.admin_url.replace("http:", "https:")
+        try:
+            for authority in (first, second):
+                async with httpx.AsyncClient(verify=trust(authority), timeout=20) as client:
+
+                    async def is_ready(client: httpx.AsyncClient = client) -> bool:
+                        try:
+                            return (await client.get(f"{url}/readyz")).status_code == 200
+                        except httpx.ConnectError:
+                            return False
+
+                    await wait_until(is_ready, 60, lambda: f"it isn't ready:\n{service.tail()}")
+                    assert "sms_bridge_build_info" in (await client.get(f"{url}/metrics")).text
+                await asyncio.to_thread(secret.write, issue(second))
+            assert "certificates reloaded" in service.log
+        finally:
+            assert await service.stop() == 0

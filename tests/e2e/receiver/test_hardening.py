@@ -84,23 +84,25 @@ async def test_slow_strangers_delay_no_honest_callback_and_are_cut(walled: Bridg
         assert [event["status"] for event in await walled.events(one)] == ["delivered"]
 
 
-async def test_one_providers_slow_calls_leave_the_other_its_places(fleet: Fleet, client: httpx.AsyncClient) -> None:
-    """If one provider's callbacks reach the limit, they are answered 503; those of the other provider are not."""
+async def test_providers_have_places_of_their_own(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """What waits for Kafka is limited for each provider; a body that isn't complete takes no place."""
     few = {**CALLBACKS_ONLY, "HTTP__MAX_WAITING": "2"}
     async with fleet.topics() as topics, fleet.running({**topics.settings, **few}) as service:
         bridge = Bridge(service, topics, client, SECRETS)
         one, other = await bridge.send_and_wait(), await bridge.send_and_wait(message("speedocom"))
-        async with Connection(bridge) as first, Connection(bridge) as second:
-            for slow in (first, second):
-                await slow.say(post(path_of(bridge, "speedocom"), b"{", 60))
-
-            async def is_full() -> bool:
-                return await bridge.report(other, "Queued") == 503
-
-            await topics.wait_until_async(is_full, "its places are taken")
-            assert await bridge.report(one, "delivered") == 200
-            assert {await first.status(), await second.status()} == {408}
-        assert await bridge.report(other, "Queued") == 200
+        async with AsyncExitStack() as stack:
+            slow = [await stack.enter_async_context(Connection(bridge)) for _ in range(3)]
+            for connection in slow:
+                await connection.say(post(path_of(bridge, "speedocom"), b"{", 60))
+            assert await bridge.report(other, "Queued") == 200
+            crowd = [bridge.report(other, "SentToNetwork") for _ in range(30)]
+            *crowded, first, second = await asyncio.gather(
+                *crowd, bridge.report(one, "sent"), bridge.report(one, "sent")
+            )
+            assert set(crowded) == {200, 503}
+            assert (first, second) == (200, 200)
+            assert {await connection.status() for connection in slow} == {408}
+        assert await bridge.report(other, "DeliveredToTerminal") == 200
 
 
 async def test_headers_and_urls_have_bounds(walled: Bridge) -> None:
@@ -166,3 +168,10 @@ async def test_callbacks_come_over_tls(fleet: Fleet, tmp_path: Path) -> None:
         except httpx.HTTPError:
             return
         assert answer.status_code == 400
+
+
+async def test_files_of_the_cache_are_private(bridge: Bridge) -> None:
+    """They have phone numbers in them."""
+    found = {path: path.stat().st_mode & 0o077 for path in (bridge.service.state, *bridge.service.state.rglob("*"))}
+    assert len(found) > 3
+    assert {path for path, mode in found.items() if mode} == set()

@@ -111,7 +111,8 @@ async def test_confluent_deserializer_reads_events(
     ("change", "said"),
     [
         ({"PASSWORD": "another-password-of-it"}, "Unauthorized"),
-        ({"URL": "http://127.0.0.1:1"}, "no registry answers there"),
+        ({"URL": "http://127.0.0.1:1"}, "no registry answers there: the connection is refused"),
+        ({"URL": "http://no-such-host.invalid"}, "no registry answers there: the name isn't found"),
         ({"URL": "", "WIRE_FORMAT": "true"}, "REGISTRY__URL is needed"),
     ],
 )

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.http_server import connection, listener
+from bridge.http_server import bounds, listener
 from bridge.http_server.connection_table import CloseReason, ConnectionLimits
 from bridge.http_server.listener import Listener
 from bridge.http_server.messages import MAX_BODY_BYTES, BodyTimeoutError, BodyTooLargeError, Request, Response
@@ -64,7 +64,7 @@ class Server:
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: x\r\na"])
 async def test_a_slow_head_is_answered_408(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """From its first byte on."""
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(bounds, "HEAD_TIMEOUT", 0.1)
     server = Server()
     async with server.running():
         assert (await server.exchange(sent)).startswith(b"HTTP/1.1 408 ")
@@ -73,7 +73,7 @@ async def test_a_slow_head_is_answered_408(monkeypatch: pytest.MonkeyPatch, sent
 
 async def test_a_head_that_comes_byte_by_byte_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte is in time, the whole is not."""
-    monkeypatch.setattr(connection, "HEAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(bounds, "HEAD_TIMEOUT", 0.3)
     server = Server()
     async with server.running(), asyncio.timeout(30):
         reader, writer = await server.connect(b"GET / HTTP/1.1\r\na: ")
@@ -89,7 +89,7 @@ async def test_a_head_that_comes_byte_by_byte_is_cut(monkeypatch: pytest.MonkeyP
 
 async def test_a_slow_body_is_the_handlers_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It answers, and the connection ends, because the rest may still come."""
-    monkeypatch.setattr(connection, "BODY_TIMEOUT", 0.1)
+    monkeypatch.setattr(bounds, "BODY_TIMEOUT", 0.1)
 
     async def handle(request: Request) -> Response:
         with pytest.raises(BodyTimeoutError):
@@ -123,7 +123,7 @@ async def test_an_idle_connection_is_kept_and_then_closed() -> None:
 
 async def test_clients_that_never_read_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """They can't make the process keep what it sends."""
-    monkeypatch.setattr(connection, "WRITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(bounds, "WRITE_TIMEOUT", 0.2)
     server = Server(lambda _: Response(200, b"x" * 1_000_000))
     async with server.running() as made:
         _, writer = await server.connect(GET % b"" * 30)
@@ -177,7 +177,7 @@ async def test_a_large_body_is_answered_while_it_is_being_sent() -> None:
 
 async def test_a_body_that_nobody_reads_costs_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is neither wanted nor ends is cut."""
-    monkeypatch.setattr(connection, "LINGER_TIMEOUT", 0.2)
+    monkeypatch.setattr(bounds, "LINGER_TIMEOUT", 0.2)
     server = Server(lambda _: Response(404))
     async with server.running() as made:
         reader, writer = await server.connect(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")
@@ -245,7 +245,7 @@ async def test_old_and_busy_connections_end_with_a_response(monkeypatch: pytest.
     """So that new processes get their share."""
     for name, limit in (("MAX_REQUESTS", 0), ("MAX_AGE", 0.0)):
         with monkeypatch.context() as patched:
-            patched.setattr(connection, name, limit)
+            patched.setattr(bounds, name, limit)
             server = Server()
             async with server.running():
                 assert b"connection: close" in await server.exchange(GET % b"")
@@ -311,8 +311,8 @@ async def test_a_handlers_error_is_a_500_and_no_more() -> None:
 
 async def test_strangers_are_slowed_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a number of refusals in a row, but not for good, and not a proxy that many share."""
-    monkeypatch.setattr(connection, "MAX_STRANGE", 3)
-    monkeypatch.setattr(connection, "STRANGERS_PAUSE", 0.2)
+    monkeypatch.setattr(bounds, "MAX_STRANGE", 3)
+    monkeypatch.setattr(bounds, "STRANGERS_PAUSE", 0.2)
     server = Server(lambda request: Response(200 if request.path == "/right" else 404, b"fine"))
     loop = asyncio.get_running_loop()
 
@@ -330,3 +330,26 @@ async def test_strangers_are_slowed_down(monkeypatch: pytest.MonkeyPatch) -> Non
         assert await measure(*[b"wrong", b"wrong", b"right"] * 4) < 0.4
     async with server.running(LIMITS._replace(is_proxy=lambda peer: peer == HOST)):
         assert await measure(*[b"wrong"] * 20) < 0.4
+
+
+async def test_what_incomplete_bodies_hold_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond, they are dropped; complete ones and small ones go through."""
+    monkeypatch.setattr(bounds, "MAX_HELD_BYTES", 1_000_000)
+
+    async def handle(request: Request) -> Response:
+        return Response(200, b"%d" % len(await request.body()))
+
+    server = Server(handle)
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 200001\r\n\r\n"
+    async with server.running() as made:
+        clients = [await server.connect(head + b"x" * 200_000) for _ in range(20)]
+        await wait_until(
+            lambda: asyncio.sleep(0, made.count_connections() == 5), 30, lambda: f"{made.count_connections()}"
+        )
+        assert server.closed == {CloseReason.REFUSED: 15}
+        last = b"POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi"
+        assert (await server.exchange(last)).endswith(b"2")
+        for _, writer in clients:
+            writer.transport.abort()
+        await wait_until(lambda: asyncio.sleep(0, made.count_connections() == 0), 30, lambda: "they are still there")
+        assert (await server.exchange(head.replace(b"1.1", b"1.0") + b"x" * 200_001)).endswith(b"200001")

@@ -1,4 +1,4 @@
-"""The heads of responses: status lines and headers (RFC 9112). Pure."""
+"""Encodes responses (RFC 9112): their heads, and the pieces of streams. Pure."""
 
 from http import HTTPStatus
 
@@ -36,6 +36,11 @@ def encode_head(response: Response, date: str, *, version: str, keep_alive: bool
         lines.append("connection: keep-alive\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("latin-1")
+
+
+def encode_piece(piece: bytes, *, chunked: bool) -> bytes:
+    """Encode a piece of a stream; an empty one ends it (RFC 9112, section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
 
 
 def encode_rejection(status: int, date: str) -> bytes:
