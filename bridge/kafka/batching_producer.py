@@ -17,7 +17,11 @@ from bridge.kafka.records import Record, send_partition
 from bridge.kafka.retry import retry
 
 LINGER_SECONDS = 0.002
-"""How long a batch waits for more records."""
+"""How long a batch waits for more records, if nothing is in flight."""
+
+MAX_LINGER_SECONDS = 0.02
+"""How long it waits for those before it to be acknowledged: with a fast broker, what comes meanwhile shares a batch;
+with a slow one, batches follow each other all the same."""
 
 STUCK_SECONDS = 4.0
 """Without an acknowledgement, while some are awaited, after which Kafka counts as away."""
@@ -138,10 +142,14 @@ class BatchingProducer:
             await abort_producer(producer)
 
     def _next_departure(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
-        """When the next batches leave: those of all partitions together, because then they share a request."""
+        """When the next batches leave: those of all partitions together, because then they share a request.
+
+        As in a database's group commit, they leave when those before them are acknowledged: each batch costs more than
+        a record does.
+        """
         if self._departure.is_set():
             self._departure = asyncio.Event()
-            loop.call_later(LINGER_SECONDS, self._departure.set)
+            loop.call_later(MAX_LINGER_SECONDS if self._in_flight else LINGER_SECONDS, self._departure.set)
         return self._departure
 
     async def _drain(self, partition: tuple[str, int], departure: asyncio.Event) -> None:
@@ -176,6 +184,8 @@ class BatchingProducer:
 
     def _settle(self, producer: AIOKafkaProducer, batch: Sequence[_QueuedRecord], sent: asyncio.Future[Any]) -> None:
         self._in_flight.discard(sent)
+        if not self._in_flight:
+            self._departure.set()
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if error is None:
             self._acknowledged_at = asyncio.get_running_loop().time()

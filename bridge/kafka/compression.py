@@ -1,15 +1,19 @@
-"""LZ4 and gzip with fast compressors: Java's clients use a fast LZ4, too.
+"""LZ4 and gzip with fast compressors; Java's clients use a fast LZ4, too.
 
 The client library takes Kafka's "default level 9" literally for both. Per event of `sms.delivery` in a batch of 200,
-the fast LZ4 takes 0.5 microseconds, and the fast gzip 1.5 instead of 13.1, with a result that is a fifth larger.
+the fast LZ4 takes 0.5 microseconds, and the fast gzip 1.5 instead of 13.1, with a result that is a fifth larger. For a
+batch of one record, zlib takes 6 microseconds, where the client library's compressor takes 18.
 """
 
 import sys
+import zlib
 
 import cramjam
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 FAST_LEVEL = 1
+GZIP_FORMAT = 31
+"""A value of zlib's `wbits`."""
 
 
 def use_fast_compressors() -> None:
@@ -28,4 +32,5 @@ def _encode_lz4(payload: bytes) -> bytes:
 
 
 def _encode_gzip(payload: bytes) -> bytes:
-    return bytes(cramjam.gzip.compress(payload, level=FAST_LEVEL))
+    compressor = zlib.compressobj(FAST_LEVEL, zlib.DEFLATED, GZIP_FORMAT)
+    return compressor.compress(payload) + compressor.flush()
