@@ -86,7 +86,7 @@
 {{- $set := $always -}}
 {{- range $reason, $variables := $where }}
 {{- if get $chosen $reason }}
-{{- range $name, $value := $variables }}{{ if ne (toString $value) "" }}{{ $_ := set $set $name $value }}{{ end }}{{ end }}
+{{- range $name, $value := $variables }}{{ if not (has (toJson $value) (list "null" "\"\"")) }}{{ $_ := set $set $name $value }}{{ end }}{{ end }}
 {{- end }}
 {{- end }}
 {{- $overruled := include "sms-bridge.overruled" . -}}
