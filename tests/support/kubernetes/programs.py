@@ -66,7 +66,17 @@ def _build(go: str, name: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         made = Path(folder) / name
-        command = [go, "build", "-trimpath", "-ldflags", flags, "-o", str(made), f"k8s.io/kubernetes/cmd/{name}"]
+        command = [
+            go,
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags",
+            flags,
+            "-o",
+            str(made),
+            f"k8s.io/kubernetes/cmd/{name}",
+        ]
         done = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed program
         if done.returncode:
             raise Unavailable(f"go can't build {name}: {done.stderr.strip().splitlines()[-1]}")
