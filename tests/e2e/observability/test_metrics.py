@@ -27,6 +27,8 @@ COUNTERS: dict[str, set[str]] = {
     "transactions_completed": {"outcome"},
     "workers_restarted": {"cause"},
     "caches_rebuilt": {"cause"},
+    "http_connections_closed": {"listener", "reason"},
+    "admin_tokens_refused": set(),
 }
 HISTOGRAMS: dict[str, set[str]] = {
     "delivery_latency": {"provider", "status"},
@@ -58,8 +60,6 @@ GAUGES: dict[str, set[str]] = {
     "event_loop_delay_seconds": set(),
     "certificate_expiry_timestamp_seconds": {"setting"},
     "http_connections": {"listener"},
-    "http_connections_closed": {"listener", "reason"},
-    "admin_tokens_refused": set(),
     "build_info": {"version"},
 }
 
