@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 something is wrong, 2 the command was; 130 it was interrup
 import asyncio
 import os
 import sys
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from bridge.tools.commands import AsJson, EnvFile
 cli = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Turns SMS delivery reports into one clean Kafka stream.",
 )
 
@@ -32,7 +34,10 @@ def _roles(text: str) -> frozenset[Any]:
     try:
         roles = frozenset(Role(part.strip()) for part in text.split(","))
     except ValueError:
-        raise typer.BadParameter(f"should be some of {', '.join(Role)}", param_hint="--roles") from None
+        unknown = [part.strip() for part in text.split(",") if part.strip() not in set(Role)]
+        similar = get_close_matches(unknown[0], Role, n=1)
+        advice = f"; did you mean {similar[0]}?" if similar else ""
+        raise typer.BadParameter(f"should be some of {', '.join(Role)}{advice}", param_hint="--roles") from None
     if Role.POLL in roles and Role.TRACK not in roles:
         raise typer.BadParameter("poll runs only where track runs: it needs the state", param_hint="--roles")
     return roles
@@ -41,7 +46,13 @@ def _roles(text: str) -> frozenset[Any]:
 @cli.command()
 def run(
     *,
-    roles: Annotated[str, typer.Option(help="What this process does, with commas.")] = "intake,receive,track,poll",
+    roles: Annotated[
+        str,
+        typer.Option(
+            help="What this process does, with commas: intake reads sms.sent, receive accepts callbacks, track decides "
+            "and publishes, poll asks providers (only with track)."
+        ),
+    ] = "intake,receive,track,poll",
     env_file: EnvFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON, whatever LOG__FORMAT is.")] = False,
 ) -> None:

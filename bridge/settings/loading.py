@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
@@ -60,7 +61,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     try:
         return _build(settings)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
+        errors = error.errors(include_url=False)
         lines = dict.fromkeys(_format_error(details) for details in errors)
         raise ConfigurationError("\n".join(lines)) from None
 
@@ -88,6 +89,11 @@ def _read_env_file(path: Path | None) -> dict[str, str]:
     if not path.is_file():
         raise ConfigurationError(f"--env-file {path} can't be read: give the path of a file")
     try:
+        with path.open(encoding="utf-8") as file:
+            lines = [line for line in parse_stream(file) if line.error or (line.key and line.value is None)]
+        if lines:
+            wrong = (f"{path}:{line.original.line}: should be NAME=value, a comment or empty" for line in lines)
+            raise ConfigurationError("\n".join(wrong))
         return {name: value for name, value in dotenv_values(path).items() if value is not None}
     except UnicodeDecodeError:
         raise ConfigurationError(f"--env-file {path} isn't a text in UTF-8") from None
@@ -173,8 +179,13 @@ def _format_error(error: Any) -> str:
     message = _MESSAGES.get(error["type"])
     if message is None:
         message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if error["type"] == "literal_error":  # never one of a secret
+        similar = get_close_matches(str(error["input"]).lower(), re.findall("'([^']+)'", error["ctx"]["expected"]), n=1)
+        message += f"; did you mean {similar[0]}?" if similar else ""
     if not _SETTING_NAME.match(message):
         return f"{name} {message}"
+    if name == PREFIX:  # a check of all settings
+        return f"{PREFIX}{message}"
     # A check of a group names the setting that is wrong, from the group on or below it.
     parent, _, group = name.rpartition("__" if "__" in name else PREFIX)
     whole = f"{parent}__" if parent else PREFIX

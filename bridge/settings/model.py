@@ -201,6 +201,14 @@ class Settings(BaseSettings):
             raise ValueError("REGISTRY__URL is needed when SENT__FORMAT is avro: it has the schemas")
         return self
 
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        anywhere = {"0.0.0.0", "::"}  # noqa: S104 - it is compared, and no address to bind to
+        hosts = {self.http.host, self.admin.host}
+        if self.http.port == self.admin.port != 0 and (len(hosts) == 1 or hosts & anywhere):
+            raise ValueError("HTTP__PORT and ADMIN__PORT should be different: callbacks have a port of their own")
+        return self
+
     @property
     def event_source(self) -> str:
         """The `ce_source` of every published event."""

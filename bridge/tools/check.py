@@ -11,16 +11,16 @@ from bridge.settings.model import Settings
 from bridge.tools.check_finding import CheckFinding
 from bridge.tools.check_kafka import check_kafka
 from bridge.tools.check_providers import check_providers
-from bridge.tools.check_settings import check_settings
+from bridge.tools.check_settings import check_folder, list_settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
 REMEDY = "see docs/settings.md; nothing else was checked"
 
 
-async def check(env_file: Path | None, *, as_json: bool) -> ExitCode:
-    """Check everything, except what depends on something broken."""
+async def check(env_file: Path | None, *, offline: bool, as_json: bool) -> ExitCode:
+    """Check everything, except what depends on something broken; offline, only the settings."""
     logs.configure_logging("error", "auto")
-    findings = [finding async for finding in _findings(env_file)]
+    findings = [finding async for finding in _findings(env_file, offline=offline)]
     wrong = sum(finding.level == "wrong" for finding in findings)
     if as_json:
         write_json({"ok": not wrong, "findings": findings})
@@ -29,7 +29,7 @@ async def check(env_file: Path | None, *, as_json: bool) -> ExitCode:
     return ExitCode.WRONG if wrong else ExitCode.FINE
 
 
-async def _findings(env_file: Path | None) -> AsyncIterator[CheckFinding]:
+async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[CheckFinding]:
     settings: Settings
     try:
         settings = load_settings(env_file=env_file)
@@ -39,8 +39,11 @@ async def _findings(env_file: Path | None) -> AsyncIterator[CheckFinding]:
             name, _, text = line.partition(" ")
             yield CheckFinding("settings", "wrong", name.rstrip(":"), text, REMEDY)
         return
-    for finding in check_settings(settings):
+    for finding in list_settings(settings):
         yield finding
+    if offline:
+        return
+    yield check_folder(settings.state.directory)
     async for finding in check_kafka(settings):
         yield finding
     async for finding in check_providers(accounts):

@@ -18,11 +18,10 @@ HIDDEN = "set"
 TIMED = {getattr(one, "func", None) for kind in (Duration, PollAges) for one in get_args(kind)} - {None}
 
 
-def check_settings(settings: Settings) -> Iterator[CheckFinding]:
-    """List each setting that isn't at its default, and check the folder of the cache."""
+def list_settings(settings: Settings) -> Iterator[CheckFinding]:
+    """List each setting that isn't at its default."""
     for name, value in _list_set(settings, PREFIX.removesuffix("_")):
         yield ok("settings", name, _format_value(value))
-    yield _check_folder(settings.state.directory)
 
 
 def _list_set(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -58,7 +57,8 @@ def _format_value(value: Any) -> str:
     return str(value)
 
 
-def _check_folder(folder: Path) -> CheckFinding:
+def check_folder(folder: Path) -> CheckFinding:
+    """Check that the cache's folder can be written, or made."""
     subject = f"{PREFIX}STATE__DIRECTORY"
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK):

@@ -24,9 +24,27 @@ schemas = typer.Typer(no_args_is_help=True, help="The published schemas.")
 
 def register(cli: typer.Typer) -> None:
     """Add the commands."""
-    for command in (check, providers, topics, trace, tail, replay):
+    for command in (init, check, providers, topics, trace, tail, replay):
         cli.command()(command)
     cli.add_typer(schemas, name="schemas")
+
+
+def init(
+    providers: Annotated[list[str], typer.Argument(metavar="PROVIDER...", help="Built-in providers and presets.")],
+    *,
+    helm: Annotated[
+        bool, typer.Option("--helm", help="Write values for the Helm chart instead of an env file.")
+    ] = False,
+) -> None:
+    """Writes commented settings for some providers, with a new secret for the callbacks of each."""
+    from bridge.tools.init import check_known  # noqa: PLC0415 - each command loads what it needs
+    from bridge.tools.init import init as written  # noqa: PLC0415
+
+    try:
+        check_known(providers)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="PROVIDER") from None
+    raise typer.Exit(written(providers, helm=helm))
 
 
 def check(
@@ -46,6 +64,7 @@ def check(
     ] = None,
     provider: Annotated[str, typer.Option(help="With --callback: the provider that it is from.")] = "",
     account: Annotated[str, typer.Option(help="With --callback: the account at the provider.")] = "default",
+    offline: Annotated[bool, typer.Option("--offline", help="Only check the settings; connect to nothing.")] = False,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +81,7 @@ def check(
         raise typer.Exit(explain_sample(_settings(env_file), sample, key, header or [], as_json=as_json))
     from bridge.tools.check import check as checked  # noqa: PLC0415
 
-    _run(checked(env_file, as_json=as_json))
+    _run(checked(env_file, offline=offline, as_json=as_json))
 
 
 def providers(*, as_json: AsJson = False) -> None:

@@ -50,6 +50,8 @@ ELSEWHERE = {
 }
 TELLS = {
     "check": r"\n(0 wrong, \d+ warnings?|all is well)\n",
+    "init": r"(?s)CALLBACK_SECRETS(=|: \")[0-9a-f]{32}.*",
+    "check --offline": r"\nall is well\n",
     "check --sample": r"message_id +message_id +\"order-5512\"",
     "check --callback": r"Delivered, final, is published\.\n",
     "providers": r"twilio +preset +https://",

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 
 from bridge.sandbox.kafka.broker import Sandbox
 from bridge.settings.loading import load_settings
-from bridge.tools.check_settings import check_settings
+from bridge.tools.check_settings import list_settings
 from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said, sms_bridge
@@ -227,6 +227,6 @@ def test_tables_are_readable() -> None:
     variables = {f"SMS_BRIDGE_WEBHOOKS__ACME__{name}": value for name, value in webhook.items()}
     secret = {"SMS_BRIDGE_WEBHOOKS__ACME__CALLBACK_SECRETS": "secret-of-acme-0123"}
     settings = load_settings({"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "kafka:9092", **variables, **secret})
-    shown = {finding.subject: finding.told for finding in check_settings(settings)}
+    shown = {finding.subject: finding.told for finding in list_settings(settings)}
     assert shown["SMS_BRIDGE_WEBHOOKS__ACME__STATUSES"] == "Ok → delivered, Gone → undelivered (absent_subscriber)"
     assert shown["SMS_BRIDGE_WEBHOOKS__ACME__WHERE"] == "/event → dlr"

@@ -1,0 +1,78 @@
+"""A mistake in settings is one line that says what to do: the variable, file and line, or the value that was meant."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bridge.core.errors import ConfigurationError
+from bridge.settings.loading import load_settings
+from bridge.settings.model import PREFIX, Settings
+
+NEEDED = {
+    "KAFKA__BOOTSTRAP_SERVERS": "kafka:9092",
+    "DEXATEL__CALLBACK_SECRETS": "0123456789abcdef",
+    "DEXATEL__POLL": "never",
+}
+
+
+def load(settings: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Load settings, beside those that are needed."""
+    return load_settings({f"{PREFIX}{name}": value for name, value in {**NEEDED, **settings}.items()}, file)
+
+
+def refuse(settings: Mapping[str, str], file: Path | None = None) -> str:
+    """Return what is said of settings that are wrong."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(settings, file)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("KAFKA__COMPRESSION", "gzi", "gzip"), ("LOG__LEVEL", "Warn", "warning"), ("FOLLOW__EMIT", "finals", "final")],
+)
+def test_a_similar_value_is_suggested(name: str, value: str, meant: str) -> None:
+    """Beside all values that there are."""
+    said = refuse({name: value})
+    assert said.startswith(f"{PREFIX}{name} should be '")
+    assert said.endswith(f"; did you mean {meant}?")
+
+
+def test_no_value_is_suggested_where_none_is_similar() -> None:
+    """Only the values that there are."""
+    assert refuse({"KAFKA__COMPRESSION": "best"}).endswith("'zstd' or 'none'")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"HTTP__PORT": "9090"}, True),
+        ({"ADMIN__PORT": "8080", "ADMIN__HOST": "127.0.0.1"}, True),
+        ({"ADMIN__PORT": "8080", "ADMIN__HOST": "::1", "HTTP__HOST": "127.0.0.1"}, False),
+        ({"ADMIN__PORT": "0", "HTTP__PORT": "0"}, False),
+    ],
+)
+def test_equal_ports_are_refused(settings: dict[str, str], *, told: bool) -> None:
+    """Before anything is started or created; different addresses may have the same port."""
+    if told:
+        assert refuse(settings).startswith(f"{PREFIX}HTTP__PORT and ADMIN__PORT should be different")
+    else:
+        load(settings)
+
+
+def test_a_bad_line_in_an_env_file_is_named(tmp_path: Path) -> None:
+    """With the file and the number of the line, each one that is bad; good lines, comments and `export` are none."""
+    file = tmp_path / "bridge.env"
+    file.write_text("# how it is logged\n\nexport SMS_BRIDGE_LOG__LEVEL=debug\nSMS_BRIDGE_HTTP__PORT\nthis isn't one\n")
+    lines = refuse({}, file).splitlines()
+    assert lines == [f"{file}:{number}: should be NAME=value, a comment or empty" for number in (4, 5)]
+    file.write_text('# how it is logged\n\nexport SMS_BRIDGE_LOG__LEVEL=debug\nSMS_BRIDGE_HTTP__HOST="127.0.0.1"\n')
+    settings = load({}, file)
+    assert (settings.log.level, settings.http.host) == ("debug", "127.0.0.1")
+
+
+def test_the_variable_that_another_one_needs_is_named() -> None:
+    """As it has to be set, whichever group it is in."""
+    assert refuse({"PRIVACY__RECIPIENT": "hash"}).startswith(f"{PREFIX}PRIVACY__HASH_KEY is needed")
+    assert refuse({"SENT__FORMAT": "avro"}).startswith(f"{PREFIX}REGISTRY__URL is needed")
