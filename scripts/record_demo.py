@@ -22,6 +22,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from bridge.sandbox.demo.demo import DemoOptions, perform
+from bridge.sandbox.demo.kept_run import KeptRun
 from bridge.sandbox.demo.live_view import render_progress, render_result
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.verification import VerificationResult
@@ -83,6 +84,9 @@ class Recorder:
     def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
         """Record the result."""
         self._record([*self._printed, Text(""), render_result(result, summary)])
+
+    def show_kept(self, _: KeptRun) -> None:
+        """A recorded run is never kept."""
 
     def close(self) -> None:
         """Nothing to release."""

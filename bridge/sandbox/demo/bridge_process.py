@@ -126,15 +126,14 @@ class BridgeProcess:
     """
 
     def __init__(self, environment: Mapping[str, str], admin_port: int, folder: Path) -> None:
-        self._environment = environment
+        self.environment, self.folder = environment, folder
         self.status_page_url = f"http://{HOST}:{admin_port}"
         """Also the base URL of its probes and metrics."""
-        self._folder = folder
         self._log = folder / "bridge.log"
 
     async def __aenter__(self) -> Self:
         self._client = ClientSession(timeout=ClientTimeout(total=2))
-        supervised = (sys.executable, "-I", "-S", supervisor.__file__, str(self._folder))
+        supervised = (sys.executable, "-I", "-S", supervisor.__file__, str(self.folder))
         with self._log.open("wb") as log:
             self._process: Process = await asyncio.create_subprocess_exec(
                 *(*supervised, sys.executable, "-m", "bridge", "run"),
@@ -142,7 +141,7 @@ class BridgeProcess:
                 stdout=DEVNULL,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C goes to this process alone, which then stops the bridge
-                env=dict(self._environment),
+                env=dict(self.environment),
             )
         return self
 

@@ -1,7 +1,7 @@
 """The demo: starts Kafka, both simulated providers and the bridge, sends messages, and verifies the result.
 
 This file has the order of the steps. `sent_producer.py` sends, `bridge_process.py` runs the bridge, `verification.py`
-verifies, `live_view.py` and `plain_view.py` show.
+verifies, `live_view.py` and `plain_view.py` show, `kept_run.py` says what to try afterwards.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 from aiokafka.errors import KafkaError
+from rich.console import Console
 
 from bridge.sandbox.demo.bridge_process import (
     Addresses,
@@ -28,6 +29,7 @@ from bridge.sandbox.demo.bridge_process import (
     make_poll_timing,
 )
 from bridge.sandbox.demo.delivery_consumer import RunNames, manage_topics, open_publisher, read_events
+from bridge.sandbox.demo.kept_run import KeptRun, keep_run, wait_for_signal
 from bridge.sandbox.demo.live_view import LiveView
 from bridge.sandbox.demo.plain_view import JsonView, PlainView, summarize
 from bridge.sandbox.demo.run_stats import RunStats
@@ -81,29 +83,43 @@ class View(Protocol):
         """Show the result."""
         ...
 
+    def show_kept(self, kept: KeptRun) -> None:
+        """Show what can be tried with a run that goes on."""
+        ...
+
     def close(self) -> None:
         """Release the terminal."""
         ...
 
 
-def run_demo(options: DemoOptions, *, headless: bool, as_json: bool = False) -> int:
-    """Run the demo. Return the exit code: 0 if every message got exactly the expected events."""
+def run_demo(options: DemoOptions, *, headless: bool, as_json: bool = False, keep: bool = False) -> int:
+    """Run the demo. Return the exit code: 0 if every message got exactly the expected events.
+
+    Args:
+        options: How it runs.
+        headless: Print plain lines, also on a terminal.
+        as_json: Print JSON documents instead.
+        keep: Let everything run after the result, until Ctrl-C.
+    """
     # aiokafka logs every attempt to connect, which would disturb the view; serious problems are raised as errors.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    plain = headless or not sys.stdout.isatty()
+    plain = headless or not sys.stdout.isatty() or Console().is_dumb_terminal
     view: View = JsonView() if as_json else PlainView() if plain else LiveView()
     # A shell starts a background job with SIGINT ignored; Ctrl-C must end the demo there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        result = asyncio.run(perform(options, view))
+        result = asyncio.run(perform(options, view, keep=keep))
     except (SandboxError, KafkaError) as error:
         sys.stderr.write(f"sms-bridge demo: {error}\n")
         return 1
     return 0 if result.ok else 1
 
 
-async def perform(options: DemoOptions, view: View) -> VerificationResult:
-    """Start everything, send, verify. Everything that was started is stopped at the end, also after an error."""
+async def perform(options: DemoOptions, view: View, *, keep: bool = False) -> VerificationResult:
+    """Start everything, send, verify, and wait for Ctrl-C if it is kept.
+
+    Everything that was started is stopped at the end, also after an error.
+    """
     names, stats, timing = RunNames.make_unique("demo"), RunStats(options.messages), make_poll_timing(options.speed)
     async with AsyncExitStack() as stack:
         view.show_phase(f"Starting Apache Kafka {get_release().version}")
@@ -134,6 +150,10 @@ async def perform(options: DemoOptions, view: View) -> VerificationResult:
         stats.bridge_counts = await system.bridge.fetch_counts() or stats.bridge_counts
         result = verify(stats.expected, stats.events)
         view.show_result(result, summarize(stats, result, options._asdict()))
+        if keep:
+            bridge = system.bridge
+            view.show_kept(keep_run(bridge.environment, stats.events, bridge.status_page_url, bridge.folder))
+            await wait_for_signal()
         return result
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.core.delivery import OUTCOMES, Outcome, Source, Status
+from bridge.sandbox.demo.kept_run import KeptRun
 from bridge.sandbox.demo.plain_view import sum_counts, summarize_percentiles
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.sent_producer import PROVIDERS
@@ -76,6 +77,12 @@ class LiveView:
         """Print the result panel."""
         self.close()
         self._console.print(render_result(result, summary))
+
+    def show_kept(self, kept: KeptRun) -> None:
+        """Print what can be tried, each on a line of its own to be copied."""
+        self._console.print(Text("Everything still runs, until Ctrl-C. Try in another terminal:", "bold"))
+        for line in (*kept.commands, f"the status page: {kept.page}"):
+            self._console.print(Text(f"  {line}"), soft_wrap=True)
 
     def close(self) -> None:
         """Release the terminal."""

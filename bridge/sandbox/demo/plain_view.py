@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from bridge.sandbox.demo.kept_run import KeptRun
 from bridge.sandbox.demo.run_stats import RunStats, percentile
 from bridge.sandbox.demo.verification import VerificationResult, Violation
 
@@ -38,6 +39,12 @@ class PlainView:
             _write(str(finding))
         _write(orjson.dumps(summary).decode())
 
+    def show_kept(self, kept: KeptRun) -> None:
+        """Show what can be tried, one line each."""
+        _write("Everything still runs, until Ctrl-C. Try in another terminal:")
+        for line in (*kept.commands, f"the status page: {kept.page}"):
+            _write(f"  {line}")
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -67,6 +74,10 @@ class JsonView:
             members = {"fault": finding.violation, "key": finding.key, "what": finding.description}
             self._write("finding", members)
         self._write("verdict", summary)
+
+    def show_kept(self, kept: KeptRun) -> None:
+        """Show what can be tried."""
+        self._write("kept", {"env_file": str(kept.env_file), "page": kept.page, "commands": kept.commands})
 
     def close(self) -> None:
         """Nothing to release."""

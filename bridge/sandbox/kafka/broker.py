@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -167,11 +167,20 @@ async def _run_all(coroutines: Iterator[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-async def _serve(size: int) -> None:
+async def serve(size: int, ready: Callable[[str], object]) -> int:
+    """Run a cluster until this is cancelled.
+
+    Args:
+        size: The number of brokers.
+        ready: Called with the bootstrap servers when they answer.
+
+    Raises:
+        SandboxError: It can't start.
+    """
     async with Sandbox(size) as kafka:
-        sys.stdout.write(f"{kafka.bootstrap_servers}\n")
-        sys.stdout.flush()
+        ready(kafka.bootstrap_servers)
         await asyncio.Event().wait()
+        return 0
 
 
 def main() -> None:
@@ -181,7 +190,7 @@ def main() -> None:
     # A shell starts a background job with SIGINT ignored; Ctrl-C must end the cluster there too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        asyncio.run(_serve(parser.parse_args().brokers))
+        asyncio.run(serve(parser.parse_args().brokers, lambda servers: print(servers, flush=True)))  # noqa: T201
     except KeyboardInterrupt:
         pass
     except SandboxError as error:

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.support.documentation.blocks import Block, Command, blocks, commands, quoted
 from tests.support.documentation.installation import Newcomer, World, story
@@ -43,7 +44,7 @@ SETTINGS = {
 """Blocks of settings. The shared bridge was set up with the first one; what comes of it: `test_snippets.py`. With the
 others, `unit/intake/test_documented_settings.py` reads events."""
 
-ENDLESS = {"run", "tail", "simulate"}
+ENDLESS = {"run", "tail", "simulate", "sandbox"}
 ELSEWHERE = {
     "docker compose up --build": "unit/helm/test_compose.py, scripts/image-test: no container can be run here",
     "pip install 'sms-bridge[otel]'": "unit/documentation/test_documents.py: it is on no index; the extra is looked up",
@@ -166,6 +167,11 @@ async def _alive(command: Command, world: World, process: Process) -> None:
         one = await world.bridge.send_and_wait(message("speedocom"))
         await world.bridge.report_all(one, "DeliveredToTerminal")
     line = (await process.stdout.readline()).decode()
+    if name == "sandbox":
+        admin = AIOKafkaAdminClient(bootstrap_servers=line.strip())
+        await admin.start()
+        await admin.close()
+        return
     if name == "simulate":
         assert line.startswith("http://127.0.0.1:")
         return

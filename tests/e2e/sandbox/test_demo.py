@@ -2,15 +2,19 @@
 
 import asyncio
 import os
+import pty
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+from aiohttp import ClientSession
 from aiokafka.admin import AIOKafkaAdminClient
 
 from bridge.sandbox.demo.bridge_process import BridgeProcess
@@ -18,6 +22,7 @@ from bridge.sandbox.demo.verification import Violation
 from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS
 from bridge.sandbox.kafka.installation import SandboxError
 from tests.support.background import IN_BACKGROUND
+from tests.support.documentation.runtimes import run
 
 
 @asynccontextmanager
@@ -80,6 +85,59 @@ async def test_interrupted_demo_cleans_up(kafka: str) -> None:
         _, complaints = await process.communicate()
     assert (process.returncode, complaints) == (130, b"")
     assert await topics_of_demos(kafka) <= before
+
+
+async def test_kept_demo_can_be_explored(kafka: str) -> None:
+    """After the result, the printed commands work, and the page answers; Ctrl-C ends it with the result's exit code."""
+    options = ("--keep", "--json", "--messages", "20", "--rate", "100", "--speed", "15", "--profile", "calm")
+    before = await topics_of_demos(kafka)
+    async with demo(kafka, *options) as process:
+        assert process.stdout is not None
+        kept: dict[str, Any] = {"type": ""}
+        while kept["type"] != "kept":
+            kept = orjson.loads(await process.stdout.readline())
+        trace, tail = kept["commands"]
+        code, said = await run("sh", "-c", trace)
+        assert (code, "final: " in said) == (0, True), said
+        followed = await asyncio.create_subprocess_exec("sh", "-c", f"exec {tail} --json", stdout=PIPE)
+        assert followed.stdout is not None
+        assert orjson.loads(await followed.stdout.readline())["final"] is True
+        followed.terminate()
+        await followed.communicate()
+        async with ClientSession() as client, client.get(kept["page"]) as page:
+            assert page.status == HTTPStatus.OK
+        process.send_signal(signal.SIGINT)
+        _, complaints = await process.communicate()
+    assert (process.returncode, complaints) == (0, b"")
+    assert not os.path.exists(kept["env_file"])  # noqa: ASYNC240, PTH110 - it takes no time
+    assert await topics_of_demos(kafka) <= before
+
+
+async def test_a_dumb_terminal_gets_plain_lines(kafka: str) -> None:
+    """There, the live view would show nothing."""
+    master, slave = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "demo", "--messages", "5", "--rate", "100", "--speed", "15"),
+        *("--profile", "calm"),
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "dumb", BOOTSTRAP_SERVERS: kafka},
+    )
+    os.close(slave)
+    said = await asyncio.to_thread(read_all, master)
+    assert await process.wait() == 0, said
+    assert "Sending 5 messages" in said
+    assert '"ok":true' in said
+
+
+def read_all(terminal: int) -> str:
+    """Read what is written to a terminal until nobody writes to it any more."""
+    text = b""
+    with suppress(OSError):  # the last writer has ended
+        while some := os.read(terminal, 4096):
+            text += some
+    os.close(terminal)
+    return text.decode()
 
 
 async def test_failed_bridge_start_shows_its_log(tmp_path: Path) -> None:
