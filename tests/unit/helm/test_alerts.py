@@ -63,6 +63,9 @@ def test_alerts_have_summary_and_runbook(alert: str) -> None:
         "## Diagnosis",
         "## Remedy",
     ]
+    wakes = page.split("\n\n")[1].startswith("**Wakes you because** ")
+    assert wakes is (rule["labels"]["severity"] == "critical")
+    assert wakes or "**Can wait until morning:** " in page
     for link in re.findall(r"\]\((\w+\.md)\)", page):
         assert (RUNBOOKS / link).exists(), link
 
