@@ -11,6 +11,9 @@ from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateL
 from bridge.observability.metrics import PollerMetrics
 from bridge.poller.circuit_breaker import CircuitBreaker
 
+CREDENTIALS: Mapping[str, str] = {"dexatel": "TOKEN", "speedocom": "API_KEY"}
+"""By provider, the setting that has the credentials; for those by settings it is `POLL__SECRETS`."""
+
 log = structlog.get_logger(__name__)
 
 ProviderError = RateLimitedError | AuthenticationFailedError | PollFailedError
@@ -36,6 +39,7 @@ class AccountHealth:
 
     def __init__(self, account: ProviderAccount, metrics: PollerMetrics, rng: random.Random) -> None:
         self._labels = {"provider": account.provider, "account": account.name}
+        self._setting = account.name_variable(CREDENTIALS.get(account.provider, "POLL__SECRETS"))
         self._circuit = CircuitBreaker(rng)
         self._circuit_gauge = metrics.circuit_open.labels(**self._labels)
         self._refused_gauge = metrics.credentials_refused.labels(**self._labels)
@@ -79,7 +83,7 @@ class AccountHealth:
         if isinstance(error, RateLimitedError):
             self._circuit.record_rate_limit(now, error.retry_after_seconds)
         elif isinstance(error, AuthenticationFailedError):
-            log.warning("provider refuses the credentials", **self._labels)
+            log.warning("provider refuses the credentials", **self._labels, error=str(error), setting=self._setting)
             self._set_refused(refused=True)
             self._circuit.record_refusal(now)
         elif isinstance(error, RequestRejectedError):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from bridge.accounts import ProviderAccount
 from bridge.core.errors import AuthenticationFailedError, PollFailedError, RateLimitedError, RequestRejectedError
@@ -55,6 +56,14 @@ def test_rejections_of_few_messages_concern_no_account(*, rejected: Sequence[str
 def test_other_errors_concern_the_account(error: Any) -> None:
     """An outage, a 429 and refused credentials do at once."""
     assert make_health().record_error(error, "1")
+
+
+def test_refused_credentials_are_named() -> None:
+    """With what the provider says, and the setting that has them."""
+    with capture_logs() as logged:
+        make_health().record_error(AuthenticationFailedError("HTTP 401"), "1")
+    [line] = logged
+    assert (line["error"], line["setting"]) == ("HTTP 401", "SMS_BRIDGE_DEXATEL__ACCOUNTS__MAIN__TOKEN")
 
 
 @given(st.integers(1, 60), st.integers(0, 2**32))
