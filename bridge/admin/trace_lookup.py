@@ -1,5 +1,6 @@
 """What happened to a message, for the status page: read from the topics, whichever process owns its partition."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,11 +8,18 @@ from bridge.history.document import make_document
 from bridge.history.lookup import TraceQuery, find_traces
 from bridge.settings.model import Settings
 
+PHONE_NUMBER = re.compile(r"\+?[\d\s()./-]{7,30}")
+"""What people type for a phone number. It may be an id as well, so ids come first."""
+
 
 def make_trace_lookup(settings: Settings) -> Callable[[str], Awaitable[Any]]:
-    """Make what looks a message up in the topics of these settings, as the document that `trace --json` writes."""
+    """Make what looks up a message or a recipient in the topics of these settings, as `trace --json` does."""
 
     async def look_up(name: str) -> Any:
-        return make_document(await find_traces(settings, TraceQuery(name, recipient="", since=None, thorough=False)))
+        found = await find_traces(settings, TraceQuery(name, recipient="", since=None, thorough=False))
+        nothing = not (found.traces or found.letters)
+        if nothing and PHONE_NUMBER.fullmatch(name) and settings.privacy.recipient != "drop":
+            found = await find_traces(settings, TraceQuery("", recipient=name, since=None, thorough=False))
+        return make_document(found)
 
     return look_up

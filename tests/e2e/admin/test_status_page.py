@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 import httpx
@@ -175,6 +176,15 @@ async def test_message_is_found_on_any_replica(seen: Bridge, fleet: Fleet) -> No
         [attempt] = (await story(other, one.message_id))["attempts"]
         assert attempt["events"][0]["event"]["status"] == "delivered"
         assert (await status(other))["partitions"]["own"] == []
+
+
+@pytest.mark.parametrize("form", ["+44 7700 {}", "447700{}", "+44 (7700) {}", "+44-7700-{}"])
+async def test_messages_are_found_by_phone_number(seen: Bridge, form: str) -> None:
+    """As people type it; every message to it is shown."""
+    rest = f"{uuid4().int % 10**6:06}"
+    ones = [await seen.send_and_wait(recipient=f"+447700{rest}") for _ in range(2)]
+    found = await story(seen, form.format(rest))
+    assert {attempt["message_id"] for attempt in found["attempts"]} == {one.message_id for one in ones}
 
 
 async def test_unknown_message_is_an_empty_answer(seen: Bridge) -> None:
