@@ -3,6 +3,7 @@
 "use strict";
 
 const STATUS_INTERVAL_MS = 3000;
+const STATUS_TIMEOUT_MS = 4000; // a process that hangs keeps the connection open
 const MAX_EVENTS = 100;
 const AGES = [["<1m", "under 1 min"], ["<10m", "under 10 min"], ["<1h", "under 1 h"], ["<6h", "under 6 h"], ["<24h", "under 24 h"], ["older", "older"]];
 const OUTCOMES = { scheduled: "in_progress", pending: "in_progress", sent: "in_progress", delivered: "delivered", unknown: "unknown" };
@@ -87,14 +88,16 @@ let answered = 0;
 
 async function look() {
   try {
-    const response = await fetch(`${HERE}api/status`, { cache: "no-store" });
+    const response = await fetch(`${HERE}api/status`, { cache: "no-store", signal: AbortSignal.timeout(STATUS_TIMEOUT_MS) });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const status = await response.json();
     answered = Date.now();
+    document.body.classList.remove("old");
     show(status);
   } catch (error) {
-    const since = answered ? ` for ${lasting((Date.now() - answered) / 1000)}` : "";
-    verdict("wrong", `No answer${since}: the process or the connection to it may be down`);
+    const since = answered ? ` since ${clock(new Date(answered).toISOString())}` : "";
+    document.body.classList.add("old");
+    verdict("wrong", `No answer${since}: the process hangs or is down, or the connection to it is`);
   }
 }
 

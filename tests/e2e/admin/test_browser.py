@@ -1,7 +1,9 @@
 """The status page in headless Chromium. Skipped without Chromium (Debian: chromium-driver)."""
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +211,19 @@ async def test_light_and_dark_theme(seen: Bridge, browser: Browser, tmp_path: Pa
     await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
     assert await browser.run("return document.documentElement.scrollWidth") <= 360
     await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
+
+
+async def test_a_process_that_hangs_is_not_well(seen: Bridge, browser: Browser) -> None:
+    """The page says since when it has no answer and greys what is old, until there is one again."""
+    await browser.open(seen.service.admin_url)
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
+    os.kill(seen.service.process_id, signal.SIGSTOP)
+    try:
+        await browser.wait_until("return document.querySelector('#verdict').textContent.startsWith('No answer since ')")
+        assert await browser.run("return getComputedStyle(document.querySelector('#tiles').parentElement).opacity < 1")
+    finally:
+        os.kill(seen.service.process_id, signal.SIGCONT)
+    await browser.wait_until("return !document.body.classList.contains('old')")
 
 
 async def test_remote_browser_needs_the_token(seen: Bridge, browser: Browser) -> None:
