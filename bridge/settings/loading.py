@@ -10,12 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from bridge.core.errors import ConfigurationError
+from bridge.settings.env_file import read_env_file
 from bridge.settings.model import PREFIX, Settings
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
@@ -53,16 +52,28 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         ConfigurationError: A setting is missing, unknown or wrong; one line for each.
     """
     environ = os.environ if environ is None else environ
-    variables = {**_read_env_file(env_file), **_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    file, others = read_env_file(env_file), {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    variables = {**file.values, **others}
     named = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
     settings = {name: value for name, value in named.items() if not name.startswith(_NOT_SETTINGS)}
     _keep_token_file(settings, environ)
-    _check_groups(settings)
     try:
-        return _build(settings)
+        return _check(settings)
+    except ConfigurationError as error:
+        raise file.locate(error, {name.upper() for name in others}) from None
+
+
+def _check(variables: Mapping[str, str]) -> Settings:
+    """Build the settings.
+
+    Raises:
+        ConfigurationError: A setting is missing, unknown or wrong; one line for each.
+    """
+    _check_groups(variables)
+    try:
+        return _build(variables)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        lines = dict.fromkeys(_format_error(details) for details in errors)
+        lines = dict.fromkeys(_format_error(details) for details in error.errors(include_url=False))
         raise ConfigurationError("\n".join(lines)) from None
 
 
@@ -81,22 +92,6 @@ def _build(variables: Mapping[str, str]) -> Settings:
             return (Variables(settings_cls),)
 
     return FromVariables()  # type: ignore[call-arg]  # the source provides the arguments
-
-
-def _read_env_file(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    if not path.is_file():
-        raise ConfigurationError(f"--env-file {path} can't be read: give the path of a file")
-    try:
-        with path.open(encoding="utf-8") as file:
-            lines = [line for line in parse_stream(file) if line.error or (line.key and line.value is None)]
-        if lines:
-            wrong = (f"{path}:{line.original.line}: should be NAME=value, a comment or empty" for line in lines)
-            raise ConfigurationError("\n".join(wrong))
-        return {name: value for name, value in dotenv_values(path).items() if value is not None}
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"--env-file {path} isn't a text in UTF-8") from None
 
 
 def _read_secrets(folder: str | None) -> dict[str, str]:

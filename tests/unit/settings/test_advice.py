@@ -72,6 +72,17 @@ def test_a_bad_line_in_an_env_file_is_named(tmp_path: Path) -> None:
     assert (settings.log.level, settings.http.host) == ("debug", "127.0.0.1")
 
 
+def test_a_wrong_value_in_an_env_file_has_its_place(tmp_path: Path) -> None:
+    """Unless the environment sets the variable, too."""
+    file = tmp_path / "bridge.env"
+    file.write_text("# ports\nSMS_BRIDGE_HTTP__PORT=eighty\nsms_bridge_log__levle=debug\n")
+    assert refuse({}, file).splitlines() == [
+        f"{PREFIX}HTTP__PORT should be a whole number ({file}:2)",
+        f"{PREFIX}LOG__LEVLE: unknown setting; did you mean {PREFIX}LOG__LEVEL? ({file}:3)",
+    ]
+    assert refuse({"HTTP__PORT": "ninety"}, file).splitlines()[0] == f"{PREFIX}HTTP__PORT should be a whole number"
+
+
 def test_the_variable_that_another_one_needs_is_named() -> None:
     """As it has to be set, whichever group it is in."""
     assert refuse({"PRIVACY__RECIPIENT": "hash"}).startswith(f"{PREFIX}PRIVACY__HASH_KEY is needed")
