@@ -21,6 +21,7 @@ from bridge.providers.dialect import Callback
 from bridge.schemas import load_schema
 from bridge.settings.loading import load_settings
 from tests.support.documentation.blocks import blocks, quoted
+from tests.support.documentation.deliveries import MESSAGES, make_two_messages
 from tests.support.documentation.installation import STORIES, World
 from tests.support.helm.binaries import promtool
 from tests.support.helm.chart import Chart
@@ -135,6 +136,16 @@ async def adapted(text: str, **_: Any) -> None:
     assert rule["seriesQuery"].partition("{")[0] in labels_of_metrics()
 
 
+async def chosen_of_attempts(text: str, **_: Any) -> None:
+    """The Python recipe finds the same as the SQL ones do."""
+    names: dict[str, Any] = {}
+    exec(text, names)  # noqa: S102 - it is our own
+    latest = {(one["message_id"], one["provider_message_id"]): one for one in make_two_messages()}
+    for name, *expected in MESSAGES:
+        event = names["choose_latest"]([one for (message_id, _), one in latest.items() if message_id == name])
+        assert [event["outcome"], event["status"]] == expected
+
+
 async def queried(text: str, **_: Any) -> None:
     """`test_postgres.py` and `test_flink.py` run the statements; here, they are about the same views."""
     assert "sms_messages" in text
@@ -164,6 +175,7 @@ USED: dict[tuple[str, str, str], Use] = {
     ("docs/consumers.md", "In Python, with types", "python"): typed,
     ("docs/operating.md", "Traces", "yaml"): rendered,
     ("docs/recipes.md", "Flink SQL", "sql"): queried,
+    ("docs/recipes.md", "The latest status of each message", "python"): chosen_of_attempts,
     ("docs/recipes.md", "The latest status of each message", "sql"): queried,
 }
 """By page, heading and kind. Commands are in `test_commands.py`."""
