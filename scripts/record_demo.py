@@ -79,7 +79,7 @@ class Recorder:
 
     def show_progress(self, stats: RunStats) -> None:
         """Record a frame."""
-        self._record([render_progress(stats, self._title, ROWS)])
+        self._record([render_progress(stats, self._title, self._console.size)])
 
     def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
         """Record the result."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
@@ -34,6 +34,9 @@ SHOWN_STATUSES = tuple(status for status in Status if status is not Status.SCHED
 
 HEAD_LINES, MIDDLE_LINES, BORDER_LINES = 3, len(SHOWN_STATUSES) + 3, 2
 """Heights of the view's parts; the events get the remaining lines."""
+
+WIDE_COLUMNS = 120
+"""A terminal as wide shows more of each event: the provider's id, and how long it took."""
 
 MAX_FINDINGS = 12
 """How many violations the result panel lists."""
@@ -71,7 +74,7 @@ class LiveView:
         if self._live is None:
             self._live = Live(console=self._console, screen=True, auto_refresh=False)
             self._live.start()
-        self._live.update(render_progress(stats, self._title, self._console.height), refresh=True)
+        self._live.update(render_progress(stats, self._title, self._console.size), refresh=True)
 
     def show_result(self, result: VerificationResult, summary: Mapping[str, Any]) -> None:
         """Print the result panel."""
@@ -91,14 +94,13 @@ class LiveView:
             self._live = None
 
 
-def render_progress(stats: RunStats, title: str, height: int) -> RenderableType:
-    """Return the whole view for a terminal with this many lines."""
+def render_progress(stats: RunStats, title: str, size: ConsoleDimensions) -> RenderableType:
+    """Return the whole view for a terminal of this size."""
     layout, middle = Layout(), Layout(name="middle", size=MIDDLE_LINES)
     middle.split_row(Layout(_render_statuses(stats), size=33), Layout(_render_numbers(stats)))
-    lines = max(1, height - HEAD_LINES - MIDDLE_LINES - BORDER_LINES)
-    layout.split_column(
-        Layout(_render_head(stats, title), size=HEAD_LINES), middle, Layout(_render_events(list(stats.recent)[-lines:]))
-    )
+    lines = max(1, size.height - HEAD_LINES - MIDDLE_LINES - BORDER_LINES)
+    events = _render_events(list(stats.recent)[-lines:], wide=size.width >= WIDE_COLUMNS)
+    layout.split_column(Layout(_render_head(stats, title), size=HEAD_LINES), middle, Layout(events))
     return layout
 
 
@@ -170,9 +172,9 @@ def _format_duration(seconds: float | None) -> str:
     return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.1f}s"
 
 
-def _render_events(events: Sequence[Event]) -> RenderableType:
+def _render_events(events: Sequence[Event], *, wide: bool) -> RenderableType:
     table = Table.grid(padding=(0, 2), expand=True)
-    for width in (8, 9, 9, 11, 2, 8):
+    for width in (8, 9, 9, 11, 2, 8, *((36, 6) if wide else ())):
         table.add_column(width=width, no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for event in events:
@@ -184,6 +186,7 @@ def _render_events(events: Sequence[Event]) -> RenderableType:
             Text(event["status"], f"bold {COLOURS[event['outcome']]}" if event["final"] else COLOURS[event["outcome"]]),
             f"#{event['sequence']}",
             event["source"],
+            *((event["provider_message_id"], _format_duration(event["latency_seconds"])) if wide else ()),
             Text.assemble(("corrects ", "magenta") if event["corrects"] else "", (detail, "dim")),
         )
     return Panel(table, title="sms.delivery", box=box.ROUNDED, border_style="dim", padding=(0, 1))
