@@ -30,6 +30,7 @@ def make_settings(servers: str, prefix: str, *, journal: str | None = None, part
     return {
         "KAFKA__BOOTSTRAP_SERVERS": servers,
         "KAFKA__GROUP_ID": prefix,
+        "KAFKA__COMPRESSION": "lz4",  # as the peers do
         "TOPICS__SENT": f"{prefix}.sent",
         "TOPICS__DELIVERY": f"{prefix}.delivery",
         "TOPICS__JOURNAL": journal or f"{prefix}.journal",

@@ -47,7 +47,12 @@ async def measure(messages: int) -> None:
         async with Sandbox() as kafka:
             fleet = Fleet(kafka.bootstrap_servers, Path(folder))
             async with fleet.topics() as topics:
-                settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
+                settings = {
+                    **topics.settings,
+                    **secrets("dexatel"),
+                    "DEXATEL__POLL": "never",
+                    "KAFKA__COMPRESSION": "lz4",
+                }
                 service = fleet.service({**settings, "TOPICS__JOURNAL_PARTITIONS": "24"})
                 await _measure(service, topics, [message() for _ in range(messages)])
                 data = kafka.brokers[0].log.parent / "data-1"
