@@ -11,8 +11,11 @@ from pydantic import SecretStr
 
 from bridge.http_server.messages import Headers
 
-FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host")
-"""Headers that a proxy adds: with any of them, the peer isn't the client."""
+FORWARDED = (
+    *("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "forwarded", "via"),
+    *("cf-connecting-ip", "x-envoy-external-address"),
+)
+"""Headers that a proxy adds: with any of them, even an empty one, the peer isn't the client."""
 
 CHALLENGE: Mapping[str, str] = {"www-authenticate": 'Basic realm="sms-bridge", charset="UTF-8"'}
 
@@ -64,7 +67,7 @@ def is_local(client: str, headers: Headers) -> bool:
     return (
         _is_loopback(client)
         and (name == "localhost" or _is_loopback(name.strip("[]")))
-        and not any(headers.get(header) for header in FORWARDED)
+        and not any(headers.get_all(header) for header in FORWARDED)
     )
 
 
@@ -81,7 +84,7 @@ def _parse_token(authorization: str) -> bytes:
     """The token in a header: a bearer token, or the password of any user."""
     scheme, _, rest = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return rest.strip().encode()
+        return rest.strip().encode("utf-8", "surrogateescape")
     if scheme.lower() != "basic":
         return b""
     try:

@@ -84,14 +84,8 @@ class EventStream:
         Args:
             last: The last frame that the viewer has, as it says.
         """
-        if len(self._viewers) >= MAX_VIEWERS:
-            del self._viewers[next(iter(self._viewers))]
-            self._wake_viewers()
-        viewer = object()
-        self._viewers[viewer] = None
-        if not self._closed and (self._reading is None or self._reading.done()):
-            self._reading = asyncio.create_task(self._read())
-        return self._stream(viewer, int(last) if last and last.isdigit() and len(last) < MAX_NUMBER_DIGITS else 0)
+        is_number = last is not None and last.isascii() and last.isdecimal() and len(last) < MAX_NUMBER_DIGITS
+        return self._stream(int(last or 0) if is_number else 0)
 
     async def close(self) -> None:
         """End every stream, and the reader."""
@@ -101,7 +95,8 @@ class EventStream:
             self._reading.cancel()
             await asyncio.wait([self._reading])
 
-    async def _stream(self, viewer: object, position: int) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, position: int) -> AsyncGenerator[bytes, None]:
+        viewer = self._add_viewer()
         try:
             yield b"retry: 1000\n\n"
             while not self._closed and viewer in self._viewers:
@@ -119,6 +114,17 @@ class EventStream:
         finally:
             self._viewers.pop(viewer, None)
             self._left_at = time.monotonic()
+
+    def _add_viewer(self) -> object:
+        """Add a viewer, once its stream begins: one that never begins wouldn't leave."""
+        if len(self._viewers) >= MAX_VIEWERS:
+            del self._viewers[next(iter(self._viewers))]
+            self._wake_viewers()
+        viewer = object()
+        self._viewers[viewer] = None
+        if not self._closed and (self._reading is None or self._reading.done()):
+            self._reading = asyncio.create_task(self._read())
+        return viewer
 
     def _frames_after(self, position: int) -> list[bytes]:
         """The frames that a viewer hasn't seen; one whose position isn't from this process begins with the latest."""

@@ -8,10 +8,12 @@ from prometheus_client import Counter
 from pydantic import SecretStr
 
 from bridge.admin.auth import CHALLENGE, Access, decide_access, is_from_other_site
+from bridge.http_server.connection_table import name_peer
 from bridge.http_server.messages import Request, Response
 
 WRONG_TOKEN_PAUSE = 1.0
-"""Seconds that a wrong token's answer takes; until then, its sender's other requests aren't looked at."""
+"""Seconds that a wrong token's answer takes; until then, its sender's other wrong ones get 429. The right one always
+counts: whoever guesses behind the same proxy must not lock out the people on call."""
 LOG_INTERVAL = 60.0
 """Seconds between two log lines about wrong tokens."""
 
@@ -36,25 +38,26 @@ class TokenGuard:
         """Return the response to a request without access; None for one with access."""
         if request.path.startswith("/api/") and is_from_other_site(request.headers):
             return Response(403, b"other sites' pages have no access")
-        if request.client in self._paused:
-            return Response(429, b"after a wrong token, wait a second", {"retry-after": "1"})
         access = decide_access(request.client, request.headers, self._token)
         if access is Access.OPEN:
             return None
         if access is Access.HIDDEN:
             return Response(404, b"not found")
+        peer = name_peer(request.client)
+        if peer in self._paused:
+            return Response(429, b"after a wrong token, wait a second", {"retry-after": "1"})
         if access is Access.WRONG:
-            await self._pause(request.client)
+            await self._pause(peer)
         return Response(401, b"the admin token, please", CHALLENGE)
 
-    async def _pause(self, client: str) -> None:
+    async def _pause(self, peer: str) -> None:
         self._refused.inc()
         self._unlogged += 1
         if time.monotonic() - self._logged_at >= LOG_INTERVAL:
-            log.warning("wrong admin token", client=client, times=self._unlogged)
+            log.warning("wrong admin token", client=peer, times=self._unlogged)
             self._logged_at, self._unlogged = time.monotonic(), 0
-        self._paused.add(client)
+        self._paused.add(peer)
         try:
             await asyncio.sleep(WRONG_TOKEN_PAUSE)
         finally:
-            self._paused.discard(client)
+            self._paused.discard(peer)

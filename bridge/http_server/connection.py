@@ -5,6 +5,7 @@ Every wait for the client has an end: the listener looks at the deadlines from t
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import partial
 from math import inf
 
@@ -26,31 +27,29 @@ class Connection(asyncio.Protocol):
     Args:
         context: What it shares with the listener's other connections.
         client: The address at its other end.
-        peer: What it counts for in the table.
+        peer: What it counts for.
     """
 
     def __init__(self, context: ConnectionContext, client: str, peer: str) -> None:
         self.peer, self.index = peer, 0
-        self.opening: asyncio.Task[None] | None = None
-        """Makes the connection ready: the handshake of TLS."""
+        self.opening: asyncio.Task[None] | None = None  # makes it ready: the handshake of TLS
         self.deadline, self.write_deadline = inf, inf
         self._context, self._loop = context, asyncio.get_running_loop()
-        self.lost: asyncio.Future[None] = self._loop.create_future()
-        """Is done when the connection is gone."""
+        self.lost: asyncio.Future[None] = self._loop.create_future()  # done when it is gone
         self._opened_at = self.waits_since = self._loop.time()
         self._transport: asyncio.Transport | None = None
         self._parser = RequestParser(client, partial(self._write, CONTINUE))
         self._progress = ParserState.BETWEEN, 0
         self._answering: ReceivedRequest | None = None
         self._streaming: asyncio.Task[None] | None = None
-        self._served = self._drained_bytes = self._held_bytes = self._strange = 0
-        self._finishing = self._closing = self._client_ended = self._pausing = False
+        self._served = self._drained_bytes = self._strange = self.held_bytes = 0
+        self._finishing = self._closing = self._client_ended = self._pausing = self._full = False
         self._writable: asyncio.Future[None] | None = None
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether no complete request is being answered."""
-        return self._answering is None or not self._answering.body.complete
+        """Whether it can be closed without losing the answer to its client's only request."""
+        return self._answering is None or not self._answering.body.complete or bool(self._parser.requests)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open, TLS included."""
@@ -62,7 +61,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             self._drained_bytes += len(data)
             if self._drained_bytes > bounds.MAX_DRAINED_BYTES:
-                self._abort()
+                self.abort(CloseReason.MALFORMED)
             return
         try:
             self._parser.feed(data)
@@ -71,9 +70,13 @@ class Connection(asyncio.Protocol):
         if self._progress != (self._parser.state, self._parser.begun):
             self._progress = (self._parser.state, self._parser.begun)
             self._set_deadline()
-        self._hold(self._parser.held_bytes)
+        self._context.hold(self, self._parser.held_bytes)
         self._answer_next()
-        self._update_reading()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._closing or self._transport is None or self._transport.is_closing()
 
     def eof_received(self) -> bool:
         """The client sends nothing more; return whether there is still something to send."""
@@ -102,10 +105,14 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._parser.requests.clear()
         self._parser.end()
-        self._hold(0)
+        self._context.hold(self, 0)
         self.deadline = self.write_deadline = inf
         if self._streaming:
             self._streaming.cancel()
+
+    def retire(self) -> None:
+        """Close the connection with its next response."""
+        self._finishing = True
 
     def finish(self) -> None:
         """Answer what was received, then close the connection."""
@@ -116,8 +123,11 @@ class Connection(asyncio.Protocol):
     def abort(self, reason: CloseReason) -> None:
         """Close the connection at once."""
         self._context.report(reason)
-        self._finishing = True
-        self._abort()
+        self._closing = True
+        if self._transport:
+            self._transport.abort()
+        elif self.opening:
+            self.opening.cancel()
 
     def expire(self) -> None:
         """End the wait for the client that took too long."""
@@ -132,35 +142,30 @@ class Connection(asyncio.Protocol):
         else:
             self._close()
 
-    def _hold(self, size: int) -> None:
-        """Bound what all connections hold of bodies that aren't complete."""
-        self._context.held_bytes += size - self._held_bytes
-        self._held_bytes = size
-        if size and self._context.held_bytes > bounds.MAX_HELD_BYTES:
-            self.abort(CloseReason.REFUSED)
-
     def _set_deadline(self) -> None:
-        """Bound the wait for what the client has to send next."""
+        """Bound the wait for what the client has to send next, unless it isn't listened to."""
         timeouts = {
             ParserState.HEAD: bounds.HEAD_TIMEOUT,
             ParserState.BODY: bounds.BODY_TIMEOUT,
             ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.limits.idle_timeout,
         }
-        self.deadline = self._loop.time() + timeouts[self._parser.state]
+        self.deadline = inf if self._full else self._loop.time() + timeouts[self._parser.state]
 
     def _update_reading(self) -> None:
         """Listen to the client only as far as there is room for what it sends."""
-        if self._transport and not self._transport.is_closing():
-            full = self._writable or self._pausing or self._parser.requests
+        full = bool(self._writable or self._pausing or self._parser.requests)
+        if full != self._full and self._transport and not self._transport.is_closing():
+            self._full = full
             self._transport.pause_reading() if full else self._transport.resume_reading()
+            self._set_deadline()
 
     def _answer_next(self) -> None:
-        if self._answering or self._pausing or not self._parser.requests:
-            return
-        self._answering = self._parser.requests.popleft()
-        task = asyncio.create_task(self._answer(self._answering))
-        self._context.tasks.add(task)
-        task.add_done_callback(self._context.tasks.discard)
+        if self._parser.requests and not (self._answering or self._pausing or self.is_lost):
+            self._answering = self._parser.requests.popleft()
+            task = asyncio.create_task(self._answer(self._answering))
+            self._context.tasks.add(task)
+            task.add_done_callback(self._context.tasks.discard)
+        self._update_reading()
 
     async def _answer(self, received: ReceivedRequest) -> None:
         try:
@@ -176,14 +181,14 @@ class Connection(asyncio.Protocol):
         else:
             self._write(head if received.request.method == "HEAD" else head + response.body)
         self._strange = self._strange + 1 if response.status in bounds.STRANGERS else 0
-        if self._strange > bounds.MAX_STRANGE and not self._context.limits.is_proxy(self.peer):
+        if self._strange >= bounds.MAX_STRANGE and not self._context.limits.is_proxy(self.peer):
             self._pausing = True
             self._loop.call_later(bounds.STRANGERS_PAUSE, self._end_pause)
         self._end_answer(keep_alive=keep_alive)
 
     def _can_continue(self, received: ReceivedRequest) -> bool:
         """Whether another request can follow: the client may send one, and it is known where it begins."""
-        young = self._served < bounds.MAX_REQUESTS and self._loop.time() - self._opened_at < bounds.MAX_AGE
+        young = self._served + 1 < bounds.MAX_REQUESTS and self._loop.time() - self._opened_at < bounds.MAX_AGE
         ends = self._finishing or self._closing or (self._parser.ended and not self._parser.requests)
         return received.keep_alive and received.body.complete and young and not ends
 
@@ -200,12 +205,10 @@ class Connection(asyncio.Protocol):
         if self._parser.state is ParserState.BETWEEN:
             self._set_deadline()
         self._answer_next()
-        self._update_reading()
 
     def _end_pause(self) -> None:
         self._pausing = False
         self._answer_next()
-        self._update_reading()
 
     async def _stream(self, head: bytes, pieces: AsyncGenerator[bytes, None], *, chunked: bool) -> None:
         """Send a response piece by piece, until its end or the client's."""
@@ -213,6 +216,8 @@ class Connection(asyncio.Protocol):
         try:
             self._write(head)
             async for piece in pieces:
+                if self.is_lost:
+                    return
                 self._write(encode_piece(piece, chunked=chunked))
                 if self._writable:
                     await self._writable
@@ -229,6 +234,7 @@ class Connection(asyncio.Protocol):
         """Answer what isn't a request, unless the response would be taken for another request's."""
         self._context.report(reason)
         self._parser.end()
+        self.deadline = inf
         if not self._answering and not self._parser.requests:
             self._write(encode_rejection(status, self._context.date))
             self._close()
@@ -240,17 +246,13 @@ class Connection(asyncio.Protocol):
         """
         self._closing = True
         self._parser.requests.clear()
+        self._parser.end()
+        self._context.hold(self, 0)
         self.deadline = self._loop.time() + bounds.LINGER_TIMEOUT
         if self._transport is None:
             return
         if self._client_ended or self._parser.state is ParserState.BETWEEN:
             self._transport.close()
         elif self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def _abort(self) -> None:
-        self._closing = True
-        if self._transport:
-            self._transport.abort()
-        elif self.opening:
-            self.opening.cancel()
+            with suppress(OSError):  # the client is gone
+                self._transport.write_eof()

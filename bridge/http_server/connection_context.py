@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from bridge.http_server.connection_table import CloseReason, ConnectionLimits, ConnectionTable
+from bridge.http_server import bounds
+from bridge.http_server.connection_table import CloseReason, ConnectionLimits, ConnectionTable, TableEntry
 from bridge.http_server.messages import Handler
 
 
@@ -32,3 +33,10 @@ class ConnectionContext:
         """What the connections hold of bodies that aren't complete."""
         self.date = ""
         """The time, for responses."""
+
+    def hold(self, connection: TableEntry, size: int) -> None:
+        """Note what a connection holds of a body that isn't complete, and bound what all of them hold."""
+        self.held_bytes += size - connection.held_bytes
+        connection.held_bytes = size
+        if size and self.held_bytes > bounds.MAX_HELD_BYTES:
+            self.table.free_memory()

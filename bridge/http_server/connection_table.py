@@ -5,7 +5,7 @@ has most of them.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 from itertools import islice
@@ -53,13 +53,15 @@ class TableEntry(Protocol):
 
     peer: str
     index: int
+    held_bytes: int
+    """What it holds of a body that isn't complete."""
 
     waits_since: float
     """When it was opened or answered its last request, by the event loop's clock."""
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether no complete request is being answered."""
+        """Whether it can be closed without losing the answer to its client's only request."""
         ...
 
     def abort(self, reason: CloseReason) -> None:
@@ -107,11 +109,16 @@ class ConnectionTable(Generic[Entry]):
             return self._evict(own)
         if len(self._all) < self._limits.max_connections:
             return True
-        return self._evict_sampled()
+        return self._evict_of_sampled_peer()
 
     def free_descriptor(self) -> bool:
         """Close a connection, because the process has no file descriptor left; return whether one was closed."""
-        return self._evict_sampled()
+        return self._evict_of_sampled_peer()
+
+    def free_memory(self) -> bool:
+        """Close a connection that holds much of a body that isn't complete; return whether one was closed."""
+        found = self._sample(lambda entry: (entry.held_bytes, 0.0))
+        return found is not None and self._evict([found])
 
     def add(self, entry: Entry) -> None:
         """Add a connection."""
@@ -139,19 +146,22 @@ class ConnectionTable(Generic[Entry]):
             self._all[entry.index] = last
             last.index = entry.index
 
-    def _evict_sampled(self) -> bool:
-        """Close a connection of a peer with many: found at random, so that it costs the same however many there are."""
-        sample = random.choices(self._all, k=SAMPLE_SIZE) if self._all else ()  # noqa: S311 - it needs no secrecy
-        waiting = [entry for entry in sample if entry.waits_for_client]
-        return bool(waiting) and self._evict(self._by_peer[max(waiting, key=self._rank_for_eviction).peer])
+    def _evict_of_sampled_peer(self) -> bool:
+        found = self._sample(self._rank_by_peer)
+        return found is not None and self._evict(self._by_peer[found.peer])
 
-    def _rank_for_eviction(self, entry: Entry) -> tuple[int, float]:
-        """Rank a peer by how many it has, then by how long one waits: who has just come is about to ask."""
+    def _sample(self, rank: Callable[[Entry], tuple[int, float]]) -> Entry | None:
+        """Find the waiting connection that ranks first among some, at random, so that it always costs the same."""
+        sample = random.choices(self._all, k=SAMPLE_SIZE) if self._all else ()  # noqa: S311 - it needs no secrecy
+        return max((entry for entry in sample if entry.waits_for_client), key=rank, default=None)
+
+    def _rank_by_peer(self, entry: Entry) -> tuple[int, float]:
+        """Rank by how many its peer has, then by how long it waits: who has just come is about to ask."""
         count = 0 if self._limits.is_proxy(entry.peer) else len(self._by_peer[entry.peer])
         return count, -entry.waits_since
 
-    def _evict(self, own: dict[Entry, None]) -> bool:
-        victim = next((entry for entry in islice(own, MAX_CANDIDATES) if entry.waits_for_client), None)
+    def _evict(self, candidates: Iterable[Entry]) -> bool:
+        victim = next((entry for entry in islice(candidates, MAX_CANDIDATES) if entry.waits_for_client), None)
         if victim is None:
             return False
         self.remove(victim)

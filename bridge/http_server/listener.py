@@ -2,10 +2,12 @@
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable, Collection
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -27,6 +29,10 @@ HANDSHAKE_TIMEOUT = 5.0
 """Seconds that a client may take for the handshake of TLS."""
 SWEEP_INTERVAL = 0.5
 """Seconds between two looks at the deadlines of all connections."""
+STOP_GRACE = 0.3
+"""Seconds in which requests that are on their way are still taken when the server stops."""
+ROOM_PAUSE, ROOM_TIMEOUT, MAX_WAITING = 0.01, 1.0, 128
+"""Seconds between two looks for room for a connection, and for how long; how many may wait for it."""
 STOP_TIMEOUT_SECONDS = 10.0
 """How long requests may take to finish when the server stops."""
 DEFAULT_LIMITS = ConnectionLimits()
@@ -76,6 +82,7 @@ class Listener:
         self._opening: set[asyncio.Task[None]] = set()
         self._ssl: ssl.SSLContext | None = None
         self._exhausted = False
+        self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
 
     def count_connections(self) -> int:
         """Count the connections that are open."""
@@ -91,7 +98,7 @@ class Listener:
         try:
             self._listening = _listen(*self._address)
         except OSError as error:
-            message = f"{self._setting}: can't listen on {self._address[0]}: {error.strerror}"
+            message = f"{self._setting}: can't listen on {self._address[0]}: {os.strerror(error.errno or 0)}"
             raise ConfigurationError(message) from error
         self._sweeping = asyncio.create_task(self._sweep())
         self._start_accepting()
@@ -99,18 +106,29 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         """Accept no new connections, and finish the requests in progress."""
+        self._accept()
         asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
+        self._retire_connections()
+        await self._wait_for_connections(STOP_GRACE)
+        for accepted, timer in self._waiting.items():
+            timer.cancel()
+            accepted.close()
         for task in self._opening:
             task.cancel()
         await self._wait_for(self._opening)
-        self._finish_connections()
-        await self._wait_for({connection.lost for connection in self._table.list()})
+        for connection in self._table.list():
+            connection.finish()
+        await self._wait_for_connections(STOP_TIMEOUT_SECONDS)
         for connection in self._table.list():
             connection.abort(CloseReason.SLOW_READER)
         await self._wait_for(self._context.tasks)
         self._sweeping.cancel()
         await asyncio.wait([self._sweeping])
+
+    async def _wait_for_connections(self, timeout: float) -> None:
+        if connections := self._table.list():
+            await asyncio.wait([connection.lost for connection in connections], timeout=timeout)
 
     async def _wait_for(self, ends: Collection[asyncio.Future[None]]) -> None:
         if ends:
@@ -119,14 +137,13 @@ class Listener:
     async def reload(self) -> None:
         """Serve new connections with the certificate that the files have now.
 
-        Requests that were received before are answered. Then their connections are closed, so that clients open new
-        ones.
+        Connections are closed with their next response, so that clients open new ones.
 
         Raises:
             ConfigurationError: The certificate can't be used. Nothing changes.
         """
         self._ssl = self._load_certificate()
-        self._finish_connections()
+        self._retire_connections()
 
     def _load_certificate(self) -> ssl.SSLContext | None:
         if self._tls is None:
@@ -141,9 +158,9 @@ class Listener:
             raise ConfigurationError(message) from error
         return context
 
-    def _finish_connections(self) -> None:
+    def _retire_connections(self) -> None:
         for connection in self._table.list():
-            connection.finish()
+            connection.retire()
 
     def _start_accepting(self) -> None:
         if self._listening.fileno() >= 0:
@@ -160,26 +177,45 @@ class Listener:
                 return
             self._exhausted = False
             peer = address[0] if self._context.limits.is_proxy(address[0]) else name_peer(address[0])
-            if not self._table.make_room(peer):
+            self._admit(accepted, address[0], peer, asyncio.get_running_loop().time() + ROOM_TIMEOUT)
+
+    def _admit(self, accepted: socket.socket, address: str, peer: str, give_up_at: float) -> None:
+        """Take a connection in, or let it wait: while many requests are answered, nobody may make room."""
+        loop = asyncio.get_running_loop()
+        if not self._table.make_room(peer):
+            if loop.time() < give_up_at and len(self._waiting) < MAX_WAITING:
+                again = (accepted, address, peer, give_up_at)
+                self._waiting[accepted] = loop.call_later(ROOM_PAUSE, self._admit_again, *again)
+            else:
                 accepted.close()
                 self._report(CloseReason.REFUSED)
-                continue
-            accepted.setblocking(False)  # noqa: FBT003 - it has no name
-            connection = Connection(self._context, address[0], peer)
-            self._table.add(connection)
-            connection.opening = asyncio.create_task(self._open(connection, accepted))
-            self._opening.add(connection.opening)
-            connection.opening.add_done_callback(self._opening.discard)
+            return
+        accepted.setblocking(False)  # noqa: FBT003 - it has no name
+        connection = Connection(self._context, address, peer)
+        self._table.add(connection)
+        connection.opening = asyncio.create_task(self._open(connection, accepted))
+        self._opening.add(connection.opening)
+        connection.opening.add_done_callback(partial(self._end_opening, connection, accepted))
+
+    def _admit_again(self, accepted: socket.socket, address: str, peer: str, give_up_at: float) -> None:
+        del self._waiting[accepted]
+        self._admit(accepted, address, peer, give_up_at)
 
     async def _open(self, connection: Connection, accepted: socket.socket) -> None:
-        loop, timeout = asyncio.get_running_loop(), HANDSHAKE_TIMEOUT if self._ssl else None
-        try:
-            await loop.connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._ssl, ssl_handshake_timeout=timeout
-            )
-        except (OSError, asyncio.CancelledError):  # the client went away, doesn't speak TLS, or had to make room
+        timeout = HANDSHAKE_TIMEOUT if self._ssl else None
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: connection, accepted, ssl=self._ssl, ssl_handshake_timeout=timeout
+        )
+
+    def _end_opening(self, connection: Connection, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        """Clean up after a client that went away, doesn't speak TLS, or had to make room, perhaps before it began."""
+        self._opening.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error:
             self._table.remove(connection)
             accepted.close()
+        if error and not isinstance(error, OSError):
+            log.error("a connection can't be opened", setting=self._setting, error=str(error))
 
     def _pause_accepting(self, error: OSError) -> None:
         """Let the system recover, instead of trying again at once for as long as it can't accept."""

@@ -13,24 +13,28 @@ class RequestBody:
         ask: Asks the client to send the body, if it waits for that (RFC 9110, section 10.1.1).
     """
 
-    __slots__ = ("_ask", "_chunks", "_error", "_waiter", "complete", "held_bytes")
+    __slots__ = ("_ask", "_content", "_error", "_waiter", "complete")
 
     def __init__(self, ask: Callable[[], None] | None = None) -> None:
         self._ask = ask
-        self._chunks: list[bytes] = []
+        # Not a list of pieces: a client may send a byte at a time, and an object takes fifty.
+        self._content = bytearray()
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self.held_bytes = 0
         self.complete = False
-        """Whether all of it was received, or nothing more will be."""
+        """Whether all of it was received."""
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of it is held."""
+        return len(self._content)
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece of the body; one that is too large is dropped."""
         if self._error:
             return
-        self.held_bytes += len(chunk)
-        self._chunks.append(chunk)
-        if self.held_bytes > MAX_BODY_BYTES:
+        self._content += chunk
+        if len(self._content) > MAX_BODY_BYTES:
             self.fail(BodyTooLargeError())
 
     def finish(self) -> None:
@@ -42,8 +46,7 @@ class RequestBody:
         """The body won't be received; the first error stays. It isn't complete, so no request can follow it."""
         if not self.complete:
             self._error = self._error or error
-            self._chunks.clear()
-            self.held_bytes = 0
+            self._content = bytearray()
             self._wake()
 
     async def read(self) -> bytes:
@@ -61,7 +64,7 @@ class RequestBody:
             await self._waiter
         if self._error:
             raise self._error
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return bytes(self._content)
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():

@@ -18,6 +18,8 @@ MAX_FRAMED_BYTES = 4 * 1024 * 1024
 MAX_PIPELINED = 32
 """Requests of a connection that may wait for those before them."""
 
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""Headers that say where a body ends."""
 VERSIONS = frozenset({"1.0", "1.1"})
 
 
@@ -70,6 +72,7 @@ class RequestParser:
         self._body = RequestBody()
         self._body.finish()
         self._status = 400
+        self._completed, self._in_repeated_head = 0, False
         self.ended = False
         """Whether nothing more will be parsed."""
         self._begin()
@@ -80,16 +83,38 @@ class RequestParser:
         Raises:
             MalformedRequestError: It can't be parsed. A body that it was part of fails.
         """
+        received = len(data)
         if self.ended:
             return
+        completed = self._completed
         try:
-            self._parser.feed_data(data)
-            self._check_size(len(data))
-        except httptools.HttpParserUpgrade:
-            self.end()  # the request is answered as if it hadn't asked for another protocol
+            while data:
+                data = self._parse(data)
+            if self._completed == completed:
+                self._check_size(received)
         except httptools.HttpParserError:
             self.end()
             raise MalformedRequestError(self._status) from None
+
+    def _parse(self, data: bytes) -> bytes:
+        """Parse; return what follows a request that asks for another protocol."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._continue_without_upgrade()
+            return data[upgrade.args[0] :]
+        return b""
+
+    def _continue_without_upgrade(self) -> None:
+        """Receive the body of a request that asks for another protocol, which is ignored (RFC 9110, section 7.8).
+
+        The parser takes such a request to end with its head, although clients that offer HTTP/2 send a body. So
+        another parser gets a head that has only its framing.
+        """
+        framing = [pair for pair in self._pairs if pair[0] in FRAMING]
+        self._parser, self._in_repeated_head = httptools.HttpRequestParser(self), True
+        lines = [b"POST / HTTP/1.1", *(b"%b: %b" % pair for pair in framing), b"", b""]
+        self._parser.feed_data(b"\r\n".join(lines))
 
     def end(self) -> None:
         """Nothing more will be parsed. Lets go of what refers to this object: cycles are collected rarely."""
@@ -110,7 +135,7 @@ class RequestParser:
         """Bound what was received of a request, as far as the parser keeps it to itself."""
         self._size += received
         if self._size > (MAX_FRAMED_BYTES if self.state is ParserState.BODY else MAX_HEAD_BYTES):
-            self._status = 431
+            self._status = 413 if self.state is ParserState.BODY else 431
             raise httptools.HttpParserError
 
     def _begin(self) -> None:
@@ -121,6 +146,8 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        if self._in_repeated_head:
+            return
         if len(self.requests) >= MAX_PIPELINED:
             raise ValueError
         self._begin()
@@ -129,6 +156,8 @@ class RequestParser:
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
+        if self._in_repeated_head:
+            return
         self._url += url
         self._add_to_head(url)
 
@@ -146,15 +175,20 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         """Begin the body, perhaps of no bytes."""
+        if self._in_repeated_head:
+            self._in_repeated_head = False
+            return
         version = self._parser.get_http_version()
         headers = ReceivedHeaders(self._pairs)
         self._check_head(version, headers)
-        asks = (headers.get("expect") or "").lower() == "100-continue"
+        asks = version != "1.0" and (headers.get("expect") or "").lower() == "100-continue"
         body = self._body = RequestBody(self._ask_for_body if asks else None)
         path, _, query = _strip_origin(self._url.decode()).partition("?")
         method = self._parser.get_method().decode()
         request = Request(method, path, query, headers, self._client, body.read)
-        self.requests.append(ReceivedRequest(request, body, version, self._parser.should_keep_alive()))
+        # RFC 9112, section 6.1: a sender of 1.0 doesn't know chunks, so nobody knows where the next request begins.
+        keep_alive = self._parser.should_keep_alive() and not (version == "1.0" and headers.get("transfer-encoding"))
+        self.requests.append(ReceivedRequest(request, body, version, keep_alive))
         self.state, self._size = ParserState.BODY, 0
 
     def _check_head(self, version: str, headers: ReceivedHeaders) -> None:
@@ -164,7 +198,10 @@ class RequestParser:
             self._status = 505
         elif hosts > 1 or (hosts == 0 and version == "1.1"):
             self._status = 400
-        elif (headers.get("transfer-encoding") or "chunked").lower() != "chunked":
+        elif (
+            self._parser.get_method() == b"CONNECT"
+            or headers.get("transfer-encoding", "chunked").strip().lower() != "chunked"
+        ):
             self._status = 501
         else:
             return
@@ -175,9 +212,12 @@ class RequestParser:
         self._body.feed(chunk)
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """End the request, unless its body was only taken to be another protocol's data."""
+        if self._parser.should_upgrade():
+            return
         self._body.finish()
         self.state, self._size = ParserState.BETWEEN, 0
+        self._completed += 1
 
 
 def _strip_origin(target: str) -> str:

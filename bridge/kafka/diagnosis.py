@@ -16,8 +16,10 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from bridge.kafka.broker_limits import BrokerLimitError
 from bridge.kafka.errors import format_error
 from bridge.settings.model import PREFIX
+from bridge.tls.connection_errors import list_causes
 
 TIMEOUT = 4.0
 """Seconds for one server."""
@@ -35,6 +37,7 @@ REASONS: Sequence[tuple[tuple[type[BaseException], ...], str]] = (
     ),
     ((UnsupportedSaslMechanismError,), f"the broker doesn't offer this mechanism; see {SETTING}SASL_MECHANISM"),
     ((IllegalSaslStateError,), f"the broker expects no login there; see {SETTING}SECURITY_PROTOCOL"),
+    ((BrokerLimitError,), "{reason}"),
     ((TimeoutError,), f"no answer within {TIMEOUT:g} s; is a firewall in between, or the port another protocol's?"),
     (
         (KafkaError, ConnectionError, asyncio.IncompleteReadError),
@@ -74,6 +77,7 @@ async def _explain_server(server: str, options: Mapping[str, Any]) -> str:
 
 
 def _explain(error: BaseException) -> str:
+    error = next((cause for cause in list_causes(error) if isinstance(cause, BrokerLimitError)), error)
     text = next((text for kinds, text in REASONS if isinstance(error, kinds)), "{reason}")
     reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or format_error(error)
     return text.format(reason=reason)

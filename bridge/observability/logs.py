@@ -145,7 +145,7 @@ def ignore_lost_connections(loop: asyncio.AbstractEventLoop, context: dict[str, 
 
 def arrange_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put the event and its level first, and leave out fields without a value. A processor of structlog's."""
-    return {name: event[name] for name in ("event", "level", *event) if event[name] is not None}
+    return {name: event[name] for name in ("event", "level", *event) if event.get(name) is not None}
 
 
 def mask_numbers(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

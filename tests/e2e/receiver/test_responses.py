@@ -1,6 +1,8 @@
 """The responses of the public listener, and what it keeps of a callback that can't be parsed."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -219,3 +221,23 @@ async def test_the_admin_listener_tells_who_is_ready_and_nothing_else(bridge: Br
 
 def _assert_nothing_leaked(bridge: Bridge, headers: dict[str, str]) -> None:
     assert not [secret for secret in bridge.service.secrets if secret in str(headers)]
+
+
+@pytest.mark.parametrize(
+    "framing",
+    ["content-length: {size}\r\n\r\n{body}", "transfer-encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n"],
+)
+async def test_a_callback_that_offers_http_2_is_journaled(bridge: Bridge, framing: str) -> None:
+    """As Java's HttpClient does with each request, and `curl --http2`."""
+    one = await bridge.send_and_wait(message("speedocom"))
+    body = f'{{"messageid":"{one.provider_message_id}","description":"DeliveredToTerminal"}}'
+    at = urlsplit(bridge.url("speedocom"))
+    head = (
+        f"POST {at.path} HTTP/1.1\r\nhost: {at.netloc}\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n"
+        "http2-settings: AAEAAEAA\r\ncontent-type: application/json\r\n"
+    )
+    reader, writer = await asyncio.open_connection(at.hostname, at.port)
+    writer.write((head + framing.format(size=len(body), body=body)).encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    assert [event["status"] for event in await bridge.events(one, 1)] == ["delivered"]

@@ -43,6 +43,8 @@ def test_local_access_is_open(client: str, host: str) -> None:
         {"host": "localhost", "x-forwarded-for": "198.51.100.1"},
         {"host": "localhost", "forwarded": "for=198.51.100.1"},
         {"host": "localhost", "x-real-ip": "198.51.100.1"},
+        {"host": "localhost", "x-forwarded-for": ""},
+        {"host": "localhost", "via": "1.1 proxy"},
     ],
 )
 def test_proxy_or_rebound_name_is_not_local(headers: dict[str, str]) -> None:
@@ -62,7 +64,7 @@ def test_remote_access_needs_the_token(client: str) -> None:
         assert decide_access(client, Lines(host, authorization=right), TOKEN) is Access.OPEN
     for none in ("", "Bearer", basic(""), "Basic ???", f"Digest {token}"):
         assert decide_access(client, Lines(host, authorization=none), TOKEN) is Access.ASKED
-    for wrong in ("Bearer x", f"Bearer {token}x", basic("x"), basic(f"{token}x")):
+    for wrong in ("Bearer x", "Bearer \udcff", f"Bearer {token}x", basic("x"), basic(f"{token}x")):
         assert decide_access(client, Lines(host, authorization=wrong), TOKEN) is Access.WRONG
         assert decide_access(client, Lines(host, authorization=wrong), None) is Access.HIDDEN
 

@@ -16,7 +16,7 @@ class Entry:
 
     def __init__(self, peer: str, *, waits: bool = True, since: float = 0.0) -> None:
         self.peer, self.index, self.waits_for_client, self.waits_since = peer, 0, waits, since
-        self.aborted = False
+        self.aborted, self.held_bytes = False, 0
 
     def abort(self, reason: CloseReason) -> None:
         """Remember it."""

@@ -1,6 +1,8 @@
 """How long a client is waited for, and how it gets its response."""
 
 import asyncio
+import socket
+import struct
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +16,8 @@ from bridge.http_server.messages import MAX_BODY_BYTES, BodyTimeoutError, BodyTo
 from tests.support.ports import find_free_ports
 from tests.support.waiting import wait_until
 
+LINGER_NONE = struct.pack("ii", 1, 0)
+"""Close by a reset."""
 HOST = "127.0.0.1"
 GET = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n"
 LIMITS = ConnectionLimits(idle_timeout=60)
@@ -45,9 +49,9 @@ class Server:
         found = self._handle(request)
         return await found if asyncio.iscoroutine(found) else found  # type: ignore[return-value]
 
-    async def connect(self, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect, and send these bytes."""
-        reader, writer = await asyncio.open_connection(HOST, self.port)
+    async def connect(self, data: bytes = b"", source: str = HOST) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect from an address, and send these bytes."""
+        reader, writer = await asyncio.open_connection(HOST, self.port, local_addr=(source, 0))
         writer.write(data)
         return reader, writer
 
@@ -346,10 +350,96 @@ async def test_what_incomplete_bodies_hold_is_bounded(monkeypatch: pytest.Monkey
         await wait_until(
             lambda: asyncio.sleep(0, made.count_connections() == 5), 30, lambda: f"{made.count_connections()}"
         )
-        assert server.closed == {CloseReason.REFUSED: 15}
+        assert server.closed == {CloseReason.EVICTED: 15}
         last = b"POST / HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi"
         assert (await server.exchange(last)).endswith(b"2")
         for _, writer in clients:
             writer.transport.abort()
         await wait_until(lambda: asyncio.sleep(0, made.count_connections() == 0), 30, lambda: "they are still there")
         assert (await server.exchange(head.replace(b"1.1", b"1.0") + b"x" * 200_001)).endswith(b"200001")
+
+
+async def test_a_body_that_nobody_wants_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection lingers, its bytes don't: others would be closed for them."""
+    monkeypatch.setattr(bounds, "MAX_HELD_BYTES", 1_000_000)
+    server = Server(lambda _: Response(404))
+    head = b"POST /none HTTP/1.1\r\nhost: x\r\ncontent-length: 200001\r\n\r\n"
+    async with server.running():
+        clients = [await server.connect(head + b"x" * 200_000) for _ in range(20)]
+        for reader, _ in clients:
+            assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
+        assert not server.closed
+        for _, writer in clients:
+            writer.transport.abort()
+
+
+async def test_a_reload_or_stop_loses_no_request_that_is_on_its_way() -> None:
+    """A connection ends with its next response, not before."""
+    server, whole = Server(), GET % b""
+    async with server.running() as made:
+        reader, writer = await server.connect(whole[:9])
+        await wait_until(lambda: asyncio.sleep(0, made.count_connections() == 1), 30, lambda: "it isn't accepted")
+        await made.reload()
+        await asyncio.sleep(0.1)
+        writer.write(whole[9:])
+        assert b"connection: close" in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        reader, writer = await server.connect(whole[:9])
+        await wait_until(lambda: asyncio.sleep(0, made.count_connections() == 1), 30, lambda: "it isn't accepted")
+        asyncio.get_running_loop().call_later(0.05, writer.write, whole[9:])
+    assert (await reader.read()).endswith(b"fine")
+    writer.close()
+
+
+async def test_a_stream_does_not_begin_without_a_client() -> None:
+    """A client that has gone while its first request was answered gets no second answer."""
+    begun = 0
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        nonlocal begun
+        begun += 1
+        while True:
+            yield b"data"
+            await asyncio.sleep(0.01)
+
+    async def handle(request: Request) -> Response:
+        await asyncio.sleep(0.1)
+        return Response(200, stream=pieces()) if request.path == "/stream" else Response(200, b"fine")
+
+    server = Server(handle)
+    async with server.running() as made:
+        for _ in range(5):
+            _, writer = await server.connect(GET % b"" + GET % b"stream")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
+            writer.transport.abort()
+        await wait_until(lambda: asyncio.sleep(0, made.count_connections() == 0), 30, lambda: "it is still there")
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_newcomers_are_served_while_all_are_being_answered() -> None:
+    """A client that asks without end, and sends further requests meanwhile, makes room like one that waits."""
+    server = Server()
+    limits = ConnectionLimits(max_connections=8, max_per_peer=8)
+
+    async def ask_without_end() -> None:
+        while True:
+            reader, writer = await server.connect(GET % b"" * 32, "127.0.0.2")
+            try:
+                while data := await reader.read(100_000):
+                    writer.write(GET % b"" * data.count(b"fine"))
+            except ConnectionError:
+                pass
+            finally:
+                writer.transport.abort()
+
+    async with server.running(limits):
+        tasks = [asyncio.create_task(ask_without_end()) for _ in range(12)]
+        await asyncio.sleep(0.2)
+        answers = [await server.exchange(GET.replace(b"1.1", b"1.0") % b"") for _ in range(20)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    assert all(answer.endswith(b"fine") for answer in answers)

@@ -1,5 +1,6 @@
 """What the parser makes of bytes, however they are cut, and what it refuses."""
 
+import tracemalloc
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import pairwise
@@ -18,7 +19,9 @@ from bridge.http_server.request_parser import (
 
 GET = b"GET /a?b=c HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n"
 CHUNKED = b"POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1;e=1\r\nc\r\n0\r\nt: v\r\n\r\n"
+OFFERS = [one.replace(b"host: x\r\n", b"host: x\r\n" + UPGRADE) for one in (GET, POST, CHUNKED)]
 
 
 def make_parser() -> RequestParser:
@@ -38,7 +41,7 @@ async def read_all(parser: RequestParser) -> list[tuple[str, str, str, bytes]]:
     return [(request.method, request.path, request.query, body) for request, body in found]
 
 
-@given(st.lists(st.sampled_from([GET, POST, CHUNKED]), max_size=6), st.data())
+@given(st.lists(st.sampled_from([GET, POST, CHUNKED, *OFFERS]), max_size=6), st.data())
 async def test_cuts_make_no_difference(requests: list[bytes], data: st.DataObject) -> None:
     """The network cuts and joins as it likes."""
     whole, parser = b"".join(requests), make_parser()
@@ -129,8 +132,40 @@ def test_a_target_may_name_the_host() -> None:
 
 
 def test_another_protocol_is_not_offered() -> None:
-    """The request is answered, and what follows isn't parsed."""
+    """The request is answered as if it hadn't asked; a tunnel is refused."""
     parser = make_parser()
-    parser.feed(GET[:-2] + b"connection: upgrade\r\nupgrade: h2c\r\n\r\n" + GET)
-    assert len(parser.requests) == 1
-    assert parser.ended
+    parser.feed(GET[:-2] + UPGRADE + b"\r\n" + GET)
+    assert len(parser.requests) == 2
+    with pytest.raises(MalformedRequestError) as raised:
+        make_parser().feed(b"CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n")
+    assert raised.value.status == 501
+
+
+async def test_bodies_of_requests_that_ask_for_http_2_are_read() -> None:
+    """Java's HttpClient and `curl --http2` offer it with every request, a body included."""
+    for whole in (POST, CHUNKED):
+        parser = make_parser()
+        parser.feed(whole.replace(b"host: x\r\n", b"host: x\r\n" + UPGRADE))
+        assert await read_all(parser) == [("POST", "/a", "", b"abc")]
+
+
+@pytest.mark.parametrize("size", [33_000, 200_000])
+def test_a_large_body_in_one_piece_is_no_large_head(size: int) -> None:
+    """Another request can follow it."""
+    parser = make_parser()
+    parser.feed(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size)
+    parser.feed(GET)
+    assert len(parser.requests) == 2
+
+
+def test_pieces_of_a_byte_take_no_more_memory_than_the_body() -> None:
+    """What is held is what was counted."""
+    parser = make_parser()
+    parser.feed(CHUNKED[: CHUNKED.index(b"2\r\n")])
+    tracemalloc.start()
+    for _ in range(500):
+        parser.feed(b"1\r\na\r\n" * 100)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 200_000
+    assert parser.held_bytes == 50_000
