@@ -36,6 +36,10 @@ class Sent(NamedTuple):
     offset: int
 
 
+KEEP_ALL = {"retention.ms": "-1"}
+"""Records with old timestamps would expire in the middle of a test."""
+
+
 class Topics:
     """One installation's topics, which are read after the bridge has created them.
 
@@ -85,7 +89,7 @@ class Topics:
         }
 
     async def __aenter__(self) -> Self:
-        await self.create(self.sent, 2)
+        await self.create(self.sent, 2, KEEP_ALL)
         return self
 
     async def __aexit__(
@@ -103,7 +107,7 @@ class Topics:
 
         async def is_created() -> bool:
             try:
-                await self.create(self.sent, 2)
+                await self.create(self.sent, 2, KEEP_ALL)
             except KafkaException:
                 return False
             return True
