@@ -6,7 +6,6 @@ Exit codes: 0 fine, 1 something is wrong, 2 the command was; 130 it was interrup
 import asyncio
 import os
 import sys
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
@@ -30,14 +29,14 @@ Seed = Annotated[int, typer.Option(help="Decides every random choice; the same s
 
 def _roles(text: str) -> frozenset[Any]:
     from bridge.app.roles import Role  # noqa: PLC0415 - each command loads what it needs
+    from bridge.text import suggest_similar  # noqa: PLC0415
 
     try:
         roles = frozenset(Role(part.strip()) for part in text.split(","))
     except ValueError:
         unknown = [part.strip() for part in text.split(",") if part.strip() not in set(Role)]
-        similar = get_close_matches(unknown[0], Role, n=1)
-        advice = f"; did you mean {similar[0]}?" if similar else ""
-        raise typer.BadParameter(f"should be some of {', '.join(Role)}{advice}", param_hint="--roles") from None
+        parts = (f"should be some of {', '.join(Role)}", suggest_similar(unknown[0], Role))
+        raise typer.BadParameter("; ".join(filter(None, parts)), param_hint="--roles") from None
     if Role.POLL in roles and Role.TRACK not in roles:
         raise typer.BadParameter("poll runs only where track runs: it needs the state", param_hint="--roles")
     return roles

@@ -1,6 +1,8 @@
 """Words, numbers and times as people read them, on the page and in a terminal, and JSON as scripts read it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -43,6 +45,19 @@ def encode_document(document: Any) -> bytes:
 
 def _to_builtin(value: Any) -> Any:
     return msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value._asdict()
+
+
+def suggest_similar(word: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:
+    """Ask whether the most similar word was meant: `did you mean track?`; empty if none is similar.
+
+    Args:
+        word: What was written.
+        known: What could have been.
+        prefix: Is written before the word.
+        cutoff: How similar it has to be, from 0 to 1.
+    """
+    similar = get_close_matches(word, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {prefix}{similar[0]}?" if similar else ""
 
 
 def format_count(number: int, noun: str) -> str:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bridge.core.errors import ConfigurationError
 from bridge.settings.env_file import read_env_file
 from bridge.settings.model import PREFIX, Settings
+from bridge.text import suggest_similar
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 _NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")
@@ -140,9 +141,8 @@ def _describe_unknown(variable: str) -> str:
     # Long prefixes are alike in any case: the last parts have to be similar, too.
     last = name.rpartition("__")[2]
     candidates = [known for known in _list_names(Settings, "", name) if _are_similar(last, known.rpartition("__")[2])]
-    similar = get_close_matches(name, candidates, n=1, cutoff=_MIN_SIMILARITY)
-    advice = f"did you mean {PREFIX}{similar[0]}?" if similar else "docs/settings.md lists all settings"
-    return f"{variable}: unknown setting; {advice}"
+    advice = suggest_similar(name, candidates, prefix=PREFIX, cutoff=_MIN_SIMILARITY)
+    return f"{variable}: unknown setting; {advice or 'docs/settings.md lists all settings'}"
 
 
 def _are_similar(one: str, other: str) -> bool:
@@ -175,8 +175,8 @@ def _format_error(error: Any) -> str:
     if message is None:
         message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
     if error["type"] == "literal_error":  # never one of a secret
-        similar = get_close_matches(str(error["input"]).lower(), re.findall("'([^']+)'", error["ctx"]["expected"]), n=1)
-        message += f"; did you mean {similar[0]}?" if similar else ""
+        advice = suggest_similar(str(error["input"]).lower(), re.findall("'([^']+)'", error["ctx"]["expected"]))
+        message += f"; {advice}" if advice else ""
     if not _SETTING_NAME.match(message):
         return f"{name} {message}"
     if name == PREFIX:  # a check of all settings

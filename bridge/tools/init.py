@@ -2,12 +2,12 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from bridge.dialects import BUILDERS
 from bridge.providers.presets import list_presets, load_preset
 from bridge.settings.model import PREFIX
+from bridge.text import suggest_similar
 from bridge.tools.output import ExitCode
 
 POLLING = {
@@ -57,9 +57,8 @@ def check_known(names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in list_known():
-            similar = get_close_matches(name.lower(), list_known(), n=1)
-            advice = f"did you mean {similar[0]}?" if similar else "`sms-bridge providers` lists those that are known"
-            raise ValueError(f"{name} is unknown; {advice}")
+            advice = suggest_similar(name.lower(), list_known())
+            raise ValueError(f"{name} is unknown; {advice or '`sms-bridge providers` lists those that are known'}")
 
 
 def init(names: Sequence[str], *, helm: bool) -> ExitCode:
