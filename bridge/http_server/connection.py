@@ -102,10 +102,7 @@ class Connection(asyncio.Protocol):
         """The connection is gone. A request that was received whole is still handled."""
         self._context.table.remove(self)
         self.lost.set_result(None)
-        self._closing = True
-        self._parser.requests.clear()
-        self._parser.end()
-        self._context.hold(self, 0)
+        self._stop_receiving()
         self.deadline = self.write_deadline = inf
         if self._streaming:
             self._streaming.cancel()
@@ -239,15 +236,19 @@ class Connection(asyncio.Protocol):
             self._write(encode_rejection(status, self._context.date))
             self._close()
 
+    def _stop_receiving(self) -> None:
+        """Drop what was received and isn't being answered; nothing more is taken."""
+        self._closing = True
+        self._parser.requests.clear()
+        self._parser.end()
+        self._context.hold(self, 0)
+
     def _close(self) -> None:
         """Close the connection once the client has what was sent.
 
         As long as the client sends, it may not read; if it was hung up on, it might lose the last response.
         """
-        self._closing = True
-        self._parser.requests.clear()
-        self._parser.end()
-        self._context.hold(self, 0)
+        self._stop_receiving()
         self.deadline = self._loop.time() + bounds.LINGER_TIMEOUT
         if self._transport is None:
             return

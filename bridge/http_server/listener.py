@@ -116,23 +116,18 @@ class Listener:
             accepted.close()
         for task in self._opening:
             task.cancel()
-        await self._wait_for(self._opening)
+        await _wait_for(self._opening, STOP_TIMEOUT_SECONDS)
         for connection in self._table.list():
             connection.finish()
         await self._wait_for_connections(STOP_TIMEOUT_SECONDS)
         for connection in self._table.list():
             connection.abort(CloseReason.SLOW_READER)
-        await self._wait_for(self._context.tasks)
+        await _wait_for(self._context.tasks, STOP_TIMEOUT_SECONDS)
         self._sweeping.cancel()
         await asyncio.wait([self._sweeping])
 
     async def _wait_for_connections(self, timeout: float) -> None:
-        if connections := self._table.list():
-            await asyncio.wait([connection.lost for connection in connections], timeout=timeout)
-
-    async def _wait_for(self, ends: Collection[asyncio.Future[None]]) -> None:
-        if ends:
-            await asyncio.wait(ends, timeout=STOP_TIMEOUT_SECONDS)
+        await _wait_for([connection.lost for connection in self._table.list()], timeout)
 
     async def reload(self) -> None:
         """Serve new connections with the certificate that the files have now.
@@ -239,6 +234,11 @@ class Listener:
                 if now >= connection.deadline or now >= connection.write_deadline:
                     connection.expire()
             await asyncio.sleep(SWEEP_INTERVAL)
+
+
+async def _wait_for(ends: Collection[asyncio.Future[None]], timeout: float) -> None:
+    if ends:
+        await asyncio.wait(ends, timeout=timeout)
 
 
 def _listen(host: str, port: int) -> socket.socket:

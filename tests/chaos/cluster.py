@@ -18,10 +18,9 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export them
 
 from bridge.sandbox.kafka.broker import Broker, Sandbox
-from bridge.sandbox.kafka.server_properties import HOST
 from tests.chaos.access import PROTOCOL, Access
 from tests.chaos.wires import Wire
-from tests.support.ports import find_free_ports
+from tests.support.ports import HOST, find_free_ports
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 

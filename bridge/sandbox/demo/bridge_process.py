@@ -23,7 +23,7 @@ from rich.text import Text
 from bridge.sandbox.demo.delivery_consumer import RunNames
 from bridge.sandbox.kafka import supervisor
 from bridge.sandbox.kafka.installation import SandboxError
-from bridge.sandbox.kafka.server_properties import HOST
+from bridge.sandbox.ports import HOST
 from bridge.sandbox.simulator.options import PARTNER_ID, TOKEN
 
 INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")

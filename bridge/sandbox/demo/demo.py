@@ -37,8 +37,7 @@ from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages,
 from bridge.sandbox.demo.verification import VerificationResult, verify
 from bridge.sandbox.kafka.broker import sandbox
 from bridge.sandbox.kafka.installation import SandboxError, get_release
-from bridge.sandbox.kafka.server_properties import HOST
-from bridge.sandbox.ports import claim_free_ports
+from bridge.sandbox.ports import HOST, claim_free_ports
 from bridge.sandbox.simulator.fault_profiles import PROFILES
 from bridge.sandbox.simulator.options import SimulatorOptions
 from bridge.sandbox.simulator.server import Simulator

@@ -17,7 +17,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from bridge.sandbox.kafka import supervisor
 from bridge.sandbox.kafka.installation import SandboxError
-from bridge.sandbox.kafka.server_properties import HOST
+from bridge.sandbox.ports import HOST
 
 START_TIMEOUT_SECONDS = 90.0
 """An idle machine needs one or two seconds; a busy machine must not fail."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from bridge.sandbox.ports import HOST
 
 COMMON_PROPERTIES: Mapping[str, str] = {
     "process.roles": "broker,controller",
