@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -97,20 +97,29 @@ async def install(line: str, files: Sequence[Path]) -> Path:
     program = shlex.split(line)[0]
     if shutil.which(program) is None and program != "pip":
         pytest.skip(f"there is no {program} on this machine")
-    contents = b"".join(file.read_bytes() for file in files)
-    folder = get_cache_folder() / f"example-{hashlib.sha256(line.encode() + contents).hexdigest()[:16]}"
+
+    async def fill(partial: Path) -> None:
+        for file in files:
+            shutil.copy(file, partial)
+        code, said = await run(sys.executable, "-m", "venv", str(partial / "venv"))
+        assert code == 0, said
+        code, said = await run("sh", "-c", line, cwd=partial, env=environment_of(partial))
+        if code:
+            pytest.skip(f"{line!r} fails here: {said.splitlines()[-1:]}")
+
+    digest = hashlib.sha256(line.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()
+    return await make_once(f"example-{digest[:16]}", fill)
+
+
+async def make_once(name: str, fill: Callable[[Path], Awaitable[None]]) -> Path:
+    """Return a folder of the cache; if it isn't there, it is made, and gets its name once it was filled."""
+    folder = get_cache_folder() / name
     async with hold_lock():
         if not folder.exists():
             partial = folder.with_name(f"{folder.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
-            for file in files:
-                shutil.copy(file, partial)
-            code, said = await run(sys.executable, "-m", "venv", str(partial / "venv"))
-            assert code == 0, said
-            code, said = await run("sh", "-c", line, cwd=partial, env=environment_of(partial))
-            if code:
-                pytest.skip(f"{line!r} fails here: {said.splitlines()[-1:]}")
+            await fill(partial)
             partial.rename(folder)
     return folder
 
@@ -126,15 +135,11 @@ async def node_modules(*packages: str) -> Path:
     if npm is None or shutil.which("node") is None:
         pytest.skip("there is no node on this machine")
     name = "-".join(package.replace("@", "-").replace("/", "-").strip("-") for package in packages)
-    folder = get_cache_folder() / f"npm-{name}"
-    async with hold_lock():
-        if not folder.exists():
-            partial = folder.with_name(f"{folder.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier")
-            code, said = await run(npm, "install", *options, "--prefix", str(partial), *packages, cwd=partial)
-            if code:
-                pytest.skip(f"npm can't install {', '.join(packages)}: {said.splitlines()[-1:]}")
-            partial.rename(folder)
-    return folder / "node_modules"
+
+    async def fill(partial: Path) -> None:
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier")
+        code, said = await run(npm, "install", *options, "--prefix", str(partial), *packages, cwd=partial)
+        if code:
+            pytest.skip(f"npm can't install {', '.join(packages)}: {said.splitlines()[-1:]}")
+
+    return await make_once(f"npm-{name}", fill) / "node_modules"

@@ -65,6 +65,17 @@ class Server:
             writer.close()
 
 
+def answer_to(error: type[Exception], status: int) -> Callable[[Request], object]:
+    """Return a handler that expects an error of the body, and answers with this status."""
+
+    async def handle(request: Request) -> Response:
+        with pytest.raises(error):
+            await request.body()
+        return Response(status)
+
+    return handle
+
+
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: x\r\na"])
 async def test_a_slow_head_is_answered_408(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """From its first byte on."""
@@ -95,12 +106,7 @@ async def test_a_slow_body_is_the_handlers_to_answer(monkeypatch: pytest.MonkeyP
     """It answers, and the connection ends, because the rest may still come."""
     monkeypatch.setattr(bounds, "BODY_TIMEOUT", 0.1)
 
-    async def handle(request: Request) -> Response:
-        with pytest.raises(BodyTimeoutError):
-            await request.body()
-        return Response(408)
-
-    server = Server(handle)
+    server = Server(answer_to(BodyTimeoutError, 408))
     async with server.running():
         answer = await server.exchange(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc")
         assert answer.startswith(b"HTTP/1.1 408 ")
@@ -163,13 +169,7 @@ async def test_a_stream_waits_for_its_reader() -> None:
 
 async def test_a_large_body_is_answered_while_it_is_being_sent() -> None:
     """A client that sends first and reads then gets its response."""
-
-    async def handle(request: Request) -> Response:
-        with pytest.raises(BodyTooLargeError):
-            await request.body()
-        return Response(413)
-
-    server = Server(handle)
+    server = Server(answer_to(BodyTooLargeError, 413))
     async with server.running():
         reader, writer = await server.connect(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 700000\r\n\r\n")
         for _ in range(70):
