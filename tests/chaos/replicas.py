@@ -19,6 +19,10 @@ CHECK_INTERVAL_SECONDS = 0.5
 READY_TIMEOUT_SECONDS = 60.0
 MEASURE_INTERVAL_SECONDS = 3.0
 REQUEST_TIMEOUT_SECONDS = 3
+
+UNSTARTED_CODES = (1, -signal.SIGTERM)
+"""Exit codes of a process that was stopped before it was ready: its start failed, or it still loaded its modules."""
+
 RESIDENT = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)
 RESTARTED = re.compile(r'^sms_bridge_workers_restarted_total\{cause="(\w+)"\} (\S+)$', re.MULTILINE)
 
@@ -179,8 +183,8 @@ class Fleet:
     async def stop(self, replica: Replica) -> None:
         """Stop a replica; a wrong exit code is a problem."""
         code = await replica.stop()
-        if code == 1 and not replica.was_ready:
-            self._record_exit(replica)  # its start failed before it was stopped
+        if code in UNSTARTED_CODES and not replica.was_ready:
+            self._record_exit(replica)
         elif code != 0:
             self.problems.append(f"bridge {replica.number} ended with {code} when it was stopped")
 

@@ -15,13 +15,14 @@ MAX_RESIDENT_BYTES = 400 * 1024 * 1024
 MAX_GAP_SECONDS = 75.0
 """A longer time without an event, while messages are sent, is a problem."""
 
-MAX_PROBLEMS = 30
-"""How many problems are printed."""
+MAX_PROBLEMS = 10
+"""How many problems of a kind are printed."""
 
 PREFIX_LENGTH = 150
 """Log lines whose first characters are equal, except for numbers, are grouped."""
 
 NUMBERS = re.compile(r"0x[0-9a-f]+|\d+")
+KIND = re.compile(r"[^:]*(: \w+)?")
 
 
 class ChaosResult(NamedTuple):
@@ -129,9 +130,19 @@ class ChaosResult(NamedTuple):
         for last_line, count in self.exits.items():
             yield f"ended by itself {count} times: {last_line}"
         problems = self.problems
-        yield from problems[:MAX_PROBLEMS]
+        kinds = Counter(map(_find_kind, problems))
+        for kind, count in kinds.items():
+            yield from [one for one in problems if _find_kind(one) == kind][:MAX_PROBLEMS]
+            if count > MAX_PROBLEMS:
+                yield f"... {count:,} problems of this kind: {kind}"
         yield f"{len(problems)} problems" if problems else "No problems."
         yield json.dumps(figures)
+
+
+def _find_kind(problem: str) -> str:
+    """The beginning of a problem, which says what it is; a dead letter's reason is a part of it."""
+    found = KIND.match(problem)
+    return found[0] if found else problem
 
 
 def _group_similar(lines: Iterable[str]) -> Iterable[tuple[str, int]]:

@@ -51,7 +51,6 @@ async def test_every_message_ends_exactly_once(tmp_path: Path) -> None:
         seconds=60,
         rate=25,
         poll_ages="2s,5s,10s,20s,30s",
-        give_up_after_seconds=60,
         speed=1.5,
         max_fault_delay_seconds=240,
     )
