@@ -11,12 +11,11 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench.kafka import Cluster
+from bench.broker import start_cluster
 from bench.process import BenchmarkError
 from bench.report import make_documents
 from bench.run import Run, Subject, describe_machine
 from bench.subjects import end_to_end, intake, known, partitions, poller, profile, receiver, tracker
-from bridge.sandbox.kafka.broker import sandbox
 from bridge.sandbox.kafka.installation import SandboxError
 
 SUBJECTS: Mapping[str, Subject] = {
@@ -46,7 +45,7 @@ async def run(names: Sequence[str], rounds: int, scale: float, *, whole: bool, l
         "scale": scale,
     }
     with tempfile.TemporaryDirectory(prefix="sms-bridge-bench-") as folder:
-        async with sandbox() as servers, Cluster(servers) as cluster:
+        async with start_cluster() as cluster:
             for name in names:
                 show = _make_progress_printer(name, time.monotonic())
                 one = Run(cluster, Path(folder), rounds, scale, whole, long, show)

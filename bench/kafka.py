@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it means to export it
 
+from bench.meters import measure_cpu_seconds
 from bench.process import BenchmarkError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.records import Record, send_batches
@@ -24,10 +25,15 @@ READ_TIMEOUT_MS = 3_000
 
 
 class Cluster:
-    """The broker as the benchmarks use it: `async with Cluster(bootstrap_servers) as cluster`."""
+    """The broker as the benchmarks use it: `async with Cluster(bootstrap_servers) as cluster`.
 
-    def __init__(self, bootstrap_servers: str) -> None:
-        self.bootstrap_servers = bootstrap_servers
+    Args:
+        bootstrap_servers: Its address.
+        pids: The brokers' processes, if they run on this machine.
+    """
+
+    def __init__(self, bootstrap_servers: str, pids: Sequence[int] = ()) -> None:
+        self.bootstrap_servers, self._pids = bootstrap_servers, pids
         self.kafka = KafkaClients(KafkaSettings(bootstrap_servers=(bootstrap_servers,)))
         self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
@@ -37,6 +43,10 @@ class Cluster:
 
     async def __aexit__(self, *_: object) -> None:
         await self._groups.close()
+
+    def read_cpu_seconds(self) -> float | None:
+        """Return the CPU time that the brokers have used; None if they run elsewhere."""
+        return sum(map(measure_cpu_seconds, self._pids)) if self._pids else None
 
     async def create_topics(self, *names: str, partitions: int, config: Mapping[str, str] = {}) -> None:
         """Create topics."""

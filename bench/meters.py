@@ -15,6 +15,11 @@ def measure_cpu_seconds(pid: int) -> float:
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICK
 
 
+def find_children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def measure_rss_bytes(pid: int) -> int:
     """Return the resident memory of a process."""
     return _status(pid, "VmRSS")

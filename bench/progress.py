@@ -20,13 +20,15 @@ class Sample(NamedTuple):
 
     at: float
     cpu: float
+    broker_cpu: float | None
     done: int
 
 
 async def measure_progress(
     cluster: Cluster, processes: Sequence[MeasuredProcess], *, group: str, topic: str, records: int, timeout: float
 ) -> Measured:
-    """Wait until a group has measure_group through a topic. Return records per second and CPU microseconds per record.
+    """Wait until a group has worked through a topic. Return records per second, and the CPU time of each record, the
+    processes' and the broker's, in microseconds.
 
     Args:
         cluster: Kafka.
@@ -44,13 +46,21 @@ async def measure_progress(
         now = Sample(
             time.monotonic(),
             sum(one.read_cpu_seconds() for one in processes),
+            cluster.read_cpu_seconds(),
             await cluster.count_committed(group, topic),
         )
         if warm is None and now.done >= START_SHARE * records:
             warm = now
         if warm and now.done >= END_SHARE * records and now.done > warm.done:
-            done = now.done - warm.done
-            return {"per_second": done / (now.at - warm.at), "cpu_us": (now.cpu - warm.cpu) / done * 1e6}
+            return _compute_rates(warm, now)
         if now.at - started > timeout:
             raise BenchmarkError(f"{now.done} of {records} records after {timeout:g} s\n{processes[0].tail()}")
         await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
+
+
+def _compute_rates(first: Sample, last: Sample) -> Measured:
+    done = last.done - first.done
+    rates = {"per_second": done / (last.at - first.at), "cpu_us": (last.cpu - first.cpu) / done * 1e6}
+    if first.broker_cpu is not None and last.broker_cpu is not None:
+        rates["broker_cpu_us"] = (last.broker_cpu - first.broker_cpu) / done * 1e6
+    return rates

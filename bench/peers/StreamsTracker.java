@@ -208,7 +208,7 @@ public final class StreamsTracker {
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, told[0]);
         settings.put(StreamsConfig.APPLICATION_ID_CONFIG, told[1]);
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);
+        settings.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(told[7]));
         settings.put(StreamsConfig.STATE_DIR_CONFIG, told[5] + "/state");
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 64L * 1024 * 1024);

@@ -54,7 +54,7 @@ async def _tracker(run: Run, form: str, out: Path) -> None:
     await run.cluster.create_topics(f"{prefix}.sent", partitions=1)
     await create_topics(values, run.folder / prefix, adopt=True)
     async with Bridge(values, run.folder / prefix, "track") as bridge, Profiler(bridge, form, out):
-        await measure_group(run, bridge.process, f"{prefix}.tracker", source)
+        await measure_group(run, [bridge.process], f"{prefix}.tracker", source)
     await run.cluster.delete_topics(*await run.cluster.list_topics(f"{prefix}."))
 
 

@@ -5,13 +5,15 @@ Every contestant works through the same journal, and its published events are ve
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from bench import toolchain
 from bench.bridge import Bridge, create_topics, make_environment, make_settings
-from bench.contest import Contestant, Measured, run_contest
+from bench.contest import Contestant, Measured, Result, run_contest
 from bench.kafka import verify_exactly_once
 from bench.process import MeasuredProcess
 from bench.progress import measure_progress
@@ -20,16 +22,18 @@ from bench.traffic import Line, generate_journal
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.records import Record
 
-ENTRIES = 150_000
-QUIX_ENTRIES = 30_000
+ENTRIES = 600_000
+"""Half a minute's work, after its first fifth as a warm-up."""
+
+QUIX_ENTRIES = 120_000
 """Fewer, because Quix Streams is slower."""
 
 PARTITIONS = 4
-TIMEOUT_SECONDS = 180.0
+TIMEOUT_SECONDS = 300.0
 
 
 class Journal(NamedTuple):
-    """A make_journal journal."""
+    """A journal to work through."""
 
     topic: str
     entries: int
@@ -71,9 +75,11 @@ async def measure(run: Run) -> Mapping[str, Any]:
     full = await make_journal(run, f"{prefix}.journal", run.scale_count(ENTRIES))
     short = await make_journal(run, f"{prefix}.short", run.scale_count(QUIX_ENTRIES))
     contestants = (
-        Contestant("sms-bridge", lambda _: _bridge(run, full)),
+        Contestant("sms-bridge", lambda _: measure_bridges(run, full, 1)),
+        Contestant("sms-bridge, two processes", lambda _: measure_bridges(run, full, 2)),
         Contestant("no logic", lambda _: _peer(run, full, _floor, checked=False)),
-        Contestant("Kafka Streams", lambda _: _peer(run, full, _streams)),
+        Contestant("Kafka Streams", lambda _: _peer(run, full, partial(_streams, threads=1))),
+        Contestant("Kafka Streams, two threads", lambda _: _peer(run, full, partial(_streams, threads=2))),
         Contestant("Quix Streams", lambda _: _peer(run, short, _quix)),
     )
     result = await run_contest(contestants, run.rounds, run.show)
@@ -85,28 +91,45 @@ async def measure(run: Run) -> Mapping[str, Any]:
         "entries": full.entries,
         "speed_ratio": {name: result.ratio("per_second", us, name) for name in others},
         "cpu_ratio": {name: result.ratio("cpu_us", us, name) for name in others},
+        "broker_cpu_ratio": {name: result.ratio("broker_cpu_us", us, name) for name in others},
+        "machine_ratio": {peer: _compare_best(result, peer) for peer in ("Kafka Streams", "Quix Streams")},
     }
 
 
-async def measure_group(run: Run, process: MeasuredProcess, group: str, source: Journal) -> Measured:
-    """Measure how fast a group works through a journal."""
+async def measure_group(
+    run: Run, processes: Sequence[MeasuredProcess], group: str, source: Journal
+) -> Measured:
+    """Measure how fast a group's processes work through a journal."""
     return await measure_progress(
-        run.cluster, [process], group=group, topic=source.topic, records=source.entries, timeout=TIMEOUT_SECONDS
+        run.cluster, processes, group=group, topic=source.topic, records=source.entries, timeout=TIMEOUT_SECONDS
     )
 
 
-async def _bridge(run: Run, source: Journal) -> Measured:
+async def measure_bridges(run: Run, source: Journal, processes: int, partitions: int = PARTITIONS) -> Measured:
+    """Measure bridges that share the partitions of a journal, and verify what they publish."""
     prefix = f"bench-{uuid4().hex[:6]}"
-    values = make_settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=PARTITIONS)
+    values = make_settings(run.cluster.bootstrap_servers, prefix, journal=source.topic, partitions=partitions)
     await run.cluster.create_topics(f"{prefix}.sent", partitions=1)
     await create_topics(values, run.folder / prefix, adopt=True)
     try:
-        async with Bridge(values, run.folder / prefix, "track") as bridge:
-            measured = await measure_group(run, bridge.process, f"{prefix}.tracker", source)
+        async with AsyncExitStack() as stack:
+            bridges = [Bridge(values, run.folder / f"{prefix}-{number}", "track") for number in range(processes)]
+            for bridge in bridges:
+                await stack.enter_async_context(bridge)
+            measured = await measure_group(run, [one.process for one in bridges], f"{prefix}.tracker", source)
             verify_exactly_once(await run.cluster.read_values(f"{prefix}.delivery", source.events), source.events)
     finally:
         await run.cluster.delete_topics(*await run.cluster.list_topics(f"{prefix}."))
     return measured
+
+
+def _compare_best(result: Result, peer: str) -> float | None:
+    """Compare what the machine does at most: the most entries a second, with one process or thread or with two."""
+    fastest = {
+        name: max((figures["per_second"] for one, figures in result.medians.items() if one.startswith(name)), default=0.0)
+        for name in ("sms-bridge", peer)
+    }
+    return fastest["sms-bridge"] / fastest[peer] if fastest[peer] else None
 
 
 Peer = Callable[[PeerArguments], Awaitable[tuple[Sequence[str], Mapping[str, str]]]]
@@ -122,7 +145,7 @@ async def _peer(run: Run, source: Journal, peer: Peer, *, checked: bool = True) 
     await run.cluster.create_topics(arguments.delivery, arguments.state, partitions=PARTITIONS)
     try:
         async with MeasuredProcess(command, arguments.folder, variables) as process:
-            measured = await measure_group(run, process, arguments.group, source)
+            measured = await measure_group(run, [process], arguments.group, source)
             if checked:
                 verify_exactly_once(await run.cluster.read_values(arguments.delivery, source.events), source.events)
     finally:
@@ -139,8 +162,8 @@ async def _floor(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, 
     return command, make_environment({})
 
 
-async def _streams(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:
-    return (*await toolchain.build_java_program("StreamsTracker"), *_arguments(arguments)), {}
+async def _streams(arguments: PeerArguments, threads: int) -> tuple[Sequence[str], Mapping[str, str]]:
+    return (*await toolchain.build_java_program("StreamsTracker"), *_arguments(arguments), str(threads)), {}
 
 
 async def _quix(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:

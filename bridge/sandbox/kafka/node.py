@@ -54,6 +54,11 @@ class Broker:
         """Whether its process is alive."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def supervisor_pid(self) -> int | None:
+        """The process whose only child is the broker; None before its start."""
+        return self._process.pid if self._process else None
+
     async def format(self, cluster_id: str) -> None:
         """Format its data folder before its first start.
 
