@@ -146,7 +146,7 @@ class PartitionWorker:
         offset, committed_at = committed.offset, 0.0
         while not self._stopping:
             self._note_progress()
-            size = self._quarantine.choose_size()
+            size = self._quarantine.choose_size(len(self._member.assignment()))
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
             batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, committed.horizon)

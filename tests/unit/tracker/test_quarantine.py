@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from bridge.core.errors import DeadLetterReason
 from bridge.kafka.records import InvalidRecordError
-from bridge.tracker.quarantine import FULL, Item, Quarantine
+from bridge.tracker.quarantine import MAX_ENTRIES, MAX_TIMERS, BatchSize, Item, Quarantine
+
+FULL = BatchSize(MAX_ENTRIES, MAX_TIMERS)
 
 
 class Partition:
@@ -87,3 +89,9 @@ def test_nothing_is_set_aside_without_proof(items: list[Item]) -> None:
 def test_invalid_record_is_known() -> None:
     """The client library has no class of its own for it."""
     assert for_code(87) is InvalidRecordError
+
+
+@pytest.mark.parametrize(("partitions", "entries"), [(0, 4_000), (4, 4_000), (8, 2_000), (16, 1_000), (500, 1_000)])
+def test_more_partitions_have_smaller_batches(partitions: int, entries: int) -> None:
+    """Because the memory for all of them together is bounded."""
+    assert Quarantine().choose_size(partitions).entries == entries
