@@ -22,6 +22,7 @@ from bridge.core.errors import (
     UnsupportedMediaTypeError,
 )
 from bridge.core.timestamps import format_rfc3339
+from bridge.providers.callback_document import list_reports, open_callback
 from bridge.providers.dexatel import STATUSES as DEXATEL_STATUSES
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback, Dialect, PollAnswer, Polled, UnreadableReport
@@ -145,7 +146,9 @@ def test_a_callback_ends_in_reports_or_one_of_its_errors(dialect: Dialect, callb
             continue
         check(report)
         assert len(report.provider_message_id.encode()) <= MAX_ID_BYTES
-        if len(reports) == 1 and not callback.content_type.lower().startswith(("multipart", "text/plain; charset")):
+        # Of several in an array, those that aren't about an SMS's delivery are left out; one may be left.
+        is_alone = len(reports) == 1 == len(list_reports(open_callback(callback).content))
+        if is_alone and not callback.content_type.lower().startswith(("multipart", "text/plain; charset")):
             assert report.raw.encode() in {callback.original, callback.original.decode("utf-16", "ignore").encode()}
 
 
