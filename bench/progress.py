@@ -27,8 +27,10 @@ class Sample(NamedTuple):
 async def measure_progress(
     cluster: Cluster, processes: Sequence[MeasuredProcess], *, group: str, topic: str, records: int, timeout: float
 ) -> Measured:
-    """Wait until a group has worked through a topic. Return records per second, and the CPU time of each record, the
-    processes' and the broker's, in microseconds.
+    """Wait until a group has worked through a topic.
+
+    Returns:
+        Records per second, and the CPU time that a record takes of the processes and of the broker, in microseconds.
 
     Args:
         cluster: Kafka.

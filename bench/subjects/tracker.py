@@ -96,9 +96,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
     }
 
 
-async def measure_group(
-    run: Run, processes: Sequence[MeasuredProcess], group: str, source: Journal
-) -> Measured:
+async def measure_group(run: Run, processes: Sequence[MeasuredProcess], group: str, source: Journal) -> Measured:
     """Measure how fast a group's processes work through a journal."""
     return await measure_progress(
         run.cluster, processes, group=group, topic=source.topic, records=source.entries, timeout=TIMEOUT_SECONDS
@@ -125,11 +123,11 @@ async def measure_bridges(run: Run, source: Journal, processes: int, partitions:
 
 def _compare_best(result: Result, peer: str) -> float | None:
     """Compare what the machine does at most: the most entries a second, with one process or thread or with two."""
-    fastest = {
-        name: max((figures["per_second"] for one, figures in result.medians.items() if one.startswith(name)), default=0.0)
-        for name in ("sms-bridge", peer)
-    }
-    return fastest["sms-bridge"] / fastest[peer] if fastest[peer] else None
+
+    def find_most(name: str) -> float:
+        return max((one["per_second"] for key, one in result.medians.items() if key.startswith(name)), default=0.0)
+
+    return find_most("sms-bridge") / find_most(peer) if find_most(peer) else None
 
 
 Peer = Callable[[PeerArguments], Awaitable[tuple[Sequence[str], Mapping[str, str]]]]

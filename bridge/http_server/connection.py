@@ -141,12 +141,13 @@ class Connection(asyncio.Protocol):
 
     def _set_deadline(self) -> None:
         """Bound the wait for what the client has to send next, unless it isn't listened to."""
-        timeouts = {
-            ParserState.HEAD: bounds.HEAD_TIMEOUT,
-            ParserState.BODY: bounds.BODY_TIMEOUT,
-            ParserState.BETWEEN: inf if self._answering or self._parser.requests else self._context.limits.idle_timeout,
-        }
-        self.deadline = inf if self._full else self._loop.time() + timeouts[self._parser.state]
+        if self._full:
+            timeout = inf
+        elif self._parser.state is ParserState.BETWEEN:
+            timeout = inf if self._answering or self._parser.requests else self._context.limits.idle_timeout
+        else:
+            timeout = bounds.HEAD_TIMEOUT if self._parser.state is ParserState.HEAD else bounds.BODY_TIMEOUT
+        self.deadline = self._loop.time() + timeout
 
     def _update_reading(self) -> None:
         """Listen to the client only as far as there is room for what it sends."""

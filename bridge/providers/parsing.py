@@ -191,8 +191,11 @@ def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[s
         members: The members of a callback or an answer.
         names: The published name of each detail, with the provider's names for it.
     """
-    details = {name: parse_optional(find_first(members, provider_names)) for name, provider_names in names.items()}
-    return {name: text for name, text in details.items() if text is not None}
+    return {
+        name: text
+        for name, provider_names in names.items()
+        if (value := find_first(members, provider_names)) is not None and (text := parse_optional(value)) is not None
+    }
 
 
 def strip_byte_order_mark(text: str) -> str:

@@ -37,6 +37,7 @@ class Authenticator:
                 secrets = tuple(secret.get_secret_value().encode() for secret in access.secrets)
                 candidate = _Candidate(account, access, secrets, tuple(_list_credentials(access)))
                 self._candidates.setdefault(account.provider, []).append(candidate)
+        self._routes = {(name, bool(one.secrets)) for name, some in self._candidates.items() for one in some}
 
     @property
     def providers(self) -> Iterable[str]:
@@ -59,8 +60,7 @@ class Authenticator:
 
     def knows_route(self, provider: str, secret: str | None) -> bool:
         """Whether a provider has callbacks with, or without, a secret in their path."""
-        candidates = self._candidates.get(provider, ())
-        return any(bool(candidate.secrets) == (secret is not None) for candidate in candidates)
+        return (provider, secret is not None) in self._routes
 
     def has_credentials(self, account: ProviderAccount, headers: Headers) -> bool:
         """Whether the headers have what the account requires beside the secret in the path."""

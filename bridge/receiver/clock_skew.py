@@ -3,8 +3,9 @@
 A single report may be late, so that its time is long ago, but not many reports in a row by the same whole hours.
 """
 
-from collections import Counter, deque
+from collections import deque
 
+import prometheus_client
 import structlog
 
 from bridge.accounts import ProviderAccount
@@ -30,9 +31,8 @@ class ClockSkewDetector:
     """Detects the skew of an account's clock from the times in its callbacks."""
 
     def __init__(self) -> None:
-        self._hours: deque[int] = deque()
-        self._counts: Counter[int] = Counter()
-        """Number of the last reports, by the hours that they were off."""
+        self._hours: deque[int] = deque(maxlen=SAMPLE_SIZE)
+        """By how many whole hours the last reports were off."""
         self._reported = False
 
     def observe(self, seconds: float) -> int | None:
@@ -45,22 +45,10 @@ class ClockSkewDetector:
         is_whole = abs(seconds - hours * HOUR_SECONDS) <= TOLERANCE_SECONDS and abs(hours) <= MAX_HOURS
         skew = hours if is_whole else 0
         self._hours.append(skew)
-        self._counts[skew] += 1
-        if len(self._hours) > SAMPLE_SIZE:
-            self._forget(self._hours.popleft())
-        if len(self._hours) < SAMPLE_SIZE:
+        if len(self._hours) < SAMPLE_SIZE or self._hours.count(skew) < MIN_AGREEMENT * SAMPLE_SIZE:
             return None
-        most_common = max(self._counts, key=self._counts.__getitem__)
-        if most_common == 0 or self._counts[most_common] < MIN_AGREEMENT * SAMPLE_SIZE:
-            self._reported = self._reported and most_common != 0
-            return None
-        reported, self._reported = self._reported, True
-        return None if reported else most_common
-
-    def _forget(self, skew: int) -> None:
-        self._counts[skew] -= 1
-        if not self._counts[skew]:
-            del self._counts[skew]
+        reported, self._reported = self._reported, skew != 0
+        return None if reported or skew == 0 else skew
 
 
 class ProviderClocks:
@@ -71,7 +59,9 @@ class ProviderClocks:
     """
 
     def __init__(self, metrics: ReceiverMetrics) -> None:
-        self._gauge, self._unread = metrics.provider_clock_skew, metrics.provider_times_unread
+        self._metrics = metrics
+        self._gauges: dict[str, prometheus_client.Gauge] = {}
+        """By provider: looking up a label takes longer than setting a value."""
         self._counted: dict[tuple[str, str], int] = {}
         self._detectors: dict[tuple[str, str], ClockSkewDetector] = {}
 
@@ -82,9 +72,13 @@ class ProviderClocks:
         if provider_time is None:
             return
         seconds = (provider_time - now) / 1000
-        self._gauge.labels(account.provider).set(seconds)
-        detector = self._detectors.setdefault((account.provider, account.name), ClockSkewDetector())
-        hours = detector.observe(seconds)
+        if account.provider not in self._gauges:
+            self._gauges[account.provider] = self._metrics.provider_clock_skew.labels(account.provider)
+        self._gauges[account.provider].set(seconds)
+        key = account.provider, account.name
+        if key not in self._detectors:
+            self._detectors[key] = ClockSkewDetector()
+        hours = self._detectors[key].observe(seconds)
         if hours is not None:
             log.warning(
                 "provider's times are off by whole hours",
@@ -98,7 +92,7 @@ class ProviderClocks:
         times, key = account.dialect.times, (account.provider, account.name)
         counted = self._counted.get(key, 0)
         self._counted[key] = times.unread
-        self._unread.labels(account.provider).inc(times.unread - counted)
+        self._metrics.provider_times_unread.labels(account.provider).inc(times.unread - counted)
         if not counted:
             log.warning(
                 "provider's times can't be read; only their statuses are",

@@ -1,6 +1,5 @@
 """Writes callbacks to the journal, and answers 200 once the journal has them. It knows routes, but no HTTP server."""
 
-import asyncio
 import re
 import time
 from collections import Counter
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 
 from bridge.accounts import Accounts, CallbackAccess, ProviderAccount
 from bridge.clock import now_ms
+from bridge.concurrency import wait_until_done
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, UnsupportedMediaTypeError
 from bridge.http_server.messages import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
@@ -204,8 +204,7 @@ class Receiver:
         # A record that still waits for Kafka after its callback was answered counts as waiting until then.
         self._waiting[provider] += 1
         future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
-        done, _ = await asyncio.wait((future,), timeout=self._ack_timeout_seconds)
-        if not done:
+        if not await wait_until_done(future, self._ack_timeout_seconds):
             return False
         try:
             future.result()

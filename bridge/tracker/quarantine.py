@@ -17,7 +17,7 @@ MIN_ENTRIES, MAX_ENTRIES = 1_000, 4_000
 takes a third of the CPU time for each, and this process a tenth less; more are hardly better."""
 
 MAX_ENTRIES_OF_ALL = 16_000
-"""Most entries of all partitions' transactions together, above the least of each: each takes two kilobytes meanwhile."""
+"""Most entries of all partitions' transactions together, above the least of each: each takes two kilobytes."""
 
 MAX_TIMERS = 1_000
 """Most timers that expire in one transaction."""
@@ -48,7 +48,6 @@ class BatchSize(NamedTuple):
 
     entries: int
     timers: int
-
 
 
 class Quarantine:
