@@ -46,9 +46,11 @@ async def run(names: Sequence[str], rounds: int, scale: float, *, whole: bool, l
     }
     with tempfile.TemporaryDirectory(prefix="sms-bridge-bench-") as folder:
         async with start_cluster() as cluster:
+            one = Run(cluster, Path(folder), rounds, scale, whole, long, _make_progress_printer("", time.monotonic()))
+            await tracker.warm_up(one)
             for name in names:
                 show = _make_progress_printer(name, time.monotonic())
-                one = Run(cluster, Path(folder), rounds, scale, whole, long, show)
+                one = one._replace(show=show)
                 try:
                     found[name] = dict(await SUBJECTS[name](one))
                 except BenchmarkError as error:

@@ -1,4 +1,4 @@
-"""Explains missed targets with the figures of the same run."""
+"""Explains goals that are not reached with the figures of the same run."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def explain_missed_targets(found: Found) -> Iterator[str]:
     }
     texts = [text for subject, say in _SAID.items() if subject in missed and (text := say(found))]
     if texts:
-        yield from ("## Reasons for missed targets", "")
+        yield from ("### Why some are not reached", "")
         for text in texts:
             yield from (text, "")
 

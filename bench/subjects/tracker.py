@@ -28,6 +28,8 @@ ENTRIES = 600_000
 QUIX_ENTRIES = 120_000
 """Fewer, because Quix Streams is slower."""
 
+WARM_UP_ENTRIES, WARM_UP_ROUNDS = 200_000, 2
+
 PARTITIONS = 4
 TIMEOUT_SECONDS = 300.0
 
@@ -66,6 +68,15 @@ async def make_journal(run: Run, topic: str, entries: int, partitions: int = PAR
     await run.cluster.create_topics(topic, partitions=partitions, config={"message.timestamp.type": "LogAppendTime"})
     await run.cluster.fill(record(line) for line in generate_journal(entries))
     return Journal(topic, entries, events)
+
+
+async def warm_up(run: Run) -> None:
+    """Work through a journal, so that the broker's code is optimised before anything is measured."""
+    run.show("warming up the broker")
+    source = await make_journal(run, f"bench-{uuid4().hex[:6]}.warm-up", WARM_UP_ENTRIES)
+    for _ in range(WARM_UP_ROUNDS):
+        await measure_bridges(run, source, 1)
+    await run.cluster.delete_topics(source.topic)
 
 
 async def measure(run: Run) -> Mapping[str, Any]:

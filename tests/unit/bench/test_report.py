@@ -1,0 +1,75 @@
+"""The page about performance begins with results, also where a contestant or a subject is missing."""
+
+from typing import Any
+
+from bench.report import make_documents
+
+FOUND: dict[str, Any] = {
+    "machine": {"cores": 2, "processor": "a processor", "memory_gb": 24},
+    "measured_at": "2026-11-29",
+    "rounds": 3,
+    "scale": 1,
+    "tracker": {
+        "medians": {
+            "sms-bridge": {"per_second": 30_000, "cpu_us": 25, "broker_cpu_us": 5},
+            "sms-bridge, two processes": {"per_second": 40_000, "cpu_us": 30, "broker_cpu_us": 6},
+            "no logic": {"per_second": 90_000, "cpu_us": 9, "broker_cpu_us": 5},
+            "Kafka Streams": {"per_second": 35_000, "cpu_us": 40, "broker_cpu_us": 4},
+        },
+        "left_out": {"Quix Streams": "it ended by itself"},
+        "cpu_ratio": {"Kafka Streams": 0.625},
+        "machine_ratio": {"Kafka Streams": 1.25, "Quix Streams": None},
+    },
+}
+
+
+def find_row(page: str, beginning: str) -> str:
+    """Find a table's row."""
+    return next(line for line in page.splitlines() if line.startswith(f"| {beginning}"))
+
+
+def test_results_come_first_and_goals_have_a_section_of_their_own() -> None:
+    """Each result stands beside the peers'; the best of one or two processes counts for the machine."""
+    page = make_documents(FOUND)["performance.md"]
+    assert page.index("## Results") < page.index("## The tracker") < page.index("## Goals") < page.index("## How it is")
+    assert find_row(page, "tracker, CPU") == "| tracker, CPU of an entry, µs | **25** | Kafka Streams | 40 |"
+    assert find_row(page, "tracker, entries a second").split("|")[2:] == [
+        " **40,000** ",
+        " Kafka Streams ",
+        " 35,000 ",
+        "",
+    ]
+    assert find_row(page, "tracker: CPU per entry").endswith("not reached |")
+    assert find_row(page, "the machine: entries per second, relative to Kafka").endswith("| reached |")
+    assert "relative to Quix" not in page
+    assert "it ended by itself" in find_row(page, "Quix Streams")
+
+
+def test_a_message_costs_what_its_entries_and_callbacks_do() -> None:
+    """One core, busy half of the time, delivers so many messages."""
+    costs = {name: {"medians": {"sms-bridge": {"per_second": 1, "cpu_us": us}}, "left_out": {}} for name, us in COSTS}
+    page = make_documents({**FOUND, **costs, "known": {"followed": {"1000": ATTEMPTS}}})["performance.md"]
+    assert "takes\n200 µs of one core" in page
+    assert "delivers\n216 million messages a day, 2,500 a second" in page
+
+
+def test_without_all_costs_nothing_is_said_about_messages() -> None:
+    """A restore that failed has no figures."""
+    page = make_documents({**FOUND, "known": {"followed": {"1000": {"failed": "no"}}}})["performance.md"]
+    assert "What it means" not in page
+
+
+COSTS = (("intake", 10), ("receiver", 78.125), ("tracker", 25))
+ATTEMPTS = dict.fromkeys(
+    (
+        "restore_s",
+        "restored_per_second",
+        "warm_start_s",
+        "rss_mb",
+        "rss_after_mb",
+        "disk_bytes",
+        "state_bytes",
+        "cpu_us",
+    ),
+    1.0,
+)
