@@ -1,6 +1,8 @@
-"""Writes the parts of the chart's values.schema.json that list the service's settings: `config` and `secrets`.
+"""Writes the parts of the chart that list the service's settings: `config` and `secrets` of values.schema.json.
 
-`python -m scripts.values_schema` writes them. A setting that is secret is in `secrets` alone.
+`python -m scripts.values_schema` writes them. A setting that is secret belongs under `secrets` alone. The schema lets
+it pass under `config` as well, because a schema can't say where it belongs: a template refuses it, by the patterns of
+files/secret-settings.yaml, which this writes too.
 """
 
 import json
@@ -14,7 +16,9 @@ from pydantic.fields import FieldInfo
 from bridge.settings.model import Settings
 from bridge.settings.types import ValueForm
 
-SCHEMA = Path(__file__).parents[1] / "helm" / "sms-bridge" / "values.schema.json"
+CHART = Path(__file__).parents[1] / "helm" / "sms-bridge"
+SCHEMA = CHART / "values.schema.json"
+SECRET_SETTINGS = CHART / "files" / "secret-settings.yaml"
 SET_BY_THE_CHART = {"HTTP__PORT", "ADMIN__PORT", "STATE__DIRECTORY"}
 """Ports and mounts depend on them."""
 
@@ -55,7 +59,7 @@ def list_settings(model: type[BaseModel], prefix: str = "", path: str = "") -> I
 
 
 def build_group(*, secret: bool) -> dict[str, Any]:
-    """Build the schema of `secrets` or `config`."""
+    """Build the schema of `secrets` or `config`; the latter has the secrets that a template refuses, too."""
     properties: dict[str, Any] = {}
     patterns: dict[tuple[str, str], list[str]] = {}
     for setting in list_settings(Settings):
@@ -71,9 +75,39 @@ def build_group(*, secret: bool) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": properties,
         "patternProperties": {
-            f"^{prefix}({'|'.join(names)})$": json.loads(schema) for (prefix, schema), names in patterns.items()
+            **{f"^{prefix}({'|'.join(names)})$": json.loads(schema) for (prefix, schema), names in patterns.items()},
+            **(
+                {}
+                if secret
+                else dict.fromkeys((name for names in list_refused_names().values() for name in names), True)
+            ),
         },
     }
+
+
+def list_refused_names() -> dict[str, list[str]]:
+    """List patterns of the names of secrets, and of the groups of settings that have secrets among them."""
+    names: dict[str, list[str]] = {}
+    groups: set[str] = set()
+    for setting in list_settings(Settings):
+        if setting.is_secret:
+            names.setdefault(setting.prefix, []).append(setting.name)
+            groups.update(_list_groups(setting.prefix + setting.name))
+    return {
+        "secrets": [f"^{prefix}({'|'.join(names)})$" for prefix, names in names.items()],
+        "groups": [f"^{group}$" for group in sorted(groups)],
+    }
+
+
+def write_refused_names() -> str:
+    """Return files/secret-settings.yaml with the settings of today."""
+    lines = [
+        "# Names that `config` must not have, because they are secret or contain secrets: the chart refuses them.",
+        "# Written by `python -m scripts.values_schema` from the settings.",
+    ]
+    for kind, patterns in list_refused_names().items():
+        lines += [f"{kind}:", *(f"  - '{pattern}'" for pattern in patterns)]
+    return "\n".join(lines) + "\n"
 
 
 def write_schema(text: str) -> str:
@@ -81,6 +115,13 @@ def write_schema(text: str) -> str:
     schema = json.loads(text)
     schema["properties"] |= {"config": build_group(secret=False), "secrets": build_group(secret=True)}
     return json.dumps(schema, indent=2) + "\n"
+
+
+def _list_groups(name: str) -> Iterator[str]:
+    """List the groups that a setting belongs to, from the outermost, as patterns."""
+    parts = name.replace(NAME, "*__").split("__")
+    for end in range(1, len(parts)):
+        yield "__".join(parts[:end]).replace("*", NAME.removesuffix("__"))
 
 
 def _list_kinds(annotation: Any) -> tuple[Any, ...]:
@@ -111,8 +152,9 @@ def _refer(reference: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the schema."""
+    """Write the schema and the patterns."""
     SCHEMA.write_text(write_schema(SCHEMA.read_text()))
+    SECRET_SETTINGS.write_text(write_refused_names())
 
 
 if __name__ == "__main__":

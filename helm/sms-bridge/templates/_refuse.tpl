@@ -1,6 +1,23 @@
 {{- /* What the schema cannot express: values that contradict each other, or the cluster. Each is one line that says what
 to do. This file defines no objects. */ -}}
 
+{{- /* The names under `config` that belong under `secrets`, as lines for people. Secrets do not get into these lines. */ -}}
+{{- define "sms-bridge.misplacedSecrets" -}}
+{{- $refused := .Files.Get "files/secret-settings.yaml" | fromYaml -}}
+{{- range $name, $_ := .Values.config }}
+{{- range $refused.secrets }}
+{{- if regexMatch . $name }}
+config.{{ $name }} is a secret: put it under `secrets`
+{{- end }}
+{{- end }}
+{{- range $refused.groups }}
+{{- if regexMatch . $name }}
+config.{{ $name }} holds several settings: give each its own name, as {{ $name }}__…, and if it is a secret, put it under `secrets`
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "sms-bridge.refuse" -}}
 {{- $values := .Values -}}
 {{- $kafka := $values.kafka -}}
@@ -96,7 +113,7 @@ to do. This file defines no objects. */ -}}
   (list (and (eq ($service.ipFamilyPolicy | default "") "SingleStack") (gt (len ($service.ipFamilies | default list)) 1))
     "service.ipFamilies names two families, which service.ipFamilyPolicy: SingleStack excludes")
 -}}
-{{- $refused := splitList "\n" (include "sms-bridge.forbiddenChanges" .) | compact -}}
+{{- $refused := concat (splitList "\n" (include "sms-bridge.misplacedSecrets" .)) (splitList "\n" (include "sms-bridge.forbiddenChanges" .)) | compact -}}
 {{- range $rules }}{{ if first . }}{{ $refused = append $refused (last .) }}{{ end }}{{ end }}
 {{- with $refused }}{{ fail (join "\n" .) }}{{ end }}
 {{- end }}

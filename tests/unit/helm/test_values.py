@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from bridge.settings.model import Settings
-from scripts.values_schema import list_settings, write_schema
+from scripts.values_schema import (
+    NAME,
+    Setting,
+    list_refused_names,
+    list_settings,
+    write_refused_names,
+    write_schema,
+)
 from scripts.values_table import find_undocumented, parse_rows, replace_table
 from tests.support.helm.chart import Chart, Refused
 from tests.support.paths import CHART_FOLDER
@@ -27,8 +34,11 @@ TYPOS = {
 
 COMBINATIONS = {
     "own secret and values": ({"existingSecret": "mine"}, "exclude each other"),
-    "a secret in config": ({"config__DEXATEL__TOKEN": "x"}, "DEXATEL__TOKEN"),
-    "secrets of accounts in config": ({"config__DEXATEL__ACCOUNTS": {"A": {"TOKEN": "x"}}}, "DEXATEL__ACCOUNTS"),
+    "secrets of accounts in config": (
+        {"config__DEXATEL__ACCOUNTS": {"A": {"TOKEN": "x"}}},
+        "config.DEXATEL__ACCOUNTS holds several settings: .* put it under `secrets`",
+    ),
+    "a provider's settings at once": ({"config__WEBHOOKS": "{}"}, "config.WEBHOOKS holds several settings"),
     "what the chart sets": ({"config__HTTP__PORT": 8081}, "HTTP__PORT"),
     "autoscaling without split": ({"receiver__autoscaling__enabled": True}, "needs split: true"),
     "keda without split": ({"tracker__keda__enabled": True}, "needs split: true"),
@@ -142,6 +152,19 @@ def test_contradicting_values_are_refused(chart: Chart, values: dict[str, Any], 
         render(chart, values)
 
 
+SECRETS = [setting for setting in list_settings(Settings) if setting.is_secret]
+
+
+@pytest.mark.parametrize("setting", SECRETS, ids=lambda setting: setting.prefix + setting.name)
+def test_secret_in_config_is_refused(chart: Chart, setting: Setting) -> None:
+    """The chart says where it belongs, doesn't repeat it, and takes it there."""
+    name = (setting.prefix + setting.name).replace(NAME, "SOME_NAME__").replace(NAME.removesuffix("__"), "SOME_NAME")
+    with pytest.raises(Refused, match=f"config.{name} is a secret: put it under `secrets`\n") as refused:
+        render(chart, {f"config__{name}": "not-to-be-printed-0001"})
+    assert "not-to-be-printed" not in str(refused.value)
+    render(chart, {f"secrets__{name}": "not-to-be-printed-0001"})
+
+
 def test_release_needs_a_provider(chart: Chart, tmp_path: Path) -> None:
     """Without a provider the chart is refused."""
     values = tmp_path / "values.yaml"
@@ -165,20 +188,30 @@ def render(chart: Chart, values: dict[str, Any]) -> None:
 
 
 def test_schema_knows_every_setting() -> None:
-    """It is as `python -m scripts.values_schema` writes it, and no secret can be set by `config`."""
+    """It is as `python -m scripts.values_schema` writes it, and secrets are in no list of `config`."""
     text = (CHART_FOLDER / "values.schema.json").read_text()
     assert text == write_schema(text)
-    secrets = {setting.prefix + setting.name for setting in list_settings(Settings) if setting.is_secret}
+    assert (CHART_FOLDER / "files/secret-settings.yaml").read_text() == write_refused_names()
+    secrets = {setting.prefix + setting.name for setting in SECRETS}
     assert {"DEXATEL__TOKEN", "ADMIN__TOKEN", "REGISTRY__PASSWORD", "SPEEDOCOM__HEADER_AUTH__VALUE"} < secrets
     schema = json.loads(text)["properties"]
     assert not secrets & schema["config"]["properties"].keys()
     for name in ("WEBHOOKS__ACME__SIGNATURE__SECRET", "WEBHOOKS__ACME__ACCOUNTS__TWO__BASIC_AUTH__PASSWORD"):
-        assert [group for group in ("config", "secrets") if find_patterns(schema[group], name)] == ["secrets"]
+        assert [group for group in ("config", "secrets") if find_schemas(schema[group], name)] == ["secrets"]
 
 
-def find_patterns(group: dict[str, Any], name: str) -> list[str]:
-    """Return the patterns of a group that match a setting's name."""
-    return [pattern for pattern in group["patternProperties"] if re.search(pattern, name)]
+def find_schemas(group: dict[str, Any], name: str) -> list[Any]:
+    """Return the schemas of a group for a setting's name, without those that leave the answer to a template."""
+    return [one for pattern, one in group["patternProperties"].items() if re.search(pattern, name) and one is not True]
+
+
+def test_settings_are_no_groups_of_settings() -> None:
+    """The patterns by which the chart refuses names match no setting that it takes."""
+    taken = [setting.prefix + setting.name for setting in list_settings(Settings) if not setting.is_secret]
+    names = {name.replace(NAME, "SOME_NAME__") for name in taken}
+    assert [
+        name for name in names for group in list_refused_names().values() if any(re.search(p, name) for p in group)
+    ] == []
 
 
 def test_every_value_is_documented() -> None:
