@@ -1,8 +1,10 @@
 """Renders dashboards as Grafana's JSON."""
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, timeseries
@@ -38,7 +40,8 @@ from grafana_foundation_sdk.models.dashboard import (
 from scripts.dashboards.panels import CHOSEN, Dashboard, Limits, Panel, Row, View
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-RUNBOOKS = "docs/runbooks"
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+RUNBOOKS = f"{PROJECT['urls']['Documentation']}/runbooks"
 """The base of links to runbooks; the chart replaces it with the installation's URL."""
 
 TAG = "sms-bridge"

@@ -1,4 +1,4 @@
-{{- /* Names and labels. This file defines no objects. */ -}}
+{{- /* Names, labels and links. This file defines no objects. */ -}}
 
 {{- /* A text as a DNS label of at most 40 characters. A hash tells apart what was cut or changed. */ -}}
 {{- define "sms-bridge.dnsLabel" -}}
@@ -84,6 +84,15 @@ annotations:
 {{- range uniq $names }}
 - name: {{ . }}
 {{- end }}
+{{- end }}
+
+{{- /* Where the project publishes its runbooks: the files of alerts and dashboards link there. */ -}}
+{{- define "sms-bridge.projectRunbooks" -}}
+{{- .Chart.Home }}/docs/runbooks
+{{- end }}
+
+{{- define "sms-bridge.runbooks" -}}
+{{- .Values.prometheusRule.runbookBase | default (include "sms-bridge.projectRunbooks" .) | trimSuffix "/" }}
 {{- end }}
 
 {{- define "sms-bridge.serviceAccountName" -}}

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import yaml
 from tests.support.helm.binaries import promtool
 from tests.support.helm.chart import Chart
 from tests.support.helm.known_metrics import OF_PROMETHEUS, labels_of_metrics
-from tests.support.paths import CHART_FOLDER, DOCS
+from tests.support.paths import CHART_FOLDER, DOCS, ROOT
 
 FILE = CHART_FOLDER / "files" / "alerts.yaml"
 CASES = Path(__file__).parent / "alerts_test.yaml"
 RUNBOOKS = DOCS / "runbooks"
+URLS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+BASE = f"{URLS['Documentation']}/runbooks"
 ALERTS: dict[str, Any] = {
     rule["alert"]: rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]
 }
@@ -54,7 +57,7 @@ def test_alerts_have_summary_and_runbook(alert: str) -> None:
     assert re.fullmatch(r"\d+m", rule["for"])
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
-    assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{alert}.md"
+    assert rule["annotations"]["runbook_url"] == f"{BASE}/{alert}.md"
     page = (RUNBOOKS / f"{alert}.md").read_text()
     assert re.findall(r"^#+ .+", page, re.MULTILINE) == [
         f"# {alert}",
@@ -85,6 +88,20 @@ def test_chart_installs_these_alerts(chart: Chart) -> None:
         assert rule["labels"] == {**ALERTS[name]["labels"], "team": "messaging"}
         assert rule["annotations"]["summary"] == ALERTS[name]["annotations"]["summary"]
         assert rule["annotations"]["runbook_url"] == f"https://docs.example.com/sms-bridge/runbooks/{name}.md"
+
+
+@pytest.mark.parametrize("base", [None, "", f"{BASE}/"])
+def test_links_to_runbooks_are_absolute(chart: Chart, base: str | None) -> None:
+    """They lead to the project's documentation by default, whose URL is the same everywhere."""
+    about = yaml.safe_load((CHART_FOLDER / "Chart.yaml").read_text())
+    assert {"Homepage": about["home"], "Documentation": f"{about['home']}/docs"} == URLS
+    assert yaml.safe_load((CHART_FOLDER / "values.yaml").read_text())["prometheusRule"]["runbookBase"] == BASE
+    release = chart.render("minimal", prometheusRule={"enabled": True, "runbookBase": base}, dashboards__enabled=True)
+    rules = [rule for group in release.one("PrometheusRule")["spec"]["groups"] for rule in group["rules"]]
+    links = {rule["annotations"]["runbook_url"] for rule in rules}
+    assert links == {f"{BASE}/{alert}.md" for alert in ALERTS}
+    boards = "".join(str(one["data"]) for one in release.all("ConfigMap") if "-dashboard-" in one["metadata"]["name"])
+    assert set(re.findall(r'"url": "([^"]+/SmsBridge\w+.md)"', boards)) == links
 
 
 def spec(chart: Chart) -> Any:
