@@ -74,8 +74,9 @@ METRICS = """\
 <!-- written by `make docs` from bridge/observability/metrics.py -->
 
 The admin port serves them at `/metrics`. Every name starts with `sms_bridge_`. Counters end in `_total`, histograms are
-classic (`_bucket`, `_sum`, `_count`), durations are in seconds. Label values are fixed sets, never ids. The process
-metrics `process_…` and `python_gc_…` are exposed as well.
+classic (`_bucket`, `_sum`, `_count`), durations are in seconds. Label values are limited sets, never ids: `account` is
+one of the settings, and a process keeps the first 100 networks of a provider. The process metrics `process_…` and
+`python_gc_…` are exposed as well.
 """
 
 _HEADINGS = {"http": "HTTP", "sent": "Sent events"}

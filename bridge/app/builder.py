@@ -86,7 +86,9 @@ class PartBuilder:
             self.producer, settings.topics.journal, limits.journal_partitions, limits.max_message_bytes
         )
         self.source_reader = SourceReader(kafka)
-        self.batch_metrics = BatchMetrics(metrics.tracker, metrics.intake.sent_skipped, self.dead_letters)
+        self.batch_metrics = BatchMetrics(
+            metrics.tracker, metrics.attempts, metrics.intake.sent_skipped, self.dead_letters
+        )
 
     def build_events(self) -> EventStream:
         """The live events of the status page."""

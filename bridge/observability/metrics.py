@@ -1,4 +1,4 @@
-"""Every metric of the service, a group per role. Labels are closed sets, never ids. Durations are in seconds."""
+"""Every metric of the service, a group per role. Labels are limited sets, never ids. Durations are in seconds."""
 
 from collections.abc import Iterable, Iterator
 
@@ -114,28 +114,21 @@ class TrackerMetrics(_Group):
             "reports_folded", "Reports folded, by what they changed", ["provider", "source", "outcome"]
         )
         self.deliveries_published = self._counter(
-            "deliveries_published", "Events published to sms.delivery", ["provider", "status", "source"]
+            "deliveries_published", "Events published to sms.delivery", ["provider", "account", "status", "source"]
         )
         self.corrections_published = self._counter(
-            "corrections_published", "Events that correct a final event", ["provider"]
+            "corrections_published", "Events that correct a final event", ["provider", "account"]
         )
         self.failures_published = self._counter(
-            "failures_published", "Final events of messages not delivered, by reason", ["provider", "reason"]
-        )
-        self.attempts_started = self._counter(
-            "attempts_started",
-            "Attempts that the tracker began to follow, by how long ago they were sent then",
-            ["provider", "age"],
-        )
-        self.attempts_ended = self._counter(
-            "attempts_ended",
-            "Attempts whose status became final, by how long ago they were sent then; corrections are not counted",
-            ["provider", "age", "outcome"],
+            "failures_published", "Final events of messages not delivered, by reason", ["provider", "account", "reason"]
         )
         self.transactions_completed = self._counter("transactions_completed", "Kafka transactions", ["outcome"])
         self.workers_restarted = self._counter("workers_restarted", "Partition workers restarted, by cause", ["cause"])
         self.delivery_latency = self._histogram(
-            "delivery_latency", "Seconds from sent to final status", ["provider", "status"], DELIVERY_BUCKETS
+            "delivery_latency",
+            "Seconds from sent to final status",
+            ["provider", "account", "status"],
+            DELIVERY_BUCKETS,
         )
         self.publish_delay = self._histogram(
             "publish_delay", "Seconds from a report's arrival until its event is committed", [], QUICK_BUCKETS
@@ -145,6 +138,37 @@ class TrackerMetrics(_Group):
         )
         self.transaction_entries = self._histogram(
             "transaction_entries", "Journal entries folded in a transaction", [], COUNT_BUCKETS
+        )
+
+
+class AttemptMetrics(_Group):
+    """What becomes of attempts. Each counts once when it begins and once when it ends."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self.attempts_started = self._counter(
+            "attempts_started",
+            "Attempts that the tracker began to follow, by how long ago they were sent then",
+            ["provider", "account", "age"],
+        )
+        self.attempts_ended = self._counter(
+            "attempts_ended",
+            "Attempts whose status became final, by how long ago they were sent then; corrections are not counted",
+            ["provider", "account", "age", "outcome"],
+        )
+        self.network_attempts_ended = self._counter(
+            "network_attempts_ended",
+            "Attempts whose status became final, by the network that the provider reported; "
+            "networks beyond the first 100 of a provider are `other`",
+            ["provider", "network", "outcome"],
+        )
+        self.attempts_priced = self._counter(
+            "attempts_priced", "Attempts with whose final status the provider reported a price", ["provider", "account"]
+        )
+        self.price_charged = self._counter(
+            "price_charged",
+            "Sum of the prices that providers report with final statuses: in their currency, per message or part",
+            ["provider", "account"],
         )
 
 
@@ -208,9 +232,9 @@ class Metrics:
         self.poller = PollerMetrics(registry)
         self.store = StoreMetrics(registry)
         self.tracker = TrackerMetrics(registry)
+        self.attempts = AttemptMetrics(registry)
         self.partitions = PartitionMetrics(registry)
         self.process = ProcessMetrics(registry)
 
     def __iter__(self) -> Iterator[Counter | Gauge | Histogram]:
-        groups = self.intake, self.receiver, self.poller, self.store, self.tracker, self.partitions, self.process
-        return (metric for group in groups for metric in group)
+        return (metric for group in vars(self).values() if isinstance(group, _Group) for metric in group)

@@ -10,9 +10,10 @@ import prometheus_client
 from bridge.core.delivery import Status
 from bridge.core.publication import Publication
 from bridge.dead_letters import DeadLetters
-from bridge.observability.metrics import TrackerMetrics
+from bridge.observability.metrics import AttemptMetrics, TrackerMetrics
 from bridge.tracker.batch import Batch
 from bridge.tracker.cohorts import CohortMetrics
+from bridge.tracker.detail_metrics import DetailMetrics
 
 
 class BatchMetrics:
@@ -20,15 +21,20 @@ class BatchMetrics:
 
     Args:
         metrics: The tracker's metrics.
+        attempts: The metrics of attempts.
         sent_skipped: The metric of skipped sent events, shared with the intake.
         dead_letters: Counts dead letters.
     """
 
     def __init__(
-        self, metrics: TrackerMetrics, sent_skipped: prometheus_client.Counter, dead_letters: DeadLetters
+        self,
+        metrics: TrackerMetrics,
+        attempts: AttemptMetrics,
+        sent_skipped: prometheus_client.Counter,
+        dead_letters: DeadLetters,
     ) -> None:
         self._metrics, self._sent_skipped, self._dead_letters = metrics, sent_skipped, dead_letters
-        self._cohorts = CohortMetrics(metrics)
+        self._cohorts, self._details = CohortMetrics(attempts), DetailMetrics(attempts)
         self._published: Counter[tuple[str, ...]] = Counter()
 
     def snapshot(self) -> Mapping[tuple[str, ...], int]:
@@ -46,26 +52,27 @@ class BatchMetrics:
             self._dead_letters.count(reason, number)
         self._record_events(batch.publications)
         self._cohorts.record(batch.list_transitions(), time.time())
+        self._details.record(batch.publications)
 
     def _record_events(self, publications: Iterable[Publication]) -> None:
         metrics, now = self._metrics, time.time()
-        published: Counter[tuple[str, str, str]] = Counter()
-        failed: Counter[tuple[str, str]] = Counter()
-        latencies: dict[tuple[str, str], Any] = {}  # finding a label's histogram takes longer than an observation
+        published: Counter[tuple[str, str, str, str]] = Counter()
+        failed: Counter[tuple[str, str, str]] = Counter()
+        latencies: dict[tuple[str, str, str], Any] = {}  # finding a label's histogram takes longer than an observation
         for delivery, timestamp, _ in publications:
-            published[delivery.provider, delivery.status, delivery.source] += 1
+            published[delivery.provider, delivery.account, delivery.status, delivery.source] += 1
             metrics.publish_delay.observe(max(0.0, now - timestamp / 1000))
             if delivery.corrects:
-                metrics.corrections_published.labels(delivery.provider).inc()
+                metrics.corrections_published.labels(delivery.provider, delivery.account).inc()
             if delivery.final and delivery.status is not Status.DELIVERED:
-                failed[delivery.provider, delivery.reason] += 1
+                failed[delivery.provider, delivery.account, delivery.reason] += 1
             if delivery.final and delivery.latency_seconds is not None:
-                labels = delivery.provider, delivery.status
+                labels = delivery.provider, delivery.account, delivery.status
                 if labels not in latencies:
                     latencies[labels] = metrics.delivery_latency.labels(*labels)
                 latencies[labels].observe(delivery.latency_seconds)
-        for (provider, status, source), number in published.items():
-            metrics.deliveries_published.labels(provider, status, source).inc(number)
+        for (provider, account, status, source), number in published.items():
+            metrics.deliveries_published.labels(provider, account, status, source).inc(number)
             self._published[provider, str(status)] += number
-        for (provider, reason), number in failed.items():
-            metrics.failures_published.labels(provider, reason).inc(number)
+        for failure, number in failed.items():
+            metrics.failures_published.labels(*failure).inc(number)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from bridge.core.attempt import Followed, State
 from bridge.core.delivery import Status
-from bridge.core.entries import extract_provider
-from bridge.observability.metrics import TrackerMetrics
+from bridge.core.entries import extract_full_account
+from bridge.observability.metrics import AttemptMetrics
 
 AGES: Mapping[str, float] = {"1m": 60, "10m": 600, "1h": 3600, "6h": 21600, "more": float("inf")}
 """By label, the age in seconds up to which an attempt belongs to it."""
@@ -28,12 +28,12 @@ class CohortMetrics:
     """Counts the attempts that begin or end in a batch.
 
     Args:
-        metrics: The tracker's metrics.
+        metrics: The metrics of attempts.
     """
 
-    def __init__(self, metrics: TrackerMetrics) -> None:
+    def __init__(self, metrics: AttemptMetrics) -> None:
         self._metrics = metrics
-        self._providers: set[str] = set()
+        self._accounts: set[str] = set()
 
     def record(self, transitions: Iterable[Transition], now: float) -> None:
         """Count a batch that was committed at this time, in seconds since the epoch."""
@@ -46,27 +46,32 @@ class CohortMetrics:
             has_ended = after.final_at is not None and (is_new or _is_open(before))
             if not (is_new or has_ended):
                 continue
-            provider, age = extract_provider(key), find_age(now - after.starts_at / 1000)
+            full_account, age = extract_full_account(key), find_age(now - after.starts_at / 1000)
             if is_new:
-                started[provider, age] += 1
+                started[full_account, age] += 1
             if has_ended:
-                ended[provider, age, _find_outcome(after.status)] += 1
-        for (provider, age), number in started.items():
-            self._ensure_series(provider)
-            self._metrics.attempts_started.labels(provider, age).inc(number)
-        for (provider, age, outcome), number in ended.items():
-            self._ensure_series(provider)
-            self._metrics.attempts_ended.labels(provider, age, outcome).inc(number)
+                ended[full_account, age, _find_outcome(after.status)] += 1
+        for (full_account, age), number in started.items():
+            provider, account = self._ensure_series(full_account)
+            self._metrics.attempts_started.labels(provider, account, age).inc(number)
+        for (full_account, age, outcome), number in ended.items():
+            provider, account = self._ensure_series(full_account)
+            self._metrics.attempts_ended.labels(provider, account, age, outcome).inc(number)
 
-    def _ensure_series(self, provider: str) -> None:
-        """Create all series of a provider at once, because sums over ages need each, and rare ones would be late."""
-        if provider in self._providers:
-            return
-        self._providers.add(provider)
-        for age in AGES:
-            self._metrics.attempts_started.labels(provider, age)
-            for outcome in OUTCOMES:
-                self._metrics.attempts_ended.labels(provider, age, outcome)
+    def _ensure_series(self, full_account: str) -> tuple[str, str]:
+        """Create all series of an account at once, because sums over ages need each, and rare ones would be late.
+
+        Returns:
+            Provider and account, as labels.
+        """
+        provider, _, account = full_account.partition(":")
+        if full_account not in self._accounts:
+            self._accounts.add(full_account)
+            for age in AGES:
+                self._metrics.attempts_started.labels(provider, account, age)
+                for outcome in OUTCOMES:
+                    self._metrics.attempts_ended.labels(provider, account, age, outcome)
+        return provider, account
 
 
 def find_age(seconds: float) -> str:

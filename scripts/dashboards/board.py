@@ -53,7 +53,7 @@ VARIABLES = {
     "namespace": "label_values(sms_bridge_build_info, namespace)",
     "job": 'label_values(sms_bridge_build_info{namespace=~"$namespace"}, job)',
     "provider": f"label_values(sms_bridge_attempts_started_total{{{CHOSEN}}}, provider)",
-    "account": f'label_values(sms_bridge_circuit_open{{{CHOSEN}, provider=~"$provider"}}, account)',
+    "account": f'label_values(sms_bridge_attempts_started_total{{{CHOSEN}, provider=~"$provider"}}, account)',
 }
 """What the viewer chooses, by name: where the choices come from."""
 

@@ -8,7 +8,7 @@ time of sending. That places each message within half a step, which a window ave
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scripts.dashboards.panels import PROVIDER, select_series
+from scripts.dashboards.panels import ACCOUNT, select_series
 
 MIDDLES: Mapping[str, int] = {"1m": 30, "10m": 330, "1h": 2100, "6h": 12600}
 """By age, the middle of its step in seconds."""
@@ -36,7 +36,7 @@ def make_rate(metric: str, cohort: Cohort, where: str = "", by: str = "provider"
     terms = []
     for age, middle in MIDDLES.items():
         if middle < cohort.seconds:
-            labels = ", ".join(filter(None, (PROVIDER, where, f'age="{age}"')))
+            labels = ", ".join(filter(None, (ACCOUNT, where, f'age="{age}"')))
             series = select_series(f"{metric}_total", labels)
             offset = _format_seconds(cohort.seconds - middle)
             terms.append(f"sum by ({by}) (rate({series}[{cohort.window}] offset {offset}))")

@@ -2,6 +2,7 @@
 
 from scripts.dashboards.cohorts import COHORTS, Cohort, make_delivered_share, make_rate
 from scripts.dashboards.panels import (
+    ACCOUNT,
     FOURTH,
     HALF,
     PROVIDER,
@@ -31,7 +32,7 @@ DAY = 86400
 def make_share(of: str, over: str) -> str:
     """Return a query for the share of final events with these labels, by provider."""
     return " / ".join(
-        sum_rate("deliveries_published", "provider", f"{PROVIDER}, {which}", over) for which in (of, FINAL)
+        sum_rate("deliveries_published", "provider", f"{ACCOUNT}, {which}", over) for which in (of, FINAL)
     )
 
 
@@ -140,14 +141,14 @@ WHAT_BECAME = Row(
             "Delivered",
             "Published events with the status delivered, by provider.",
             "mps",
-            {"{{provider}}": sum_rate("deliveries_published", "provider", f"{PROVIDER}, {DELIVERED}")},
+            {"{{provider}}": sum_rate("deliveries_published", "provider", f"{ACCOUNT}, {DELIVERED}")},
             ("SmsBridgeNothingDelivered",),
         ),
         Panel(
             "Not delivered",
             "Final events of messages that were not delivered, by provider and reason.",
             "mps",
-            {"{{provider}} {{reason}}": default_to_zero(sum_rate("failures_published", "provider, reason", PROVIDER))},
+            {"{{provider}} {{reason}}": default_to_zero(sum_rate("failures_published", "provider, reason", ACCOUNT))},
             ("SmsBridgeDeliveryRateDropped",),
             stacked=True,
         ),
@@ -183,7 +184,7 @@ HOW_LONG = Row(
             "From the sender's time to the final status, by the provider's clock if it reports a time. "
             "Statuses found by a poll count only if the provider reported their time.",
             "s",
-            make_quantiles("delivery_latency", "provider", PROVIDER),
+            make_quantiles("delivery_latency", "provider", ACCOUNT),
         ),
         Panel(
             "Open messages",
@@ -210,7 +211,7 @@ HOW_KNOWN = Row(
             "Events by source",
             "Published events by source: a callback, a poll or the deadline.",
             "mps",
-            {"{{source}}": sum_rate("deliveries_published", "source", PROVIDER)},
+            {"{{source}}": sum_rate("deliveries_published", "source", ACCOUNT)},
             ("SmsBridgeCallbacksMissing",),
             stacked=True,
         ),
@@ -232,7 +233,7 @@ HOW_KNOWN = Row(
             "Corrections",
             "How many events corrected a final status, by provider.",
             "short",
-            {"{{provider}}": sum_increase("corrections_published", "provider", PROVIDER)},
+            {"{{provider}}": sum_increase("corrections_published", "provider", ACCOUNT)},
             view=View.BARS,
         ),
         Panel(

@@ -18,11 +18,14 @@ COUNTERS: dict[str, set[str]] = {
     "callbacks_received": {"provider", "outcome"},
     "polls_completed": {"provider", "outcome"},
     "reports_folded": {"provider", "source", "outcome"},
-    "deliveries_published": {"provider", "status", "source"},
-    "corrections_published": {"provider"},
-    "attempts_started": {"provider", "age"},
-    "attempts_ended": {"provider", "age", "outcome"},
-    "failures_published": {"provider", "reason"},
+    "deliveries_published": {"provider", "account", "status", "source"},
+    "corrections_published": {"provider", "account"},
+    "attempts_started": {"provider", "account", "age"},
+    "attempts_ended": {"provider", "account", "age", "outcome"},
+    "network_attempts_ended": {"provider", "network", "outcome"},
+    "attempts_priced": {"provider", "account"},
+    "price_charged": {"provider", "account"},
+    "failures_published": {"provider", "account", "reason"},
     "dead_letters_written": {"reason"},
     "transactions_completed": {"outcome"},
     "workers_restarted": {"cause"},
@@ -31,7 +34,7 @@ COUNTERS: dict[str, set[str]] = {
     "admin_tokens_refused": set(),
 }
 HISTOGRAMS: dict[str, set[str]] = {
-    "delivery_latency": {"provider", "status"},
+    "delivery_latency": {"provider", "account", "status"},
     "callback_duration": {"provider"},
     "poll_duration": {"provider"},
     "poll_lateness": {"provider"},
@@ -97,7 +100,9 @@ def _labels(samples: dict[str, float]) -> dict[str, list[set[str]]]:
 
 async def _sent(bridge: Bridge, **members: Any) -> None:
     one = await bridge.send_and_wait(message(**members))
-    await bridge.report_all(one, "pending", "pending", "failed", "sent", "delivered")
+    await bridge.report_all(one, "pending", "pending")
+    assert await bridge.report(one, "failed", mccmnc="283-01", price="0.0125") == 200
+    await bridge.report_all(one, "sent", "delivered")
     await bridge.events(one, 3)
 
 
@@ -125,10 +130,14 @@ MOVED = {
     'reports_folded_total{outcome="duplicate",provider="dexatel",source="callback"}': 1,
     'reports_folded_total{outcome="late",provider="dexatel",source="callback"}': 1,
     'reports_folded_total{outcome="parked",provider="dexatel",source="callback"}': 1,
-    'deliveries_published_total{provider="dexatel",source="callback",status="pending"}': 1,
-    'deliveries_published_total{provider="dexatel",source="callback",status="failed"}': 1,
-    'deliveries_published_total{provider="dexatel",source="callback",status="delivered"}': 2,
-    'corrections_published_total{provider="dexatel"}': 1,
+    'deliveries_published_total{account="default",provider="dexatel",source="callback",status="pending"}': 1,
+    'deliveries_published_total{account="default",provider="dexatel",source="callback",status="failed"}': 1,
+    'deliveries_published_total{account="default",provider="dexatel",source="callback",status="delivered"}': 2,
+    'corrections_published_total{account="default",provider="dexatel"}': 1,
+    'network_attempts_ended_total{network="28301",outcome="not_delivered",provider="dexatel"}': 1,
+    'network_attempts_ended_total{network="unreported",outcome="delivered",provider="dexatel"}': 1,
+    'attempts_priced_total{account="default",provider="dexatel"}': 1,
+    'price_charged_total{account="default",provider="dexatel"}': 0.0125,
     'dead_letters_written_total{reason="malformed"}': 1,
     'dead_letters_written_total{reason="unreadable"}': 2,
 }
@@ -146,7 +155,7 @@ async def test_counters_count_each_event(bridge: Bridge) -> None:
     assert moved == MOVED
     for name in ('transactions_completed_total{outcome="committed"}', "transaction_duration_count"):
         assert after[f"sms_bridge_{name}"] > before[f"sms_bridge_{name}"]
-    latency = 'sms_bridge_delivery_latency_count{provider="dexatel",status="delivered"}'
+    latency = 'sms_bridge_delivery_latency_count{account="default",provider="dexatel",status="delivered"}'
     assert after[latency] >= before.get(latency, 0) + 1
     # From a report's arrival to its event: three that were told after their sent, and one that waited for it.
     assert after["sms_bridge_publish_delay_count"] - before["sms_bridge_publish_delay_count"] == 4
@@ -159,7 +168,7 @@ async def test_poll_metrics(bridge: Bridge, providers: Providers) -> None:
         'polls_completed_total{outcome="no_report",provider="dexatel"}',
         'poll_duration_count{provider="dexatel"}',
         'poll_lateness_count{provider="dexatel"}',
-        'deliveries_published_total{provider="dexatel",source="poll",status="delivered"}',
+        'deliveries_published_total{account="v1",provider="dexatel",source="poll",status="delivered"}',
     )
     before = await bridge.service.read_samples()
     one = message(account="v1")

@@ -20,7 +20,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._cohorts = CohortMetrics(Metrics(self.registry).tracker)
+        self._cohorts = CohortMetrics(Metrics(self.registry).attempts)
         self.state: State = None
 
     def fold(self, *entries: Entry, age_ms: int) -> None:
@@ -30,13 +30,16 @@ class Counted:
         self.state = after
 
     def values(self, name: str) -> dict[tuple[str, ...], float]:
-        """Return a counter's values above 0, by the labels after the provider."""
+        """Return a counter's values above 0, by the labels after the account."""
         metrics = [metric for metric in self.registry.collect() if metric.name == name.removesuffix("_total")]
         samples = [sample for metric in metrics for sample in metric.samples if sample.name == name and sample.value]
-        return {tuple(v for k, v in sample.labels.items() if k != "provider"): sample.value for sample in samples}
+        return {
+            tuple(v for k, v in sample.labels.items() if k not in {"provider", "account"}): sample.value
+            for sample in samples
+        }
 
 
-def test_all_series_of_a_provider_begin_together() -> None:
+def test_all_series_of_an_account_begin_together() -> None:
     """Otherwise Prometheus would miss the first increase of a rare one, and sums over ages would have no value."""
     counted = Counted()
     counted.fold(sent(), age_ms=0)
