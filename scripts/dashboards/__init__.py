@@ -1,4 +1,5 @@
-"""The two Grafana dashboards as code: `python -m scripts.dashboards` writes their JSON (`make dashboards`).
+"""The Grafana dashboards as code: `python -m scripts.dashboards` writes their JSON (`make dashboards`).
 
-`delivery.py` and `service.py` describe them with the types of `panels.py`; `board.py` renders Grafana's JSON.
+`delivery.py`, `providers.py` and `service.py` describe them with the types of `panels.py`; `board.py` renders Grafana's
+JSON, with the panels of `views.py`.
 """

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from scripts.dashboards.board import render_dashboard
 from scripts.dashboards.delivery import DELIVERY
+from scripts.dashboards.providers import PROVIDERS
 from scripts.dashboards.service import SERVICE
 
 FOLDER = Path(__file__).parents[2] / "helm" / "sms-bridge" / "files" / "dashboards"
-DASHBOARDS = {"delivery.json": DELIVERY, "service.json": SERVICE}
+DASHBOARDS = {"delivery.json": DELIVERY, "providers.json": PROVIDERS, "service.json": SERVICE}
 """By file name."""
 
 if __name__ == "__main__":

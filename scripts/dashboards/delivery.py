@@ -1,6 +1,7 @@
 """The dashboard *Delivery*: the results of messages, for the teams that send them."""
 
 from scripts.dashboards.cohorts import COHORTS, Cohort, make_delivered_share, make_rate
+from scripts.dashboards.operation import ALERTS, ALERTS_OVER_TIME, STATUS_PAGE
 from scripts.dashboards.panels import (
     ACCOUNT,
     FOURTH,
@@ -17,33 +18,19 @@ from scripts.dashboards.panels import (
     sum_increase,
     sum_rate,
 )
-
-FINAL = 'status=~"delivered|undelivered|expired|rejected|failed|unknown"'
-"""The final outcomes."""
-
-DELIVERED = 'status="delivered"'
-UNMAPPED = f'{PROVIDER}, outcome="unmapped"'
-SHARE = Limits(0.8, 0.5, falling=True)
-"""Of delivered messages. Usual shares differ between providers, so the alerts compare with the day before instead."""
-
-DAY = 86400
-
-
-def make_share(of: str, over: str) -> str:
-    """Return a query for the share of final events with these labels, by provider."""
-    return " / ".join(
-        sum_rate("deliveries_published", "provider", f"{ACCOUNT}, {which}", over) for which in (of, FINAL)
-    )
-
-
-def shift(query: str, offset: str) -> str:
-    """Return a query about an earlier time; it has one window, in brackets, in each term."""
-    return query.replace("])", f"] offset {offset})")
-
-
-def sum_gauge(metric: str, by: str = "provider") -> str:
-    """Return a query for the sum of a gauge of the chosen providers, by a label."""
-    return f"sum by ({by}) ({select_series(metric, PROVIDER)})"
+from scripts.dashboards.shares import (
+    BY_DEADLINE,
+    DAY,
+    DELIVERED,
+    ENDED_DELIVERED,
+    NOT_DELIVERED,
+    SHARE,
+    UNMAPPED,
+    make_share,
+    rate_networks,
+    shift,
+    sum_gauge,
+)
 
 
 def make_cohort_panel(cohort: Cohort) -> Panel:
@@ -66,9 +53,10 @@ def make_cohort_panel(cohort: Cohort) -> Panel:
     )
 
 
-NOW = Row(
-    "Now",
+OK = Row(
+    "Are we OK?",
     (
+        ALERTS,
         Panel(
             "Delivered of sent",
             "Of what was sent 10 minutes ago, the share that is delivered. It falls when reports do not come, too.",
@@ -91,8 +79,28 @@ NOW = Row(
             SHARE,
         ),
         Panel(
+            "Compared with the day before",
+            "Delivered of ended in the last hour, divided by the same over the day before. Below 70 % an alert fires.",
+            "percentunit",
+            {"{{provider}}": f"({make_share(DELIVERED, '1h')}) / ({shift(make_share(DELIVERED, '1d'), '1h')})"},
+            ("SmsBridgeDeliveryRateDropped", "SmsBridgeNothingDelivered"),
+            FOURTH,
+            View.NUMBER,
+            Limits(0.9, 0.7, falling=True),
+        ),
+        Panel(
+            "Events are late by",
+            "How long a report waits now before its event is published, in the slowest partition.",
+            "s",
+            {"late by": f"max({select_series('journal_lag_seconds')})"},
+            ("SmsBridgeJournalLag", "SmsBridgeDeliveriesStalled", "SmsBridgeNoProgress"),
+            FOURTH,
+            View.NUMBER,
+            Limits(10, 60),
+        ),
+        Panel(
             "Open",
-            "Messages without a final status, by provider.",
+            "Messages without a final status, by provider, of all accounts.",
             "short",
             {"{{provider}}": sum_gauge("attempts_followed")},
             width=FOURTH,
@@ -108,6 +116,18 @@ NOW = Row(
             View.NUMBER,
             Limits(7 * DAY, 7.5 * DAY),
         ),
+        Panel(
+            "Unknown by deadline",
+            "The share of final events in the last hour that have the status unknown because no final report came.",
+            "percentunit",
+            {"{{provider}}": default_to_zero(make_share(BY_DEADLINE, "1h"))},
+            ("SmsBridgeUnknownByDeadline",),
+            FOURTH,
+            View.NUMBER,
+            Limits(0.01, 0.05),
+        ),
+        ALERTS_OVER_TIME,
+        STATUS_PAGE,
     ),
 )
 
@@ -132,9 +152,10 @@ WHAT_BECAME = Row(
     (
         Panel(
             "Sent",
-            "Accepted sent events, by provider.",
+            "Messages that the tracker began to follow, by provider. Sent events of the moment are on the dashboard "
+            "Service.",
             "mps",
-            {"{{provider}}": sum_rate("sent_accepted", "provider", PROVIDER)},
+            {"{{provider}}": sum_rate("attempts_started", "provider", ACCOUNT)},
             ("SmsBridgeDeliveriesStalled",),
         ),
         Panel(
@@ -146,9 +167,9 @@ WHAT_BECAME = Row(
         ),
         Panel(
             "Not delivered",
-            "Final events of messages that were not delivered, by provider and reason.",
+            "Final events of messages that were not delivered, by provider.",
             "mps",
-            {"{{provider}} {{reason}}": default_to_zero(sum_rate("failures_published", "provider, reason", ACCOUNT))},
+            {"{{provider}}": default_to_zero(sum_rate("failures_published", "provider", ACCOUNT))},
             ("SmsBridgeDeliveryRateDropped",),
             stacked=True,
         ),
@@ -168,10 +189,49 @@ WHAT_BECAME = Row(
             "Unknown by deadline",
             "The share of final events in half an hour that have the status unknown because no final report came.",
             "percentunit",
-            {"{{provider}}": default_to_zero(make_share('source="deadline"', "30m"))},
+            {"{{provider}}": default_to_zero(make_share(BY_DEADLINE, "30m"))},
             ("SmsBridgeUnknownByDeadline",),
             HALF,
             limits=Limits(0.01, 0.05),
+        ),
+    ),
+)
+
+FAILURES = Row(
+    "Why messages fail, and where",
+    (
+        Panel(
+            "Not delivered, by reason",
+            "Final events of messages that were not delivered, by provider and reason.",
+            "mps",
+            {"{{provider}} {{reason}}": default_to_zero(sum_rate("failures_published", "provider, reason", ACCOUNT))},
+            ("SmsBridgeDeliveryRateDropped",),
+            stacked=True,
+        ),
+        Panel(
+            "Not delivered, by network",
+            "The ten networks with the most messages that were not delivered, of all accounts. The provider names the "
+            "network: by country and network code, or by an id of its own.",
+            "mps",
+            {
+                "{{provider}} {{network}}": default_to_zero(
+                    f"topk(10, {rate_networks(NOT_DELIVERED, '$__rate_interval')})"
+                )
+            },
+            ("SmsBridgeDeliveryRateDropped",),
+            stacked=True,
+        ),
+        Panel(
+            "Delivered of ended, by network",
+            "The share of delivered messages over half an hour in the ten networks with the most messages. If one line "
+            "falls alone, the network is the cause; if all do, the provider or the bridge.",
+            "percentunit",
+            {
+                "{{provider}} {{network}}": f"({rate_networks(ENDED_DELIVERED, '30m')} / {rate_networks('', '30m')})"
+                f" and topk(10, {rate_networks('', '30m')})"
+            },
+            ("SmsBridgeDeliveryRateDropped",),
+            limits=SHARE,
         ),
     ),
 )
@@ -256,6 +316,6 @@ HOW_KNOWN = Row(
 DELIVERY = Dashboard(
     "sms-bridge-delivery",
     "SMS bridge: Delivery",
-    "What became of the messages, by provider.",
-    (NOW, BY_SENDING, WHAT_BECAME, HOW_LONG, HOW_KNOWN),
+    "What became of the messages, by provider and account, for the teams that send them and for the team on call.",
+    (OK, BY_SENDING, WHAT_BECAME, FAILURES, HOW_LONG, HOW_KNOWN),
 )

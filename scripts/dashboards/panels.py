@@ -17,7 +17,7 @@ QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 OR_ZERO = " or on () vector(0)"
 
-FOURTH, THIRD, HALF, FULL = 6, 8, 12, 24
+SIXTH, FOURTH, THIRD, HALF, FULL = 4, 6, 8, 12, 24
 """Widths; the screen has 24 columns."""
 
 
@@ -31,6 +31,14 @@ class View(Enum):
     """Single events, counted per interval."""
     STATES = "states"
     """A bar for each series whose colour is its state over time."""
+    DAYS = "days"
+    """A point for each day."""
+    DAY_BARS = "day bars"
+    """A stacked bar for each day."""
+    TABLE = "table"
+    """The latest values: a row for each series, a column for each query, named by its legend."""
+    TEXT = "text"
+    """The description, as a text on the screen."""
 
 
 class Limits(NamedTuple):
@@ -63,6 +71,8 @@ class Panel(NamedTuple):
     stacked: bool = False
     signed: bool = False
     """Whether values may be below 0."""
+    units: Mapping[str, str] | None = None
+    """By legend, the unit of a table's column, where it is another one."""
 
 
 class Row(NamedTuple):
@@ -79,6 +89,10 @@ class Dashboard(NamedTuple):
     title: str
     description: str
     rows: Sequence[Row]
+    begin: str = "now-6h"
+    """From when on it shows data at first."""
+    refresh: str = "30s"
+    """How often it asks for new data."""
 
 
 def select_series(metric: str, where: str = "") -> str:
@@ -94,6 +108,16 @@ def sum_rate(metric: str, by: str, where: str = "", over: str = "$__rate_interva
 def sum_increase(metric: str, by: str, where: str = "", over: str = "$__interval") -> str:
     """Return a query for how often something rare happened, by labels, which is 0 where it never did."""
     return default_to_zero(f"sum by ({by}) (increase({select_series(f'{metric}_total', where)}[{over}]))")
+
+
+def sum_daily(metric: str, by: str, where: str = "") -> str:
+    """Return a query for a counter's increase on each day, by labels; a day's value is at its beginning."""
+    return f"sum by ({by}) (increase({select_series(f'{metric}_total', where)}[1d] offset -1d))"
+
+
+def sum_in_range(metric: str, by: str, where: str = "") -> str:
+    """Return a query for a counter's increase in the time that the viewer looks at, by labels."""
+    return f"sum by ({by}) (increase({select_series(f'{metric}_total', where)}[$__range]))"
 
 
 def make_quantiles(metric: str, by: str = "", where: str = "") -> dict[str, str]:

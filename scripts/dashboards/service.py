@@ -7,6 +7,7 @@ from scripts.dashboards.panels import (
     FULL,
     HALF,
     PROVIDER,
+    SIXTH,
     Dashboard,
     Limits,
     Panel,
@@ -19,7 +20,6 @@ from scripts.dashboards.panels import (
     sum_rate,
 )
 
-SIXTH = 4
 NONE_AT_ALL = Limits(None, 1)
 """For what should be 0."""
 
@@ -318,10 +318,14 @@ WAYS_IN = Row(
             make_quantiles("append_records"),
         ),
         Panel(
-            "Skipped sent events",
-            "By reason: already known, filtered out, tombstone.",
+            "Sent events",
+            "Accepted by provider, and skipped by reason: already known, filtered out, tombstone.",
             "mps",
-            {"{{reason}}": default_to_zero(sum_rate("sent_skipped", "reason"))},
+            {
+                "{{provider}} accepted": sum_rate("sent_accepted", "provider", PROVIDER),
+                "skipped: {{reason}}": default_to_zero(sum_rate("sent_skipped", "reason")),
+            },
+            ("SmsBridgeDeliveriesStalled",),
         ),
         Panel(
             "Dead letters",

@@ -17,6 +17,7 @@ import yaml
 from confluent_kafka import Producer
 
 from scripts.dashboards.__main__ import DASHBOARDS
+from scripts.dashboards.board import ANNOTATIONS, VARIABLES
 from scripts.dashboards.panels import OR_ZERO
 from tests.support.certificates import CERTIFICATE, KEY, MountedSecret, issue, trust
 from tests.support.paths import CHART_FOLDER
@@ -42,11 +43,16 @@ SECRETS = {("dexatel", "default"): "secret-of-the-dashboards-1", ("speedocom", "
 LOOKED_AT = {
     **dict.fromkeys(("$namespace", "$job", "$provider", "$account"), ".*"),
     **dict.fromkeys(("$__rate_interval", "$__interval"), "2m"),
+    "$__range": "1h",
+    'alertstate="firing"': 'alertstate=~".+"',
 }
-"""What Grafana puts in."""
+"""What Grafana puts in; and alerts that wait here, because a test doesn't last as long as they do."""
 
-OFFSET = re.compile(r" offset \w+")
-"""A test has no yesterday, nor ten minutes ago."""
+DETAILS = {"dexatel": {"mccmnc": "28301", "price": "0.0125"}, "speedocom": {"network": "17", "price": "0.02"}}
+"""What a final report tells beside the status."""
+
+OFFSET = re.compile(r" offset -?\w+")
+"""A test has no yesterday, no tomorrow, nor ten minutes ago."""
 
 SELECTOR = re.compile(r"sms_bridge_\w+(?:\{[^}]*\})?")
 LONG = 45.0
@@ -97,7 +103,9 @@ async def happen(bridge: Bridge, providers: Providers) -> None:
         providers.script(corrected.provider_message_id, [NOT_FOUND])
         providers.script(polled.provider_message_id, [Reply(b"", 500), Reply(b"", 429, {"Retry-After": "0"}), says])
         await bridge.send_and_wait(corrected)
-        await bridge.report_all(corrected, *words)
+        await bridge.report_all(corrected, *words[:2])
+        assert await bridge.report(corrected, words[2], **DETAILS[provider]) == 200
+        await bridge.report_all(corrected, *words[3:])
         await bridge.report_all(corrected, "nobody-mapped-this")
         await bridge.send(polled)
         await bridge.send(silent, give_up_at=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
@@ -185,6 +193,23 @@ async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
     values = [sample.value for sample in found]
     assert values, panel
     assert any(not math.isnan(value) for value in values), panel
+
+
+@pytest.mark.parametrize(("name", "query"), [(name, query) for name, _, query, _, _ in ANNOTATIONS])
+async def test_annotations_have_data(seen: Seen, name: str, query: str) -> None:
+    """Each mark in the graphs is made of existing series. A version is new if it wasn't there before."""
+    assert await seen.prometheus.query(ready(query.split(" unless ", maxsplit=1)[0])), name
+    assert (name == "Versions") is (" unless " in query)
+    await seen.prometheus.query(ready(query))
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+async def test_variables_have_choices(seen: Seen, name: str) -> None:
+    """Each choice of the viewer has values."""
+    [(selector, label)] = re.findall(r"label_values\((.+), (\w+)\)", VARIABLES[name])
+    found = await seen.prometheus.query(ready(selector))
+    assert found, name
+    assert all(sample.labels.get(label) for sample in found), name
 
 
 async def test_prometheus_evaluates_every_alert(seen: Seen) -> None:
