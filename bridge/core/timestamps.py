@@ -6,14 +6,16 @@ from functools import lru_cache
 _FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """The years 1 to 9999, which RFC 3339 can write."""
 
+_MILLISECONDS = [f".{number:03d}Z" for number in range(1000)]
+"""How the milliseconds of a time are written: looking them up takes half the time of formatting them."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def format_rfc3339(milliseconds: int) -> str:
     """Format a time as `YYYY-MM-DDTHH:MM:SS.mmmZ`."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{_format_seconds(seconds)}.{rest:03d}Z"
+    return _format_seconds(milliseconds // 1000) + _MILLISECONDS[milliseconds % 1000]
 
 
 @lru_cache(4096)  # neighbouring events share their seconds: 0.3 instead of 3.8 microseconds

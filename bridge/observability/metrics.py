@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.utils import INF
 
 from bridge import __version__
+from bridge.observability.histogram import BatchHistogram
 
 PREFIX = "sms_bridge"
 QUICK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, INF)
@@ -29,8 +30,10 @@ class _Group:
     def _gauge(self, name: str, help_text: str, labels: Iterable[str] = ()) -> Gauge:
         return Gauge(f"{PREFIX}_{name}", help_text, labels, registry=self._registry)
 
-    def _histogram(self, name: str, help_text: str, labels: Iterable[str], buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(f"{PREFIX}_{name}", help_text, labels, buckets=buckets, registry=self._registry)
+    def _histogram(
+        self, name: str, help_text: str, labels: Iterable[str], buckets: tuple[float, ...]
+    ) -> BatchHistogram:
+        return BatchHistogram(f"{PREFIX}_{name}", help_text, labels, buckets=buckets, registry=self._registry)
 
 
 class IntakeMetrics(_Group):

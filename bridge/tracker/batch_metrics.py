@@ -1,9 +1,8 @@
 """Counts a batch in the metrics once it is committed."""
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import prometheus_client
 
@@ -54,25 +53,24 @@ class BatchMetrics:
         self._cohorts.record(batch.list_transitions(), time.time())
         self._details.record(batch.publications)
 
-    def _record_events(self, publications: Iterable[Publication]) -> None:
+    def _record_events(self, publications: Sequence[Publication]) -> None:
         metrics, now = self._metrics, time.time()
         published: Counter[tuple[str, str, str, str]] = Counter()
         failed: Counter[tuple[str, str, str]] = Counter()
-        latencies: dict[tuple[str, str, str], Any] = {}  # finding a label's histogram takes longer than an observation
-        for delivery, timestamp, _ in publications:
+        latencies: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+        metrics.publish_delay.observe_all([max(0.0, now - one.timestamp / 1000) for one in publications])
+        for delivery, _, _ in publications:
             published[delivery.provider, delivery.account, delivery.status, delivery.source] += 1
-            metrics.publish_delay.observe(max(0.0, now - timestamp / 1000))
             if delivery.corrects:
                 metrics.corrections_published.labels(delivery.provider, delivery.account).inc()
             if delivery.final and delivery.status is not Status.DELIVERED:
                 failed[delivery.provider, delivery.account, delivery.reason] += 1
             if delivery.final and delivery.latency_seconds is not None:
-                labels = delivery.provider, delivery.account, delivery.status
-                if labels not in latencies:
-                    latencies[labels] = metrics.delivery_latency.labels(*labels)
-                latencies[labels].observe(delivery.latency_seconds)
+                latencies[delivery.provider, delivery.account, delivery.status].append(delivery.latency_seconds)
         for (provider, account, status, source), number in published.items():
             metrics.deliveries_published.labels(provider, account, status, source).inc(number)
             self._published[provider, str(status)] += number
         for failure, number in failed.items():
             metrics.failures_published.labels(*failure).inc(number)
+        for labels, seconds in latencies.items():
+            metrics.delivery_latency.labels(*labels).observe_all(seconds)
