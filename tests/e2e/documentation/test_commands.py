@@ -36,6 +36,9 @@ ALONE = {("README.md", "Run it"), ("docs/commands.md", "run"), ("docs/operating.
 TUTORIAL = "docs/tutorial.md"
 """`test_tutorial.py` types its lines, in their order."""
 
+RUNBOOKS = "docs/runbooks/"
+"""`test_runbook_commands.py` and `unit/documentation/test_runbooks.py` have the blocks of these pages."""
+
 SETTINGS = {
     ("docs/adding-a-provider.md", "By settings"),
     ("docs/sent-events.md", "Other layouts"),
@@ -61,7 +64,7 @@ TELLS = {
     "trace": r"(final: delivered|waiting: last status \w+; )",
     "replay": r"unreadable +journaled +1",
     "schemas register": r"delivery-value +70001",
-    "curl": r"ready|404 Not Found",
+    "curl": r"ready|alive|404 Not Found",
     "kcat": r'{"event_id":".+"outcome":"delivered"',
     "kafka-consumer-groups.sh": r"\.(journal|sent) +\d|successful",
     "kafka-console-consumer.sh": r"reason:unreadable",
@@ -71,7 +74,8 @@ TELLS = {
 
 def taken(*programs: str, text_alone: bool = False) -> list[Any]:
     """The commands of some programs, as parameters: those in blocks, and those in the text."""
-    printed = [] if text_alone else [(one.page, command.text) for one in blocks("console") for command in commands(one)]
+    shown = [] if text_alone else [one for one in blocks("console") if not one.page.startswith(RUNBOOKS)]
+    printed = [(one.page, command.text) for one in shown for command in commands(one)]
     return [
         pytest.param(text, id=f"{page}: {text}")
         for page, text in dict.fromkeys([*printed, *quoted()])
@@ -87,7 +91,7 @@ def shown(block: Block) -> str:
 TO_TYPE = [
     block
     for block in blocks("console")
-    if block.page != TUTORIAL and {c.words[0] for c in commands(block)} & {*TYPED, "export"}
+    if not block.page.startswith((TUTORIAL, RUNBOOKS)) and {c.words[0] for c in commands(block)} & {*TYPED, "export"}
 ]
 
 
@@ -255,7 +259,7 @@ def test_every_command_is_tested() -> None:
         command.words[0]
         for block in blocks("console", "sh", "bash", "shell")
         for command in commands(block)
-        if block.page != TUTORIAL
+        if not block.page.startswith((TUTORIAL, RUNBOOKS))
     }
     shown_only = {"psql", "connect-standalone.sh", "cosign", "gh", "uv", "docker"}
     assert programs <= {*TYPED, *shown_only, "export", "kubectl", "helm", "make"}

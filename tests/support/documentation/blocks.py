@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from textwrap import dedent
 from typing import NamedTuple
 
 from tests.support.paths import ROOT
@@ -15,6 +16,8 @@ PAGES = [
 
 
 FLAGS = re.MULTILINE | re.DOTALL
+FENCE = r"^#+ ([^\n]+)$|^( *)```(\w*)\n(.*?)^\2```$"
+"""A heading or a block. A block of a list's item is indented."""
 
 
 class Block(NamedTuple):
@@ -51,10 +54,10 @@ def blocks(*kinds: str) -> list[Block]:
     found: list[Block] = []
     for page in PAGES:
         heading = ""
-        for title, kind, text in re.findall(r"^#+ ([^\n]+)$|^```(\w*)\n(.*?)^```$", page.read_text(), FLAGS):
+        for title, _, kind, text in re.findall(FENCE, page.read_text(), FLAGS):
             heading = title or heading
             if not title and (not kinds or kind in kinds):
-                found.append(Block(str(page.relative_to(ROOT)), heading, kind, text))
+                found.append(Block(str(page.relative_to(ROOT)), heading, kind, dedent(text)))
     return found
 
 
@@ -83,7 +86,7 @@ def _open(text: str) -> bool:
 def quoted() -> Iterator[tuple[str, str]]:
     """Yield the code in backticks by page, each on one line."""
     for page in PAGES:
-        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=FLAGS)
+        text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=FLAGS)
         for paragraph in re.split(r"\n\s*\n", text):
             for said in re.findall(r"`([^`]+)`", paragraph):
                 yield str(page.relative_to(ROOT)), re.sub(r"\s+", " ", said).replace("\\|", "|")
