@@ -90,7 +90,8 @@ OK = Row(
         ),
         Panel(
             "Events are late by",
-            "How long a report waits now before its event is published, in the slowest partition.",
+            "How long a report waits now before its event is published, in the slowest partition. No data "
+            "while Kafka doesn't answer: then it isn't known.",
             "s",
             {"late by": f"max({select_series('journal_lag_seconds')})"},
             ("SmsBridgeJournalLag", "SmsBridgeDeliveriesStalled", "SmsBridgeNoProgress"),

@@ -102,7 +102,8 @@ RESULTS = Row(
         ),
         Panel(
             "Not delivered, by reason",
-            "Messages of which the provider said that they were not delivered, by reason.",
+            "Messages that ended without being delivered, by provider and reason. no_report and no_final_report: "
+            "nobody said what became of them.",
             "short",
             {"{{provider}} {{reason}}": sum_daily("failures_published", "provider, reason", ACCOUNT)},
             ("SmsBridgeDeliveryRateDropped",),

@@ -63,6 +63,11 @@ async def test_commands_of_runbooks_work(text: str, world: World) -> None:
             assert re.search(pattern, said.out), said
 
 
+async def test_pages_search_the_log_as_it_is(world: World) -> None:
+    """Lines have the form in which pages search for a level."""
+    assert '"level":"info"' in world.bridge.service.log
+
+
 def test_answers_are_of_commands() -> None:
     """No expectation is obsolete."""
     inner = [text.partition(" -- ")[2] or text for text in COMMANDS]

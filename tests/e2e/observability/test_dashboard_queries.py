@@ -19,6 +19,7 @@ from confluent_kafka import Producer
 from scripts.dashboards.__main__ import DASHBOARDS
 from scripts.dashboards.board import ANNOTATIONS, VARIABLES
 from scripts.dashboards.panels import OR_ZERO
+from scripts.dashboards.providers import PROVIDERS
 from tests.support.certificates import CERTIFICATE, KEY, MountedSecret, issue, trust
 from tests.support.paths import CHART_FOLDER
 from tests.support.service.bridge import Bridge, message
@@ -193,6 +194,19 @@ async def test_every_panel_has_data(seen: Seen, panel: str, query: str) -> None:
     values = [sample.value for sample in found]
     assert values, panel
     assert any(not math.isnan(value) for value in values), panel
+
+
+async def test_today_is_shown_where_it_begins(seen: Seen) -> None:
+    """The point of a day has what has happened since its beginning: its window reaches into the future."""
+    panels = {panel.title: panel for row in PROVIDERS.rows for panel in row.panels}
+    [query] = panels["Sent"].queries.values()
+    for name, value in LOOKED_AT.items():
+        query = query.replace(name, value)
+    lately = datetime.now(UTC) - timedelta(minutes=1)
+    midnight = lately.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    found = await seen.prometheus.query(query, midnight)
+    assert {sample.labels["provider"] for sample in found if sample.value > 0} == {"dexatel", "speedocom"}
+    assert await seen.prometheus.query(query, midnight - timedelta(days=2).total_seconds()) == []
 
 
 @pytest.mark.parametrize(("name", "query"), [(name, query) for name, _, query, _, _ in ANNOTATIONS])

@@ -79,13 +79,17 @@ class Prometheus:
         self._process.terminate()
         await self._process.wait()
 
-    async def query(self, expression: str) -> list[Sample]:
+    async def query(self, expression: str, at: float | None = None) -> list[Sample]:
         """Return the result of an instant query.
+
+        Args:
+            expression: The query.
+            at: The time in seconds since the epoch; None: now.
 
         Raises:
             AssertionError: The query is invalid.
         """
-        data = await self._get("query", query=expression)
+        data = await self._get("query", query=expression, **({} if at is None else {"time": f"{at}"}))
         return [Sample(one["metric"], float(one["value"][1])) for one in data["result"]]
 
     async def rules(self) -> list[Any]:
