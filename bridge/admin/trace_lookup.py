@@ -1,15 +1,12 @@
 """What happened to a message, for the status page: read from the topics, whichever process owns its partition."""
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bridge.history.document import make_document
 from bridge.history.lookup import TraceQuery, find_traces
+from bridge.history.recipient_forms import is_phone_number
 from bridge.settings.model import Settings
-
-PHONE_NUMBER = re.compile(r"\+?[\d\s()./-]{7,30}")
-"""What people type for a phone number. It may be an id as well, so ids come first."""
 
 
 def make_trace_lookup(settings: Settings) -> Callable[[str], Awaitable[Any]]:
@@ -17,8 +14,9 @@ def make_trace_lookup(settings: Settings) -> Callable[[str], Awaitable[Any]]:
 
     async def look_up(name: str) -> Any:
         found = await find_traces(settings, TraceQuery(name, recipient="", since=None, thorough=False))
+        # What looks like a phone number may be an id as well, so ids come first.
         nothing = not (found.traces or found.letters)
-        if nothing and PHONE_NUMBER.fullmatch(name) and settings.privacy.recipient != "drop":
+        if nothing and is_phone_number(name) and settings.privacy.recipient != "drop":
             found = await find_traces(settings, TraceQuery("", recipient=name, since=None, thorough=False))
         return make_document(found)
 

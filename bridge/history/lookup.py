@@ -9,6 +9,7 @@ from bridge.core.entries import AttemptKey
 from bridge.core.errors import ConfigurationError
 from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetter
+from bridge.history.recipient_forms import make_recipient_matcher
 from bridge.history.refold import WAITING, Timeline, describe_state, refold
 from bridge.history.search import AttemptHistory, HistorySearch, mentions, parse_attempt_keys
 from bridge.history.topic_scanner import Progress, open_scanner
@@ -113,13 +114,7 @@ async def _find_recipient(search: HistorySearch, number: str, settings: Settings
         )
     if not extract_digits(number):
         raise ConfigurationError(f"--recipient {number!r} has no digits")
-    privacy = Privacy(settings.privacy)
-    kept = privacy.redact_recipient(number)
-
-    def is_one(recipient: str) -> bool:
-        # Entries from before hashing was switched on hold the number.
-        return recipient == kept or extract_digits(recipient) == extract_digits(number)
-
+    is_one = make_recipient_matcher(number, settings.admin.default_region, Privacy(settings.privacy))
     sents = await search.find_attempts_to(is_one)
     gathered = await search.collect(sent.key for sent in sents[-MAX_ATTEMPTS:])
     traces = [_make_trace(one, schedule) for one in gathered]

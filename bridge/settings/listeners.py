@@ -2,13 +2,29 @@
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from bridge.core.schedule import SECOND
 from bridge.settings.secrets import Key
 from bridge.settings.types import Count, Duration, Group, Networks, Port
+
+
+def _parse_region(text: str) -> str:
+    """Parse a region's two letters.
+
+    Raises:
+        ValueError: The library of phone numbers has no such region.
+    """
+    if not text:
+        return ""
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 - takes 0.2 s, and most settings have no region
+
+    region = text.upper()
+    if region not in SUPPORTED_REGIONS:
+        raise ValueError("should be a region's two letters (ISO 3166), such as GB, DE or US")
+    return region
 
 
 class HttpSettings(Group):
@@ -64,6 +80,9 @@ class AdminSettings(Group):
     token: Key = None
     """Token that the status page and `/api/...` ask for. Without one, they are only there for this machine, such as
     through port-forwarding with kubectl."""
+    default_region: Annotated[str, AfterValidator(_parse_region)] = ""
+    """Region whose national phone numbers people search for, as two letters (ISO 3166), such as `GB`: `07700 900123`
+    then finds `+447700900123`, on the page and with `sms-bridge trace --recipient`. Empty: international forms only."""
     tls_cert: Path | None = None
     """PEM file of the port's certificate; with it, the port accepts only TLS, for probes and metrics as well."""
     tls_key: Path | None = None
