@@ -10,6 +10,7 @@ from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import PublishedEvent, Timeline, TimelineStep
+from bridge.history.summary import tell_customer
 
 MAX_VALUE_BYTES = 2_000
 """Of a dead letter's value, in a document or on a screen."""
@@ -34,6 +35,8 @@ def _attempt(trace: AttemptTrace) -> dict[str, Any]:
     return {
         "attempt": history.key,
         "message_id": timeline.message_id,
+        "summary": trace.summary,
+        "tell_customer": tell_customer(timeline),
         "now": trace.now,
         "state": None if history.state is None else asdict(history.state),
         "journal_partition": history.partition,

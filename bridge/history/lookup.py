@@ -12,6 +12,7 @@ from bridge.dead_letters import DeadLetter
 from bridge.history.recipient_forms import make_recipient_matcher
 from bridge.history.refold import WAITING, Timeline, describe_state, refold
 from bridge.history.search import AttemptHistory, HistorySearch, mentions, parse_attempt_keys
+from bridge.history.summary import summarize_attempt
 from bridge.history.topic_scanner import Progress, open_scanner
 from bridge.kafka.clients import KafkaClients
 from bridge.phone_numbers import extract_digits
@@ -39,6 +40,8 @@ class AttemptTrace(NamedTuple):
     history: AttemptHistory
     timeline: Timeline
     now: str
+    summary: str
+    """What became of it, in a sentence."""
 
 
 class TraceResult(NamedTuple):
@@ -129,7 +132,8 @@ def build_schedule(settings: Settings, accounts: Accounts) -> Schedule:
 
 def _make_trace(gathered: AttemptHistory, schedule: Schedule) -> AttemptTrace:
     timeline = refold(gathered.key, gathered.records, schedule.policy)
-    return AttemptTrace(gathered, timeline, describe_attempt(gathered, timeline, schedule, now_ms()))
+    now = describe_attempt(gathered, timeline, schedule, now_ms())
+    return AttemptTrace(gathered, timeline, now, summarize_attempt(timeline, gathered.state))
 
 
 def describe_attempt(gathered: AttemptHistory, timeline: Timeline, schedule: Schedule, now: int) -> str:

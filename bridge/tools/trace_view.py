@@ -41,9 +41,9 @@ def show_traces(found: TraceResult) -> None:
 
 def _render_trace(trace: AttemptTrace) -> Group:
     history, timeline = trace.history, trace.timeline
-    head = Text.assemble(("message ", "dim"), (timeline.message_id or "?", "bold"), ("   attempt ", "dim"), history.key)
+    head = Text.assemble(("message ", "dim"), timeline.message_id or "?", ("   attempt ", "dim"), history.key)
     sent = next((step.entry for step in timeline.steps if isinstance(step.entry, Sent)), None)
-    parts: list[Any] = [head]
+    parts: list[Any] = [Text(trace.summary, "bold"), head]
     if sent:
         to = f" to {sent.recipient}" if sent.recipient else ""
         parts.append(Text(f"sent {format_time(sent.sent_at)}{to}", "dim"))

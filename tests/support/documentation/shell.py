@@ -17,7 +17,7 @@ WITHIN = 60
 MASKS = (
     (r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b", "ID"),
     (r"\b(\d{4}-)?\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
-    (r"\b\d+(\.\d+)?(ms|s|m|h|d)\b( \d+(ms|s|m|h|d)\b)*", "SPAN"),
+    (r"\b\d+(\.\d+)? ?(ms|s|m|h|d)\b( \d+ ?(ms|s|m|h|d)\b)*", "SPAN"),
     (r" at \d+/\d+", " at PLACE"),
     (r"^\d+/\d+ ", "PLACE "),
     (r"offset \d+", "offset N"),
