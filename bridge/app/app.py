@@ -15,10 +15,11 @@ from bridge import __version__
 from bridge.accounts import Accounts, build_accounts
 from bridge.admin.admin import Admin
 from bridge.admin.pending_ages import PendingAges
+from bridge.admin.search_api import SearchApi, make_readers
 from bridge.admin.status_api import StatusApi
 from bridge.admin.status_snapshot import PartSnapshots, StatusCollector
 from bridge.admin.token_guard import TokenGuard
-from bridge.admin.trace_lookup import make_trace_lookup
+from bridge.admin.topic_reads import TopicReads
 from bridge.app.builder import PartBuilder
 from bridge.app.listeners import ListenerBuilder
 from bridge.app.roles import Role
@@ -194,10 +195,11 @@ class App:
             event_loop=self._event_loop,
             notices=self._notices,
         )
-        api = StatusApi(collector, events, make_trace_lookup(self._settings))
+        status = StatusApi(collector, events)
+        search = SearchApi(make_readers(self._settings), TopicReads())
         owned = builder.owned if Role.TRACK in self._roles else None
         guard = TokenGuard(self._settings.admin.token, self._metrics.process.admin_tokens_refused)
-        admin = Admin(self._metrics.registry, self._readiness, owned, api.routes, guard)
+        admin = Admin(self._metrics.registry, self._readiness, owned, {**status.routes, **search.routes}, guard)
         await stack.enter_async_context(self._listeners.build_admin_listener(admin.handle))
         stack.push_async_callback(events.close)  # before the listener, which waits for its answers' ends
         await stack.enter_async_context(self._task(collector.rates.run()))

@@ -32,6 +32,8 @@ class TraceQuery(NamedTuple):
     since: int | None
     thorough: bool
     """Look for attempts without any event, too, where others have some."""
+    quick: bool = False
+    """Never read all of the journal: an attempt without any event is found by its own key only."""
 
 
 class AttemptTrace(NamedTuple):
@@ -87,7 +89,7 @@ async def _find(search: HistorySearch, query: TraceQuery, settings: Settings, ac
     searched = False
     if not gathered:
         # A query that looks like an attempt is hardly ever a message id: the whole journal is read only on request.
-        gathered, searched = await _find_message(search, query, may_search=not keys)
+        gathered, searched = await _find_message(search, query, may_search=not (keys or query.quick))
     letters: list[DeadLetter] = []
     if not gathered:
         ids = [query.name, *(AttemptKey.parse(key).provider_message_id for key in keys)]

@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -86,6 +89,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
             "DEXATEL__POLL": "never",
             "ADMIN__HOST": "0.0.0.0",  # noqa: S104 - that is what the token is for
             "ADMIN__TOKEN": TOKEN,
+            "ADMIN__DEFAULT_REGION": "GB",
         }
         async with fleet.running(settings) as service:
             yield Bridge(service, topics, client, SECRETS)
@@ -125,7 +129,7 @@ async def test_new_event_appears_without_reload(seen: Bridge, browser: Browser) 
     for one in (first, second):
         await browser.wait_until(shows(one, "delivered"))
     await browser.press("x")  # no key of the page's
-    await browser.run("document.querySelector('#by-text').focus()")
+    await browser.run("document.querySelector('#events-text').focus()")
     await browser.press(second.message_id)
     rows = "return [...document.querySelectorAll('#events li:not([hidden])')].map((row) => row.textContent)"
     assert all(second.message_id in row for row in await browser.run(rows))
@@ -153,6 +157,64 @@ async def test_search_shows_a_message(seen: Bridge, browser: Browser) -> None:
     await browser.press(Keys.ESCAPE)
     assert await browser.run(f"return {steps}.length") == 0
     assert await browser.complaints() == []
+
+
+async def test_search_by_phone_number(seen: Bridge, browser: Browser) -> None:
+    """A national number leads to a list, the list to a story with its sentence, Escape back, and away."""
+    rest = f"{uuid4().int % 10**6:06}"
+    open_one = await seen.send_and_wait(recipient=f"+447700{rest}")
+    one = await seen.send_and_wait(recipient=f"+447700{rest}")
+    await seen.report_all(one, "failed", "delivered")
+    await seen.events(one, 2)
+    await browser.open(seen.service.admin_url)
+    await browser.wait_until("return document.querySelector('#verdict').textContent.includes('well')")
+    began = time.monotonic()
+    await browser.press("/")
+    await browser.press(f"07700 {rest}", Keys.ENTER)
+    rows = "[...document.querySelectorAll('#story .row')]"
+    told = await browser.wait_until(f"const rows = {rows}; return rows.length && rows.map((row) => row.textContent)")
+    assert [one.message_id in told[0], open_one.message_id in told[1]] == [True, True]
+    assert ["↻ delivered" in told[0], "no report yet" in told[1]] == [True, True]
+    await browser.press(Keys.ARROW_DOWN, Keys.ENTER)
+    summary = "const said = document.querySelector('#story .summary'); return said && said.textContent"
+    said = await browser.wait_until(summary)
+    assert time.monotonic() - began < 30
+    assert re.fullmatch(r"Delivered after [0-9.]+ s; an earlier 'failed' was overruled\.", said)
+    assert "The message arrived" in await browser.run("return document.querySelector('.tell').textContent")
+    await browser.press(Keys.ESCAPE)
+    assert await browser.wait_until(f"return {rows}.length") == 2
+    link = await browser.run("return document.querySelector('#found a').getAttribute('href')")
+    assert f"api/search.csv?text=07700+{rest}" in link
+    await browser.run("history.back()")  # to the story, as the browser's own button does
+    await browser.wait_until(summary)
+    await browser.run("history.forward()")
+    await browser.wait_until(f"return {rows}.length")
+    await browser.press(Keys.ESCAPE)
+    assert await browser.run("return [location.hash, document.querySelector('#text').value]") == ["", ""]
+    assert await browser.complaints() == []
+
+
+async def test_nothing_found(seen: Bridge, browser: Browser) -> None:
+    """The page says what it looked for, and how far back."""
+    await browser.open(f"{seen.service.admin_url}/#nobody-knows-this-one")
+    said = await browser.wait_until(
+        "const found = document.querySelector('#found.wrong'); return found && found.textContent"
+    )
+    assert re.match(r"No message was found for “nobody-knows-this-one”. \d+ records? read in ", said)
+
+
+async def test_link_is_copied(seen: Bridge, browser: Browser) -> None:
+    """What the button copies leads to the same story, without the token that may be in the address."""
+    one = await delivered(seen)
+    await browser.open(f"{seen.service.admin_url}/#{one.message_id}")
+    await browser.wait_until("return document.querySelector('.copy')")
+    await browser.run(
+        "window.copied = null; navigator.clipboard.writeText = async (text) => { window.copied = text; };"
+        " document.querySelector('.copy').click()"
+    )
+    address = re.sub("//.*@", "//", seen.service.admin_url)
+    assert await browser.wait_until("return window.copied") == f"{address}/#{one.message_id}"
+    await browser.wait_until("return document.querySelector('.copy').textContent === 'Copied'")
 
 
 async def test_event_opens_its_trace(seen: Bridge, browser: Browser) -> None:

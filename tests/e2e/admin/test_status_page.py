@@ -1,10 +1,13 @@
 """The status page and its API over HTTP: access, contents, and that they delay nothing."""
 
 import asyncio
+import csv
+import io
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +24,10 @@ from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
 from tests.support.waiting import wait_until
 
-GUARDED = ("/", "/page.css", "/page.js", "/icon.svg", "/api/status", "/api/events", "/api/messages?id=x")
+GUARDED = (
+    *("/", "/page.css", "/page.js", "/elements.js", "/icon.svg", "/api/status", "/api/events", "/api/messages?id=x"),
+    *("/api/search?text=x", "/api/search.csv?text=x"),
+)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -34,6 +40,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
             **secrets("speedocom"),
             "DEXATEL__POLL": "never",
             "SPEEDOCOM__POLL": "never",
+            "ADMIN__DEFAULT_REGION": "GB",
             "ADMIN__HOST": "0.0.0.0",  # noqa: S104 - that is what the token is for
             "ADMIN__TOKEN": TOKEN,
         }
@@ -178,13 +185,121 @@ async def test_message_is_found_on_any_replica(seen: Bridge, fleet: Fleet) -> No
         assert (await status(other))["partitions"]["own"] == []
 
 
-@pytest.mark.parametrize("form", ["+44 7700 {}", "447700{}", "+44 (7700) {}", "+44-7700-{}"])
-async def test_messages_are_found_by_phone_number(seen: Bridge, form: str) -> None:
-    """As people type it; every message to it is shown."""
+async def search(bridge: Bridge, **parameters: str) -> dict[str, Any]:
+    """Return `/api/search` with these parameters."""
+    answer = await bridge.client.get(f"{bridge.service.admin_url}/api/search", params=parameters, timeout=40)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    """Return the ids of the messages in a list, in its order."""
+    return [row["message_id"] for row in found["rows"]]
+
+
+@pytest.mark.parametrize("form", ["+44 7700 {}", "447700{}", "+44 (7700) {}", "0044-7700-{}", "07700 {}", "(07700) {}"])
+async def test_messages_are_listed_by_phone_number(seen: Bridge, form: str) -> None:
+    """As people type it; every message to it is listed, the latest first, with or without a report."""
     rest = f"{uuid4().int % 10**6:06}"
-    ones = [await seen.send_and_wait(recipient=f"+447700{rest}") for _ in range(2)]
-    found = await story(seen, form.format(rest))
-    assert {attempt["message_id"] for attempt in found["attempts"]} == {one.message_id for one in ones}
+    one = await seen.send_and_wait(message(age=timedelta(minutes=5)), recipient=f"+44 7700 {rest}")
+    other = await seen.send_and_wait(recipient=f"447700{rest}")
+    await seen.report_all(other, "sent", "rejected")
+    await seen.events(other, 2)
+    found = await search(seen, text=form.format(rest))
+    assert ids(found) == [other.message_id, one.message_id]
+    row = found["rows"][0]
+    assert (row["status"], row["outcome"], row["final"]) == ("rejected", "not_delivered", True)
+    assert (row["recipient"], row["attempt"]) == (f"447700{rest}", f"dexatel:default:{other.provider_message_id}")
+
+
+async def test_messages_are_listed_by_the_beginning_of_an_id(seen: Bridge) -> None:
+    """In any case, by the sender's and the provider's id; an id with events is a story of its own."""
+    mark = uuid4().hex[:10]
+    ones = [
+        await seen.send_and_wait(
+            message(message_id=f"Order-{mark}-{n}", provider_message_id=f"Abc-{uuid4()}", age=timedelta(seconds=9 - n))
+        )
+        for n in range(3)
+    ]
+    assert ids(await search(seen, text=f"oRDER-{mark[:8]}")) == [one.message_id for one in reversed(ones)]
+    short = ones[0].provider_message_id
+    assert ids(await search(seen, text=short[:12].upper())) == [ones[0].message_id]
+    assert ids(await search(seen, text=f"Dexatel:{short[:12]}")) == [ones[0].message_id]
+    assert (await story(seen, f"order-{mark}-0"))["attempts"] == []
+
+
+async def test_lists_are_filtered(seen: Bridge) -> None:
+    """By status or outcome, by provider and by time."""
+    mark = uuid4().hex[:10]
+    ones = {
+        name: await seen.send_and_wait(message(provider, message_id=f"{mark}-{name}"))
+        for name, provider in (("open", "dexatel"), ("bad", "speedocom"), ("good", "dexatel"))
+    }
+    await seen.report_all(ones["good"], "sent", "delivered")
+    await seen.report_all(ones["bad"], "rejected")
+    await seen.events(ones["good"], 2)
+    await seen.events(ones["bad"])
+
+    async def names(**filters: str) -> set[str]:
+        return {one.rpartition("-")[2] for one in ids(await search(seen, text=mark, **filters))}
+
+    assert await names() == {"open", "bad", "good"}
+    assert await names(status="delivered") == {"good"}
+    assert await names(status="not_delivered") == {"bad"}
+    assert await names(status="sent") == set()
+    assert await names(status="no_report") == {"open"}
+    assert await names(provider="speedocom") == {"bad"}
+    assert await names(since="1h") == {"open", "bad", "good"}
+    assert await names(since="2999-01-01T00:00:00Z") == set()
+    assert mark in str(await search(seen, status="rejected", since="1h")), "a text isn't needed"
+
+
+async def test_messages_without_a_tracker_are_listed(seen: Bridge, fleet: Fleet) -> None:
+    """What no tracker has processed yet is in the journal alone."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
+        async with fleet.running(settings, "intake,receive") as service:
+            bridge = Bridge(service, topics, seen.client, SECRETS)
+            one = await bridge.send_and_wait(recipient="+447700900999")
+            [row] = (await search(bridge, text="00447700900999"))["rows"]
+            assert (row["message_id"], row["status"]) == (one.message_id, None)
+
+
+async def test_hashed_numbers_are_found(seen: Bridge, fleet: Fleet) -> None:
+    """With a key, a number is hashed and compared; dropped numbers can't be found, and the answer says so."""
+    for privacy in ({"PRIVACY__RECIPIENT": "hash", "PRIVACY__HASH_KEY": "h" * 32}, {"PRIVACY__RECIPIENT": "drop"}):
+        async with fleet.topics() as topics:
+            settings = {**topics.settings, **secrets("dexatel"), **privacy, "DEXATEL__POLL": "never"}
+            async with fleet.running({**settings, "ADMIN__DEFAULT_REGION": "gb"}) as service:
+                bridge = Bridge(service, topics, seen.client, SECRETS)
+                one = await bridge.send_and_wait(recipient="+44 7700 900321")
+                found = await search(bridge, text="07700 900321")
+                assert "900321" not in json.dumps(found["rows"])
+                if "PRIVACY__HASH_KEY" in privacy:
+                    assert (ids(found), found["note"]) == ([one.message_id], None)
+                else:
+                    assert (found["rows"], "aren't kept" in found["note"]) == ([], True)
+
+
+async def test_list_as_csv(seen: Bridge) -> None:
+    """A spreadsheet gets the same rows, and nothing that it would execute."""
+    nasty = f'=cmd|"/c calc"!A1-{uuid4().hex}'
+    await seen.send_and_wait(message(message_id=nasty), recipient="+447700900777")
+    answer = await seen.client.get(f"{seen.service.admin_url}/api/search.csv", params={"text": nasty}, timeout=40)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"].startswith('attachment; filename="sms-bridge-')
+    names, row = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    cells = dict(zip(names, row, strict=True))
+    assert (cells["message_id"], cells["recipient"], cells["status"]) == (f"'{nasty}", "'+447700900777", "")
+
+
+@pytest.mark.parametrize("query", [f"text={'x' * 301}", "status=nonsense", "since=yesterday", f"provider={'x' * 301}"])
+async def test_invalid_searches_are_refused(bridge: Bridge, query: str) -> None:
+    """With a clear error, and without reading anything."""
+    for path in ("/api/search", "/api/search.csv"):
+        code, text = await bridge.service.fetch(f"{path}?{query}")
+        assert (code, bool(json.loads(text)["error"])) == (400, True)
 
 
 async def test_unknown_message_is_an_empty_answer(seen: Bridge) -> None:
