@@ -24,6 +24,13 @@ MAX_QUERY_BYTES = 1024
 MAX_HEADERS_BYTES = 4 * 1024
 """Space reserved for a record's headers."""
 
+NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
+    DeadLetterReason.CONFLICT: "the attempt belongs to another message",
+    DeadLetterReason.TOO_OLD: "its end has passed",
+    DeadLetterReason.TOO_LARGE: "the journal will not take it either",
+}
+"""Every other reason may no longer hold: after a change of settings, a release, or a late sent event."""
+
 
 class SourcePosition(NamedTuple):
     """The position of the record that a dead letter is about."""

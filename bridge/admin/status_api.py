@@ -8,7 +8,7 @@ from bridge.admin.status_report import make_report
 from bridge.admin.status_snapshot import StatusCollector
 from bridge.http_server.messages import Request, Response
 
-SCRIPTS = ("page", "elements", "events", "keys", "search", "status", "story")
+SCRIPTS = ("page", "dead_letters", "elements", "events", "keys", "search", "status", "story")
 
 STATIC_FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),

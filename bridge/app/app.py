@@ -15,11 +15,10 @@ from bridge import __version__
 from bridge.accounts import Accounts, build_accounts
 from bridge.admin.admin import Admin
 from bridge.admin.pending_ages import PendingAges
-from bridge.admin.search_api import SearchApi, make_readers
 from bridge.admin.status_api import StatusApi
 from bridge.admin.status_snapshot import PartSnapshots, StatusCollector
 from bridge.admin.token_guard import TokenGuard
-from bridge.admin.topic_reads import TopicReads
+from bridge.admin.topic_routes import make_topic_routes
 from bridge.app.builder import PartBuilder
 from bridge.app.listeners import ListenerBuilder
 from bridge.app.roles import Role
@@ -196,10 +195,10 @@ class App:
             notices=self._notices,
         )
         status = StatusApi(collector, events)
-        search = SearchApi(make_readers(self._settings), TopicReads())
+        routes = {**status.routes, **make_topic_routes(self._settings, builder.privacy)}
         owned = builder.owned if Role.TRACK in self._roles else None
         guard = TokenGuard(self._settings.admin.token, self._metrics.process.admin_tokens_refused)
-        admin = Admin(self._metrics.registry, self._readiness, owned, {**status.routes, **search.routes}, guard)
+        admin = Admin(self._metrics.registry, self._readiness, owned, routes, guard)
         await stack.enter_async_context(self._listeners.build_admin_listener(admin.handle))
         stack.push_async_callback(events.close)  # before the listener, which waits for its answers' ends
         await stack.enter_async_context(self._task(collector.rates.run()))

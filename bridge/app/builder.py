@@ -71,14 +71,14 @@ class PartBuilder:
         self._settings, self._accounts, self._roles = settings, accounts, frozenset(roles)
         self._kafka, self._limits, self._metrics, self._tracing = kafka, limits, metrics, tracing
         known_paths = list_known_paths(settings.sent).union(*(one.dialect.known_paths for one in accounts.values()))
-        self._privacy = Privacy(settings.privacy, list_recipient_members(settings.sent), known_paths)
+        self.privacy = Privacy(settings.privacy, list_recipient_members(settings.sent), known_paths)
         self._clock = SteadyClock()
         self.owned = OwnedPartitions(limits.journal_partitions, metrics.partitions)
         self.dead_letters = DeadLetters(
             settings.topics.dead_letter,
             limits.dead_letter_partitions,
             limits.dead_letter_max_bytes,
-            self._privacy,
+            self.privacy,
             metrics.process.dead_letters_written,
         )
         self.producer = BatchingProducer(kafka, metrics.process.append_records.observe)
@@ -112,7 +112,7 @@ class PartBuilder:
                 account.polls,
                 owned=self.owned,
                 client=client,
-                writer=ReportWriter(self._journal, self._privacy, account.dialect.known_paths),
+                writer=ReportWriter(self._journal, self.privacy, account.dialect.known_paths),
                 metrics=self._metrics.poller,
                 clock=self._clock,
             )
@@ -194,7 +194,7 @@ class PartBuilder:
             self._kafka,
             admin,
             SentSource(settings.kafka.intake_group, settings.topics.sent, self._choose_start),
-            make_sent_parser(settings, self._accounts, self._privacy),
+            make_sent_parser(settings, self._accounts, self.privacy),
             journal=self._journal,
             dead_letters=self.dead_letters,
             metrics=self._metrics.intake,
@@ -214,7 +214,7 @@ class PartBuilder:
             self._accounts,
             self._settings.http,
             journal=self._journal,
-            recorder=CallbackRecorder(self._journal, self.dead_letters, self._privacy, clocks),
+            recorder=CallbackRecorder(self._journal, self.dead_letters, self.privacy, clocks),
             metrics=self._metrics.receiver,
             tracing=self._tracing,
         )

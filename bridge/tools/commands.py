@@ -163,6 +163,10 @@ def replay(
     *,
     reason: Annotated[list[DeadLetterReason] | None, typer.Option(help="Only this reason; may be repeated.")] = None,
     provider: Annotated[str | None, typer.Option(help="Only this provider.")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PARTITION/OFFSET", help="Only the one at this position; may be repeated."),
+    ] = None,
     since: Since = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many dead letters.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="At most this many per second.")] = 500.0,
@@ -176,7 +180,7 @@ def replay(
     from bridge.tools.replay import ReplayOptions  # noqa: PLC0415
     from bridge.tools.replay import replay as replayed  # noqa: PLC0415
 
-    choice = ReplayOptions(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run)
+    choice = ReplayOptions(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run, _positions(at))
     _run(replayed(_settings(env_file), choice, as_json=as_json))
 
 
@@ -200,6 +204,15 @@ def _moment(text: str | None, option: str = "--since") -> int | None:
         return None if text is None else parse_moment(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def _positions(texts: list[str] | None) -> frozenset[Any] | None:
+    from bridge.history.dead_letter_search import DeadLetterPosition  # noqa: PLC0415
+
+    try:
+        return _only([DeadLetterPosition.parse(text) for text in texts or ()])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--at") from None
 
 
 def _run(work: Coroutine[Any, Any, int], *, endless: bool = False) -> None:

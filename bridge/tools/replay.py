@@ -17,6 +17,7 @@ from rich.text import Text
 from bridge.clock import now_ms
 from bridge.core.errors import DeadLetterReason
 from bridge.dead_letters import DeadLetter
+from bridge.history.dead_letter_search import DeadLetterPosition, read_letters_at
 from bridge.history.search import HistorySearch
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.intake.source_event import SentRecord
@@ -47,6 +48,8 @@ class ReplayOptions(NamedTuple):
     limit: int | None
     rate: float
     dry_run: bool
+    at: frozenset[DeadLetterPosition] | None = None
+    """Only those at these positions, whatever their time."""
 
 
 class ReplayedLetter(NamedTuple):
@@ -61,7 +64,7 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
     kafka = KafkaClients(settings.kafka)
     async with open_scanner(kafka) as scan:
         found = sorted(
-            await HistorySearch(scan, settings, options.since, {}).read_letters(),
+            await _read_letters(scan, settings, options),
             key=lambda letter: (letter.received_at, letter.partition, letter.offset),
         )
         letters = [one for one in found if options.reasons is None or one.reason in options.reasons]
@@ -78,6 +81,12 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
         await _append(kafka, settings, partitions, [one for one in read if one.result.entries], options, quiet=as_json)
     _report(read, options, as_json=as_json)
     return ExitCode.WRONG if any(one.result.outcome is ReplayOutcome.STILL_BAD for one in read) else ExitCode.FINE
+
+
+async def _read_letters(scan: TopicScanner, settings: Settings, options: ReplayOptions) -> list[DeadLetter]:
+    if options.at is not None:
+        return await read_letters_at(scan, settings.topics.dead_letter, options.at)
+    return await HistorySearch(scan, settings, options.since, {}).read_letters()
 
 
 def _provider(read: ReplayedLetter) -> str | None:

@@ -4,7 +4,7 @@ A callback goes through its provider's dialect as in the receiver, a sent event 
 of what the tracker rejected is still in the journal, and is taken from there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bridge.accounts import Accounts, build_accounts, list_built_in
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.dead_letters import DeadLetter, HttpSource
+from bridge.dead_letters import NOT_REPLAYABLE, DeadLetter, HttpSource
 from bridge.intake.sent_parser import make_sent_parser
 from bridge.intake.source_event import SentRecord
 from bridge.journal.serde import decode_entry, encode_entry
@@ -25,14 +25,6 @@ from bridge.settings.providers import AccountSettings
 
 MAX_NAMED = 10
 """Entries of a dead letter that are named."""
-
-NOT_REPLAYABLE: Mapping[DeadLetterReason, str] = {
-    DeadLetterReason.CONFLICT: "the attempt belongs to another message",
-    DeadLetterReason.TOO_OLD: "its end has passed",
-    DeadLetterReason.TOO_LARGE: "the journal will not take it either",
-}
-"""Every other reason may no longer hold: after a change of settings, a release, or a late sent event."""
-
 
 AnyAccount = TypeVar("AnyAccount", bound=AccountSettings)
 

@@ -1,5 +1,6 @@
 // Light and dark, and the keyboard.
 
+import * as letters from "./dead_letters.js";
 import { $ } from "./elements.js";
 import { pause } from "./events.js";
 import { close } from "./search.js";
@@ -40,7 +41,8 @@ export function press(event) {
   const first = $("story").querySelector(STOPS);
   if (event.key === "Escape") {
     if (event.target === $("text") && !$("text").value) $("text").blur();
-    close();
+    if (location.hash.startsWith(letters.PATH)) letters.close();
+    else close();
   } else if (!writing && event.key === "/") {
     event.preventDefault();
     $("text").focus();

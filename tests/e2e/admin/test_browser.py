@@ -26,6 +26,7 @@ from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
 
 PATIENCE = 30
+MARKUP = b"<img src=x onerror=document.title=1>"
 OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,1000")
 
 
@@ -201,6 +202,48 @@ async def test_nothing_found(seen: Bridge, browser: Browser) -> None:
         "const found = document.querySelector('#found.wrong'); return found && found.textContent"
     )
     assert re.match(r"No message was found for “nobody-knows-this-one”. \d+ records? read in ", said)
+
+
+@pytest_asyncio.fixture
+async def burdened(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]:
+    """A bridge with two dead letters, so that not all is well."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **secrets("dexatel"), "DEXATEL__POLL": "never"}
+        async with fleet.running(settings) as service:
+            for value in (MARKUP, b"\x00\xff binary"):
+                await topics.publish(value)
+            await topics.wait_until(lambda: len(topics.dead_letters) == 2, "two dead letters")
+            yield Bridge(service, topics, client, SECRETS)
+
+
+async def test_dead_letters_are_browsed(burdened: Bridge, browser: Browser) -> None:
+    """By keyboard: a reason, a letter with its bytes as they are, the command that is copied, and back."""
+    await browser.open(burdened.service.admin_url)
+    await browser.run("document.querySelector('#letters-show').focus()")
+    await browser.press(Keys.ENTER)
+    chip = "[...document.querySelectorAll('.chips button')].find((one) => one.textContent.startsWith('malformed'))"
+    await browser.wait_until(f"return {chip}")
+    await browser.run(f"{chip}.focus()")
+    await browser.press(Keys.ENTER)
+    command = "const told = document.querySelector('#letters code'); return told && told.textContent"
+    assert re.match("sms-bridge replay --reason malformed --since 20", await browser.wait_until(command))
+    dumps = []
+    for row in (0, 1):
+        await browser.wait_until("return document.querySelectorAll('#letters .row').length === 2")
+        await browser.run(f"document.querySelectorAll('#letters .row')[{row}].focus()")
+        await browser.press(Keys.ENTER)
+        dumps.append(
+            await browser.wait_until("const pre = document.querySelector('.letter pre'); return pre && pre.textContent")
+        )
+        place = (await browser.run("return location.hash")).rpartition("=")[2].replace("%2F", "/")
+        assert await browser.run(command) == f"sms-bridge replay --at {place}"
+        await browser.press(Keys.ESCAPE)
+    dumps.sort()
+    assert dumps[0].startswith("00000000  00 ff 20 62 69 6e 61 72 79")
+    assert dumps[1] == MARKUP.decode()
+    await browser.press(Keys.ESCAPE)
+    assert await browser.run("return [location.hash, document.querySelector('#letters').children.length]") == ["", 0]
+    assert await browser.complaints() == []
 
 
 async def test_link_is_copied(seen: Bridge, browser: Browser) -> None:

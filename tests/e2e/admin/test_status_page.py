@@ -26,7 +26,7 @@ from tests.support.waiting import wait_until
 
 GUARDED = (
     *("/", "/page.css", "/page.js", "/elements.js", "/icon.svg", "/api/status", "/api/events", "/api/messages?id=x"),
-    *("/api/search?text=x", "/api/search.csv?text=x"),
+    *("/api/search?text=x", "/api/search.csv?text=x", "/api/dead-letters"),
 )
 
 

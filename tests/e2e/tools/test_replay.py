@@ -98,6 +98,20 @@ async def test_signed_webhook_is_replayed(installation: Bridge, settings: Settin
     assert (told["fate"], told["why"]) == ("still_bad", "unreadable: the id is missing")
 
 
+async def test_replay_of_positions(installation: Bridge, settings: Settings) -> None:
+    """Positions select dead letters exactly; those that aren't there select nothing."""
+    values = [f"not JSON either {number}".encode() for number in range(3)]
+    await installation.topics.publish_all(values)
+    letters = [await installation.wait_for_dead_letter_of(value) for value in values]
+    places = [(letter.partition, letter.offset) for letter in letters[:2]]
+    chosen = [option for place in places for option in ("--at", "{}/{}".format(*place))]
+    did = await replayed(settings, *chosen, "--dry-run", code=1)
+    assert sorted((x["partition"], x["offset"]) for x in did["letters"]) == sorted(places)
+    assert (await replayed(settings, *chosen, "--reason", "conflict"))["letters"] == []
+    for gone in ("0/99999999", "77/0"):
+        assert (await replayed(settings, "--at", gone))["letters"] == []
+
+
 async def test_replay_prints_a_table(installation: Bridge, settings: Settings) -> None:
     """The table explains what still fails and ends with a total."""
     await installation.topics.publish(b"not JSON at all")
@@ -108,7 +122,9 @@ async def test_replay_prints_a_table(installation: Bridge, settings: Settings) -
     assert "not JSON" in said.out
 
 
-@pytest.mark.parametrize("arguments", [["--reason", "bad-luck"], ["--limit", "0"], ["--since", "soon"]])
+@pytest.mark.parametrize(
+    "arguments", [["--reason", "bad-luck"], ["--limit", "0"], ["--since", "soon"], ["--at", "3"], ["--at", "a/b"]]
+)
 async def test_replay_usage_errors(settings: Settings, arguments: list[str]) -> None:
     """A wrong option is a usage error, and nothing is replayed."""
     assert (await sms_bridge(settings, "replay", *arguments)).code == 2
