@@ -24,10 +24,11 @@ class StatusApi:
     Args:
         collector: Looks at the process.
         events: Live events.
+        runbooks: The URL under which the runbooks are published.
     """
 
-    def __init__(self, collector: StatusCollector, events: EventStream) -> None:
-        self._collector, self._events = collector, events
+    def __init__(self, collector: StatusCollector, events: EventStream, runbooks: str) -> None:
+        self._collector, self._events, self._runbooks = collector, events, runbooks
         self._files = {path: read_static_file(*file) for path, file in STATIC_FILES.items()}
         self.routes: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
             **dict.fromkeys(STATIC_FILES, self._serve_file),
@@ -39,7 +40,7 @@ class StatusApi:
         return self._files[request.path]
 
     async def _serve_status(self, _request: Request) -> Response:
-        return make_json(make_report(await self._collector.collect()))
+        return make_json(make_report(await self._collector.collect(), self._runbooks))
 
     async def _serve_events(self, request: Request) -> Response:
         headers = {**SECURITY_HEADERS, "content-type": "text/event-stream", "x-accel-buffering": "no"}

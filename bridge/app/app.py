@@ -15,6 +15,7 @@ from bridge import __version__
 from bridge.accounts import Accounts, build_accounts
 from bridge.admin.admin import Admin
 from bridge.admin.pending_ages import PendingAges
+from bridge.admin.remedies import find_runbooks
 from bridge.admin.status_api import StatusApi
 from bridge.admin.status_snapshot import PartSnapshots, StatusCollector
 from bridge.admin.token_guard import TokenGuard
@@ -194,7 +195,7 @@ class App:
             event_loop=self._event_loop,
             notices=self._notices,
         )
-        status = StatusApi(collector, events)
+        status = StatusApi(collector, events, find_runbooks(self._settings.admin.runbook_base))
         routes = {**status.routes, **make_topic_routes(self._settings, builder.privacy)}
         owned = builder.owned if Role.TRACK in self._roles else None
         guard = TokenGuard(self._settings.admin.token, self._metrics.process.admin_tokens_refused)

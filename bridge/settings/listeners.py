@@ -83,10 +83,19 @@ class AdminSettings(Group):
     default_region: Annotated[str, AfterValidator(_parse_region)] = ""
     """Region whose national phone numbers people search for, as two letters (ISO 3166), such as `GB`: `07700 900123`
     then finds `+447700900123`, on the page and with `sms-bridge trace --recipient`. Empty: international forms only."""
+    runbook_base: str = ""
+    """URL under which you publish the runbooks: the status page's links append `/{Alert}.md` to it. Empty: the
+    project's."""
     tls_cert: Path | None = None
     """PEM file of the port's certificate; with it, the port accepts only TLS, for probes and metrics as well."""
     tls_key: Path | None = None
     """PEM file of the certificate's private key."""
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> Self:
+        if self.runbook_base and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.runbook_base):
+            raise ValueError("ADMIN__RUNBOOK_BASE should be a URL such as https://wiki.example.com/runbooks")
+        return self
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

@@ -27,9 +27,19 @@ export function listen() {
   });
 }
 
+let state = ["", ""]; // of the stream, by what it said last
+let isSilent = false; // nothing comes from a process that hangs, not even the stream's end
+
 function pulse(kind, text) {
-  if ($("pulse").textContent !== text) $("pulse").textContent = text;
-  $("pulse").className = `pulse ${kind}`;
+  state = [kind, text];
+  const [shownKind, shownText] = isSilent ? ["lost", "no answer"] : state;
+  if ($("pulse").textContent !== shownText) $("pulse").textContent = shownText;
+  $("pulse").className = `pulse ${shownKind}`;
+}
+
+export function silence(now) {
+  isSilent = now;
+  pulse(...state);
 }
 
 export function flush() {

@@ -1,7 +1,7 @@
 // The state of the process, asked for every few seconds.
 
 import { $, clock, count, curve, fetchJson, lasting, make, moment, number, tag, words } from "./elements.js";
-import { offer } from "./events.js";
+import { offer, silence } from "./events.js";
 import { offerProviders } from "./search.js";
 
 const STATUS_TIMEOUT_MS = 4000; // a process that hangs keeps the connection open
@@ -10,17 +10,25 @@ const STATE_TEXTS = { level: "caught up", "catching up": "catching up", restorin
 const OUTCOME_TEXTS = { report: "with a report", no_report: "without a report", journaled: "accepted", dead_lettered: "unreadable" };
 
 let answered = 0;
+let runbooks = ""; // where they are; a process that hangs can't tell
 
 export async function look() {
   try {
     const status = await fetchJson("api/status", STATUS_TIMEOUT_MS);
     answered = Date.now();
     document.body.classList.remove("old");
+    render("silence", null, () => []);
+    silence(false);
     show(status);
   } catch {
     const since = answered ? ` since ${clock(new Date(answered).toISOString())}` : "";
     document.body.classList.add("old");
-    verdict("wrong", `No answer${since}: the process hangs or is down, or the connection to it is`);
+    verdict("wrong", `No answer${since}`);
+    silence(true);
+    const url = runbooks ? `${runbooks.replace(/\/$/, "")}/SmsBridgeInstanceDown.md` : null;
+    const silent = { level: "wrong", text: `No answer${since}: the process hangs or is down, or the connection to it is.`, runbook_url: url,
+      remedy: "What is grey is old. Check whether the process runs, and its log; other processes go on with its work." };
+    render("silence", silent, (one) => [concern(one)]);
   }
 }
 
@@ -38,7 +46,8 @@ function show(status) {
   const all = status.concerns.length;
   verdict(wrong ? "wrong" : all ? "warning" : "well", all ? `${all} ${all === 1 ? "thing needs" : "things need"} attention` : "All is well");
   $("identity").replaceChildren(`version ${status.version} · ${status.roles.join(", ")} · up ${lasting(status.uptime_seconds)}`);
-  render("concerns", status.concerns, (all) => all.map((concern) => make(`li.${concern.level}`, {}, concern.text)));
+  runbooks = status.runbooks;
+  render("concerns", status.concerns, (concerns) => concerns.map(concern));
   $("tiles").replaceChildren(...tiles(status));
   $("providers").replaceChildren(...status.providers.map(provider));
   render("pending", status.pending, pending);
@@ -47,6 +56,12 @@ function show(status) {
   const names = status.providers.map((one) => one.provider);
   offer(names);
   offerProviders(names);
+}
+
+function concern(one) {
+  return make(`li.${one.level}`, {}, make("p.what", {}, one.text), make("p", {}, `${one.remedy} `,
+    one.here ? [make("a", { href: one.here }, "Show them"), " "] : null,
+    one.runbook_url ? make("a", { href: one.runbook_url, target: "_blank", rel: "noreferrer" }, "Runbook") : null));
 }
 
 const rendered = {};
@@ -60,7 +75,7 @@ function render(id, data, build) {
 }
 
 function tile(name, value, note, ...more) {
-  return make("dl.tile", {}, make("dt", {}, name), make("dd.big.number", {}, value), make("dd.note", {}, note), ...more);
+  return make("div.tile", {}, make("dl", {}, make("dt", {}, name), make("dd.big.number", {}, value), make("dd.note", {}, note)), ...more);
 }
 
 function tiles(status) {
@@ -75,7 +90,7 @@ function tiles(status) {
     tile("Sent events accepted per minute", number(status.sent_per_minute), status.roles.includes("intake") ? "from sms.sent" : "another process does this"),
     tile("Open messages", number(status.pending.followed),
       `${count(status.pending.parked, "report waits for its sent event", "reports wait for their sent event")} · ${count(letters, "dead letter")} in 10 min`),
-    make("dl.tile", {}, make("dt", {}, "Parts"), make("dd.parts", {}, parts)),
+    make("div.tile", {}, make("dl", {}, make("dt", {}, "Parts"), make("dd.parts", {}, parts))),
   ];
 }
 

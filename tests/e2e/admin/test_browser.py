@@ -3,81 +3,24 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 import pytest_asyncio
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.support.browser import Browser
 from tests.support.service.accounts import SECRETS, secrets
 from tests.support.service.admin import TOKEN, elsewhere
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.fleet import Fleet
 
-PATIENCE = 30
 MARKUP = b"<img src=x onerror=document.title=1>"
-OPTIONS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1280,1000")
-
-
-class Browser:
-    """A browser that is controlled from its own thread, so that the test's event loop keeps running."""
-
-    def __init__(self, driver: webdriver.Chrome) -> None:
-        self.driver = driver
-
-    async def open(self, url: str) -> None:
-        """Load a page."""
-        await asyncio.to_thread(self.driver.get, url)
-
-    async def run(self, script: str, *arguments: Any) -> Any:
-        """Run a script in the page and return its result."""
-        return await asyncio.to_thread(self.driver.execute_script, script, *arguments)
-
-    async def wait_until(self, script: str) -> Any:
-        """Wait until a script returns a true value, and return it."""
-        wait = WebDriverWait(self.driver, PATIENCE)
-        return await asyncio.to_thread(wait.until, lambda driver: driver.execute_script(script), f"never: {script}")
-
-    async def press(self, *keys: str) -> None:
-        """Press keys on the focused element."""
-
-        def pressed() -> None:
-            focus: WebElement = self.driver.switch_to.active_element
-            focus.send_keys(*keys)
-
-        await asyncio.to_thread(pressed)
-
-    async def complaints(self) -> list[str]:
-        """Return the console's messages since the last call."""
-        found = await asyncio.to_thread(self.driver.get_log, "browser")
-        return [entry["message"] for entry in found]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A Chromium with its own profile."""
-    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
-    if not driver or not chromium:
-        pytest.skip("no chromium and chromedriver on the PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield Browser(made)
-    made.quit()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -219,6 +162,12 @@ async def burdened(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bri
 async def test_dead_letters_are_browsed(burdened: Bridge, browser: Browser) -> None:
     """By keyboard: a reason, a letter with its bytes as they are, the command that is copied, and back."""
     await browser.open(burdened.service.admin_url)
+    concern = "const told = document.querySelector('#concerns li'); return told && told.textContent"
+    assert "2 malformed" in await browser.wait_until(concern)
+    link = "return [...document.querySelectorAll('#concerns a')].map((one) => one.getAttribute('href'))"
+    here, runbook = await browser.run(link)
+    assert here == "#/dead-letters"
+    assert runbook.endswith("/docs/runbooks/SmsBridgeDeadLetters.md")
     await browser.run("document.querySelector('#letters-show').focus()")
     await browser.press(Keys.ENTER)
     chip = "[...document.querySelectorAll('.chips button')].find((one) => one.textContent.startsWith('malformed'))"
@@ -326,9 +275,17 @@ async def test_a_process_that_hangs_is_not_well(seen: Bridge, browser: Browser) 
     try:
         await browser.wait_until("return document.querySelector('#verdict').textContent.startsWith('No answer since ')")
         assert await browser.run("return getComputedStyle(document.querySelector('#tiles').parentElement).opacity < 1")
+        told = await browser.run("return document.querySelector('#silence').textContent")
+        assert "Check whether the process runs" in told
+        assert await browser.run("return document.querySelector('#pulse').textContent") == "no answer"
+        link = await browser.run("return document.querySelector('#silence a').href")
+        assert link.endswith("/docs/runbooks/SmsBridgeInstanceDown.md")
+        assert await browser.find_violations() == []
     finally:
         os.kill(seen.service.process_id, signal.SIGCONT)
     await browser.wait_until("return !document.body.classList.contains('old')")
+    await browser.wait_until("return document.querySelector('#pulse').textContent !== 'no answer'")
+    assert await browser.run("return document.querySelector('#silence').children.length") == 0
 
 
 async def test_remote_browser_needs_the_token(seen: Bridge, browser: Browser) -> None:

@@ -1,18 +1,25 @@
 """The status page's figures of the last minutes, and its list of problems."""
 
+import re
+import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from bridge.admin import remedies
 from bridge.admin.pending_ages import find_age_group
+from bridge.admin.problems import find_problems
 from bridge.admin.rates import Sample, make_curve, measure_growth, measure_rate
-from bridge.admin.status_report import find_problems, make_report
+from bridge.admin.remedies import Remedy, find_runbooks, make_runbook_url
+from bridge.admin.status_report import make_report
 from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
 from bridge.observability.logs import Notice
 from bridge.observability.readiness import PartStatus
 from bridge.poller.snapshot import AccountPollSnapshot
+from bridge.settings.listeners import AdminSettings
 from bridge.state.ownership import PartitionSnapshot
+from tests.support.paths import ROOT
 
 POLLING = AccountPollSnapshot(
     "dexatel", "default", paused_seconds=0.0, failures=0, credentials_refused=False, due=0, completed={}
@@ -91,6 +98,53 @@ def test_each_problem_has_a_sentence(change: dict[str, Any], level: str, words: 
     [concern] = find_problems(WELL._replace(**change))
     assert concern.level == level
     assert words in concern.text
+
+
+REMEDIES = [remedy for remedy in vars(remedies).values() if isinstance(remedy, Remedy)]
+
+
+@pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: str(remedy.runbook))
+def test_each_remedy_is_a_sentence_with_a_runbook(remedy: Remedy) -> None:
+    """The runbook exists, and its URL begins where the settings say, or the project."""
+    assert re.fullmatch(r"[A-Z].+\.", remedy.remedy)
+    if remedy.runbook is None:
+        assert make_runbook_url("https://example.com", None) is None
+        return
+    assert (ROOT / "docs" / "runbooks" / f"{remedy.runbook}.md").exists()
+    for base in ("https://wiki.example.com/runbooks", "https://wiki.example.com/runbooks/"):
+        assert make_runbook_url(base, remedy.runbook) == f"https://wiki.example.com/runbooks/{remedy.runbook}.md"
+    assert make_runbook_url("", remedy.runbook) is None
+
+
+def test_runbooks_are_the_projects_by_default() -> None:
+    """As in the alerts: the URL is in pyproject.toml alone."""
+    homepage = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Homepage"]
+    assert find_runbooks("") == f"{homepage}/docs/runbooks"
+    assert find_runbooks("https://wiki.example.com") == "https://wiki.example.com"
+
+
+@pytest.mark.parametrize("wrong", ["javascript:alert(1)", "//wiki", "wiki.example.com", "https://", "https://a b"])
+def test_runbook_base_is_a_url(wrong: str) -> None:
+    """The page makes a link of it."""
+    with pytest.raises(ValueError, match="ADMIN__RUNBOOK_BASE should be a URL"):
+        AdminSettings(runbook_base=wrong)
+
+
+def test_report_has_remedy_and_link() -> None:
+    """Each problem says what to do, and where to read more."""
+    [concern] = make_report(WELL._replace(polling=[PAUSED]), "https://example.com/runbooks")["concerns"]
+    assert concern["remedy"].startswith("Check whether the provider has an outage")
+    assert concern["runbook_url"] == "https://example.com/runbooks/SmsBridgeCircuitOpen.md"
+
+
+def test_partitions_agree_with_their_verb() -> None:
+    """One is, several are."""
+    late = PARTITION._replace(lag_entries=9, lag_seconds=600.0)
+    others = [late._replace(number=number) for number in range(10)]
+    [one] = find_problems(WELL._replace(partitions=[late]))
+    [many] = find_problems(WELL._replace(partitions=others))
+    assert one.text == "partition 3 is behind by up to 10 min; events come late from there"
+    assert many.text.startswith("partitions 0, 1, 2, 3, 4, 5, 6, 7 and 2 more are behind")
 
 
 def test_worst_problem_comes_first() -> None:
