@@ -76,8 +76,8 @@ class DeadLetterApi:
         self.routes: Mapping[str, Callable[[Request], Awaitable[Response]]] = {"/api/dead-letters": self._serve}
 
     async def _serve(self, request: Request) -> Response:
-        parameters = parse_parameters(request.query)
         try:
+            parameters = parse_parameters(request.query)
             since = parse_since(parameters.get("since", ""))
             position = DeadLetterPosition.parse(parameters["at"]) if "at" in parameters else None
         except ValueError as error:

@@ -23,6 +23,9 @@ MAX_TEXT_CHARS = 300
 
 MAX_ROWS, MAX_CSV_ROWS = 200, 5_000
 
+FIRST_STEPS, LAST_STEPS, MAX_LETTERS = 50, 150, 50
+"""Of an attempt, in its story."""
+
 MAX_PARAMETERS = 10
 
 STATUSES = frozenset({*Status, *Outcome, NO_REPORT})
@@ -66,13 +69,16 @@ class SearchApi:
         }
 
     async def _serve_story(self, request: Request) -> Response:
-        parameters = parse_parameters(request.query)
+        try:
+            parameters = parse_parameters(request.query)
+        except ValueError as error:
+            return make_error(str(error), 400)
         name = parameters.get("id", "")
         if not name or len(name) > MAX_TEXT_CHARS:
             return make_error("name a message: ?id=MESSAGE_ID or ?id=PROVIDER:[ACCOUNT:]ID", 400)
 
         async def read() -> Response:
-            return make_json(await self._readers.find_story(name, "thorough" in parameters))
+            return make_json(shorten_story(await self._readers.find_story(name, "thorough" in parameters)))
 
         return await self._reads.answer(read)
 
@@ -107,6 +113,19 @@ class SearchApi:
         return await self._reads.answer(read)
 
 
+def shorten_story(document: dict[str, Any]) -> dict[str, Any]:
+    """Shorten a story to what a page can show: however often a provider reports, and whatever is in dead letters."""
+    for one in document["attempts"]:
+        steps = one["timeline"]
+        one["left_out_steps"] = max(0, len(steps) - FIRST_STEPS - LAST_STEPS)
+        if one["left_out_steps"]:
+            one["timeline"] = steps[:FIRST_STEPS] + steps[-LAST_STEPS:]
+        one["events"] = one["events"][-LAST_STEPS:]
+        one["dead_letters"] = one["dead_letters"][-MAX_LETTERS:]
+    document["dead_letters"] = document["dead_letters"][-MAX_LETTERS:]
+    return document
+
+
 def parse_query(text: str, limit: int) -> MessageQuery:
     """Parse a URL's query into a search.
 
@@ -137,11 +156,15 @@ def parse_since(text: str) -> int | None:
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """Parse a URL's query; of a parameter that comes twice the first one counts, of too many none."""
+    """Parse a URL's query; of a parameter that comes twice the first one counts.
+
+    Raises:
+        ValueError: There are too many.
+    """
     try:
         found = parse_qs(text, max_num_fields=MAX_PARAMETERS, keep_blank_values=True)
     except ValueError:
-        return {}
+        raise ValueError(f"give at most {MAX_PARAMETERS} parameters") from None
     return {name: values[0].strip() for name, values in found.items()}
 
 

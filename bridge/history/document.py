@@ -8,12 +8,10 @@ from msgspec.structs import asdict
 from bridge.core.entries import Entry, Sent
 from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
+from bridge.history.letter_selection import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import PublishedEvent, Timeline, TimelineStep
 from bridge.history.summary import tell_customer
-
-MAX_VALUE_BYTES = 2_000
-"""Of a dead letter's value, in a document or on a screen."""
 
 
 def make_document(found: TraceResult) -> dict[str, Any]:

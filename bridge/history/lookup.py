@@ -11,7 +11,7 @@ from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetter
 from bridge.history.recipient_forms import make_recipient_matcher
 from bridge.history.refold import WAITING, Timeline, describe_state, refold
-from bridge.history.search import AttemptHistory, HistorySearch, mentions, parse_attempt_keys
+from bridge.history.search import AttemptHistory, HistorySearch, parse_attempt_keys
 from bridge.history.summary import summarize_attempt
 from bridge.history.topic_scanner import Progress, open_scanner
 from bridge.kafka.clients import KafkaClients
@@ -93,7 +93,7 @@ async def _find(search: HistorySearch, query: TraceQuery, settings: Settings, ac
     letters: list[DeadLetter] = []
     if not gathered:
         ids = [query.name, *(AttemptKey.parse(key).provider_message_id for key in keys)]
-        letters = [letter for letter in await search.read_letters() if mentions(letter.value, ids)]
+        letters = await search.find_letters_with(ids)
     return TraceResult(
         query.name, tuple(_make_trace(one, schedule) for one in gathered), letters=tuple(letters), all=searched
     )

@@ -4,10 +4,9 @@ The journal and the state topic are keyed by attempt, `sms.delivery` by message:
 message without any event yet, and a recipient, are in no key: for them all of the journal since a time is read.
 """
 
-import re
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import orjson
 from aiokafka import TopicPartition
@@ -17,8 +16,9 @@ from bridge.core.attempt import State
 from bridge.core.entries import AttemptKey, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.dead_letters import DeadLetter
+from bridge.history.letter_selection import MAX_LETTERS, compile_mention, cut_value, make_letter_selector
 from bridge.history.refold import AttemptRecords, JournaledEntry, PublishedEvent
-from bridge.history.topic_scanner import OffsetSpan, Progress, TopicScanner
+from bridge.history.topic_scanner import Progress, TopicScanner
 from bridge.journal.serde import decode_entry
 from bridge.kafka.partitioner import partition_for
 from bridge.kafka.wire_format import strip_frame
@@ -27,7 +27,6 @@ from bridge.state.serde import decode_state
 
 MARGIN = 10 * 60_000
 """Milliseconds by which clocks may differ, where one machine's times bound what is read of another's."""
-
 
 GIVEN_UP = frozenset({DeadLetterReason.UNMATCHED, DeadLetterReason.PARKED_OVERFLOW})
 """The reasons for which parked reports leave."""
@@ -83,7 +82,6 @@ class HistorySearch:
         self._accounts = accounts
         self._scanner, self._topics, self._since, self._progress = scanner, settings.topics, since, progress
         self._group = settings.kafka.tracker_group
-        self._letters: list[DeadLetter] | None = None
 
     def make_key(self, published: PublishedEvent) -> str:
         """Make the key of a published event's attempt, in which its id is as reports have it."""
@@ -161,9 +159,10 @@ class HistorySearch:
         by_key: dict[str, list[PublishedEvent]] = {}
         for event in events:
             by_key.setdefault(self.make_key(event), []).append(event)
+        letters_by_key = await self._find_letters(numbers, entries)
         found = []
         for key, number in numbers.items():
-            letters = await self._find_letters(key, number, entries[key])
+            letters = letters_by_key[key]
             unmatched = {at for letter in letters if (at := _unmatched_at(letter, topic, number)) is not None}
             records = AttemptRecords(
                 entries[key], by_key.get(key, []), unmatched, folded[TopicPartition(topic, number)]
@@ -186,43 +185,50 @@ class HistorySearch:
         await self._scanner.scan(spans, take)
         return {key: decode_state(value) for key, value in last.items() if value}
 
-    async def _find_letters(self, key: str, number: int, entries: Iterable[JournaledEntry]) -> tuple[DeadLetter, ...]:
+    async def _find_letters(
+        self, numbers: Mapping[str, int], entries: Mapping[str, Collection[JournaledEntry]]
+    ) -> dict[str, tuple[DeadLetter, ...]]:
+        """Find the latest dead letters about each of these attempts."""
+        selectors = {key: self._make_letter_selector(key, number, entries[key]) for key, number in numbers.items()}
+        found: dict[str, deque[DeadLetter]] = {key: deque(maxlen=MAX_LETTERS) for key in numbers}
+
+        def take(letter: DeadLetter) -> None:
+            for key, is_one in selectors.items():
+                if is_one(letter):
+                    found[key].append(cut_value(letter))
+
+        await self._scan_letters(take)
+        return {key: tuple(letters) for key, letters in found.items()}
+
+    def _make_letter_selector(
+        self, key: str, number: int, entries: Iterable[JournaledEntry]
+    ) -> Callable[[DeadLetter], bool]:
         sents = [one.entry for one in entries if isinstance(one.entry, Sent)]
         positions = {(self._topics.journal, number, one.offset) for one in entries}
         positions |= {sent.origin for sent in sents if sent.origin}
-        ids = {sent.message_id for sent in sents}
-        return tuple(letter for letter in await self.read_letters() if is_about(letter, key, positions, ids))
+        return make_letter_selector(key, positions, {sent.message_id for sent in sents})
+
+    async def find_letters_with(self, ids: Iterable[str]) -> list[DeadLetter]:
+        """Find the latest dead letters whose original holds one of these ids."""
+        mentions = compile_mention(ids)
+        found: deque[DeadLetter] = deque(maxlen=MAX_LETTERS)
+
+        def take(letter: DeadLetter) -> None:
+            if mentions(letter.value):
+                found.append(cut_value(letter))
+
+        await self._scan_letters(take)
+        return list(found)
 
     async def read_letters(self) -> list[DeadLetter]:
-        """Read all dead letters since the time, once."""
-        if self._letters is None:
-            found: list[DeadLetter] = []
+        """Read all dead letters since the time, with all their bytes."""
+        found: list[DeadLetter] = []
+        await self._scan_letters(found.append)
+        return found
 
-            def take(record: Any) -> None:
-                found.append(DeadLetter.parse(record))
-
-            spans: dict[Any, OffsetSpan] = await self._scanner.spans(self._topics.dead_letter, self._since)
-            await self._scanner.scan(spans, take)
-            self._letters = found
-        return self._letters
-
-
-def is_about(
-    letter: DeadLetter, key: str, positions: Collection[tuple[str, int, int]], message_ids: Iterable[str] = ()
-) -> bool:
-    """Whether a dead letter is about an attempt: it names the position of an entry, or holds one of the ids."""
-    if letter.source in positions:
-        return True
-    provider, account, short = AttemptKey.parse(key)
-    named = letter.provider or provider, letter.account or account
-    return named == (provider, account) and mentions(letter.value, [short, *message_ids])
-
-
-def mentions(value: bytes, ids: Iterable[str]) -> bool:
-    """Whether bytes hold one of these ids, plain or percent-encoded, and not as a part of a longer one."""
-    spellings = {spelling for one in ids for spelling in (one, quote(one, safe=""))}
-    pattern = b"|".join(re.escape(spelling.encode()) for spelling in spellings)
-    return bool(pattern) and re.search(rb"(?<![0-9A-Za-z_-])(?:%s)(?![0-9A-Za-z_-])" % pattern, value) is not None
+    async def _scan_letters(self, take: Callable[[DeadLetter], None]) -> None:
+        spans = await self._scanner.spans(self._topics.dead_letter, self._since)
+        await self._scanner.scan(spans, lambda record: take(DeadLetter.parse(record)))
 
 
 def _unmatched_at(letter: DeadLetter, journal: str, number: int) -> int | None:

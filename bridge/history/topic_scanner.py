@@ -16,7 +16,8 @@ from bridge.kafka.consumers import close_consumer
 from bridge.kafka.offsets import fetch_committed_offsets
 from bridge.settings.types import parse_duration
 
-MAX_RECORDS = 5_000
+MAX_RECORDS = 500
+"""Of one batch: the process that searches has other work, and a batch holds it up for some 10 ms."""
 FETCH_TIMEOUT_MS = 1_000
 """To wait for records that should be there."""
 

@@ -12,7 +12,7 @@ from bridge.core.delivery import OUTCOMES
 from bridge.core.entries import Report, Sent
 from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
-from bridge.history.document import MAX_VALUE_BYTES
+from bridge.history.letter_selection import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult
 from bridge.history.refold import Timeline, TimelineStep
 from bridge.text import format_count, format_duration, format_time

@@ -1,6 +1,6 @@
 // One message's story: what became of it in a sentence, and each step of it.
 
-import { OUTCOMES, copyButton, lasting, make, moment, recipient, tag, withTimes, words } from "./elements.js";
+import { OUTCOMES, copyButton, count, lasting, make, moment, recipient, tag, withTimes, words } from "./elements.js";
 
 const EPOCH_MEMBERS = ["sent_at", "starts_at", "gives_up_at"]; // of a sent event, in milliseconds
 
@@ -23,6 +23,7 @@ export function attempt(one, link) {
     one.tell_customer ? make("p.tell", {}, make("span.dim", {}, "Tell the customer: "), one.tell_customer) : null,
     make("p.sum.dim", {}, facts),
     make("ol.steps", {}, one.timeline.map((step) => stepOf(step, began, events))),
+    one.left_out_steps ? make("p.beneath", {}, `${count(one.left_out_steps, "step")} in between ${one.left_out_steps === 1 ? "is" : "are"} left out; sms-bridge trace shows all.`) : null,
     one.agrees ? null : make("p.beneath", {}, "The published events differ from what these entries give under today's settings."),
     one.dead_letters.length ? lettersOf(one.dead_letters) : null);
 }

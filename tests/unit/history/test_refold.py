@@ -11,9 +11,10 @@ from bridge.core.delivery import Delivery, Source, Status
 from bridge.core.entries import Entry
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, expire, fold
 from bridge.dead_letters import DeadLetter, SourcePosition
+from bridge.history.letter_selection import compile_mention, make_letter_selector
 from bridge.history.refold import UNKNOWN, WAITING, AttemptRecords, JournaledEntry, PublishedEvent, Timeline
 from bridge.history.refold import refold as tell_again
-from bridge.history.search import is_about, mentions, parse_attempt_keys
+from bridge.history.search import parse_attempt_keys
 from tests.support.core.story import HOUR, KEY, POLICY, SENT_AT, report, sent
 from tests.support.settings import accounts
 
@@ -137,17 +138,17 @@ def test_ids_with_colons_and_without_account(name: str, keys: list[str]) -> None
 )
 def test_ids_match_as_whole_words(value: bytes, expected: bool) -> None:  # noqa: FBT001 - a row of a table
     """A search for 7 doesn't find dead letters of message 17."""
-    assert mentions(value, ["7"]) is expected
+    assert compile_mention(["7"])(value) is expected
 
 
 def test_dead_letters_are_assigned_to_attempts() -> None:
     """By the position of an entry, or by an id in the same account."""
     letter = DeadLetter("unmatched", "", None, b"", 0, SourcePosition("journal", 1, 5))
-    assert is_about(letter, KEY, {("journal", 1, 5)})
-    assert not is_about(letter, KEY, {("journal", 2, 5)})
+    assert make_letter_selector(KEY, {("journal", 1, 5)})(letter)
+    assert not make_letter_selector(KEY, {("journal", 2, 5)})(letter)
     named = letter._replace(source=None, value=b"id=p-1", provider="dexatel")
-    assert is_about(named, KEY, ())
-    assert not is_about(named._replace(provider="speedocom"), KEY, ())
+    assert make_letter_selector(KEY, ())(named)
+    assert not make_letter_selector(KEY, ())(named._replace(provider="speedocom"))
 
 
 def test_times_count_from_the_sent_event() -> None:
