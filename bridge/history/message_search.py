@@ -16,7 +16,7 @@ from bridge.core.attempt import Followed
 from bridge.core.entries import AttemptKey, Sent
 from bridge.core.errors import PoisonMessageError
 from bridge.history.message_rows import ListedEvent, MessageFilter, MessageRow, NewestRows
-from bridge.history.recipient_forms import is_phone_number, make_recipient_matcher
+from bridge.history.recipient_forms import is_national, is_phone_number, make_recipient_matcher
 from bridge.history.search import MARGIN
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.journal.serde import decode_entry
@@ -26,6 +26,7 @@ from bridge.privacy import Privacy
 from bridge.settings.model import PREFIX, Settings
 from bridge.state.serde import decode_state
 
+NO_REGION = f"A number in national form is found with {PREFIX}ADMIN__DEFAULT_REGION; try it with its country code."
 NOT_KEPT = f"Phone numbers aren't kept ({PREFIX}PRIVACY__RECIPIENT is drop), so only ids were searched."
 
 _decode_event = msgspec.json.Decoder(ListedEvent).decode
@@ -74,6 +75,8 @@ async def list_messages(settings: Settings, query: MessageQuery) -> FoundMessage
         await reading.read_states()
         await reading.read_events()
         rows = reading.rows.newest()
+        if not rows and is_recipient and is_national(query.text) and not settings.admin.default_region:
+            note = NO_REGION
         return FoundMessages(rows, reading.rows.left_out, note, since, scanner.read, time.monotonic() - started)
 
 

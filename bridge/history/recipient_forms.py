@@ -24,6 +24,12 @@ def is_phone_number(text: str) -> bool:
     return bool(_PHONE_NUMBER.fullmatch(text.strip())) and len(extract_digits(text)) >= MIN_DIGITS
 
 
+def is_national(typed: str) -> bool:
+    """Whether a number looks like a national form: it begins with one zero."""
+    digits = extract_digits(typed)
+    return "+" not in typed and digits.startswith("0") and not digits.startswith(_INTERNATIONAL_PREFIX)
+
+
 def list_recipient_forms(typed: str, region: str = "") -> frozenset[str]:
     """List the rows of digits that stand for a number: as typed, international, and national in the default region.
 

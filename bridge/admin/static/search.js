@@ -6,6 +6,7 @@ import { attempt, lettersOf } from "./story.js";
 const SEARCH_TIMEOUT_MS = 35_000; // the process gives up after 30 s
 const FILTERS = ["status", "provider", "since"];
 const DEFAULT_SINCE = "7d";
+const LONG_SINCE = ["7d", "all"];
 
 let running = null; // what is being searched for
 let lastList = null; // the list that was shown last, for the way back
@@ -71,9 +72,15 @@ async function story(name, signal, hash, thorough = false) {
 async function list(filters, signal, hash, letters = []) {
   $("text").value = filters.get("text") || "";
   for (const name of FILTERS) offer(`by-${name}`, filters.get(name) || "");
-  const found = await fetchJson(`api/search?${filters}`, SEARCH_TIMEOUT_MS, signal);
-  const attempts = new Set(found.rows.map((row) => row.attempt));
-  if (attempts.size === 1 && filters.get("text")) {
+  const recent = await listRecent(filters, signal, hash);
+  let found;
+  try {
+    found = await fetchJson(`api/search?${filters}`, SEARCH_TIMEOUT_MS, signal);
+  } catch (error) {
+    if (!recent || signal.aborted) throw error;
+    return showList(recent, `Only the last 24 hours: ${error.message}.`);
+  }
+  if (found.rows.length === 1 && filters.get("text")) {
     const one = await fetchJson(`api/messages?${new URLSearchParams({ id: found.rows[0].attempt })}`, SEARCH_TIMEOUT_MS, signal);
     if (one.attempts.length) return showStory(one, hash);
   }
@@ -83,6 +90,18 @@ async function list(filters, signal, hash, letters = []) {
   }
   lastList = { found, hash, filters };
   return showList(lastList);
+}
+
+// Most questions are about today: that is read first, and shown while the rest is read.
+async function listRecent(filters, signal, hash) {
+  if (!filters.get("text") || !LONG_SINCE.includes(filters.get("since"))) return null;
+  const today = new URLSearchParams(filters);
+  today.set("since", "24h");
+  const found = await fetchJson(`api/search?${today}`, SEARCH_TIMEOUT_MS, signal);
+  if (!found.rows.length) return null;
+  const recent = { found, hash, filters };
+  showList(recent, "Reading on, further back…");
+  return recent;
 }
 
 function offer(id, value) { // a link may name a provider or a time that the page doesn't
@@ -125,7 +144,7 @@ async function again(name, hash) {
   }
 }
 
-function showList({ found, filters }) {
+function showList({ found, filters }, remark = "") {
   const { rows } = found;
   const text = filters.get("text") || "";
   $("text").value = text;
@@ -133,7 +152,7 @@ function showList({ found, filters }) {
     return say([`No message was found${text ? ` for “${text}”` : ""}. `, found.note ? `${found.note} ` : "", cost(found)], "wrong");
   }
   say([`${number(rows.length)}${found.left_out ? " newest" : ""} ${rows.length === 1 ? "message" : "messages"}${found.left_out ? "; there are older ones" : ""}. `,
-    found.note ? `${found.note} ` : "", cost(found)]);
+    found.note ? `${found.note} ` : "", remark || cost(found)]);
   const link = make("a.quiet", { href: `${HERE}api/search.csv?${filters}`, download: "" }, "Download CSV");
   $("found").append(make("span.actions", {}, link, copyButton(HERE + location.hash, "Copy link")));
   $("story").replaceChildren(make("ol.rows.card", { "aria-label": "Messages, the latest one first" },

@@ -104,7 +104,8 @@ def make_environment(
             "REPLICATION": "1",
         },
         "HTTP": {"HOST": HOST, "PORT": str(addresses.http_port)},
-        "ADMIN": {"HOST": HOST, "PORT": str(addresses.admin_port)},
+        # Recipients of the demo are British.
+        "ADMIN": {"HOST": HOST, "PORT": str(addresses.admin_port), "DEFAULT_REGION": "GB"},
         "LOG": {"FORMAT": "console"},
         "STATE": {"DIRECTORY": str(folder / "state")},
         "DEXATEL": {**account, "BASE_URL": addresses.providers["dexatel"], "TOKEN": TOKEN, "POLL_PATH": "/dlr/{id}"},

@@ -266,6 +266,12 @@ async def test_messages_without_a_tracker_are_listed(seen: Bridge, fleet: Fleet)
             assert (row["message_id"], row["status"]) == (one.message_id, None)
 
 
+async def test_national_number_without_a_region(bridge: Bridge) -> None:
+    """It isn't found, and the answer says why."""
+    assert "ADMIN__DEFAULT_REGION" in (await search(bridge, text="07700 900123"))["note"]
+    assert (await search(bridge, text="+44 7700 900123"))["note"] is None
+
+
 async def test_hashed_numbers_are_found(seen: Bridge, fleet: Fleet) -> None:
     """With a key, a number is hashed and compared; dropped numbers can't be found, and the answer says so."""
     for privacy in ({"PRIVACY__RECIPIENT": "hash", "PRIVACY__HASH_KEY": "h" * 32}, {"PRIVACY__RECIPIENT": "drop"}):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
-from bridge.history.recipient_forms import is_phone_number, list_recipient_forms, make_recipient_matcher
+from bridge.history.recipient_forms import is_national, is_phone_number, list_recipient_forms, make_recipient_matcher
 from bridge.privacy import Privacy
 from bridge.settings.listeners import AdminSettings
 from bridge.settings.model import PrivacySettings
@@ -74,3 +74,11 @@ def test_region_is_one_that_the_library_knows() -> None:
     for wrong in ("XX", "Germany", "D", "001"):
         with pytest.raises(ValueError, match="ISO 3166"):
             AdminSettings(default_region=wrong)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("07700 900123", True), ("(0170) 12", True), ("0044 7700", False), ("+44 (0)7700", False)]
+)
+def test_national_forms_are_recognised(typed: str, expected: bool) -> None:  # noqa: FBT001 - a row of a table
+    """Without a default region, the page says that they need one."""
+    assert is_national(typed) is expected
