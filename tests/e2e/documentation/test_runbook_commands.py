@@ -17,7 +17,7 @@ kubectl() {
   case " $* " in
     *jsonpath*BOOTSTRAP_SERVERS*) echo "$SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS";;
     *" tail "*) while [ "$1" != -- ]; do shift; done; shift; timeout --signal INT 5 "$@" || [ $? = 124 ];;
-    *" exec "*) while [ "$1" != -- ]; do shift; done; shift; "$@";;
+    *" exec "* | *" debug "*) while [ "$1" != -- ]; do shift; done; shift; "$@";;
   esac
 }
 """

@@ -72,6 +72,8 @@ class CallChecker:
         self._chart, self._scenario, self._namespace = chart, scenario, namespace
         self._release, self._name = chart.render(scenario, release=release), release
         self._everything = chart.render("everything", release=release)
+        self._copies: set[str] = set()
+        """Pods that an earlier call has made."""
 
     def check(self, words: list[str]) -> list[str]:
         """Check a call, and return the command that it runs in a container, if it does."""
@@ -92,10 +94,12 @@ class CallChecker:
         if verb == "rollout":
             _, *rest = rest
         options = _read_options(rest)
-        if verb in {"exec", "logs"}:
+        if verb in {"exec", "logs", "debug"}:
             assert options.get("-c") == "sms-bridge", words
+        self._copies |= {f"pod/{word.removeprefix('--copy-to=')}" for word in rest if word.startswith("--copy-to=")}
         for name in _list_targets(verb, rest):
-            self._find(name, options)
+            if name not in self._copies:
+                self._find(name, options)
         if verb == "port-forward":
             [port] = (int(word) for word in rest if word.isdigit())
             ports = {one["containerPort"] for pod in self._release.services() for one in pod.main["ports"]}

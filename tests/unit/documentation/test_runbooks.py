@@ -41,6 +41,8 @@ def test_commands_can_be_pasted(page: str, checkers: list[CallChecker], chart: C
     pasted = paste(RUNBOOKS[page], tmp_path, yaml.safe_dump(configmap))
     assert pasted.failures == []
     for call, checker in product(pasted.calls, checkers):
+        if call[0] == "helm" and checker is not checkers[0]:
+            continue  # values are the same in both, and helm is slow
         inner = checker.check(call)
         if inner and inner[0] == "sms-bridge":
             check_arguments(inner[1:])
