@@ -104,6 +104,22 @@ def test_links_to_runbooks_are_absolute(chart: Chart, base: str | None) -> None:
     assert set(re.findall(r'"url": "([^"]+/SmsBridge\w+.md)"', boards)) == links
 
 
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        ({"prometheusRule__enabled": True}, True),
+        ({"dashboards__enabled": True}, True),
+        ({}, False),
+        ({"prometheusRule": {"enabled": True, "runbookBase": "https://docs.example.com/runbooks"}}, False),
+    ],
+)
+def test_notes_tell_of_a_placeholder(chart: Chart, values: dict[str, Any], is_told: bool) -> None:  # noqa: FBT001 - a table's column
+    """While the project has no public home, somebody must publish the runbooks; where none are linked, nobody must."""
+    assert ".example" in BASE, "the project has a home: the chart's note isn't needed any more"
+    notes = chart.run("install", "minimal", "--dry-run=client", **values).partition("NOTES:")[2]
+    assert ("set prometheusRule.runbookBase to its URL" in notes) == is_told
+
+
 def spec(chart: Chart) -> Any:
     """Return the spec of the rendered PrometheusRule."""
     return chart.scenario("everything").one("PrometheusRule")["spec"]
