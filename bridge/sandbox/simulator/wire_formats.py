@@ -84,6 +84,9 @@ class DexatelWireFormat:
     )
     """The names seen in GET callbacks for id, status, error and time."""
 
+    NETWORKS = (("28301", "0.0125"), ("28305", "0.0110"), ("28310", "0.0140"), ("25001", "0.0260"))
+    """By country and network code, the price of a message."""
+
     def __init__(self, *, api: str = "legacy", token: str, webhook_secret: str | None = None) -> None:
         self._api = api
         self._token = token
@@ -95,20 +98,15 @@ class DexatelWireFormat:
             return self._make_webhook(url, reported, rng, varied=varied)
         names = rng.choose(self.PARAMETER_NAMES, "names") if varied else self.PARAMETER_NAMES[0]
         error = "000" if reported.provider_status == "delivered" else "011"
-        query = urlencode(
-            dict(
-                zip(
-                    names,
-                    (rng.provider_message_id, reported.provider_status, error, format_time(reported.at)),
-                    strict=True,
-                )
-            )
-        )
+        values = (rng.provider_message_id, reported.provider_status, error, format_time(reported.at))
+        network, price = rng.choose(self.NETWORKS, "network")
+        query = urlencode(dict(zip(names, values, strict=True), mccmnc=network, price=price))
         if varied and rng.decide(0.1, "form"):
             return CallbackRequest("POST", url, {"Content-Type": "application/x-www-form-urlencoded"}, query.encode())
         return CallbackRequest("GET", f"{url}?{query}", {}, None)
 
     def _make_webhook(self, url: str, reported: ReportedStatus, rng: MessageRng, *, varied: bool) -> CallbackRequest:
+        network, price = rng.choose(self.NETWORKS, "network")
         data = {
             "account_id": "3d3a1c5e-0000-4000-8000-000000000001",
             "message_id": rng.provider_message_id,
@@ -118,8 +116,8 @@ class DexatelWireFormat:
             else reported.provider_status.upper(),
             "channel": "SMS",
             "to": "37400000000",
-            "mccmnc": "28301",
-            "price": 0.0125,
+            "mccmnc": network,
+            "price": float(price),
             "timestamp": format_time(reported.at),
         }
         body = json.dumps({"data": data}).encode()
