@@ -95,6 +95,10 @@ class Cluster:
         content, kind = json.dumps(value), {"Content-Type": "application/merge-patch+json"}
         return self._client.patch(path, content=content, headers=kind).is_success
 
+    def wait_until_gone(self, path: str) -> None:
+        """Wait until an object doesn't exist any more."""
+        wait_for(lambda: not self.get(path), START_TIMEOUT, f"the end of {path}")
+
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete an object, if it still exists."""
         self._client.request("DELETE", path, json={"gracePeriodSeconds": grace_seconds})

@@ -1,6 +1,7 @@
 """Every command of the runbooks can be pasted: it names objects, labels, containers and values that the chart has.
 
-With one kind of pods and with two. What `sms-bridge` commands do: `tests/e2e/documentation/test_runbook_commands.py`.
+With one kind of pods and with two. What `sms-bridge` commands do: `tests/e2e/documentation/test_runbook_commands.py`;
+what kubectl and helm do: `tests/e2e/helm/test_runbook_commands.py`.
 """
 
 import json
