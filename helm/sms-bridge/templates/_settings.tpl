@@ -66,6 +66,7 @@
 {{- $where := dict
   "listensOnIPv6" (dict "HTTP__HOST" "::" "ADMIN__HOST" "::")
   "withoutStandby" (dict "STATE__STANDBY" "none")
+  "ownRunbooks" (dict "ADMIN__RUNBOOK_BASE" (include "sms-bridge.runbooks" .))
   "sasl" (dict
     "KAFKA__SASL_MECHANISM" $kafka.sasl.mechanism
     "KAFKA__SASL_USERNAME" $kafka.sasl.username
@@ -80,6 +81,7 @@
 {{- $chosen := dict
   "listensOnIPv6" (include "sms-bridge.listensOnIPv6" .)
   "withoutStandby" (eq (include "sms-bridge.standby" .) "none")
+  "ownRunbooks" (ne (include "sms-bridge.runbooks" .) (include "sms-bridge.projectRunbooks" .))
   "sasl" $kafka.sasl.enabled
   "tls" $kafka.tls.enabled
   "secrets" (include "sms-bridge.secretSources" (dict "root" .)) -}}

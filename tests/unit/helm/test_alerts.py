@@ -90,6 +90,17 @@ def test_chart_installs_these_alerts(chart: Chart) -> None:
         assert rule["annotations"]["runbook_url"] == f"https://docs.example.com/sms-bridge/runbooks/{name}.md"
 
 
+def test_status_page_links_to_the_same_runbooks(chart: Chart) -> None:
+    """By default it knows the project's; one's own are told it, unless `config` names others."""
+    own, name = "https://docs.example.com/runbooks", "SMS_BRIDGE_ADMIN__RUNBOOK_BASE"
+    for values, expected in (
+        ({}, None),
+        ({"prometheusRule__runbookBase": f"{own}/"}, own),
+        ({"prometheusRule__runbookBase": own, "config": {"ADMIN__RUNBOOK_BASE": f"{own}/other"}}, f"{own}/other"),
+    ):
+        assert chart.render("minimal", **values).one("ConfigMap", "-bridge")["data"].get(name) == expected
+
+
 @pytest.mark.parametrize("base", [None, "", f"{BASE}/"])
 def test_links_to_runbooks_are_absolute(chart: Chart, base: str | None) -> None:
     """They lead to the project's documentation by default, whose URL is the same everywhere."""
