@@ -1,6 +1,6 @@
 // Dead letters: how many there are of each reason, the newest ones, and one with its bytes and how to replay it.
 
-import { $, HERE, button, bytes, copyButton, count, fetchJson, lasting, make, moment, number, tag, words } from "./elements.js";
+import { $, HERE, button, bytes, copyButton, count, fetchJson, keepFocus, lasting, make, moment, number, tag, words } from "./elements.js";
 
 export const PATH = "#/dead-letters";
 
@@ -8,6 +8,7 @@ const TIMEOUT_MS = 35_000; // the process gives up after 30 s
 const DEFAULT_SINCE = "7d";
 
 let running = null;
+let opened = ""; // where the focus returns to
 let shown = { query: null, found: null }; // the list on the page
 
 const ask = () => new URLSearchParams(location.hash.slice(PATH.length + 1));
@@ -77,9 +78,10 @@ function show() {
   const list = make("ol.rows.letters", { "aria-label": "Dead letters, the latest one first" },
     make("li.heads", { "aria-hidden": "true" }, ["received", "reason", "what is wrong", "from", "size"].map((head) => make("span", {}, head))),
     found.letters.map(rowOf));
-  return $("letters").replaceChildren(make("div.chips", { role: "group", "aria-label": "Reasons" }, chips),
+  $("letters").replaceChildren(make("div.chips", { role: "group", "aria-label": "Reasons" }, chips),
     ...(chosen ? [explain(chosen, `Replays all ${count(chosen.count, "dead letter")} of this reason`)] : []), list,
     ...(found.left_out ? [make("p.beneath", {}, `and ${count(found.left_out, "older one")}; choose a reason or a shorter time`)] : []));
+  return keepFocus([...$("letters").querySelectorAll(".row")].find((row) => row.dataset.at === opened) || $("letters").querySelector("button"));
 }
 
 function rowOf(letter, index) {
@@ -89,7 +91,11 @@ function rowOf(letter, index) {
     make("span.said", { title: letter.error }, letter.error),
     make("span.where.dim", {}, origin(letter)),
     make("span.size.dim.number", {}, bytes(letter.size)));
-  made.addEventListener("click", () => go({ at: letter.at }));
+  made.dataset.at = letter.at;
+  made.addEventListener("click", () => {
+    opened = letter.at;
+    go({ at: letter.at });
+  });
   return make("li", {}, made);
 }
 
@@ -115,6 +121,7 @@ async function open(at, signal) {
     make("h4", {}, `The original${value.text === null ? " in hexadecimal" : ""}: ${bytes(value.size)}${part}.${original}`),
     make(value.text === null ? "pre.dump" : "pre", { tabindex: "0", "aria-label": "the original" }, (value.text ?? value.hex) || "(empty)"));
   $("letters").replaceChildren(article);
+  keepFocus(article.querySelector(".command button") || article.querySelector("pre"));
 }
 
 function explain(one, does) {

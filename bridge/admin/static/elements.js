@@ -101,7 +101,7 @@ export async function fetchJson(path, timeout, signal = null) {
   try {
     const response = await fetch(`${HERE}${path}`, { cache: "no-store", signal: controller.signal });
     const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new Error(body.error || `the process answers with status ${response.status}`);
+    if (!response.ok) throw Object.assign(new Error(body.error || `the process answers with status ${response.status}`), { status: response.status });
     return body;
   } catch (error) {
     if (signal && signal.aborted) throw error;
@@ -135,4 +135,9 @@ async function copy(text) {
   const done = document.execCommand("copy");
   field.remove();
   return done;
+}
+
+// Where the focus goes when what had it is gone: never to the beginning of the page.
+export function keepFocus(element) {
+  if (element && (document.activeElement === document.body || !document.activeElement)) element.focus({ preventScroll: true });
 }

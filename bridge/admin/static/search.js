@@ -1,6 +1,6 @@
 // Searches: an id leads to its story, everything else to a list of messages. The address's fragment says which.
 
-import { $, HERE, button, copyButton, count, fetchJson, lasting, make, moment, number, recipient, tag, words } from "./elements.js";
+import { $, HERE, button, copyButton, count, fetchJson, keepFocus, lasting, make, moment, number, recipient, tag, words } from "./elements.js";
 import { attempt, lettersOf } from "./story.js";
 
 const SEARCH_TIMEOUT_MS = 35_000; // the process gives up after 30 s
@@ -9,6 +9,7 @@ const DEFAULT_SINCE = "7d";
 const LONG_SINCE = ["7d", "all"];
 
 let running = null; // what is being searched for
+let opened = ""; // from a list: where the focus returns to
 let lastList = null; // the list that was shown last, for the way back
 
 export function submit() {
@@ -20,6 +21,7 @@ export function submit() {
 }
 
 export function open(name) {
+  opened = name;
   go(`#${encodeURIComponent(name)}`);
 }
 
@@ -131,6 +133,7 @@ function showStory(found, hash, thorough = false) {
   }
   $("story").replaceChildren(...found.attempts.map((one) => attempt(one, `${HERE}#${encodeURIComponent(one.message_id || one.attempt)}`)));
   $("search-area").scrollIntoView({ block: "start" });
+  keepFocus($("story").querySelector(".step"));
 }
 
 async function again(name, hash) {
@@ -157,6 +160,7 @@ function showList({ found, filters }, remark = "") {
   $("found").append(make("span.actions", {}, link, copyButton(HERE + location.hash, "Copy link")));
   $("story").replaceChildren(make("ol.rows.card", { "aria-label": "Messages, the latest one first" },
     make("li.heads", { "aria-hidden": "true" }, ["sent", "message", "to", "status", "reason"].map((head) => make("span", {}, head))), rows.map(rowOf)));
+  keepFocus([...$("story").querySelectorAll(".row")].find((row) => row.dataset.name === opened) || $("story").querySelector(".row"));
   return undefined;
 }
 
@@ -168,7 +172,8 @@ function rowOf(row, index) {
     make("span.where.dim", {}, `${row.provider}${row.account === "default" ? "" : ` / ${row.account}`}`, row.recipient ? [" → ", recipient(row.recipient)] : null),
     tag(row.status ? `${row.corrected ? "↻ " : ""}${words(row.status)}` : "no report yet", row.status ? row.outcome : ""),
     make("span.word.dim", {}, row.reason === "none" ? "" : words(row.reason)));
-  made.addEventListener("click", () => open(row.updated_at ? row.message_id : row.attempt));
+  made.dataset.name = row.updated_at ? row.message_id : row.attempt;
+  made.addEventListener("click", () => open(made.dataset.name));
   return make("li", {}, made);
 }
 

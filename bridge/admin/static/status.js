@@ -20,16 +20,22 @@ export async function look() {
     render("silence", null, () => []);
     silence(false);
     show(status);
-  } catch {
-    const since = answered ? ` since ${clock(new Date(answered).toISOString())}` : "";
+  } catch (error) {
     document.body.classList.add("old");
-    verdict("wrong", `No answer${since}`);
     silence(true);
+    const [text, remedy] = describe(error);
+    verdict("wrong", text.split(": ")[0]);
     const url = runbooks ? `${runbooks.replace(/\/$/, "")}/SmsBridgeInstanceDown.md` : null;
-    const silent = { level: "wrong", text: `No answer${since}: the process hangs or is down, or the connection to it is.`, runbook_url: url,
-      remedy: "What is grey is old. Check whether the process runs, and its log; other processes go on with its work." };
-    render("silence", silent, (one) => [concern(one)]);
+    render("silence", { level: "wrong", text, remedy: `What is grey is old. ${remedy}`, runbook_url: url }, (one) => [concern(one)]);
   }
+}
+
+function describe(error) {
+  const since = answered ? ` since ${clock(new Date(answered).toISOString())}` : "";
+  if (error.status === 401) return [`No access${since}: the process asks for its token.`, "Reload the page, and give the token as the password."];
+  if (error.status) return [`No status${since}: ${error.message}.`, "Look at the process's log."];
+  return [`No answer${since}: the process hangs or is down, or the connection to it is.`,
+    "Check whether the process runs, and its log; other processes go on with its work."];
 }
 
 function verdict(kind, text) {

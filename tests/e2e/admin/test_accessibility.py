@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.support.browser import Browser
 from tests.support.service.accounts import SECRETS, secrets
-from tests.support.service.bridge import Bridge
+from tests.support.service.bridge import Bridge, message
 from tests.support.service.fleet import Fleet
 
 VIEWS = {
@@ -37,6 +37,7 @@ async def seen(fleet: Fleet, client: httpx.AsyncClient) -> AsyncIterator[Bridge]
             for number, words in enumerate((("sent", "failed", "delivered"), ("sent",), ("rejected",), ())):
                 one = await bridge.send_and_wait(message_id="story" if not number else f"0770-{number}")
                 await bridge.report_all(one, *words)
+            await bridge.send_and_wait(message("speedocom"))
             for number in range(12):
                 await topics.publish(f"not JSON {number}".encode())
             await topics.wait_until(lambda: len(topics.dead_letters) == 12, "the dead letters")
@@ -63,3 +64,15 @@ async def test_no_violations(seen: Bridge, browser: Browser, scheme: str, width:
             assert await browser.run("return document.documentElement.scrollWidth") <= width, fragment
     finally:
         await asyncio.to_thread(driver.execute_cdp_cmd, "Emulation.clearDeviceMetricsOverride", {})
+
+
+async def test_bars_have_one_scale(seen: Bridge, browser: Browser) -> None:
+    """The provider with the most open messages has the longest bar; half as many make half of it."""
+    await browser.open(seen.service.admin_url)
+    widths = (
+        "const bars = [...document.querySelectorAll('.stack')].map((stack) =>"
+        " [...stack.children].reduce((sum, one) => sum + one.getBoundingClientRect().width, 0));"
+        " return bars.length === 2 && bars"
+    )
+    two, one = await browser.wait_until(widths)
+    assert abs(one - two / 2) < 1

@@ -124,9 +124,11 @@ async def test_search_by_phone_number(seen: Bridge, browser: Browser) -> None:
     said = await browser.wait_until(summary)
     assert time.monotonic() - began < 30
     assert re.fullmatch(r"Delivered after [0-9.]+ s; an earlier 'failed' was overruled\.", said)
+    assert await browser.run("return document.activeElement.className") == "step"
     assert "The message arrived" in await browser.run("return document.querySelector('.tell').textContent")
     await browser.press(Keys.ESCAPE)
     assert await browser.wait_until(f"return {rows}.length") == 2
+    assert await browser.run(f"return {rows}.indexOf(document.activeElement)") == 0
     link = await browser.run("return document.querySelector('#found a').getAttribute('href')")
     assert f"api/search.csv?text=07700+{rest}" in link
     await browser.run("history.back()")  # to the story, as the browser's own button does
