@@ -1,5 +1,6 @@
 """How commands speak: tables and colours for people on a terminal, JSON for scripts, exit codes for both."""
 
+import errno
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -54,6 +55,10 @@ class _SafeConsole(Console):
 
     A text is one line, whatever is in it: a part of it must not look like a line of the command's.
     """
+
+    def on_broken_pipe(self) -> None:
+        """Let whoever runs the command end it quietly: what reads its output, such as `head`, has enough."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output any more")
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render with control characters and line breaks of texts escaped, except the console's own."""

@@ -1,5 +1,8 @@
 """`trace` finds a message by either id or its recipient, and shows the decisions."""
 
+import asyncio
+import os
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +11,9 @@ from uuid import uuid4
 import pytest
 
 from tests.support.service.bridge import Bridge, Message, message
-from tests.support.service.command import sms_bridge
+from tests.support.service.command import COMMAND, sms_bridge
 from tests.support.service.fleet import Fleet
+from tests.support.service.process import environment
 
 Settings = Mapping[str, str]
 
@@ -222,3 +226,16 @@ async def test_trace_usage_errors(settings: Settings) -> None:
     assert (await sms_bridge(settings, "trace")).code == 2
     assert (await sms_bridge(settings, "trace", "m-1", "--recipient", "1")).code == 2
     assert (await sms_bridge(settings, "trace", "m-1", "--since", "yesterday")).code == 2
+
+
+async def test_nobody_reads_on(installation: Bridge, settings: Settings) -> None:
+    """`trace … | head` ends without a traceback when `head` has enough."""
+    one = await installation.send_and_wait()
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = (*COMMAND, "trace", one.message_id)
+    process = await asyncio.create_subprocess_exec(*command, env=environment(settings), stdout=writing, stderr=PIPE)
+    os.close(writing)
+    async with asyncio.timeout(60):
+        _, errors = await process.communicate()
+    assert errors == b""
