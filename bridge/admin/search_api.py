@@ -47,7 +47,8 @@ def make_readers(settings: Settings) -> MessageReaders:
 
     async def find_story(name: str, thorough: bool) -> Any:  # noqa: FBT001 - a question's second half
         query = TraceQuery(name, recipient="", since=None, thorough=thorough, quick=not thorough)
-        return make_document(await find_traces(settings, query))
+        found = await find_traces(settings, query)
+        return {**make_document(found), "dead_letters_left": found.letters_left}
 
     return MessageReaders(find_story, lambda query: list_messages(settings, query))
 

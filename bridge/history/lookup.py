@@ -19,6 +19,9 @@ from bridge.phone_numbers import extract_digits
 from bridge.privacy import Privacy
 from bridge.settings.model import PREFIX, Settings
 
+QUICK_LETTERS_TIMEOUT = 5.0
+"""Seconds."""
+
 MAX_ATTEMPTS = 100
 """Of a recipient: the latest ones are shown."""
 
@@ -33,7 +36,8 @@ class TraceQuery(NamedTuple):
     thorough: bool
     """Look for attempts without any event, too, where others have some."""
     quick: bool = False
-    """Never read all of the journal: an attempt without any event is found by its own key only."""
+    """Never read all of the journal: an attempt without any event is found by its own key only. And stop reading dead
+    letters after `QUICK_LETTERS_TIMEOUT`: a flood of them mustn't hide the story."""
 
 
 class AttemptTrace(NamedTuple):
@@ -61,6 +65,8 @@ class TraceResult(NamedTuple):
     since: int = 0
     read: int = 0
     seconds: float = 0.0
+    letters_left: bool = False
+    """Whether time ran out before all dead letters were looked through."""
 
 
 async def find_traces(settings: Settings, query: TraceQuery, progress: Progress | None = None) -> TraceResult:
@@ -74,9 +80,11 @@ async def find_traces(settings: Settings, query: TraceQuery, progress: Progress 
     since = query.since if query.since is not None else now_ms() - known_for
     started = time.monotonic()
     async with open_scanner(KafkaClients(settings.kafka)) as scan:
-        search = HistorySearch(scan, settings, since, accounts, progress)
+        letters_timeout = QUICK_LETTERS_TIMEOUT if query.quick else None
+        search = HistorySearch(scan, settings, since, accounts, progress, letters_timeout=letters_timeout)
         found = await _find(search, query, settings, accounts)
-        return found._replace(read=scan.read, seconds=time.monotonic() - started, since=since)
+        seconds = time.monotonic() - started
+        return found._replace(read=scan.read, seconds=seconds, since=since, letters_left=search.letters_left)
 
 
 async def _find(search: HistorySearch, query: TraceQuery, settings: Settings, accounts: Accounts) -> TraceResult:

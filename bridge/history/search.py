@@ -4,6 +4,7 @@ The journal and the state topic are keyed by attempt, `sms.delivery` by message:
 message without any event yet, and a recipient, are in no key: for them all of the journal since a time is read.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -69,6 +70,7 @@ class HistorySearch:
         since: In milliseconds since the epoch.
         accounts: The accounts, which say in what form ids are compared.
         progress: Told of long readings.
+        letters_timeout: Seconds for which dead letters are read at most; None: until all are read.
     """
 
     def __init__(
@@ -78,7 +80,12 @@ class HistorySearch:
         since: int,
         accounts: Accounts,
         progress: Progress | None = None,
+        *,
+        letters_timeout: float | None = None,
     ) -> None:
+        self._letters_timeout = letters_timeout
+        self.letters_left = False
+        """Whether time ran out before all dead letters were read."""
         self._accounts = accounts
         self._scanner, self._topics, self._since, self._progress = scanner, settings.topics, since, progress
         self._group = settings.kafka.tracker_group
@@ -227,8 +234,12 @@ class HistorySearch:
         return found
 
     async def _scan_letters(self, take: Callable[[DeadLetter], None]) -> None:
-        spans = await self._scanner.spans(self._topics.dead_letter, self._since)
-        await self._scanner.scan(spans, lambda record: take(DeadLetter.parse(record)))
+        try:
+            async with asyncio.timeout(self._letters_timeout):
+                spans = await self._scanner.spans(self._topics.dead_letter, self._since)
+                await self._scanner.scan(spans, lambda record: take(DeadLetter.parse(record)))
+        except TimeoutError:
+            self.letters_left = True
 
 
 def _unmatched_at(letter: DeadLetter, journal: str, number: int) -> int | None:

@@ -15,7 +15,7 @@ const ask = () => new URLSearchParams(location.hash.slice(PATH.length + 1));
 const address = (changes) => {
   const query = ask();
   for (const [name, value] of Object.entries(changes)) value ? query.set(name, value) : query.delete(name);
-  return `${PATH}${query.size ? `?${query}` : ""}`;
+  return `${PATH}${String(query) ? `?${query}` : ""}`;
 };
 
 function go(changes) {

@@ -125,7 +125,7 @@ function cost(found) {
 
 function showStory(found, hash, thorough = false) {
   const many = found.attempts.length > 1 ? `${found.attempts.length} attempts, the first one first. ` : "";
-  say([many, cost(found)]);
+  say([many, found.dead_letters_left ? "Not all dead letters were looked through. " : "", cost(found)]);
   if (lastList && lastList.hash !== hash) $("found").prepend(button("← Back to the list", () => go(lastList.hash), { id: "back" }), " ");
   const name = found.attempts[0].message_id;
   if (name && !thorough && !found.complete) {
