@@ -93,7 +93,7 @@ class DeadLetterApi:
             letter = await self._readers.read_letter(position)
             return make_json(self._show_letter(letter)) if letter else make_error(f"nothing is at {position}", 404)
 
-        return await self._reads.answer(read)
+        return await self._reads.answer(read, parameters.get("viewer", ""))
 
     def _show_list(self, found: FoundLetters) -> dict[str, Any]:
         since = format_rfc3339(max(0, found.since))

@@ -81,7 +81,7 @@ class SearchApi:
         async def read() -> Response:
             return make_json(shorten_story(await self._readers.find_story(name, "thorough" in parameters)))
 
-        return await self._reads.answer(read)
+        return await self._reads.answer(read, parameters.get("viewer", ""))
 
     async def _serve_list(self, request: Request) -> Response:
         def show(found: FoundMessages) -> Response:
@@ -104,14 +104,15 @@ class SearchApi:
 
     async def _answer(self, request: Request, limit: int, show: Callable[[FoundMessages], Response]) -> Response:
         try:
-            query = parse_query(request.query, limit)
+            parameters = parse_parameters(request.query)
+            query = parse_query(parameters, limit)
         except ValueError as error:
             return make_error(str(error), 400)
 
         async def read() -> Response:
             return show(await self._readers.list_messages(query))
 
-        return await self._reads.answer(read)
+        return await self._reads.answer(read, parameters.get("viewer", ""))
 
 
 def shorten_story(document: dict[str, Any]) -> dict[str, Any]:
@@ -127,13 +128,12 @@ def shorten_story(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def parse_query(text: str, limit: int) -> MessageQuery:
-    """Parse a URL's query into a search.
+def parse_query(parameters: Mapping[str, str], limit: int) -> MessageQuery:
+    """Parse a URL's parameters into a search.
 
     Raises:
         ValueError: It isn't one.
     """
-    parameters = parse_parameters(text)
     typed, status, provider = (parameters.get(name, "") for name in ("text", "status", "provider"))
     if len(typed) > MAX_TEXT_CHARS or len(provider) > MAX_TEXT_CHARS:
         raise ValueError(f"search for at most {MAX_TEXT_CHARS} characters")

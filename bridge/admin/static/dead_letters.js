@@ -1,10 +1,10 @@
 // Dead letters: how many there are of each reason, the newest ones, and one with its bytes and how to replay it.
 
-import { $, HERE, button, bytes, copyButton, count, fetchJson, keepFocus, lasting, make, moment, number, tag, words } from "./elements.js";
+import { $, HERE, button, bytes, copyButton, count, keepFocus, lasting, make, moment, number, read, tag, words } from "./elements.js";
 
 export const PATH = "#/dead-letters";
 
-const TIMEOUT_MS = 35_000; // the process gives up after 30 s
+const PART = "letters"; // of the page
 const DEFAULT_SINCE = "7d";
 
 let running = null;
@@ -57,7 +57,7 @@ async function load(query, signal) {
   say("Reading the dead letters…");
   $("letters").replaceChildren();
   shown = { query: null, found: null };
-  const found = await fetchJson(`api/dead-letters?${query}`, TIMEOUT_MS, signal);
+  const found = await read("dead-letters", query, PART, signal);
   shown = { query: String(query), found };
 }
 
@@ -106,7 +106,7 @@ function origin(letter) {
 
 async function open(at, signal) {
   say("Reading the dead letter…");
-  const letter = await fetchJson(`api/dead-letters?${new URLSearchParams({ at })}`, TIMEOUT_MS, signal);
+  const letter = await read("dead-letters", { at }, PART, signal);
   say(button("← Back to the list", () => go({ at: "" })));
   const { value } = letter;
   const part = value.shown < value.size ? `, of which the first ${bytes(value.shown)} are shown` : "";

@@ -5,6 +5,8 @@ export const $ = (id) => document.getElementById(id);
 // Without the name and password that may be in the address: fetch refuses them.
 export const HERE = location.origin + location.pathname.replace(/[^/]*$/, "");
 
+const READ_TIMEOUT_MS = 35_000; // the process gives up after 30 s
+
 export const OUTCOMES = {
   scheduled: "in_progress", pending: "in_progress", sent: "in_progress", delivered: "delivered", unknown: "unknown",
   undelivered: "not_delivered", expired: "not_delivered", rejected: "not_delivered", failed: "not_delivered",
@@ -92,6 +94,12 @@ export function withTimes(text) {
 export function recipient(text) {
   return /^[0-9a-f]{64}$/.test(text) ? make("span", { title: `hash ${text}` }, `#${text.slice(0, 8)}…`) : text;
 }
+
+// With it, the process drops what this page doesn't wait for any more.
+const VIEWER = Math.random().toString(36).slice(2);
+
+export const read = (route, query, part, signal) =>
+  fetchJson(`api/${route}?${new URLSearchParams([...new URLSearchParams(query), ["viewer", `${VIEWER}-${part}`]])}`, READ_TIMEOUT_MS, signal);
 
 export async function fetchJson(path, timeout, signal = null) {
   const controller = new AbortController();

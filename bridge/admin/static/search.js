@@ -1,9 +1,9 @@
 // Searches: an id leads to its story, everything else to a list of messages. The address's fragment says which.
 
-import { $, HERE, button, copyButton, count, fetchJson, keepFocus, lasting, make, moment, number, recipient, tag, words } from "./elements.js";
+import { $, HERE, button, copyButton, count, keepFocus, lasting, make, moment, number, read, recipient, tag, words } from "./elements.js";
 import { attempt, lettersOf } from "./story.js";
 
-const SEARCH_TIMEOUT_MS = 35_000; // the process gives up after 30 s
+const PART = "search"; // of the page
 const FILTERS = ["status", "provider", "since"];
 const DEFAULT_SINCE = "7d";
 const LONG_SINCE = ["7d", "all"];
@@ -66,7 +66,7 @@ function decode(hash) {
 
 async function story(name, signal, hash, thorough = false) {
   $("text").value = name;
-  const found = await fetchJson(`api/messages?${new URLSearchParams({ id: name, ...(thorough ? { thorough: "" } : {}) })}`, SEARCH_TIMEOUT_MS, signal);
+  const found = await read("messages", { id: name, ...(thorough ? { thorough: "" } : {}) }, PART, signal);
   if (found.attempts.length) showStory(found, hash, thorough);
   else await list(new URLSearchParams({ text: name, since: DEFAULT_SINCE }), signal, hash, found.dead_letters);
 }
@@ -77,13 +77,13 @@ async function list(filters, signal, hash, letters = []) {
   const recent = await listRecent(filters, signal, hash);
   let found;
   try {
-    found = await fetchJson(`api/search?${filters}`, SEARCH_TIMEOUT_MS, signal);
+    found = await read("search", filters, PART, signal);
   } catch (error) {
     if (!recent || signal.aborted) throw error;
     return showList(recent, `Only the last 24 hours: ${error.message}.`);
   }
   if (found.rows.length === 1 && filters.get("text")) {
-    const one = await fetchJson(`api/messages?${new URLSearchParams({ id: found.rows[0].attempt })}`, SEARCH_TIMEOUT_MS, signal);
+    const one = await read("messages", { id: found.rows[0].attempt }, PART, signal);
     if (one.attempts.length) return showStory(one, hash);
   }
   if (!found.rows.length && letters.length) {
@@ -99,7 +99,7 @@ async function listRecent(filters, signal, hash) {
   if (!filters.get("text") || !LONG_SINCE.includes(filters.get("since"))) return null;
   const today = new URLSearchParams(filters);
   today.set("since", "24h");
-  const found = await fetchJson(`api/search?${today}`, SEARCH_TIMEOUT_MS, signal);
+  const found = await read("search", today, PART, signal);
   if (!found.rows.length) return null;
   const recent = { found, hash, filters };
   showList(recent, "Reading on, further back…");

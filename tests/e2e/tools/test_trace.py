@@ -212,6 +212,8 @@ async def test_trace_by_hashed_recipient(fleet: Fleet, installation: Bridge) -> 
             await topics.publish(one.sent(recipient="+254 700 111 222"), key=one.message_id)
             await topics.wait_until(lambda: bool(topics.entries), "the journal has it")
         found = await traced(settings, "--recipient", "254700111222")
+        kenyan = {**settings, "ADMIN__DEFAULT_REGION": "KE"}
+        assert (await traced(kenyan, "--recipient", "0700 111222"))["attempts"] == found["attempts"]
         assert [a["attempt"] for a in found["attempts"]] == [key(one)]
         assert "254700111222" not in str(found["attempts"])
         said = await sms_bridge(
