@@ -150,7 +150,7 @@ async function again(name, hash) {
 function showList({ found, filters }, remark = "") {
   const { rows } = found;
   const text = filters.get("text") || "";
-  $("text").value = text;
+  if (document.activeElement !== $("text")) $("text").value = text; // somebody may be typing the next one
   if (!rows.length) {
     return say([`No message was found${text ? ` for “${text}”` : ""}. `, found.note ? `${found.note} ` : "", cost(found)], "wrong");
   }
@@ -158,9 +158,11 @@ function showList({ found, filters }, remark = "") {
     found.note ? `${found.note} ` : "", remark || cost(found)]);
   const link = make("a.quiet", { href: `${HERE}api/search.csv?${filters}`, download: "" }, "Download CSV");
   $("found").append(make("span.actions", {}, link, copyButton(HERE + location.hash, "Copy link")));
+  const focused = $("story").contains(document.activeElement) ? document.activeElement.dataset.name : null; // while it is read on
   $("story").replaceChildren(make("ol.rows.card", { "aria-label": "Messages, the latest one first" },
     make("li.heads", { "aria-hidden": "true" }, ["sent", "message", "to", "status", "reason"].map((head) => make("span", {}, head))), rows.map(rowOf)));
-  keepFocus([...$("story").querySelectorAll(".row")].find((row) => row.dataset.name === opened) || $("story").querySelector(".row"));
+  const all = [...$("story").querySelectorAll(".row")];
+  keepFocus(all.find((row) => row.dataset.name === (focused || opened)) || all[0]);
   return undefined;
 }
 
