@@ -30,6 +30,10 @@ from bridge.tracker.timers import TimerRules, Timers
 MAX_WAIT_MS = 1_000
 """Longest wait for entries when no timer runs out before."""
 
+PACE_SECONDS = 0.005
+"""From one transaction of a partition to its next one, at least, for each other partition of this process. Otherwise,
+with many partitions, each entry got a transaction of its own, and waited for those of all the others."""
+
 OFFSET_COMMIT_INTERVAL = 1.0
 """Seconds between commits of offsets alone, each of which takes a tenth of one."""
 
@@ -70,6 +74,8 @@ class PartitionWorker:
         self._must_confirm = False
         """Whether the partition may be another process's meanwhile; a new producer would fence its owner."""
         self.last_progress_at = time.monotonic()
+        self._published_at = 0.0
+        """When its last transaction began."""
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -146,6 +152,7 @@ class PartitionWorker:
         offset, committed_at = committed.offset, 0.0
         while not self._stopping:
             self._note_progress()
+            await self._keep_pace()
             size = self._quarantine.choose_size(len(self._member.assignment()))
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
@@ -163,13 +170,18 @@ class PartitionWorker:
             if batch.empty and not is_due:
                 self._publisher.skip(batch)
             else:
-                before = committed.offset
+                before, self._published_at = committed.offset, time.monotonic()
                 committed = self._advance(committed, offset, batch)
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, events, committed)
                 self._metrics.transaction_entries.observe(offset - before)
                 committed_at = time.monotonic()
             self._interruptible = True
+
+    async def _keep_pace(self) -> None:
+        """Let entries gather while other partitions have their transactions."""
+        others = len(self._member.assignment()) - 1
+        await asyncio.sleep(max(0.0, self._published_at + others * PACE_SECONDS - time.monotonic()))
 
     def _advance(self, committed: JournalOffset, offset: int, batch: Batch) -> JournalOffset:
         position = self._owned.store.position
