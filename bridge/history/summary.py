@@ -77,7 +77,10 @@ def tell_customer(timeline: Timeline) -> str | None:
     last = timeline.published[-1].event
     if last["reason"] in TELL_REASON and last["reason"] != Reason.UNSPECIFIED:
         return TELL_REASON[last["reason"]]
-    return TELL_STATUS.get(last["status"])
+    told = TELL_STATUS.get(last["status"])
+    if told and last["status"] == Status.DELIVERED:  # the timeline has the time of the report, which may be later
+        return f"{told.removesuffix('.')}: {last['occurred_at'][:19].replace('T', ' ')} UTC."
+    return told
 
 
 def _describe_final(last: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
@@ -116,6 +119,8 @@ def _describe_unpublished(timeline: Timeline, state: State) -> str:
         given_up = any(step.outcome in {FoldOutcome.UNMATCHED, FoldOutcome.FORGOTTEN} for step in timeline.steps)
         came = f"{format_count(len(reports), 'report')} came"
         return f"{came} without a sent event" if given_up else f"{came}; the sent event is awaited"
+    if state is None and any(step.outcome is FoldOutcome.TOO_OLD for step in timeline.steps):
+        return "Not followed: its sent event was read after its deadline; it is a dead letter"
     status = getattr(state, "status", None)
     if status:
         return f"On its way: {_quote(status)}; a final status hasn't come yet"

@@ -17,6 +17,14 @@ def _check_token_url(url: str) -> str:
     return url
 
 
+def _check_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit():
+            raise ValueError("should be host:port, with commas between several brokers")
+    return addresses
+
+
 class OAuthSettings(Group):
     """Where the token for `OAUTHBEARER` comes from."""
 
@@ -45,7 +53,7 @@ class OAuthSettings(Group):
 class KafkaSettings(Group):
     """How to connect to Kafka."""
 
-    bootstrap_servers: Texts
+    bootstrap_servers: Annotated[Texts, AfterValidator(_check_addresses)]
     """`host:port` of one or more brokers."""
     group_id: str = "sms-bridge"
     """Prefix of consumer groups (`.intake`, `.tracker`) and transactional ids."""

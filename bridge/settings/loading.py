@@ -140,7 +140,11 @@ def _describe_unknown(variable: str) -> str:
     name = variable.removeprefix(PREFIX)
     # Long prefixes are alike in any case: the last parts have to be similar, too.
     last = name.rpartition("__")[2]
-    candidates = [known for known in _list_names(Settings, "", name) if _are_similar(last, known.rpartition("__")[2])]
+    candidates = [
+        known
+        for known in _list_names(Settings, "", name)
+        if known.replace("__", "_") == name.replace("__", "_") or _are_similar(last, known.rpartition("__")[2])
+    ]
     advice = suggest_similar(name, candidates, prefix=PREFIX, cutoff=_MIN_SIMILARITY)
     return f"{variable}: unknown setting; {advice or 'docs/settings.md lists all settings'}"
 

@@ -37,6 +37,10 @@ def parse_duration(value: object) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
+_IPV6_ADDRESS = re.compile(r"\s*\[[0-9A-Fa-f:.]+\]:")
+"""An address with its port, which begins as a list in JSON does."""
+
+
 def _parse_json(value: object, expected: type, description: str) -> Any:
     if not isinstance(value, str | bytes):
         return value
@@ -51,7 +55,7 @@ def _parse_json(value: object, expected: type, description: str) -> Any:
 
 def parse_list(value: object) -> Any:
     """Parse a list, written as JSON or with commas."""
-    if isinstance(value, str) and not value.lstrip().startswith("["):
+    if isinstance(value, str) and (not value.lstrip().startswith("[") or _IPV6_ADDRESS.match(value)):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return _parse_json(value, list, "a list, as JSON or with commas")
 

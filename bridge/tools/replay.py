@@ -80,7 +80,9 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
     if not options.dry_run:
         await _append(kafka, settings, partitions, [one for one in read if one.result.entries], options, quiet=as_json)
     _report(read, options, as_json=as_json)
-    return ExitCode.WRONG if any(one.result.outcome is ReplayOutcome.STILL_BAD for one in read) else ExitCode.FINE
+    is_missing = options.at is not None and not found
+    is_bad = any(one.result.outcome is ReplayOutcome.STILL_BAD for one in read)
+    return ExitCode.WRONG if is_missing or is_bad else ExitCode.FINE
 
 
 async def _read_letters(scan: TopicScanner, settings: Settings, options: ReplayOptions) -> list[DeadLetter]:

@@ -14,9 +14,13 @@ from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
 from bridge.history.letter_selection import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult
+from bridge.history.recipient_forms import is_phone_number
 from bridge.history.refold import Timeline, TimelineStep
+from bridge.settings.model import PREFIX
 from bridge.text import format_count, format_duration, format_time
 from bridge.tools.output import make_table, stdout_console, style_text
+
+REGION = f"{PREFIX}ADMIN__DEFAULT_REGION"
 
 
 def show_traces(found: TraceResult) -> None:
@@ -31,12 +35,20 @@ def show_traces(found: TraceResult) -> None:
         out.print(_render_letters(found.letters))
     if not (found.traces or found.sents or found.letters):
         out.print(style_text(f"{found.asked}: nothing since {format_time(max(0, found.since))}", "warning"))
-        out.print("Is the id complete? --since looks further back, as far as the topics reach.")
+        out.print(_advise(found.asked))
     since, duration = format_time(max(0, found.since)), format_duration(1000 * found.seconds)
     cost = f"{format_count(found.read, 'record')} read in {duration}, since {since}"
     if found.traces and not found.all and ":" not in found.asked:
         cost += "; attempts that have no event yet: --thorough"
     out.print(Text(cost, "dim"))
+
+
+def _advise(asked: str) -> str:
+    """Say what else to try for what wasn't found."""
+    further = "--since looks further back, as far as the topics reach."
+    if is_phone_number(asked):
+        return f"A phone number is found by --recipient, in national form with {REGION}. {further}"
+    return f"Ids are compared as a whole, and with their case; the status page also finds their beginning. {further}"
 
 
 def _render_trace(trace: AttemptTrace) -> Group:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
 from bridge.sandbox.kafka.installation import Installation, SandboxError, hold_lock, install_kafka
@@ -167,20 +168,32 @@ async def _run_all(coroutines: Iterator[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-async def serve(size: int, ready: Callable[[str], object]) -> int:
+async def serve(size: int, ready: Callable[[str], object], topics: Sequence[str] = ()) -> int:
     """Run a cluster until this is cancelled.
 
     Args:
         size: The number of brokers.
         ready: Called with the bootstrap servers when they answer.
+        topics: Topics to create, with three partitions each.
 
     Raises:
         SandboxError: It can't start.
     """
     async with Sandbox(size) as kafka:
+        if topics:
+            await _create_topics(kafka.bootstrap_servers, topics, size)
         ready(kafka.bootstrap_servers)
         await asyncio.Event().wait()
         return 0
+
+
+async def _create_topics(bootstrap_servers: str, names: Sequence[str], replication: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 3, replication) for name in names])
+    finally:
+        await admin.close()
 
 
 def main() -> None:

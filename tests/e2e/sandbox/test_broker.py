@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS, Sandbox, sandbox
+from bridge.sandbox.kafka.broker import BOOTSTRAP_SERVERS, Sandbox, sandbox, serve
 from bridge.sandbox.kafka.installation import SandboxError
 from tests.support.background import IN_BACKGROUND
 
@@ -118,6 +118,19 @@ def folder_of(address: str) -> Path:
             if any(address in file.read_text() for file in folder.glob("*.properties")):
                 return folder
     raise AssertionError(address)
+
+
+async def test_serving_creates_topics() -> None:
+    """A newcomer has a topic to write to; the address is told when it is there."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = asyncio.create_task(serve(1, ready.set_result, ["sms.sent", "another"]))
+    try:
+        async with admin_of(await ready) as admin:
+            described = await admin.describe_topics(["sms.sent", "another"])
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert [(one["error_code"], len(one["partitions"])) for one in described] == [(0, 3), (0, 3)]
 
 
 async def test_environment_names_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +60,18 @@ async def test_sent_event_is_replayed_from_its_topic(installation: Bridge, setti
     assert event.headers["traceparent"] == "00-1-2-01"
 
 
+async def test_sent_event_past_its_deadline_is_not_replayed(installation: Bridge, settings: Settings) -> None:
+    """The tracker would refuse it, and each replay would add a dead letter that nothing can mend."""
+    one = message(age=timedelta(hours=60))
+    sent = await installation.topics.publish(one.sent(provider="dx"))
+    letter = await installation.wait_for_dead_letter(source_partition=sent.partition, source_offset=sent.offset)
+    mended = {**settings, "SENT__PROVIDERS": '{"dx":"dexatel"}'}
+    did = await replayed(mended, "--at", f"{letter.partition}/{letter.offset}")
+    [told] = did["letters"]
+    assert told["fate"] == "not_replayable"
+    assert told["why"].startswith("too old to be followed: its deadline was ")
+
+
 async def test_late_sent_event_matches_its_report(installation: Bridge, settings: Settings) -> None:
     """The expired report is replayed with the content and time of its journal entry."""
     one = message()
@@ -109,7 +122,7 @@ async def test_replay_of_positions(installation: Bridge, settings: Settings) -> 
     assert sorted((x["partition"], x["offset"]) for x in did["letters"]) == sorted(places)
     assert (await replayed(settings, *chosen, "--reason", "conflict"))["letters"] == []
     for gone in ("0/99999999", "77/0"):
-        assert (await replayed(settings, "--at", gone))["letters"] == []
+        assert (await replayed(settings, "--at", gone, code=1))["letters"] == []
 
 
 async def test_replay_prints_a_table(installation: Bridge, settings: Settings) -> None:

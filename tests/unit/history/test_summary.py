@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bridge.core.delivery import Reason, Status
 from bridge.core.entries import Entry
+from bridge.core.timestamps import format_rfc3339
 from bridge.history.refold import AttemptRecords, JournaledEntry, PublishedEvent, refold
 from bridge.history.summary import TELL_REASON, TELL_STATUS, summarize_attempt, tell_customer
 from tests.support.core.story import KEY, POLICY, SENT_AT, expire_timers, fold_entries, report, sent
@@ -53,6 +54,10 @@ def tell(*entries: Entry, expired: bool = False, emit_interim: bool = True, fold
         ([sent(), report(None)], "Handed to dexatel; 1 report came, with a status that isn't mapped."),
         ([report(Status.SENT)], "1 report came; the sent event is awaited."),
         ([report(Status.SENT), report(Status.DELIVERED)], "2 reports came; the sent event is awaited."),
+        (
+            [sent(gives_up_at=SENT_AT - 1)],
+            "Not followed: its sent event was read after its deadline; it is a dead letter.",
+        ),
         ([], "Nothing is known of it."),
     ],
 )
@@ -90,6 +95,13 @@ def test_the_customer_hears_the_reason() -> None:
     assert tell(sent(), INVALID)[1] == "The number on file isn't valid. Please check it."
     assert tell(sent(), FAILED)[1] == "The message could not be delivered."
     assert tell(sent())[1] == ""
+
+
+def test_the_customer_hears_when_it_arrived() -> None:
+    """By the provider's time, where it is plausible; the report may have come later."""
+    arrived = report(Status.DELIVERED, provider_time=SENT_AT + 2_000, observed_at=SENT_AT + 60_000)
+    time = format_rfc3339(SENT_AT + 2_000)[:19].replace("T", " ")
+    assert tell(sent(), arrived)[1] == f"The message arrived at the time that is shown: {time} UTC."
 
 
 def test_customers_sentences_are_those_of_the_documentation() -> None:

@@ -87,3 +87,22 @@ def test_the_variable_that_another_one_needs_is_named() -> None:
     """As it has to be set, whichever group it is in."""
     assert refuse({"PRIVACY__RECIPIENT": "hash"}).startswith(f"{PREFIX}PRIVACY__HASH_KEY is needed")
     assert refuse({"SENT__FORMAT": "avro"}).startswith(f"{PREFIX}REGISTRY__URL is needed")
+
+
+def test_a_single_underscore_is_recognized() -> None:
+    """Groups and their members are separated by two."""
+    said = refuse({"DEXATEL_POLL": "never"})
+    assert said == f"{PREFIX}DEXATEL_POLL: unknown setting; did you mean {PREFIX}DEXATEL__POLL?"
+
+
+@pytest.mark.parametrize("servers", ["kafka", "kafka:9092,other", "kafka:", ":9092", "kafka:port"])
+def test_a_broker_without_a_port_is_refused(servers: str) -> None:
+    """Before Kafka is asked."""
+    assert "should be host:port" in refuse({"KAFKA__BOOTSTRAP_SERVERS": servers})
+
+
+@pytest.mark.parametrize("servers", ["[::1]:9092, [2001:db8::1]:9093", '["[::1]:9092", "[2001:db8::1]:9093"]'])
+def test_brokers_may_have_ipv6_addresses(servers: str) -> None:
+    """Although such an address begins as a list in JSON does."""
+    found = load({"KAFKA__BOOTSTRAP_SERVERS": servers}).kafka.bootstrap_servers
+    assert found == ("[::1]:9092", "[2001:db8::1]:9093")
