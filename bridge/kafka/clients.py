@@ -29,6 +29,9 @@ from bridge.tls.reloading_context import ReloadingContext
 MAX_BATCH_BYTES = 512 * 1024
 """The size at which a batch is sent, before compression."""
 
+FIRST_ANSWER_SECONDS = 12.0
+"""How long a process waits for Kafka's first answer. The client library waits for 40, which looks like hanging."""
+
 RETRY_BACKOFF_MS = 20
 """Milliseconds before a transaction's request is retried. Every twentieth write right after a commit is refused,
 because the broker still completes the transaction before; the client's default of 100 would be most of a write's time.
@@ -136,7 +139,8 @@ class KafkaClients:
         await self._check_token()
         admin = AIOKafkaAdminClient(**self._options)
         try:
-            await admin.start()
+            async with asyncio.timeout(FIRST_ANSWER_SECONDS):
+                await admin.start()
         except (KafkaError, OSError, UnicodeError) as error:  # the last one for a name that no host can have
             await stop_with_timeout(admin.close(), "admin client")
             why = await explain_unreachable(self._settings.bootstrap_servers, self._options)

@@ -14,7 +14,8 @@ from bridge.tools.check_providers import check_providers
 from bridge.tools.check_settings import check_folder, list_settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
-REMEDY = "see docs/settings.md; nothing else was checked"
+PAGE = "docs/settings.md"
+REMEDY = f"see {PAGE}; nothing else was checked"
 
 
 async def check(env_file: Path | None, *, offline: bool, as_json: bool) -> ExitCode:
@@ -37,7 +38,7 @@ async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[Ch
     except ConfigurationError as error:
         for line in str(error).splitlines():
             name, _, text = line.partition(" ")
-            yield CheckFinding("settings", "wrong", name.rstrip(":"), text, REMEDY)
+            yield CheckFinding("settings", "wrong", name.rstrip(":"), text, "" if PAGE in text else REMEDY)
         return
     for finding in list_settings(settings):
         yield finding

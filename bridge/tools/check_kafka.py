@@ -64,8 +64,7 @@ async def check_kafka(settings: Settings) -> AsyncIterator[CheckFinding]:
                 yield await _check_clock(scan, settings.topics.journal)
     except ConfigurationError as error:
         name, _, text = str(error).partition(": ")
-        remedy = "is it up, and is this its name?" if name.endswith("BOOTSTRAP_SERVERS") else ""
-        yield CheckFinding("kafka", "wrong", name if text else servers, text or str(error), remedy)
+        yield CheckFinding("kafka", "wrong", name if text else servers, text or str(error))
     except (KafkaError, OSError) as error:
         yield CheckFinding("kafka", "wrong", servers, format_error(error), "see the broker's log")
 
