@@ -104,7 +104,12 @@ def _read_secrets(folder: str | None) -> dict[str, str]:
         raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
     # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
     files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    return {file.name: _read_secret(file) for file in files}
+    secrets = {file.name: _read_secret(file) for file in files}
+    for name in secrets:
+        group, separator, _ = name.partition("__")
+        if separator and group.lower() in Settings.model_fields:
+            raise ConfigurationError(f"{SECRETS_DIR}: the file {name} should be called {PREFIX}{name.upper()}")
+    return secrets
 
 
 def _read_secret(file: Path) -> str:

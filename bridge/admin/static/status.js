@@ -56,7 +56,7 @@ function show(status) {
   render("concerns", status.concerns, (concerns) => concerns.map(concern));
   $("tiles").replaceChildren(...tiles(status));
   $("providers").replaceChildren(...status.providers.map(provider));
-  render("pending", status.pending, pending);
+  render("pending", { ...status.pending, own: status.partitions.own.map((one) => one.state) }, pending);
   render("partitions", { partitions: status.partitions, roles: status.roles }, partitions);
   render("notices", status.notices, notices);
   const names = status.providers.map((one) => one.provider);
@@ -128,8 +128,14 @@ function account(one) {
     error ? make("p", {}, moment(error.at), ` ${error.text}${error.members.error ? `: ${error.members.error}` : ""}`) : null);
 }
 
+function describeNone(states) {
+  if (!states.length) return "Not known here: this process has no partitions.";
+  return states.every((state) => state === "level") ? "No open messages: every message has a final status."
+    : "Not known yet: some partitions are being read, or Kafka doesn't answer.";
+}
+
 function pending(seen) {
-  if (!seen.followed) return [make("p.empty", {}, "No open messages: every message has a final status.")];
+  if (!seen.followed) return [make("p.empty", {}, describeNone(seen.own))];
   const sum = (counts) => Object.values(counts).reduce((all, some) => all + some, 0);
   const most = Math.max(...Object.values(seen.ages).map(sum), 1);
   const rows = Object.entries(seen.ages).map(([name, counts]) => {

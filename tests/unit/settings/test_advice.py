@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import ConfigurationError
-from bridge.settings.loading import load_settings
+from bridge.settings.loading import SECRETS_DIR, load_settings
 from bridge.settings.model import PREFIX, Settings
 
 NEEDED = {
@@ -106,3 +106,17 @@ def test_brokers_may_have_ipv6_addresses(servers: str) -> None:
     """Although such an address begins as a list in JSON does."""
     found = load({"KAFKA__BOOTSTRAP_SERVERS": servers}).kafka.bootstrap_servers
     assert found == ("[::1]:9092", "[2001:db8::1]:9093")
+
+
+def test_a_secret_is_called_like_its_variable(tmp_path: Path) -> None:
+    """A file without the prefix would be ignored; files for other programs are."""
+    (tmp_path / "tls.crt").write_text("theirs")
+    assert load_settings({**make_needed(), SECRETS_DIR: str(tmp_path)}).dexatel.token is None
+    (tmp_path / "DEXATEL__TOKEN").write_text("0123456789abcdef")
+    with pytest.raises(ConfigurationError, match=f"DEXATEL__TOKEN should be called {PREFIX}DEXATEL__TOKEN$"):
+        load_settings({**make_needed(), SECRETS_DIR: str(tmp_path)})
+
+
+def make_needed() -> dict[str, str]:
+    """Make the variables that are needed."""
+    return {f"{PREFIX}{name}": value for name, value in NEEDED.items()}
