@@ -23,8 +23,8 @@ kubectl() {
 """
 RUN_HERE = ("sms-bridge ", "kafka-consumer-groups.sh ", "kafka-console-consumer.sh ")
 ONCE = {
-    "sms-bridge replay --since 1h": r"journaled +\d+",
-    "sms-bridge replay --dry-run --since 1h": r"unreadable",
+    "sms-bridge replay --since 24h": r"journaled +\d+",
+    "sms-bridge replay --dry-run --since 24h": r"unreadable",
     "sms-bridge trace order-4711": r"final: delivered",
     "sms-bridge check": r"\n(0 wrong, \d+ warnings?|all is well)\n",
     "sms-bridge topics --adopt start": r"every partition has its offset",

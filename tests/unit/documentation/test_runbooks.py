@@ -58,15 +58,21 @@ def check_arguments(words: list[str]) -> None:
 
 @pytest.mark.parametrize("page", RUNBOOKS)
 def test_page_begins_with_names(page: str) -> None:
-    """One line sets all of them, as the index explains, and nothing else is left to fill in."""
+    """One line sets them, as the index explains, and nothing else is left to fill in.
+
+    A pod that is found on the way is named where it is used, so that no other one is meant by mistake.
+    """
     first, *rest = (command for block in RUNBOOKS[page] for command in commands(block))
-    names = set(re.findall(r"(\w+)=", first.text))
-    used = {name for command in (first, *rest) for name in re.findall(r"\$(\w+)", command.text)} - {"kafka"}
     if not page.endswith("README.md"):
         assert is_assignment(first)
-        assert {"ns", "release", "app"} <= names
-        assert used <= names
-        assert ("pod" in names) == ("pod" in used), page
+        assert {"ns", "release", "app"} <= set(re.findall(r"(\w+)=", first.text))
+        known: set[str] = set()
+        used: set[str] = set()
+        for command in (first, *rest):
+            used |= set(re.findall(r"\$(\w+)", command.text))
+            assert used <= known, command.text
+            known |= set(re.findall(r"(\w+)=", command.text))
+        assert ("pod" in known) == ("pod" in used), page
     assert not re.findall(r"\b(?:POD|NAME|FILE|YOUR-\w+)\b", " ".join(command.text for command in rest))
 
 
