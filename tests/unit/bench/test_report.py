@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.report import make_documents
+from bench.report import KNOWN, make_documents
 
 FOUND: dict[str, Any] = {
     "machine": {"cores": 2, "processor": "a processor", "memory_gb": 24},
@@ -60,16 +60,4 @@ def test_without_all_costs_nothing_is_said_about_messages() -> None:
 
 
 COSTS = (("intake", 10), ("receiver", 78.125), ("tracker", 25))
-ATTEMPTS = dict.fromkeys(
-    (
-        "restore_s",
-        "restored_per_second",
-        "warm_start_s",
-        "rss_mb",
-        "rss_after_mb",
-        "disk_bytes",
-        "state_bytes",
-        "cpu_us",
-    ),
-    1.0,
-)
+ATTEMPTS = dict.fromkeys(KNOWN, 1.0)
