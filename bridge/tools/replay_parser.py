@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bridge.accounts import Accounts, build_accounts, list_built_in
 from bridge.core.entries import Entry, Report, Sent
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
-from bridge.core.timestamps import format_rfc3339
+from bridge.core.lifecycle import EntryPosition, FoldOutcome, fold
 from bridge.dead_letters import NOT_REPLAYABLE, DeadLetter, HttpSource
 from bridge.intake.sent_parser import make_sent_parser
 from bridge.intake.source_event import SentRecord
@@ -58,7 +58,7 @@ class ReplayParser:
         self._sent = make_sent_parser(settings, self._accounts, self._privacy)
         self.avro = self._sent.avro
         """Converts sent events that are Avro; the schemas of the originals have to be prepared."""
-        self._topics, self._max_follow_ms = settings.topics, settings.follow.max_follow
+        self._topics, self._policy = settings.topics, settings.follow.to_policy()
 
     @property
     def accounts(self) -> Accounts:
@@ -111,10 +111,10 @@ class ReplayParser:
         if found.errors:
             why = "; ".join(f"{poison.reason.value}: {poison.error}" for poison in found.errors)
             return ReplayResult(ReplayOutcome.STILL_BAD, why, entries)
-        ends = [min(entry.gives_up_at, entry.sent_at + self._max_follow_ms) for entry in entries]
-        if ends and max(ends) <= now:  # the tracker would refuse each of them, with a dead letter of its own
-            why = f"too old to be followed: its deadline was {format_rfc3339(max(ends))}"
-            return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, why)
+        # Where the tracker would refuse each of them, a replay only adds dead letters.
+        folded = [fold(entry.key, None, entry, EntryPosition(0, now), self._policy) for entry in entries]
+        if folded and all(one.outcome is FoldOutcome.TOO_OLD for one in folded):
+            return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, max(one.rejections[0].error for one in folded))
         return _journaled(entries)
 
     def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
