@@ -10,9 +10,10 @@ from typing import NamedTuple, Self
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from bridge.sandbox.kafka.broker import create_topics
 from bridge.sandbox.kafka.installation import SandboxError
 
 SENT_PARTITIONS = 3
@@ -60,9 +61,7 @@ async def manage_topics(servers: str, names: RunNames) -> AsyncIterator[None]:
     except KafkaError as error:
         raise SandboxError(f"no Kafka answers at {servers} ({type(error).__name__})") from error
     try:
-        response = await admin.create_topics([NewTopic(names.sent, SENT_PARTITIONS, 1)])
-        if errors := [text for _, code, text in response.topic_errors if code]:
-            raise SandboxError(f"the topic {names.sent} can't be created: {errors[0]}")
+        await create_topics(admin, [names.sent], SENT_PARTITIONS, 1)
         yield
     finally:
         with suppress(KafkaError, TimeoutError, OSError):

@@ -27,13 +27,16 @@ from bridge.sandbox.kafka.node import Broker
 from bridge.sandbox.kafka.server_properties import format_properties
 from bridge.sandbox.ports import claim_free_ports
 
-__all__ = ["BOOTSTRAP_SERVERS", "Broker", "Sandbox", "SandboxError", "sandbox"]
+__all__ = ["BOOTSTRAP_SERVERS", "Broker", "Sandbox", "SandboxError", "create_topics", "sandbox"]
 
 BOOTSTRAP_SERVERS = "SMS_BRIDGE_SANDBOX_BOOTSTRAP_SERVERS"
 """The variable that names a cluster to use instead of starting one. The service's own variables are ignored here."""
 
 HEAP_OPTIONS = {1: "-Xmx512m", 3: "-Xmx384m"}
 """By the number of brokers."""
+
+TOPIC_PARTITIONS = 3
+"""Of a topic that somebody asks for."""
 
 JVM_OPTIONS = (
     "-XX:+UseSerialGC",  # the smallest, and the fastest to start on few cores
@@ -174,26 +177,33 @@ async def serve(size: int, ready: Callable[[str], object], topics: Sequence[str]
     Args:
         size: The number of brokers.
         ready: Called with the bootstrap servers when they answer.
-        topics: Topics to create, with three partitions each.
+        topics: Topics to create.
 
     Raises:
-        SandboxError: It can't start.
+        SandboxError: It can't start, or refuses a topic.
     """
     async with Sandbox(size) as kafka:
         if topics:
-            await _create_topics(kafka.bootstrap_servers, topics, size)
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+            await admin.start()
+            try:
+                await create_topics(admin, topics, TOPIC_PARTITIONS, size)
+            finally:
+                await admin.close()
         ready(kafka.bootstrap_servers)
         await asyncio.Event().wait()
         return 0
 
 
-async def _create_topics(bootstrap_servers: str, names: Sequence[str], replication: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, 3, replication) for name in names])
-    finally:
-        await admin.close()
+async def create_topics(admin: AIOKafkaAdminClient, names: Sequence[str], partitions: int, replication: int) -> None:
+    """Create topics.
+
+    Raises:
+        SandboxError: The cluster refuses one.
+    """
+    response = await admin.create_topics([NewTopic(name, partitions, replication) for name in names])
+    if errors := [f"the topic {name} can't be created: {text}" for name, code, text in response.topic_errors if code]:
+        raise SandboxError(errors[0])
 
 
 def main() -> None:
