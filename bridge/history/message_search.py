@@ -13,20 +13,19 @@ import msgspec
 
 from bridge.clock import now_ms
 from bridge.core.attempt import Followed
-from bridge.core.entries import AttemptKey, Sent
-from bridge.core.errors import PoisonMessageError
+from bridge.core.entries import AttemptKey
+from bridge.history.journal_records import decode_sent
 from bridge.history.message_rows import ListedEvent, MessageFilter, MessageRow, NewestRows
-from bridge.history.recipient_forms import is_national, is_phone_number, make_recipient_matcher
+from bridge.history.recipient_forms import REGION_SETTING, is_national, is_phone_number, make_recipient_matcher
 from bridge.history.search import MARGIN
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
-from bridge.journal.serde import decode_entry
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.wire_format import strip_frame
 from bridge.privacy import Privacy
 from bridge.settings.model import PREFIX, Settings
 from bridge.state.serde import decode_state
 
-NO_REGION = f"A number in national form is found with {PREFIX}ADMIN__DEFAULT_REGION; try it with its country code."
+NO_REGION = f"A number in national form is found with {REGION_SETTING}; try it with its country code."
 NOT_KEPT = f"Phone numbers aren't kept ({PREFIX}PRIVACY__RECIPIENT is drop), so only ids were searched."
 
 _decode_event = msgspec.json.Decoder(ListedEvent).decode
@@ -103,12 +102,8 @@ class _Reading:
         waiting = {tp: OffsetSpan(max(span.start, folded[tp]), span.end) for tp, span in spans.items()}
 
         def take(record: Any) -> None:
-            try:
-                entry = decode_entry(record.value) if record.value and b'"type":"sent"' in record.value else None
-            except PoisonMessageError:
-                return
-            if isinstance(entry, Sent):
-                self._take(MessageRow.from_sent(entry))
+            if sent := decode_sent(record):
+                self._take(MessageRow.from_sent(sent))
 
         await self._scanner.scan(waiting, take)
 

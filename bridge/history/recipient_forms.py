@@ -9,6 +9,9 @@ from collections.abc import Callable
 
 from bridge.phone_numbers import extract_digits
 from bridge.privacy import Privacy
+from bridge.settings.model import PREFIX
+
+REGION_SETTING = f"{PREFIX}ADMIN__DEFAULT_REGION"
 
 MIN_DIGITS = 6
 """Of what may be a phone number."""

@@ -15,7 +15,7 @@ from bridge.tools.check_settings import check_folder, list_settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
 PAGE = "docs/settings.md"
-REMEDY = f"see {PAGE}; nothing else was checked"
+REMEDY = "nothing else was checked"
 
 
 async def check(env_file: Path | None, *, offline: bool, as_json: bool) -> ExitCode:
@@ -38,7 +38,9 @@ async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[Ch
     except ConfigurationError as error:
         for line in str(error).splitlines():
             name, _, text = line.partition(" ")
-            yield CheckFinding("settings", "wrong", name.rstrip(":"), text, "" if PAGE in text else REMEDY)
+            yield CheckFinding(
+                "settings", "wrong", name.rstrip(":"), text, REMEDY if PAGE in text else f"see {PAGE}; {REMEDY}"
+            )
         return
     for finding in list_settings(settings):
         yield finding

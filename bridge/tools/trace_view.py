@@ -14,13 +14,10 @@ from bridge.core.timestamps import format_rfc3339
 from bridge.dead_letters import DeadLetter
 from bridge.history.letter_selection import MAX_VALUE_BYTES
 from bridge.history.lookup import AttemptTrace, TraceResult
-from bridge.history.recipient_forms import is_phone_number
+from bridge.history.recipient_forms import REGION_SETTING, is_phone_number
 from bridge.history.refold import Timeline, TimelineStep
-from bridge.settings.model import PREFIX
 from bridge.text import format_count, format_duration, format_time
 from bridge.tools.output import make_table, stdout_console, style_text
-
-REGION = f"{PREFIX}ADMIN__DEFAULT_REGION"
 
 
 def show_traces(found: TraceResult) -> None:
@@ -47,7 +44,7 @@ def _advise(asked: str) -> str:
     """Say what else to try for what wasn't found."""
     further = "--since looks further back, as far as the topics reach."
     if is_phone_number(asked):
-        return f"A phone number is found by --recipient, in national form with {REGION}. {further}"
+        return f"A phone number is found by --recipient, in national form with {REGION_SETTING}. {further}"
     return f"Ids are compared as a whole, and with their case; the status page also finds their beginning. {further}"
 
 
