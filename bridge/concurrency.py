@@ -44,7 +44,7 @@ async def shield_to_completion(work: Coroutine[Any, Any, Any]) -> None:
 async def wait_until_done(future: asyncio.Future[Any], seconds: float) -> bool:
     """Wait until a future is done, but at most so long; return whether it is.
 
-    It does what `asyncio.wait` does for several, in a third of the time: 0.8 instead of 3.5 microseconds.
+    It does what `asyncio.wait` does for several, in a quarter of the time: 0.8 instead of 3.5 microseconds.
     """
     loop = asyncio.get_running_loop()
     waiter: asyncio.Future[None] = loop.create_future()

@@ -16,6 +16,7 @@ from bench import toolchain
 from bench.bridge import SECRET, Bridge, make_environment, make_settings
 from bench.contest import Contestant, Measured, run_contest
 from bench.process import BenchmarkError, MeasuredProcess, run_to_end
+from bench.progress import compute_broker_cost
 from bench.run import Run
 from bridge.sandbox.ports import claim_free_ports
 
@@ -82,10 +83,10 @@ async def _measure_under_load(
     """Warm a server up, load it, and verify that acknowledged callbacks are in the journal."""
     await run_load(run, client, address, WARM_UP)
     requests = run.scale_count(REQUESTS)
-    cpu, broker_cpu = process.read_cpu_seconds(), run.cluster.read_cpu_seconds() or 0.0
+    cpu, broker_cpu = process.read_cpu_seconds(), run.cluster.read_cpu_seconds()
     found = await run_load(run, client, address, requests)
     used = process.read_cpu_seconds() - cpu
-    used_by_broker = (run.cluster.read_cpu_seconds() or 0.0) - broker_cpu
+    broker_cost = compute_broker_cost(broker_cpu, run.cluster.read_cpu_seconds(), requests)
     if found["other"] or found["ok"] != requests:
         raise BenchmarkError(f"{found['other']} requests did not get a 200\n{process.tail()}")
     if topic:
@@ -95,7 +96,7 @@ async def _measure_under_load(
     return {
         "per_second": found["ok"] / found["seconds"],
         "cpu_us": used / requests * 1e6,
-        "broker_cpu_us": used_by_broker / requests * 1e6,
+        **broker_cost,
         "p50_ms": found["p50_ms"],
         "p99_ms": found["p99_ms"],
     }

@@ -3,7 +3,7 @@
 A single report may be late, so that its time is long ago, but not many reports in a row by the same whole hours.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 
 import prometheus_client
 import structlog
@@ -63,7 +63,7 @@ class ProviderClocks:
         self._gauges: dict[str, prometheus_client.Gauge] = {}
         """By provider: looking up a label takes longer than setting a value."""
         self._counted: dict[tuple[str, str], int] = {}
-        self._detectors: dict[tuple[str, str], ClockSkewDetector] = {}
+        self._detectors: defaultdict[tuple[str, str], ClockSkewDetector] = defaultdict(ClockSkewDetector)
 
     def compare(self, account: ProviderAccount, provider_time: int | None, now: int) -> None:
         """Compare a report's time with the bridge's; both are in milliseconds since the epoch."""
@@ -75,10 +75,7 @@ class ProviderClocks:
         if account.provider not in self._gauges:
             self._gauges[account.provider] = self._metrics.provider_clock_skew.labels(account.provider)
         self._gauges[account.provider].set(seconds)
-        key = account.provider, account.name
-        if key not in self._detectors:
-            self._detectors[key] = ClockSkewDetector()
-        hours = self._detectors[key].observe(seconds)
+        hours = self._detectors[account.provider, account.name].observe(seconds)
         if hours is not None:
             log.warning(
                 "provider's times are off by whole hours",

@@ -152,8 +152,9 @@ class PartitionWorker:
         offset, committed_at = committed.offset, 0.0
         while not self._stopping:
             self._note_progress()
-            await self._keep_pace()
-            size = self._quarantine.choose_size(len(self._member.assignment()))
+            partitions = len(self._member.assignment())
+            await self._keep_pace(partitions - 1)
+            size = self._quarantine.choose_size(partitions)
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
             batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, committed.horizon)
@@ -178,9 +179,8 @@ class PartitionWorker:
                 committed_at = time.monotonic()
             self._interruptible = True
 
-    async def _keep_pace(self) -> None:
-        """Let entries gather while other partitions have their transactions."""
-        others = len(self._member.assignment()) - 1
+    async def _keep_pace(self, others: int) -> None:
+        """Let entries gather while so many other partitions have their transactions."""
         await asyncio.sleep(max(0.0, self._published_at + others * PACE_SECONDS - time.monotonic()))
 
     def _advance(self, committed: JournalOffset, offset: int, batch: Batch) -> JournalOffset:

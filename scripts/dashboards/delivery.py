@@ -25,6 +25,7 @@ from scripts.dashboards.shares import (
     ENDED_DELIVERED,
     NOT_DELIVERED,
     SHARE,
+    TEN_NETWORKS,
     UNMAPPED,
     make_share,
     rate_networks,
@@ -211,8 +212,7 @@ FAILURES = Row(
         ),
         Panel(
             "Not delivered, by network",
-            "The ten networks with the most messages that were not delivered, of all accounts. The provider names the "
-            "network: by country and network code, or by an id of its own.",
+            TEN_NETWORKS,
             "mps",
             {
                 "{{provider}} {{network}}": default_to_zero(

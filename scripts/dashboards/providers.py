@@ -14,6 +14,7 @@ from scripts.dashboards.panels import (
     sum_daily,
     sum_in_range,
 )
+from scripts.dashboards.shares import TEN_NETWORKS
 
 BY_ACCOUNT = "provider, account"
 DELIVERED, NOT_DELIVERED, UNKNOWN = (
@@ -112,8 +113,7 @@ RESULTS = Row(
         ),
         Panel(
             "Not delivered, by network",
-            "The ten networks with the most messages that were not delivered, of all accounts. The provider names the "
-            "network: by country and network code, or by an id of its own.",
+            TEN_NETWORKS,
             "short",
             {
                 "{{provider}} {{network}}": "topk(10, "

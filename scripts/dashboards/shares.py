@@ -12,6 +12,12 @@ UNMAPPED = f'{PROVIDER}, outcome="unmapped"'
 SHARE = Limits(0.8, 0.5, falling=True)
 """Of delivered messages. Usual shares differ between providers, so the alerts compare with the day before instead."""
 
+TEN_NETWORKS = (
+    "The ten networks with the most messages that were not delivered, of all accounts. The provider names the network: "
+    "by country and network code, or by an id of its own."
+)
+"""What panels show about networks."""
+
 DAY = 86400
 
 
