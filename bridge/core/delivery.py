@@ -103,7 +103,7 @@ DETAIL_NAMES = ("mccmnc", "segments", "price", "network_id", "tat")
 """The members that `provider_details` may have. Their values are the provider's, unchanged."""
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, array_like=True, frozen=True, gc=False):
     """The meaning of a provider's status. It is decided once, before the report is written to the journal."""
 
     status: Status

@@ -21,7 +21,7 @@ the meaning of a report's status. All times are milliseconds since the epoch. Th
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, Policy, State, compute_forget_time
@@ -63,7 +63,7 @@ class Rejection(NamedTuple):
     """The raw text of a parked report, empty if only the journal has it; None for an entry that is folded now."""
 
 
-class EntryPosition(NamedTuple):
+class EntryPosition(Struct, frozen=True, gc=False):
     """An entry's offset in the journal, and what is known at that position."""
 
     offset: int
@@ -73,7 +73,7 @@ class EntryPosition(NamedTuple):
     """Messages that were sent until then may have been forgotten under settings that have changed since."""
 
 
-class FoldResult(NamedTuple):
+class FoldResult(Struct, frozen=True, gc=False):
     """The whole effect of an entry or a timer."""
 
     state: State
@@ -136,14 +136,14 @@ def _follow(key: str, state: Parked | None, entry: Sent, at: EntryPosition, poli
     if entry.sent_at <= at.refused_until:
         return _refuse(state, "settings have changed, and messages of that time were forgotten before", at)
     followed = Followed(
-        message_id=entry.message_id,
-        sent_at=entry.sent_at,
-        starts_at=entry.starts_at,
-        ends_at=ends_at,
-        recipient=entry.recipient,
-        sender=entry.sender,
-        metadata=entry.metadata,
-        traceparent=entry.traceparent,
+        entry.message_id,
+        entry.sent_at,
+        entry.starts_at,
+        ends_at,
+        entry.recipient,
+        entry.sender,
+        entry.metadata,
+        entry.traceparent,
         sent_as=None if entry.compared_id is UNSET else entry.provider_message_id,
     )
     return _follow_parked(key, followed, state, at, policy) if state else FoldResult(followed, FoldOutcome.FOLLOWED)
@@ -251,8 +251,8 @@ def _publish(key: str, state: Followed, report: Report, now: int, policy: Policy
 def _make_deadline_report(key: str, state: Followed, now: int) -> Report:
     """Make the report of a deadline: unknown, unless a part is known not to be delivered."""
     verdict = Verdict(Status.UNKNOWN, Reason.NO_REPORT if state.status is None else Reason.NO_FINAL_REPORT)
-    worst, attempt = find_worst(state.parts), AttemptKey.parse(key)
-    if worst is None:
-        return Report(*attempt, *verdict, None, None, {}, None, Source.DEADLINE, now, "")
-    told = worst.provider_status, worst.provider_code
-    return Report(*attempt, *worst.verdict, *told, {}, None, Source.DEADLINE, now, "")
+    told: tuple[str | None, str | None] = None, None
+    if worst := find_worst(state.parts):
+        verdict, told = worst.verdict, (worst.provider_status, worst.provider_code)
+    decided = verdict.status, verdict.reason, verdict.permanent
+    return Report(*AttemptKey.parse(key), *decided, *told, {}, None, Source.DEADLINE, now, "")

@@ -1,6 +1,6 @@
 """Makes an event from the state of an attempt and a report. `lifecycle.py` decides whether to publish one."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from bridge.core.attempt import Followed
 from bridge.core.delivery import OUTCOMES, Delivery, Source, Verdict, make_event_id
@@ -12,7 +12,7 @@ CLOCK_TOLERANCE_MS = 5 * 60_000
 """A provider's time is plausible from this long before `sent_at` until this long after the report was received."""
 
 
-class Publication(NamedTuple):
+class Publication(Struct, frozen=True, gc=False):
     """An event, with the metadata of its record."""
 
     delivery: Delivery

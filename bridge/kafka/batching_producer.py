@@ -13,7 +13,7 @@ from bridge.core.errors import KafkaUnavailableError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
-from bridge.kafka.records import Record, send_partition
+from bridge.kafka.records import Record, send_batches
 from bridge.kafka.retry import retry
 
 LINGER_SECONDS = 0.002
@@ -167,7 +167,7 @@ class BatchingProducer:
         try:
             producer = await self._usable_producer()
             # Returns when the batch before it is on the wire, so what comes meanwhile fills the next one.
-            batches = await send_partition(producer, [record for record, _ in queued])
+            batches = await send_batches(producer, [record for record, _ in queued])
         except Exception as error:  # noqa: BLE001 - whatever it was, the callers must know
             self._replace_producer(producer, error)
             _fail(queued, error)

@@ -17,7 +17,7 @@ from bridge.kafka.broker_limits import bound_answers
 from bridge.kafka.closed_connections import mend_closed_connections
 from bridge.kafka.compression import use_fast_compressors
 from bridge.kafka.diagnosis import explain_unreachable
-from bridge.kafka.lenient_headers import tolerate_header_names
+from bridge.kafka.fetched_records import replace_fetched_records
 from bridge.kafka.producers import mend_fatal_errors
 from bridge.kafka.security import connection_options
 from bridge.kafka.tokens import TokenError
@@ -48,7 +48,7 @@ class KafkaClients:
         self._options = connection_options(settings)
         self._max_batch_bytes = MAX_BATCH_BYTES
         use_fast_compressors()
-        tolerate_header_names()
+        replace_fetched_records()
         mend_closed_connections()
         mend_fatal_errors()
         bound_answers()

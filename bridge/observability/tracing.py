@@ -51,7 +51,8 @@ class Tracing:
     def trace_published(self, publications: Iterable[Publication]) -> None:
         """Make a span for each committed event, from its report's arrival to now."""
         if self._tracer:
-            for delivery, timestamp, traceparent in publications:
+            for publication in publications:
+                delivery, traceparent = publication.delivery, publication.traceparent
                 about = _make_attributes(
                     delivery,
                     message_id=delivery.message_id,
@@ -60,7 +61,7 @@ class Tracing:
                     source=delivery.source.value,
                     event_id=delivery.event_id,
                 )
-                self._span("sms.delivery", "PRODUCER", traceparent, timestamp * 1_000_000, about)
+                self._span("sms.delivery", "PRODUCER", traceparent, publication.timestamp * 1_000_000, about)
 
     def close(self) -> None:
         """Send the remaining spans, but not for long."""

@@ -11,7 +11,7 @@ Times are milliseconds since the epoch in eight bytes, so that keys sort by them
 """
 
 import struct
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +29,7 @@ STATE, POLL, META = b"s", b"p", b"m"
 END, FORGET, PARK = b"e", b"f", b"q"
 
 
-class StoredAttempt(NamedTuple):
+class StoredAttempt(Struct, frozen=True, gc=False):
     """An attempt as the cache has it; times in milliseconds since the epoch."""
 
     state: Parked | Followed
@@ -38,7 +38,7 @@ class StoredAttempt(NamedTuple):
     """When to poll it next; 0: never."""
 
 
-class StateChange(NamedTuple):
+class StateChange(Struct, frozen=True, gc=False):
     """How a committed transaction changed an attempt; `encoded` is the new state as the state topic has it."""
 
     key: str

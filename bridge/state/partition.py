@@ -217,7 +217,7 @@ class PartitionStore:
     def _change(self, batch: WriteBatch, change: StateChange) -> None:
         raw, before, after = change.key.encode(), change.before, change.after
         if before and change.key in self._moved:
-            before = before._replace(poll=self._moved[change.key])
+            before = StoredAttempt(before.state, before.timer, self._moved[change.key])
         if before:
             self._count(change.key, before.state, -1)
         if after:

@@ -1,7 +1,7 @@
 """Folds entries and timers in memory into the contents of one transaction. It reads the store and writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -71,12 +71,6 @@ class Batch:
             StateChange(key, self._known[key], state, b"" if state is None else encode_state(state))
             for key, state in self._changed.items()
         ]
-
-    def list_transitions(self) -> Iterator[tuple[str, State, State]]:
-        """List the changed attempts' keys with their states before and after."""
-        for key, after in self._changed.items():
-            known = self._known[key]
-            yield key, known.state if known else None, after
 
     @property
     def empty(self) -> bool:

@@ -12,6 +12,7 @@ from bridge.core.attempt import Followed, State
 from bridge.core.delivery import Status
 from bridge.core.entries import extract_full_account
 from bridge.observability.metrics import AttemptMetrics
+from bridge.state.keys import StateChange
 
 AGES: Mapping[str, float] = {"1m": 60, "10m": 600, "1h": 3600, "6h": 21600, "more": float("inf")}
 """By label, the age in seconds up to which an attempt belongs to it."""
@@ -19,9 +20,6 @@ AGES: Mapping[str, float] = {"1m": 60, "10m": 600, "1h": 3600, "6h": 21600, "mor
 _LABELS, _LIMITS = tuple(AGES), tuple(AGES.values())
 
 OUTCOMES = ("delivered", "not_delivered", "unknown")
-
-Transition = tuple[str, State, State]
-"""An attempt's key and its states before and after a batch."""
 
 
 class CohortMetrics:
@@ -35,18 +33,19 @@ class CohortMetrics:
         self._metrics = metrics
         self._accounts: set[str] = set()
 
-    def record(self, transitions: Iterable[Transition], now: float) -> None:
+    def record(self, changes: Iterable[StateChange], now: float) -> None:
         """Count a batch that was committed at this time, in seconds since the epoch."""
         started: Counter[tuple[str, str]] = Counter()
         ended: Counter[tuple[str, str, str]] = Counter()
-        for key, before, after in transitions:
+        for change in changes:
+            before, after = change.before.state if change.before else None, change.after
             if not isinstance(after, Followed):
                 continue
             is_new = not isinstance(before, Followed) or before.message_id != after.message_id
             has_ended = after.final_at is not None and (is_new or _is_open(before))
             if not (is_new or has_ended):
                 continue
-            full_account, age = extract_full_account(key), find_age(now - after.starts_at / 1000)
+            full_account, age = extract_full_account(change.key), find_age(now - after.starts_at / 1000)
             if is_new:
                 started[full_account, age] += 1
             if has_ended:

@@ -1,9 +1,10 @@
 """Makes the records of events: for `sms.delivery`, and for the compacted topic with each attempt's last event."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from bridge.clock import now_ms
 from bridge.core.delivery import Delivery
@@ -60,7 +61,8 @@ class DeliveryRecords:
         topic, partitions = self._delivery
         oldest = 0 if self._max_age_ms is None else now_ms() - self._max_age_ms // 2
         records = []
-        for delivery, timestamp, traceparent in publications:
+        for publication in publications:
+            delivery, traceparent = publication.delivery, publication.traceparent
             key = delivery.message_id.encode()
             headers = [
                 *self._fixed,
@@ -71,19 +73,20 @@ class DeliveryRecords:
             if traceparent:
                 headers.append(("traceparent", traceparent.encode()))
             value = self._frame + encode_delivery(delivery)
-            records.append(Record(topic, partition_for(key, partitions), key, value, headers, max(timestamp, oldest)))
+            timestamp = max(publication.timestamp, oldest)
+            records.append(Record(topic, partition_for(key, partitions), key, value, headers, timestamp))
         return records
 
-    def make_latest(self, publications: Sequence[Publication], records: Sequence[Record]) -> list[Record]:
-        """Make the records of the compacted topic: each attempt's last event of these, keyed by the attempt."""
+    def make_latest(self, publications: Iterable[Publication], records: Iterable[Record]) -> dict[bytes, Record]:
+        """Make the records of the compacted topic: each attempt's last event of these, by the attempt, its key."""
         if self._latest is None:
-            return []
+            return {}
         topic, partitions = self._latest
         last = {_attempt_key(one.delivery): record for one, record in zip(publications, records, strict=True)}
-        return [
-            record._replace(topic=topic, partition=partition_for(key, partitions), key=key)
+        return {
+            key: replace(record, topic=topic, partition=partition_for(key, partitions), key=key)
             for key, record in last.items()
-        ]
+        }
 
 
 def encode_delivery(delivery: Delivery) -> bytes:

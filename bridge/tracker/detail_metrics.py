@@ -6,11 +6,10 @@ label values is limited, because a provider decides what a network is called.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from bridge.core.delivery import Delivery
-from bridge.core.publication import Publication
+from bridge.core.delivery import Outcome
 from bridge.observability.metrics import AttemptMetrics
 from bridge.tracker.cohorts import OUTCOMES
 
@@ -39,34 +38,24 @@ class DetailMetrics:
         self._metrics = metrics
         self._networks: defaultdict[str, set[str]] = defaultdict(set)
 
-    def record(self, publications: Iterable[Publication]) -> None:
-        """Count the events of a batch that was committed."""
-        ended: Counter[tuple[str, str, str]] = Counter()
-        priced: Counter[tuple[str, str]] = Counter()
-        charged: defaultdict[tuple[str, str], float] = defaultdict(float)
-        for delivery, _, _ in publications:
-            if not delivery.final or delivery.corrects:
-                continue
-            ended[delivery.provider, self._find_network(delivery), delivery.outcome] += 1
-            price = parse_price(delivery.provider_details.get("price"))
-            if price is not None:
-                priced[delivery.provider, delivery.account] += 1
-                charged[delivery.provider, delivery.account] += price
-        for labels, number in ended.items():
-            self._metrics.network_attempts_ended.labels(*labels).inc(number)
-        for account, number in priced.items():
-            self._metrics.attempts_priced.labels(*account).inc(number)
-            self._metrics.price_charged.labels(*account).inc(charged[account])
+    def record(self, provider: str, account: str, outcome: Outcome, details: Sequence[Mapping[str, str]]) -> None:
+        """Count what was told of attempts that have ended in this way."""
+        for network, number in Counter([self._find_network(provider, one) for one in details]).items():
+            self._metrics.network_attempts_ended.labels(provider, network, outcome).inc(number)
+        prices = [price for one in details if (price := parse_price(one.get("price"))) is not None]
+        if prices:
+            self._metrics.attempts_priced.labels(provider, account).inc(len(prices))
+            self._metrics.price_charged.labels(provider, account).inc(sum(prices))
 
-    def _find_network(self, delivery: Delivery) -> str:
-        details, known = delivery.provider_details, self._networks[delivery.provider]
+    def _find_network(self, provider: str, details: Mapping[str, str]) -> str:
+        known = self._networks[provider]
         network = normalize_network(details.get("mccmnc") or details.get("network_id"))
         if network not in known and network != UNREPORTED and len(known) >= MAX_NETWORKS:
             network = OTHER
         if network not in known:
             known.add(network)
             for outcome in OUTCOMES:  # all at once, because a share needs each, also a rare one
-                self._metrics.network_attempts_ended.labels(delivery.provider, network, outcome)
+                self._metrics.network_attempts_ended.labels(provider, network, outcome)
         return network
 
 

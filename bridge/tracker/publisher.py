@@ -3,7 +3,7 @@
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from bridge.journal.offsets import JournalOffset
-from bridge.kafka.records import Record
+from bridge.kafka.records import Record, RecordBatches
 from bridge.observability.metrics import TrackerMetrics
 from bridge.observability.tracing import Tracing
 from bridge.state.ownership import OwnedPartition
@@ -12,6 +12,21 @@ from bridge.tracker.batch_metrics import BatchMetrics
 from bridge.tracker.dead_letter_records import DeadLetterRecords
 from bridge.tracker.delivery_records import DeliveryRecords
 from bridge.tracker.transaction import TransactionTarget, commit_transaction, make_state_records
+
+
+class Outgoing:
+    """The records of a transaction, encoded slice by slice, while what they are made from is in the CPU's cache.
+
+    Args:
+        producer: The producer that will send them.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.batches = RecordBatches(producer)
+        self.events = 0
+        """How many of the batch's events are encoded."""
+        self.latest: dict[bytes, Record] = {}
+        """The records of the compacted topic, by key; added last, because the last one of a key counts."""
 
 
 class Publisher:
@@ -39,9 +54,13 @@ class Publisher:
         self._target, self._deliveries, self._dead_letters = target, deliveries, dead_letters
         self._batch_metrics, self._metrics, self._tracing = batch_metrics, metrics, tracing
 
-    def encode_events(self, batch: Batch, encoded: list[Record]) -> None:
-        """Append the records of events that have none yet. Called slice by slice, with events in the CPU's cache."""
-        encoded += self._deliveries.make(batch.publications[len(encoded) :])
+    def encode_events(self, batch: Batch, outgoing: Outgoing) -> None:
+        """Encode the batch's events that aren't encoded yet."""
+        publications = batch.publications[outgoing.events :]
+        records = self._deliveries.make(publications)
+        outgoing.events += len(records)
+        outgoing.batches.add(records)
+        outgoing.latest.update(self._deliveries.make_latest(publications, records))
 
     def skip(self, batch: Batch) -> None:
         """Count a batch that changes nothing. A later transaction commits its offset."""
@@ -52,7 +71,7 @@ class Publisher:
         owned: OwnedPartition,
         producer: AIOKafkaProducer,
         batch: Batch,
-        events: list[Record],
+        outgoing: Outgoing,
         committed: JournalOffset,
     ) -> None:
         """Commit a batch together with the journal's offset, then update the cache and the metrics.
@@ -61,28 +80,25 @@ class Publisher:
             owned: The partition.
             producer: Its transactional producer.
             batch: The folded entries and expired timers.
-            events: The records of the batch's events.
+            outgoing: The batch's events, encoded.
             committed: The journal offset to commit.
 
         Raises:
             KafkaError: The transaction may not be committed. A new producer has to settle it.
             TimeoutError: The same.
         """
-        changes, journal = batch.changes, TopicPartition(self._target.journal, owned.number)
-        records = [
-            *events,
-            *self._deliveries.make_latest(batch.publications, events),
-            *make_state_records(changes, self._target.state, owned.number),
-            *await self._dead_letters.make(journal, batch.dead_letters),
-        ]
+        changes, journal, batches = batch.changes, TopicPartition(self._target.journal, owned.number), outgoing.batches
+        batches.add(outgoing.latest.values())
+        batches.add(make_state_records(changes, self._target.state, owned.number))
+        batches.add(await self._dead_letters.make(journal, batch.dead_letters))
         with self._metrics.transaction_duration.time():
             try:
-                end = await commit_transaction(producer, records, self._target, journal, committed)
+                end = await commit_transaction(producer, batches, self._target, journal, committed)
             except BaseException:
                 self._metrics.transactions_completed.labels("failed").inc()
                 raise
         self._metrics.transactions_completed.labels("committed").inc()
         if end is not None:
             owned.store.apply(changes, committed.journal_id, end)
-        self._batch_metrics.record(batch)
+        self._batch_metrics.record(batch, changes)
         self._tracing.trace_published(batch.publications)

@@ -18,6 +18,7 @@ from bridge.journal.offsets import REBUILDING, JournalOffset
 from bridge.journal.reader import JournalReader
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.producers import abort_producer
+from bridge.kafka.records import RecordBatches
 from bridge.state.keys import StateChange, StoredAttempt
 from bridge.state.partition import PartitionStore
 from bridge.tracker.batch import Batch
@@ -139,10 +140,11 @@ class StateRebuilder(NamedTuple):
         end = 0
         try:
             async for changes in self._fold(lost, Refold(store, self.policy, lost.effects)):
-                records = make_state_records(changes, self.target.state, lost.tp.partition)
-                end = await commit_transaction(producer, records, self.target, lost.tp, unfinished) or end
+                batches = RecordBatches(producer)
+                batches.add(make_state_records(changes, self.target.state, lost.tp.partition))
+                end = await commit_transaction(producer, batches, self.target, lost.tp, unfinished) or end
             finished = lost.committed._replace(state_end=end, journal_id=self.journal_id)
-            await commit_transaction(producer, [], self.target, lost.tp, finished)
+            await commit_transaction(producer, RecordBatches(producer), self.target, lost.tp, finished)
         finally:
             await abort_producer(producer)
         return store.followed.total()

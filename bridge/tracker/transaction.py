@@ -1,7 +1,7 @@
 """Commits one Kafka transaction: events, states, dead letters and the journal's offset, all or nothing."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -10,7 +10,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from bridge.journal.offsets import JournalOffset
 from bridge.kafka.producers import find_failure, give_up_transaction
-from bridge.kafka.records import Record, send_batches
+from bridge.kafka.records import Record, RecordBatches
 from bridge.state.keys import StateChange
 
 COMMIT_TIMEOUT = 12.0
@@ -30,12 +30,12 @@ class TransactionTarget(NamedTuple):
 
 async def commit_transaction(
     producer: AIOKafkaProducer,
-    records: Sequence[Record],
+    batches: RecordBatches,
     target: TransactionTarget,
     tp: TopicPartition,
     committed: JournalOffset,
 ) -> int | None:
-    """Write these records and commit the journal's offset, all or nothing.
+    """Write these batches and commit the journal's offset, all or nothing.
 
     Returns:
         The offset after the last record written to the state topic; None if none was written.
@@ -50,7 +50,7 @@ async def commit_transaction(
             await producer.begin_transaction()
 
             # Step 2. Hand over every batch.
-            pending = await send_batches(producer, records)
+            pending = await batches.send()
 
             # Step 3. See every batch acknowledged: a commit would go through without one that failed.
             written = await asyncio.gather(*(future for future, _ in pending))

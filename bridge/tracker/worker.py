@@ -16,12 +16,11 @@ from bridge.core.errors import StoreCorruptedError
 from bridge.journal.offsets import JournalOffset
 from bridge.kafka.consumers import confirm_membership
 from bridge.kafka.errors import format_error
-from bridge.kafka.records import Record
 from bridge.observability.metrics import TrackerMetrics
 from bridge.state.ownership import OwnedPartition
 from bridge.state.progress import Progress
 from bridge.tracker.batch import Batch
-from bridge.tracker.publisher import Publisher
+from bridge.tracker.publisher import Outgoing, Publisher
 from bridge.tracker.quarantine import REFUSALS, Quarantine
 from bridge.tracker.recovery import Recovered, Recovery
 from bridge.tracker.restarts import MAX_PAUSE, MIN_PAUSE, RESTARTS, RefusedError, explain_restart
@@ -158,15 +157,15 @@ class PartitionWorker:
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
             batch = Batch(self._owned.store, self._policy, self._quarantine.set_aside, committed.horizon)
-            events: list[Record] = []
+            outgoing = Outgoing(producer)
             async for some in yield_slices(records):
                 batch.fold(some)
-                self._publisher.encode_events(batch, events)
+                self._publisher.encode_events(batch, outgoing)
             offset = batch.next_offset or offset
             self._observe_lag(records, offset, reader.count_left(offset))
             if size.timers:
                 await self._timers.run(batch, offset, size.timers, lambda: self._fetch_journal_end(reader.tp))
-            self._publisher.encode_events(batch, events)
+            self._publisher.encode_events(batch, outgoing)
             is_due = offset != committed.offset and time.monotonic() - committed_at >= OFFSET_COMMIT_INTERVAL
             if batch.empty and not is_due:
                 self._publisher.skip(batch)
@@ -174,7 +173,7 @@ class PartitionWorker:
                 before, self._published_at = committed.offset, time.monotonic()
                 committed = self._advance(committed, offset, batch)
                 with self._quarantining(batch):
-                    await self._publisher.publish(self._owned, producer, batch, events, committed)
+                    await self._publisher.publish(self._owned, producer, batch, outgoing, committed)
                 self._metrics.transaction_entries.observe(offset - before)
                 committed_at = time.monotonic()
             self._interruptible = True

@@ -1,6 +1,7 @@
 """Parts of long messages: delivered when all parts are, else what the worst of them is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,10 +27,8 @@ VERDICTS = {
 def make_report(word: str, part: str, total: int) -> Report:
     """Make a part's report."""
     verdict = VERDICTS[word]
-    return Report(
-        *("acme", "default", "7", *verdict, word, f"code of {word}", {}, None, Source.CALLBACK, 2_000, "raw"),
-        part=Part(part, total),
-    )
+    told: tuple[Any, ...] = (word, f"code of {word}", {}, None, Source.CALLBACK, 2_000, "raw", Part(part, total))
+    return Report("acme", "default", "7", verdict.status, verdict.reason, verdict.permanent, *told)
 
 
 def run(words: Sequence[str], total: int, *, sent_last: bool = False) -> tuple[State, list[Delivery]]:

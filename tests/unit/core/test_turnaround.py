@@ -62,7 +62,8 @@ def test_duration_gives_a_time(
     state = Followed("m-1", SENT_AT, SENT_AT, SENT_AT + 86_400_000, None, None, {}, None)
     details = {} if tat is None else {"tat": tat}
     verdict = Verdict(Status.DELIVERED)
-    report = Report("speedocom", "a", "7", *verdict, "x", None, details, provider_time, learnt, OBSERVED_AT, "")
+    members = ("x", None, details, provider_time, learnt, OBSERVED_AT, "")
+    report = Report("speedocom", "a", "7", verdict.status, verdict.reason, verdict.permanent, *members)
     event = make_delivery("speedocom:a:7", state, report, verdict)
     assert (event.occurred_at, event.occurred_at_source) == (format_rfc3339(occurred_at), source)
     if source == "provider" or learnt is Source.CALLBACK:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
+from msgspec.structs import asdict
 from prometheus_client import Counter
 from structlog.testing import capture_logs
 
@@ -111,7 +112,7 @@ def test_bad_elements_share_a_dead_letter() -> None:
 
 
 def _read(record: Any) -> Any:
-    return type("Read", (), {**record._asdict(), "offset": 0})
+    return type("Read", (), {**asdict(record), "offset": 0})
 
 
 def test_the_entries_of_a_record_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from bridge.core.attempt import Followed, Parked, ParkedReport, PartVerdict, State
 from bridge.core.delivery import Reason, Source, Status, Verdict
@@ -44,10 +45,9 @@ sources = st.sampled_from([Source.CALLBACK, Source.POLL])
 
 def make_report(verdict: Verdict | None, members: tuple[Any, ...]) -> Report:
     """Return a report with this verdict."""
-    status, reason, permanent = verdict or (None, None, None)
-    mapped = {"status": status, "reason": reason, "permanent": permanent}
+    mapped = dict.fromkeys(("status", "reason", "permanent")) if verdict is None else asdict(verdict)
     names_of_members = [name for name in Report.__struct_fields__ if name not in {*mapped, "v"}]
-    return Report(**mapped, **dict(zip(names_of_members, members, strict=True)))  # type: ignore[arg-type]
+    return Report(**mapped, **dict(zip(names_of_members, members, strict=True)))
 
 
 optional = st.none() | texts

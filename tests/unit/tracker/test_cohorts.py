@@ -9,6 +9,7 @@ from bridge.core.attempt import Followed, State
 from bridge.core.delivery import Status
 from bridge.core.entries import Entry
 from bridge.observability.metrics import Metrics
+from bridge.state.keys import StateChange, StoredAttempt
 from bridge.tracker.cohorts import AGES, OUTCOMES, CohortMetrics
 from tests.support.core.story import HOUR, KEY, SENT_AT, fold_entries, report, sent
 
@@ -26,7 +27,8 @@ class Counted:
     def fold(self, *entries: Entry, age_ms: int) -> None:
         """Commit a batch of entries at an age of the attempt."""
         after = fold_entries(entries, state=self.state).state
-        self._cohorts.record([(KEY, self.state, after)], (SENT_AT + age_ms) / 1000)
+        before = StoredAttempt(self.state, 0, 0) if self.state else None
+        self._cohorts.record([StateChange(KEY, before, after, b"")], (SENT_AT + age_ms) / 1000)
         self.state = after
 
     def values(self, name: str) -> dict[tuple[str, ...], float]:

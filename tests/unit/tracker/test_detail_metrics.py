@@ -10,7 +10,8 @@ from bridge.core.delivery import Status
 from bridge.core.entries import Entry, Report
 from bridge.core.publication import Publication
 from bridge.observability.metrics import Metrics
-from bridge.tracker.detail_metrics import MAX_NETWORKS, OTHER, UNREPORTED, DetailMetrics, normalize_network, parse_price
+from bridge.tracker.detail_metrics import MAX_NETWORKS, OTHER, UNREPORTED, normalize_network, parse_price
+from bridge.tracker.event_metrics import EventMetrics
 from tests.support.core.story import fold_entries, report, sent
 
 
@@ -18,12 +19,13 @@ class Counted:
     """The counters, and what moves them."""
 
     def __init__(self) -> None:
-        self._metrics = Metrics(CollectorRegistry()).attempts
-        self._details = DetailMetrics(self._metrics)
+        metrics = Metrics(CollectorRegistry())
+        self._metrics, self._events = metrics.attempts, EventMetrics(metrics.tracker, metrics.attempts)
 
     def record(self, *entries: Entry) -> None:
         """Commit a batch in which these entries are an attempt's whole story."""
-        self._details.record(Publication(one, 0, None) for one in fold_entries([sent(), *entries]).deliveries)
+        events = [Publication(one, 0, None) for one in fold_entries([sent(), *entries]).deliveries]
+        self._events.record(events)
 
     def networks(self) -> Mapping[tuple[str, str], float]:
         """Return how many attempts ended, by network and outcome, without those that are 0."""

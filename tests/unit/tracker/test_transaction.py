@@ -5,26 +5,15 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced, TopicAuthorizationFailedError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import TransactionManager
 
 from bridge.journal.offsets import JournalOffset
-from bridge.kafka.records import Record
+from bridge.kafka.records import Record, RecordBatches
 from bridge.tracker.transaction import TransactionTarget, commit_transaction
 
 TARGET = TransactionTarget("journal", "state", "group")
 RECORD = Record("delivery", 0, b"key", b"value")
-
-
-class Builder:
-    """A batch that takes every record."""
-
-    def append(self, **_members: Any) -> object:
-        """Take a record."""
-        return object()
-
-    def record_count(self) -> int:
-        """Count the records."""
-        return 1
 
 
 class Producer:
@@ -39,11 +28,11 @@ class Producer:
         """Begin."""
         self._txn_manager.begin_transaction()
 
-    def create_batch(self) -> Builder:
+    def create_batch(self) -> BatchBuilder:
         """Make a batch."""
-        return Builder()
+        return BatchBuilder(1_000, 0)
 
-    async def send_batch(self, _builder: Builder, _topic: str, *, partition: int) -> None:
+    async def send_batch(self, _builder: BatchBuilder, _topic: str, *, partition: int) -> None:
         """Fail as the client library does when its sender has been refused meanwhile."""
         assert partition == 0
         fail = self._txn_manager.fatal_error if self._fatal else self._txn_manager.error_transaction
@@ -60,6 +49,8 @@ class Producer:
 async def test_true_reason_is_raised(failure: KafkaError, fatal: bool) -> None:  # noqa: FBT001
     """The worker's pause before its restart, and what the log says, depend on it."""
     producer: Any = Producer(failure, fatal=fatal)
+    batches = RecordBatches(producer)
+    batches.add([RECORD])
     with pytest.raises(type(failure)) as raised:
-        await commit_transaction(producer, [RECORD], TARGET, TopicPartition("journal", 0), JournalOffset(1, 1, "id"))
+        await commit_transaction(producer, batches, TARGET, TopicPartition("journal", 0), JournalOffset(1, 1, "id"))
     assert (type(raised.value), raised.value.args) == (type(failure), failure.args)

@@ -1,24 +1,42 @@
-"""Records whose header names aren't UTF-8: other clients write them, and the client library can't read past one.
+"""Fetched records: made quickly, and also from those whose header names aren't UTF-8.
 
-Kafka's protocol wants UTF-8 there, but no broker checks it. The library's parser raises an error for such a record, at
-each attempt, and loses the records before it. So from the batch with that record on, another parser of the library's is
-used, in which other bytes are escaped. All other batches are parsed as before, by compiled code.
+The client library makes a record of eleven members through three calls: 1.3 microseconds, of which its parser, which is
+compiled, takes 0.3. Here, a record has the seven members that are used, and takes 0.6.
+
+Other clients write header names that aren't UTF-8. Kafka's protocol wants UTF-8 there, but no broker checks it. The
+library's parser raises an error for such a record, at each attempt, and loses the records before it. So from the batch
+with that record on, another parser of the library's is used, in which other bytes are escaped.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+from msgspec import Struct
 
 FIRST_MAGIC_WITH_HEADERS = 2
 
 
-def tolerate_header_names() -> None:
-    """Make every consumer of this process read records with such headers."""
+class FetchedRecord(Struct, frozen=True, gc=False):
+    """A record as consumers get it. The timestamp is in milliseconds since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+def replace_fetched_records() -> None:
+    """Make every consumer of this process read such records."""
     # The library has no setting for it: the fetcher looks these names up in its own module.
     fetcher.MemoryRecords = _KeptRecords
-    fetcher.PartitionRecords = _TolerantPartitionRecords
+    fetcher.PartitionRecords = _PartitionRecords
 
 
 class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -29,18 +47,26 @@ class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # aiokafka has no type
         self.data = data
 
 
-class _TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     """Iterates over fetched records, and over those that can't be read another time, leniently."""
 
     _records: Any
+    next_fetch_offset: int
 
-    def __next__(self) -> Any:
+    def __iter__(self) -> Iterator[FetchedRecord]:
+        return self._records_iterator or iter(())
+
+    def _unpack_records(self) -> Iterator[FetchedRecord]:
         try:
-            return super().__next__()
+            yield from super()._unpack_records()
         except UnicodeDecodeError:
             self._records = _LenientRecords(self._records.data, self.next_fetch_offset)
-            self._records_iterator = self._unpack_records()
-            return super().__next__()
+            yield from super()._unpack_records()
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> FetchedRecord:
+        return FetchedRecord(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+        )
 
 
 class _LenientRecords:
