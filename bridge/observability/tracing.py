@@ -29,6 +29,11 @@ class Tracing:
         self._provider = provider
         self._tracer = provider.get_tracer(NAME) if provider else None
 
+    @property
+    def active(self) -> bool:
+        """Whether spans are made."""
+        return self._tracer is not None
+
     def trace_accepted(self, entries: Iterable[Sent], started_ns: int) -> None:
         """Make a span for each sent event that is in the journal now."""
         if self._tracer:

@@ -58,6 +58,7 @@ class Batch:
         self._known: dict[str, StoredAttempt | None] = {}
         self._changed: dict[str, State] = {}
         self.publications: list[Publication] = []
+        """The events that were not taken yet."""
         self.dead_letters: list[PendingDeadLetter] = []
         self.outcomes: Counter[tuple[str, str, str]] = Counter()
         """By provider, source (`sent` for a sent) and outcome."""
@@ -72,10 +73,15 @@ class Batch:
             for key, state in self._changed.items()
         ]
 
+    def take_publications(self) -> list[Publication]:
+        """Return the events since the last call. They aren't kept."""
+        taken, self.publications = self.publications, []
+        return taken
+
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write, except perhaps the journal's offset."""
-        return not (self._changed or self.publications or self.dead_letters)
+        return not (self._changed or self.dead_letters)  # every event changes its attempt
 
     def compute_horizon(self, now: int) -> Horizon:
         """Compute what the partition has forgotten after this batch."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import prometheus_client
 
@@ -11,6 +11,7 @@ from bridge.observability.metrics import AttemptMetrics, TrackerMetrics
 from bridge.state.keys import StateChange
 from bridge.tracker.batch import Batch
 from bridge.tracker.cohorts import CohortMetrics
+from bridge.tracker.event_counts import EventCounts
 from bridge.tracker.event_metrics import EventMetrics
 
 
@@ -38,8 +39,8 @@ class BatchMetrics:
         """How many events this process has published, by provider and status."""
         return dict(self._events.published)
 
-    def record(self, batch: Batch, changes: Sequence[StateChange] = ()) -> None:
-        """Count a batch, which changed these attempts."""
+    def record(self, batch: Batch, events: EventCounts, changes: Iterable[StateChange]) -> None:
+        """Count a batch, its events and the attempts that it changed."""
         for (provider, source, outcome), number in batch.outcomes.items():
             if source != "sent":
                 self._metrics.reports_folded.labels(provider, source, outcome).inc(number)
@@ -47,5 +48,5 @@ class BatchMetrics:
                 self._sent_skipped.labels("duplicate").inc(number)
         for reason, number in Counter(letter.rejection.reason for letter in batch.dead_letters).items():
             self._dead_letters.count(reason, number)
-        self._events.record(batch.publications)
+        self._events.record(events)
         self._cohorts.record(changes, time.time())

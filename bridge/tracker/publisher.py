@@ -2,6 +2,7 @@
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from bridge.core.publication import Publication
 from bridge.journal.offsets import JournalOffset
 from bridge.kafka.records import Record, RecordBatches
 from bridge.observability.metrics import TrackerMetrics
@@ -11,11 +12,12 @@ from bridge.tracker.batch import Batch
 from bridge.tracker.batch_metrics import BatchMetrics
 from bridge.tracker.dead_letter_records import DeadLetterRecords
 from bridge.tracker.delivery_records import DeliveryRecords
+from bridge.tracker.event_counts import EventCounts
 from bridge.tracker.transaction import TransactionTarget, commit_transaction, make_state_records
 
 
 class Outgoing:
-    """The records of a transaction, encoded slice by slice, while what they are made from is in the CPU's cache.
+    """The records of a transaction, encoded slice by slice: what they are made from is in the CPU's cache and not kept.
 
     Args:
         producer: The producer that will send them.
@@ -23,8 +25,10 @@ class Outgoing:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self.batches = RecordBatches(producer)
-        self.events = 0
-        """How many of the batch's events are encoded."""
+        self.counts = EventCounts()
+        """What the metrics need of the events."""
+        self.traced: list[Publication] = []
+        """The events themselves, if they are traced."""
         self.latest: dict[bytes, Record] = {}
         """The records of the compacted topic, by key; added last, because the last one of a key counts."""
 
@@ -55,16 +59,18 @@ class Publisher:
         self._batch_metrics, self._metrics, self._tracing = batch_metrics, metrics, tracing
 
     def encode_events(self, batch: Batch, outgoing: Outgoing) -> None:
-        """Encode the batch's events that aren't encoded yet."""
-        publications = batch.publications[outgoing.events :]
+        """Encode the batch's new events."""
+        publications = batch.take_publications()
         records = self._deliveries.make(publications)
-        outgoing.events += len(records)
         outgoing.batches.add(records)
+        outgoing.counts.add(publications)
+        if self._tracing.active:
+            outgoing.traced += publications
         outgoing.latest.update(self._deliveries.make_latest(publications, records))
 
-    def skip(self, batch: Batch) -> None:
+    def skip(self, batch: Batch, outgoing: Outgoing) -> None:
         """Count a batch that changes nothing. A later transaction commits its offset."""
-        self._batch_metrics.record(batch)
+        self._batch_metrics.record(batch, outgoing.counts, ())
 
     async def publish(
         self,
@@ -100,5 +106,5 @@ class Publisher:
         self._metrics.transactions_completed.labels("committed").inc()
         if end is not None:
             owned.store.apply(changes, committed.journal_id, end)
-        self._batch_metrics.record(batch, changes)
-        self._tracing.trace_published(batch.publications)
+        self._batch_metrics.record(batch, outgoing.counts, changes)
+        self._tracing.trace_published(outgoing.traced)

@@ -168,7 +168,7 @@ class PartitionWorker:
             self._publisher.encode_events(batch, outgoing)
             is_due = offset != committed.offset and time.monotonic() - committed_at >= OFFSET_COMMIT_INTERVAL
             if batch.empty and not is_due:
-                self._publisher.skip(batch)
+                self._publisher.skip(batch, outgoing)
             else:
                 before, self._published_at = committed.offset, time.monotonic()
                 committed = self._advance(committed, offset, batch)

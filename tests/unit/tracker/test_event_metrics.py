@@ -10,8 +10,9 @@ from bridge.core.delivery import Status
 from bridge.core.entries import Entry, Report
 from bridge.core.publication import Publication
 from bridge.observability.metrics import Metrics
-from bridge.tracker.detail_metrics import MAX_NETWORKS, OTHER, UNREPORTED, normalize_network, parse_price
-from bridge.tracker.event_metrics import EventMetrics
+from bridge.tracker.details import OTHER, UNREPORTED, normalize_network, parse_price
+from bridge.tracker.event_counts import EventCounts
+from bridge.tracker.event_metrics import MAX_NETWORKS, EventMetrics
 from tests.support.core.story import fold_entries, report, sent
 
 
@@ -24,8 +25,9 @@ class Counted:
 
     def record(self, *entries: Entry) -> None:
         """Commit a batch in which these entries are an attempt's whole story."""
-        events = [Publication(one, 0, None) for one in fold_entries([sent(), *entries]).deliveries]
-        self._events.record(events)
+        counts = EventCounts()
+        counts.add(Publication(one, 0, None) for one in fold_entries([sent(), *entries]).deliveries)
+        self._events.record(counts)
 
     def networks(self) -> Mapping[tuple[str, str], float]:
         """Return how many attempts ended, by network and outcome, without those that are 0."""
