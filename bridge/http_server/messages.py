@@ -1,7 +1,9 @@
 """What handlers get and return."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 MAX_BODY_BYTES = 256 * 1024
 """A callback may have a hundred reports."""
@@ -66,7 +68,7 @@ class ReceivedHeaders:
         return [value.decode("utf-8", "surrogateescape") for found, value in self._pairs if found == name]
 
 
-class Request(NamedTuple):
+class Request(Struct, frozen=True):
     """A request. Its body is received only if the handler calls `body`."""
 
     method: str
@@ -80,7 +82,7 @@ class Request(NamedTuple):
     """Returns the body; raises `BodyTooLargeError`, `BodyTimeoutError` or `BodyIncompleteError`."""
 
 
-class Response(NamedTuple):
+class Response(Struct, frozen=True):
     """A response."""
 
     status: int

@@ -1,9 +1,10 @@
 """Appends to topics in batches, at least once, and reports when Kafka has them. What comes together shares a batch."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,7 @@ from bridge.core.errors import KafkaUnavailableError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
-from bridge.kafka.records import Record, send_batches
+from bridge.kafka.records import Record, RecordBatches
 from bridge.kafka.retry import retry
 
 LINGER_SECONDS = 0.002
@@ -37,9 +38,9 @@ class _Ticket:
 
     __slots__ = ("future", "remaining")
 
-    def __init__(self, future: asyncio.Future[None], remaining: int) -> None:
+    def __init__(self, future: asyncio.Future[None]) -> None:
         self.future = future
-        self.remaining = remaining
+        self.remaining = 0
 
     def acknowledge(self) -> None:
         self.remaining -= 1
@@ -52,13 +53,22 @@ class _Ticket:
             self.future.exception()  # retrieved, in case the caller has given up waiting
 
 
-class _QueuedRecord(NamedTuple):
-    record: Record
-    ticket: _Ticket
+class _Queue:
+    """What waits for one partition: records, and each one's ticket."""
+
+    __slots__ = ("records", "tickets")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.tickets: list[_Ticket] = []
 
 
 class BatchingProducer:
-    """Appends records in batches, a queue per partition. A failed batch costs the producer and all batches in flight.
+    """Appends records in batches. A failed batch costs the producer and all batches in flight.
+
+    Records wait in a queue for each partition. They depart together, because batches of several partitions share a
+    request. As in a database's group commit, they depart when what departed before is acknowledged: a batch costs more
+    than a record does. A partition whose last batches aren't acknowledged waits, and the others don't wait for it.
 
     Args:
         kafka: The cluster.
@@ -69,12 +79,14 @@ class BatchingProducer:
         self._kafka, self._observe = kafka, observe
         self._producer: Any = None  # aiokafka has no types; an AIOKafkaProducer, once there is one
         self._making = asyncio.Lock()
-        self._queues: dict[tuple[str, int], list[_QueuedRecord]] = {}
-        self._senders: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._queues: dict[tuple[str, int], _Queue] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        """Of the next departure."""
+        self._departed: Counter[tuple[str, int]] = Counter()
+        """By partition, the batches that aren't acknowledged; 1 while it isn't known how many they are."""
         self._in_flight: set[asyncio.Future[Any]] = set()
+        """What has to end before the process does."""
         self._acknowledged_at = 0.0
-        self._departure = asyncio.Event()
-        self._departure.set()
 
     @property
     def ready(self) -> bool:
@@ -88,7 +100,7 @@ class BatchingProducer:
 
     @property
     def _idle(self) -> bool:
-        return not self._senders and not self._in_flight
+        return not self._queues and not self._in_flight
 
     async def start(self) -> None:
         """Make the first producer.
@@ -118,83 +130,96 @@ class BatchingProducer:
         if self._idle:
             self._acknowledged_at = loop.time()
         future: asyncio.Future[None] = loop.create_future()
-        ticket = _Ticket(future, 0)
+        ticket = _Ticket(future)
         for record in records:
             ticket.remaining += 1
-            partition = (record.topic, record.partition)
-            self._queues.setdefault(partition, []).append(_QueuedRecord(record, ticket))
-            if partition not in self._senders:
-                self._senders[partition] = asyncio.create_task(self._drain(partition, self._next_departure(loop)))
+            queue = self._queues.get((record.topic, record.partition))
+            if queue is None:
+                queue = self._queues[record.topic, record.partition] = _Queue()
+            queue.records.append(record)
+            queue.tickets.append(ticket)
         if ticket.remaining == 0:
             future.set_result(None)
+        elif self._timer is None:
+            self._timer = loop.call_later(MAX_LINGER_SECONDS if self._departed else LINGER_SECONDS, self._depart)
         return future
 
     async def stop(self, timeout: float) -> None:
         """Wait until everything is acknowledged, but at most `timeout` seconds; then abort the producer."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while (pending := [*self._senders.values(), *self._in_flight]) and loop.time() < deadline:
-            await asyncio.wait(pending, timeout=deadline - loop.time())
-        for task in pending:
-            task.cancel()
+        while not self._idle and loop.time() < deadline:
+            self._depart()
+            await asyncio.wait(self._in_flight, timeout=deadline - loop.time())
+        queues, self._queues = self._queues, {}
+        for queue in queues.values():
+            _fail(queue.tickets, KafkaUnavailableError("stopped"))
+        for unsettled in self._in_flight:
+            unsettled.cancel()
         producer, self._producer = self._producer, None
         if producer:
             await abort_producer(producer)
 
-    def _next_departure(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
-        """When the next batches leave: those of all partitions together, because then they share a request.
+    def _depart(self) -> None:
+        """Send what is queued for all partitions that have nothing under way."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        departing = {tp: self._queues.pop(tp) for tp in self._queues.keys() - self._departed.keys()}
+        if departing:
+            self._departed.update(departing.keys())
+            task = asyncio.create_task(self._send(departing))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
 
-        As in a database's group commit, they leave when those before them are acknowledged: each batch costs more than
-        a record does.
-        """
-        if self._departure.is_set():
-            self._departure = asyncio.Event()
-            loop.call_later(MAX_LINGER_SECONDS if self._in_flight else LINGER_SECONDS, self._departure.set)
-        return self._departure
-
-    async def _drain(self, partition: tuple[str, int], departure: asyncio.Event) -> None:
-        """Send what is queued for one partition, batch after batch, until nothing is."""
-        try:
-            await departure.wait()
-            while queued := self._queues.pop(partition, None):
-                await self._send(queued)
-        finally:
-            del self._senders[partition]
-            _fail(self._queues.pop(partition, ()), KafkaUnavailableError("stopped"))
-
-    async def _send(self, queued: Sequence[_QueuedRecord]) -> None:
+    async def _send(self, departing: Mapping[tuple[str, int], _Queue]) -> None:
         producer: AIOKafkaProducer | None = None
         try:
             producer = await self._usable_producer()
-            # Returns when the batch before it is on the wire, so what comes meanwhile fills the next one.
-            batches = await send_batches(producer, [record for record, _ in queued])
-        except Exception as error:  # noqa: BLE001 - whatever it was, the callers must know
+            batches = RecordBatches(producer)
+            for queue in departing.values():
+                batches.add(queue.records)
+            pending = await batches.send()
+        except BaseException as error:
+            for tp, queue in departing.items():
+                _fail(queue.tickets, error)
+                self._arrive(tp)
+            if not isinstance(error, Exception):
+                raise
             self._replace_producer(producer, error)
-            _fail(queued, error)
             return
-        except asyncio.CancelledError as error:
-            _fail(queued, error)
-            raise
-        self._observe(len(queued))
-        first = 0
-        for future, count in batches:
-            self._in_flight.add(future)
-            future.add_done_callback(partial(self._settle, producer, queued[first : first + count]))
-            first += count
+        for tp, sent in pending.items():
+            first, tickets = 0, departing[tp].tickets
+            self._observe(len(tickets))
+            self._departed[tp] = len(sent)
+            for batch in sent:
+                self._in_flight.add(batch.future)
+                some = tickets[first : first + batch.records]
+                batch.future.add_done_callback(partial(self._settle, producer, tp, some))
+                first += batch.records
 
-    def _settle(self, producer: AIOKafkaProducer, batch: Sequence[_QueuedRecord], sent: asyncio.Future[Any]) -> None:
+    def _settle(
+        self, producer: AIOKafkaProducer, tp: tuple[str, int], tickets: Sequence[_Ticket], sent: asyncio.Future[Any]
+    ) -> None:
         self._in_flight.discard(sent)
-        if not self._in_flight:
-            self._departure.set()
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if error is None:
             self._acknowledged_at = asyncio.get_running_loop().time()
-            for _, ticket in batch:
+            for ticket in tickets:
                 ticket.acknowledge()
-            return
-        if not sent.cancelled():
-            self._replace_producer(producer, error)
-        _fail(batch, error)
+        else:
+            _fail(tickets, error)
+            if not sent.cancelled():
+                self._replace_producer(producer, error)
+        self._arrive(tp)
+
+    def _arrive(self, tp: tuple[str, int]) -> None:
+        """Note that a batch of a partition is settled, and let what waits depart."""
+        self._departed[tp] -= 1
+        if self._departed[tp] == 0:
+            del self._departed[tp]
+        if self._queues and (not self._departed or self._timer is None):
+            self._depart()
 
     async def _usable_producer(self) -> AIOKafkaProducer:
         async with self._making:
@@ -213,6 +238,6 @@ class BatchingProducer:
             task.add_done_callback(self._in_flight.discard)
 
 
-def _fail(queued: Iterable[_QueuedRecord], error: BaseException) -> None:
-    for _, ticket in queued:
+def _fail(tickets: Iterable[_Ticket], error: BaseException) -> None:
+    for ticket in tickets:
         ticket.fail(error)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import BrokerResponseError, kafka_errors
@@ -43,8 +43,13 @@ class Record(Struct, frozen=True, gc=False):
         return size + sum(len(name) + len(value) + 10 for name, value in self.headers) if self.headers else size
 
 
-PendingBatch = tuple[asyncio.Future[Any], int]
-"""A batch in flight: the future of its metadata, and how many records it has."""
+class PendingBatch(NamedTuple):
+    """A batch in flight."""
+
+    future: asyncio.Future[Any]
+    """Of its metadata."""
+    records: int
+    """How many it has."""
 
 
 class RecordBatches:
@@ -69,28 +74,31 @@ class RecordBatches:
                 batches.append(self._producer.create_batch())
                 _append(batches[-1], record)
 
-    async def send(self) -> list[PendingBatch]:
-        """Hand the batches to the producer; returns when all but each partition's last one are on the wire.
+    async def send(self) -> dict[tuple[str, int], list[PendingBatch]]:
+        """Hand the batches to the producer; return when all but each partition's last one are on the wire.
 
         A batch that fails breaks the producer: its sequence number is spent.
+
+        Returns:
+            The batches by topic and partition, in order.
         """
-        pending: list[PendingBatch] = []
-        # The first batch of every partition, then the second ones: each partition's wait for one another.
+        pending: dict[tuple[str, int], list[PendingBatch]] = {tp: [] for tp in self._batches}
+        # The first batch of every partition, then the second ones: a partition's batches wait for one another.
         for batches in zip_longest(*self._batches.values()):
             for (topic, partition), builder in zip(self._batches, batches, strict=True):
                 if builder is not None:
                     future = await self._producer.send_batch(builder, topic, partition=partition)
                     # The caller may be cancelled before the batch fails.
                     future.add_done_callback(retrieve_exception)
-                    pending.append((future, builder.record_count()))
+                    pending[topic, partition].append(PendingBatch(future, builder.record_count()))
         return pending
 
 
 async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[PendingBatch]:
-    """Hand records to a producer in batches, as `RecordBatches.send` does."""
+    """Hand records to a producer in batches, as `RecordBatches.send` does, and return the batches."""
     batches = RecordBatches(producer)
     batches.add(records)
-    return await batches.send()
+    return [batch for some in (await batches.send()).values() for batch in some]
 
 
 def _append(builder: BatchBuilder, record: Record) -> bool:

@@ -6,9 +6,10 @@ The dialects read the document. A callback with an array of reports is read elem
 import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from bridge.core.entries import Report
 from bridge.core.errors import UnsupportedMediaTypeError, convert_to_poison
@@ -38,7 +39,7 @@ MULTIPART_TYPE = "multipart/form-data"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-class CallbackDocument(NamedTuple):
+class CallbackDocument(Struct, frozen=True):
     """An opened callback."""
 
     raw: str

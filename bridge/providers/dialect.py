@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from bridge.core.entries import Report
 from bridge.core.errors import PoisonMessageError
 from bridge.providers.member_paths import MemberPath
@@ -17,7 +19,7 @@ class CallbackHeaders(Protocol):
         ...
 
 
-class Callback(NamedTuple):
+class Callback(Struct, frozen=True):
     """An HTTP request to an account's callback URL. Its credentials have been checked, its signature hasn't."""
 
     method: str
@@ -26,7 +28,7 @@ class Callback(NamedTuple):
     content_type: str
     body: bytes
     """Inflated, if it was compressed."""
-    headers: CallbackHeaders = {}  # noqa: RUF012 - nobody changes it
+    headers: CallbackHeaders = {}
     path: str = ""
     """As received, with the secret in it."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from bridge.core.delivery import Source, Verdict
 from bridge.core.entries import Report
@@ -40,7 +40,7 @@ def list_known_paths(names: FieldNames) -> frozenset[MemberPath]:
     return make_paths(names.id)
 
 
-class ReportedFields(NamedTuple):
+class ReportedFields(Struct, frozen=True):
     """The fields of a report as the provider wrote them; None for a missing one."""
 
     status: Any

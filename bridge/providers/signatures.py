@@ -12,6 +12,8 @@ from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import parse_qs, parse_qsl
 
+from msgspec.structs import replace
+
 from bridge.core.errors import InvalidSignatureError
 from bridge.core.time_formats import parse_time
 from bridge.providers.dialect import Callback
@@ -129,7 +131,7 @@ class SignatureChecker:
         ]
         if not any(matches):
             raise InvalidSignatureError("the callback's signature is wrong")
-        return callback if covers_url else callback._replace(query="")
+        return callback if covers_url else replace(callback, query="")
 
     def _find_signatures(self, header: str) -> list[bytes]:
         parts = {header.strip(), *header.split(), *(part.strip() for part in header.split(","))}

@@ -1,9 +1,10 @@
 """Makes the records of a callback: an entry of the journal for each report, a dead letter for what can't be read."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bridge.accounts import ProviderAccount
 from bridge.core.entries import Report
@@ -24,7 +25,7 @@ from bridge.receiver.clock_skew import ProviderClocks
 log = structlog.get_logger(__name__)
 
 
-class CallbackRecords(NamedTuple):
+class CallbackRecords(Struct, frozen=True, gc=False):
     """What a callback becomes."""
 
     records: Sequence[Record]
@@ -106,7 +107,7 @@ class CallbackRecorder:
             fields = open_callback(callback).raw
         except (PoisonMessageError, UnsupportedMediaTypeError):
             return callback
-        return callback._replace(content_type=JSON_TYPE, body=fields.encode())
+        return replace(callback, content_type=JSON_TYPE, body=fields.encode())
 
 
 def _read(account: ProviderAccount, callback: Callback, now: int) -> CallbackReading:

@@ -4,13 +4,15 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from bridge.accounts import Accounts, CallbackAccess, ProviderAccount
 from bridge.clock import now_ms
 from bridge.concurrency import wait_until_done
+from bridge.core.delivery import FastStrEnum
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, UnsupportedMediaTypeError
 from bridge.http_server.messages import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
 from bridge.journal.writer import JournalWriter
@@ -26,7 +28,7 @@ RETRY_AFTER_SECONDS = 5
 """How long a provider should wait before it tries again."""
 
 
-class CallbackOutcome(StrEnum):
+class CallbackOutcome(FastStrEnum):
     """What became of a callback; a label of the metrics."""
 
     JOURNALED = "journaled"
@@ -36,7 +38,7 @@ class CallbackOutcome(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-class CallbackResult(NamedTuple):
+class CallbackResult(Struct, frozen=True):
     """What became of a callback, and the response to it."""
 
     outcome: CallbackOutcome
@@ -139,13 +141,13 @@ class Receiver:
             return self._answer_other(request)
         self._in_flight += 1
         try:
-            outcome, response = await self._answer(provider, secret, request)
+            result = await self._answer(provider, secret, request)
         finally:
             self._in_flight -= 1
-        self._counts[provider, outcome.value] += 1
-        self._received[provider, outcome].inc()
+        self._counts[provider, result.outcome] += 1
+        self._received[provider, result.outcome].inc()
         self._durations[provider].observe(time.perf_counter() - started)
-        return response
+        return result.response
 
     def _answer_other(self, request: Request) -> Response:
         """Answer what isn't a callback: a balancer's check."""
@@ -203,7 +205,7 @@ class Receiver:
         future = self._journal.append(recorded.records)
         # A record that still waits for Kafka after its callback was answered counts as waiting until then.
         self._waiting[provider] += 1
-        future.add_done_callback(lambda _: self._waiting.subtract((provider,)))
+        future.add_done_callback(partial(self._end_waiting, provider))
         if not await wait_until_done(future, self._ack_timeout_seconds):
             return False
         try:
@@ -211,6 +213,9 @@ class Receiver:
         except KafkaUnavailableError:
             return False
         return True
+
+    def _end_waiting(self, provider: str, _: object) -> None:
+        self._waiting[provider] -= 1
 
 
 def _is_probe(request: Request) -> bool:

@@ -50,12 +50,14 @@ async def commit_transaction(
             await producer.begin_transaction()
 
             # Step 2. Hand over every batch.
-            pending = await batches.send()
+            pending = [batch for some in (await batches.send()).values() for batch in some]
 
             # Step 3. See every batch acknowledged: a commit would go through without one that failed.
-            written = await asyncio.gather(*(future for future, _ in pending))
+            written = await asyncio.gather(*(batch.future for batch in pending))
             ends = [
-                at.offset + count for at, (_, count) in zip(written, pending, strict=True) if at.topic == target.state
+                at.offset + batch.records
+                for at, batch in zip(written, pending, strict=True)
+                if at.topic == target.state
             ]
 
             # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the

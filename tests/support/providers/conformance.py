@@ -80,7 +80,7 @@ def check_totality(subject: Subject) -> None:
         _mangled(sample.body), _mangled(sample.query.encode()), st.sampled_from(["GET", "POST", "PUT"]), st.booleans()
     )
     def callbacks(body: bytes, query: bytes, method: str, signed: bool) -> None:  # noqa: FBT001 - hypothesis passes it
-        callback = sample._replace(method=method, body=body, query=query.decode("utf-8", "surrogateescape"))
+        callback = replace(sample, method=method, body=body, query=query.decode("utf-8", "surrogateescape"))
         _acceptable(read(subject.dialect, subject.resigned(callback) if signed else callback))
 
     callbacks()

@@ -4,6 +4,7 @@ import json
 from urllib.parse import quote, urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.core.delivery import Status, Verdict
 from bridge.core.entries import Report
@@ -154,7 +155,7 @@ def test_one_bad_report_costs_no_other(pointer: str, document: object) -> None:
     assert good == ["1", "3"]
     assert len(bad) == 1
     assert split(
-        dialect.read_callback(bad[0]._replace(body=bad[0].body.replace(b'"id":2', b'"id":2,"status":"x"')), NOW)
+        dialect.read_callback(replace(bad[0], body=bad[0].body.replace(b'"id":2', b'"id":2,"status":"x"')), NOW)
     ) == (
         ["2"],
         [],

@@ -36,8 +36,9 @@ def answer(document: object) -> PollAnswer:
 
 def signed(callback: Callback) -> Callback:
     """Make a callback with its signature."""
-    return callback._replace(
-        headers={name: hmac.digest(SECRET.encode(), callback.body, "sha256").hex() for name in SIGNATURE_HEADERS}
+    return replace(
+        callback,
+        headers={name: hmac.digest(SECRET.encode(), callback.body, "sha256").hex() for name in SIGNATURE_HEADERS},
     )
 
 

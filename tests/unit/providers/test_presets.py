@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bridge.accounts import ProviderAccount
 from bridge.core.delivery import OUTCOMES, Outcome, Status
@@ -130,7 +131,7 @@ def test_a_secret_is_all_that_a_signature_needs() -> None:
     for account in (own, named):
         assert len(account.dialect.read_callback(callback, OBSERVED_AT)) == 1
         with pytest.raises(InvalidSignatureError):
-            account.dialect.read_callback(callback._replace(body=body, path="/dlr/theirs/other"), OBSERVED_AT)
+            account.dialect.read_callback(replace(callback, body=body, path="/dlr/theirs/other"), OBSERVED_AT)
 
 
 def test_a_preset_may_be_that_of_named_accounts_alone() -> None:
