@@ -114,7 +114,7 @@ class Receiver:
             for outcome in CallbackOutcome
         }
         self._durations = {provider: metrics.callback_duration.labels(provider) for provider in providers}
-        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._counts: Counter[tuple[str, CallbackOutcome]] = Counter()
         self._waiting: Counter[str] = Counter()
         self._in_flight = 0
         metrics.callbacks_in_flight.set_function(lambda: self._in_flight)
@@ -126,7 +126,7 @@ class Receiver:
 
     def snapshot(self) -> Mapping[tuple[str, ...], int]:
         """Count the callbacks that this process has answered, by provider and outcome."""
-        return dict(self._counts)
+        return {(provider, str(outcome)): number for (provider, outcome), number in self._counts.items()}
 
     def count_refused(self) -> int:
         """Count the callbacks that weren't accepted because Kafka was away, or too many waited for it."""
