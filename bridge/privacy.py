@@ -18,7 +18,8 @@ from bridge.core.entries import Report
 from bridge.kafka.wire_format import split_frame
 from bridge.phone_numbers import extract_digits, has_number, replace_numbers
 from bridge.providers.member_paths import MemberPath, extend_path
-from bridge.providers.parsing import MAX_FIELDS, strip_byte_order_mark
+from bridge.providers.parsing import strip_byte_order_mark
+from bridge.providers.urlencoded import MAX_FIELDS
 from bridge.settings.model import PrivacySettings
 
 DROPPED = ""

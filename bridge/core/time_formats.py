@@ -150,9 +150,9 @@ def check_format(form: str) -> None:
 
 
 _READERS: Sequence[tuple[re.Pattern[str], Callable[[re.Match[str], int, tzinfo | None], int | None]]] = (
-    (_CALENDAR, _read_calendar),
     (_DIGITS, _read_digits),
     (_NUMBER, _read_number),
+    (_CALENDAR, _read_calendar),
     (_MAIL_DATE, _read_mail_date),
     (_DOT_NET_DATE, _read_number),
 )

@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
     def _answer_next(self) -> None:
         if self._parser.requests and not (self._answering or self._pausing or self.is_lost):
             self._answering = self._parser.requests.popleft()
-            task = asyncio.create_task(self._answer(self._answering))
+            task = self._loop.create_task(self._answer(self._answering))
             self._context.tasks.add(task)
             task.add_done_callback(self._context.tasks.discard)
         self._update_reading()

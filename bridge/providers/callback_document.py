@@ -21,10 +21,10 @@ from bridge.providers.parsing import (
     Number,
     is_utf8,
     make_unreadable_error,
-    parse_fields,
     parse_json,
     unwrap_data,
 )
+from bridge.providers.urlencoded import parse_fields
 
 MAX_REPORTS = 1_000
 """The most reports of one callback."""

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 from msgspec import UNSET, UnsetType
@@ -16,8 +15,6 @@ from msgspec import UNSET, UnsetType
 from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES, MAX_PARTS, Part
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 
-MAX_FIELDS = 1000
-"""Maximum number of a form's fields: each takes some microseconds to decode, and 32,000 fit into a callback."""
 MAX_TEXT_CHARS = 256
 """Maximum length of a status, an error code or a detail. A longer text must be something else."""
 
@@ -42,6 +39,7 @@ _TEMPLATE = re.compile(
     """,
     re.VERBOSE,
 )
+_TEMPLATE_STARTS = "%$#{<"
 
 
 class Number(str):
@@ -114,26 +112,6 @@ def read_members(document: Any, further: Members = NO_MEMBERS) -> Members:
     return _index_by_name((*document.items(), *further.items()) if further else document.items())
 
 
-def parse_fields(text: str, charset: str = "utf-8") -> Mapping[str, str]:
-    """Parse the fields of a query or an urlencoded form by name; of several, the first that isn't empty counts.
-
-    Only the fields that are used have to be in the character set.
-
-    Raises:
-        PoisonMessageError: There are more than `MAX_FIELDS`.
-    """
-    if text.count("&") >= MAX_FIELDS:
-        raise make_unreadable_error(f"there are more than {MAX_FIELDS} fields")
-    fields: dict[str, str] = {}
-    for part in text.split("&"):
-        name, _, value = part.partition("=")
-        if "%" in part or "+" in part:  # few parts have escapes, and this runs once for each callback
-            name, value = _unescape(name, charset), _unescape(value, charset)
-        if part and not fields.get(name):
-            fields[name] = value
-    return fields
-
-
 def find_first(members: Members, names: Iterable[str]) -> Any:
     """Find the first value that isn't empty, in the order of the names; None if there is none."""
     for name in names:
@@ -191,11 +169,15 @@ def find_details(members: Members, names: Mapping[str, Iterable[str]]) -> dict[s
         members: The members of a callback or an answer.
         names: The published name of each detail, with the provider's names for it.
     """
-    return {
-        name: text
-        for name, provider_names in names.items()
-        if (value := find_first(members, provider_names)) is not None and (text := parse_optional(value)) is not None
-    }
+    found: dict[str, str] = {}
+    given = members.keys()
+    for name, provider_names in names.items():
+        if given.isdisjoint(provider_names):
+            continue  # as most are
+        text = parse_optional(find_first(members, provider_names))
+        if text is not None:
+            found[name] = text
+    return found
 
 
 def strip_byte_order_mark(text: str) -> str:
@@ -207,7 +189,7 @@ def _index_by_name(pairs: Iterable[tuple[str, Any]]) -> Members:
     members: dict[str, Any] = {}
     for original_name, value in pairs:
         name = original_name.lower()
-        if _is_empty(members.get(name)):
+        if name not in members or _is_empty(members[name]):
             members[name] = value
     return members
 
@@ -234,12 +216,7 @@ def to_text(value: Any) -> str | None:
         return _WORDS.get(value) if isinstance(value, bool) else None
     if _is_empty(value) or not is_utf8(value):
         return None
-    return None if _TEMPLATE.fullmatch(value) else str(value)
-
-
-def _unescape(text: str, charset: str) -> str:
-    """Decode the escapes of a query or a form (WHATWG URL, 5.1)."""
-    return unquote(text.replace("+", " "), charset, "surrogateescape")
+    return None if value[0] in _TEMPLATE_STARTS and _TEMPLATE.fullmatch(value) else str(value)
 
 
 def _has_numbers(document: Any) -> bool:

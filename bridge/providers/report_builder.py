@@ -107,21 +107,22 @@ class ReportBuilder:
         verdict, code = self._verdicts.get(self._normalize(status)), parse_optional(fields.error)
         if verdict and code is not None and code in self._codes:
             verdict = self._codes[code].refine(verdict)
+        # By position, because keyword arguments take twice as long, and this runs for every report.
         return Report(
-            provider=self._provider,
-            account=self._account,
-            provider_message_id=self._unify_id(provider_message_id),
-            status=verdict.status if verdict else None,
-            reason=verdict.reason if verdict else None,
-            permanent=verdict.permanent if verdict else None,
-            provider_status=status,
-            provider_code=code,
-            provider_details=dict(fields.details),
-            provider_time=self.times.parse(fields.time, observed_at),
-            source=source,
-            observed_at=observed_at,
-            raw=raw,
-            part=UNSET if fields.part is None else parse_part(fields.part, fields.parts),
+            self._provider,
+            self._account,
+            self._unify_id(provider_message_id),
+            verdict.status if verdict else None,
+            verdict.reason if verdict else None,
+            verdict.permanent if verdict else None,
+            status,
+            code,
+            dict(fields.details),
+            self.times.parse(fields.time, observed_at),
+            source,
+            observed_at,
+            raw,
+            UNSET if fields.part is None else parse_part(fields.part, fields.parts),
         )
 
     def build_from_members(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from bridge.core.errors import InvalidSignatureError
 from bridge.core.time_formats import parse_time
 from bridge.providers.dialect import Callback
-from bridge.providers.parsing import MAX_FIELDS
+from bridge.providers.urlencoded import MAX_FIELDS
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = {"hex": lambda digest: digest.hex().encode(), "base64": b64encode}
 """The encodings of a signature."""

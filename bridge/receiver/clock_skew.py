@@ -4,8 +4,8 @@ A single report may be late, so that its time is long ago, but not many reports 
 """
 
 from collections import defaultdict, deque
+from functools import partial
 
-import prometheus_client
 import structlog
 
 from bridge.accounts import ProviderAccount
@@ -60,8 +60,8 @@ class ProviderClocks:
 
     def __init__(self, metrics: ReceiverMetrics) -> None:
         self._metrics = metrics
-        self._gauges: dict[str, prometheus_client.Gauge] = {}
-        """By provider: looking up a label takes longer than setting a value."""
+        self._differences: dict[str, float] = {}
+        """By provider, the last one; read when metrics are. Setting a gauge would take longer."""
         self._counted: dict[tuple[str, str], int] = {}
         self._detectors: defaultdict[tuple[str, str], ClockSkewDetector] = defaultdict(ClockSkewDetector)
 
@@ -72,9 +72,10 @@ class ProviderClocks:
         if provider_time is None:
             return
         seconds = (provider_time - now) / 1000
-        if account.provider not in self._gauges:
-            self._gauges[account.provider] = self._metrics.provider_clock_skew.labels(account.provider)
-        self._gauges[account.provider].set(seconds)
+        if account.provider not in self._differences:
+            read = partial(self._differences.__getitem__, account.provider)
+            self._metrics.provider_clock_skew.labels(account.provider).set_function(read)
+        self._differences[account.provider] = seconds
         hours = self._detectors[account.provider, account.name].observe(seconds)
         if hours is not None:
             log.warning(

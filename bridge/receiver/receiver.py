@@ -135,8 +135,7 @@ class Receiver:
     async def handle(self, request: Request) -> Response:
         """Answer a request."""
         started = time.perf_counter()
-        route = _ROUTE.fullmatch(request.path)
-        provider, secret = (part and unquote(part) for part in route.groups()) if route else ("", None)
+        provider, secret = _parse_route(request.path)
         if not self._authenticator.knows_route(provider, secret):
             return self._answer_other(request)
         self._in_flight += 1
@@ -216,6 +215,15 @@ class Receiver:
 
     def _end_waiting(self, provider: str, _: object) -> None:
         self._waiting[provider] -= 1
+
+
+def _parse_route(path: str) -> tuple[str, str | None]:
+    """Parse a callback's path into provider and secret; an empty provider if it is no callback's."""
+    route = _ROUTE.fullmatch(path)
+    if route is None:
+        return "", None
+    provider, secret = route.groups()
+    return unquote(provider), secret and unquote(secret)
 
 
 def _is_probe(request: Request) -> bool:

@@ -12,8 +12,8 @@ from bridge.core.entries import Report
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.providers.dexatel import Dexatel
 from bridge.providers.dialect import Callback
-from bridge.providers.parsing import parse_fields
 from bridge.providers.report_rules import ReportRules
+from bridge.providers.urlencoded import parse_fields
 from tests.support.providers.reading import read_one
 
 NOW = 1_769_860_800_000
