@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
+from msgspec import Struct
 
 from bridge.http_server.messages import BodyIncompleteError, ReceivedHeaders, Request
 from bridge.http_server.request_body import RequestBody
@@ -34,7 +35,7 @@ class ParserState(Enum):
     """More of a body."""
 
 
-class ReceivedRequest(NamedTuple):
+class ReceivedRequest(Struct, frozen=True):
     """A request whose head was received."""
 
     request: Request

@@ -8,9 +8,10 @@ without an envelope is one document. `field_mapping.py` finds the members in it.
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, select_by_index
@@ -34,7 +35,7 @@ Decode = Callable[[bytes], bytes]
 """Takes a value or a key; returns JSON: without its frame, and converted if it is in another format."""
 
 
-class SentRecord(NamedTuple):
+class SentRecord(Struct, frozen=True, gc=False):
     """A record of a sent topic."""
 
     value: bytes | None
@@ -46,7 +47,7 @@ class SentRecord(NamedTuple):
     """Topic, partition and offset."""
 
 
-class SourceEvent(NamedTuple):
+class SourceEvent(Struct, frozen=True):
     """A decoded record, or an element of its array of attempts."""
 
     documents: tuple[Any, ...]
