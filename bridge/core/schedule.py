@@ -49,8 +49,13 @@ def find_next_poll(ages: tuple[int, ...], key: str, starts_at: int, ends_at: int
         return None
     stretch = 1 + JITTER * crc32(key.encode()) / 2**32
     last = compute_last_poll(starts_at, ends_at)
-    times = (starts_at + int(age * stretch) for age in ages)
-    return min((time for time in (*times, last) if after < time < ends_at), default=None)
+    found = ends_at if last <= after else last
+    for age in ages:
+        time = starts_at + int(age * stretch)
+        if time > after:  # the later ones needn't be computed
+            found = min(found, time)
+            break
+    return found if found < ends_at else None
 
 
 class Schedule(NamedTuple):
