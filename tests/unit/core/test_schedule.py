@@ -62,3 +62,11 @@ def test_every_poll_lies_between_start_and_end(key: str, minutes: int, ages: lis
     assert found
     assert all(0 <= age < end - START for age in found)
     assert found == sorted(set(found))
+
+
+@given(st.text(min_size=1, max_size=40), st.integers(1, 10**6), st.lists(st.integers(1, 2 * 10**9), min_size=1))
+def test_every_age_has_its_poll(key: str, minutes: int, ages: list[int]) -> None:
+    """An attempt is polled when it would be polled for each age alone."""
+    end = START + minutes * MINUTE
+    alone = {poll for age in ages for poll in polls((age,), key, START, end)}
+    assert set(polls(tuple(sorted(ages)), key, START, end)) == alone

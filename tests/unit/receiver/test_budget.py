@@ -34,8 +34,8 @@ from tests.support.settings import accounts, settings_of
 
 CALLBACKS, CONNECTIONS, ROUNDS = 4_000, 64, 5
 
-MOST = 9.5
-"""Times the floor, which parses each request and writes what it says as JSON, by Python's own library: 6.2 to 7.1 when
+MOST = 8.0
+"""Times the floor, which parses each request and writes what it says as JSON, by Python's own library: 5.3 to 5.5 when
 this was written."""
 
 
