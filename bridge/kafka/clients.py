@@ -18,7 +18,7 @@ from bridge.kafka.closed_connections import mend_closed_connections
 from bridge.kafka.compression import use_fast_compressors
 from bridge.kafka.diagnosis import explain_unreachable
 from bridge.kafka.fetched_records import replace_fetched_records
-from bridge.kafka.producers import mend_fatal_errors
+from bridge.kafka.producers import mend_fatal_errors, retry_soon_after_commits
 from bridge.kafka.security import connection_options
 from bridge.kafka.tokens import TokenError
 from bridge.settings.kafka import KafkaSettings
@@ -33,9 +33,8 @@ FIRST_ANSWER_SECONDS = 12.0
 """How long a process waits for Kafka's first answer. The client library waits for 40, which looks like hanging."""
 
 RETRY_BACKOFF_MS = 20
-"""Milliseconds before a transaction's request is retried. Every twentieth write right after a commit is refused,
-because the broker still completes the transaction before; the client's default of 100 would be most of a write's time.
-"""
+"""Milliseconds before a transaction's request is retried; the client's default of 100 would be most of a write's time.
+After a commit, it is `RETRY_AFTER_COMMIT_SECONDS`."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +50,7 @@ class KafkaClients:
         replace_fetched_records()
         mend_closed_connections()
         mend_fatal_errors()
+        retry_soon_after_commits()
         bound_answers()
 
     @property
