@@ -34,8 +34,8 @@ def _tracker(found: Found) -> str:
         return ""
     return f"""**The tracker: the interpreter.**
 Of {ours:.0f} µs per entry, the client takes {floor:.0f} to move the same data without any logic. The other
-{ours - floor:.0f} are spread over JSON, decisions, RocksDB and metrics, as the profile below shows; none of them takes
-a third. A process uses one core. [Decision 6](decisions/0006-speed.md) lists what was tried."""
+{ours - floor:.0f} are spread over JSON, decisions, RocksDB and metrics, as the profile below shows. A process uses one
+core. [Decision 6](decisions/0006-speed.md) lists what was tried."""
 
 
 def _receiver(found: Found) -> str:

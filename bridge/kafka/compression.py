@@ -18,7 +18,7 @@ GZIP_FORMAT = 31
 
 
 def use_fast_compressors() -> None:
-    """Make every producer of this process compress quickly; the same clients can read what it writes."""
+    """Make every client of this process compress and decompress quickly; the same clients read what it writes."""
     # The library has no setting for it: the builder looks these names up in its own module.
     module = sys.modules[DefaultRecordBatchBuilder.__module__]
     module.lz4_encode = _encode_lz4  # type: ignore[attr-defined]

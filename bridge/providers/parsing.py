@@ -40,6 +40,7 @@ _TEMPLATE = re.compile(
     re.VERBOSE,
 )
 _TEMPLATE_STARTS = "%$#{<"
+"""What each of its forms begins with: most texts begin otherwise, and needn't be matched."""
 
 
 class Number(str):
