@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ STOP_TIMEOUT = 5.0
 """Seconds that a client may take to stop."""
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
 
 
 async def yield_slices(items: Sequence[Any], size: int = SLICE_ITEMS) -> AsyncIterator[Sequence[Any]]:
@@ -41,26 +43,45 @@ async def shield_to_completion(work: Coroutine[Any, Any, Any]) -> None:
         raise
 
 
-async def wait_until_done(future: asyncio.Future[Any], seconds: float) -> bool:
-    """Wait until a future is done, but at most so long; return whether it is.
+class Deadline:
+    """Waits for futures, each at most for the same time: one timer serves all of them.
 
-    It does what `asyncio.wait` does for several, in a quarter of the time: 0.8 instead of 3.5 microseconds.
+    A timer for each would take 2 of a callback's microseconds, `asyncio.wait` 3.5.
+
+    Args:
+        seconds: The time.
     """
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
 
-    def wake(_: Any = None) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[asyncio.Future[Any], float] = {}
+        """When each has to be done, the earliest first."""
+        self._timer: asyncio.TimerHandle | None = None
 
-    timer = loop.call_later(seconds, wake)
-    future.add_done_callback(wake)
-    try:
-        await waiter
-    finally:
-        timer.cancel()
-        future.remove_done_callback(wake)
-    return future.done()
+    async def wait(self, future: asyncio.Future[_T]) -> _T:
+        """Return a future's result.
+
+        Raises:
+            TimeoutError: It isn't done in time, and has failed now.
+        """
+        loop = asyncio.get_running_loop()
+        self._waiting[future] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._expire, loop)
+        try:
+            return await future
+        finally:
+            del self._waiting[future]
+
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        for future, deadline in self._waiting.items():
+            if deadline > now:
+                self._timer = loop.call_at(deadline, self._expire, loop)
+                break
+            if not future.done():
+                future.set_exception(TimeoutError())
 
 
 def retrieve_exception(done: asyncio.Future[Any]) -> None:

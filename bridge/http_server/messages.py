@@ -49,23 +49,27 @@ class ReceivedHeaders:
         pairs: Names, in lower case, and values, in the order of the request.
     """
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_first", "_pairs")
 
-    def __init__(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, pairs: Sequence[tuple[str, bytes]]) -> None:
         self._pairs = pairs
+        self._first = dict(reversed(pairs))
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._first
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the first value of a header."""
-        name = key.encode()
-        for found, value in self._pairs:
-            if found == name:
-                return value.decode("utf-8", "surrogateescape")
-        return default
+        value = self._first.get(key)
+        return default if value is None else value.decode("utf-8", "surrogateescape")
 
     def get_all(self, key: str) -> list[str]:
         """Return all values of a header, in order."""
-        name = key.encode()
-        return [value.decode("utf-8", "surrogateescape") for found, value in self._pairs if found == name]
+        return [value.decode("utf-8", "surrogateescape") for name, value in self._pairs if name == key]
+
+    def has_several(self, key: str) -> bool:
+        """Whether a header is there more than once."""
+        return len(self._first) < len(self._pairs) and len(self.get_all(key)) > 1
 
 
 class Request(Struct, frozen=True):

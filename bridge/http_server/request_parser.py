@@ -19,7 +19,7 @@ MAX_FRAMED_BYTES = 4 * 1024 * 1024
 MAX_PIPELINED = 32
 """Requests of a connection that may wait for those before them."""
 
-FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+FRAMING = frozenset({"content-length", "transfer-encoding"})
 """Headers that say where a body ends."""
 VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -114,7 +114,7 @@ class RequestParser:
         """
         framing = [pair for pair in self._pairs if pair[0] in FRAMING]
         self._parser, self._in_repeated_head = httptools.HttpRequestParser(self), True
-        lines = [b"POST / HTTP/1.1", *(b"%b: %b" % pair for pair in framing), b"", b""]
+        lines = [b"POST / HTTP/1.1", *(b"%b: %b" % (name.encode(), value) for name, value in framing), b"", b""]
         self._parser.feed_data(b"\r\n".join(lines))
 
     def end(self) -> None:
@@ -141,7 +141,7 @@ class RequestParser:
 
     def _begin(self) -> None:
         self._url, self._size, self._head_size = b"", 0, 0
-        self._pairs: list[tuple[bytes, bytes]] = []
+        self._pairs: list[tuple[str, bytes]] = []
 
     # httptools calls these.
 
@@ -160,16 +160,16 @@ class RequestParser:
         if self._in_repeated_head:
             return
         self._url += url
-        self._add_to_head(url)
+        self._add_to_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those after a body have no meaning here."""
         if self.state is ParserState.HEAD:
-            self._pairs.append((name.lower(), value))
-            self._add_to_head(name, value)
+            self._pairs.append((name.decode().lower(), value))  # names are ASCII (RFC 9110, 5.1)
+            self._add_to_head(len(name) + len(value))
 
-    def _add_to_head(self, *parts: bytes) -> None:
-        self._head_size += sum(map(len, parts))
+    def _add_to_head(self, size: int) -> None:
+        self._head_size += size
         if self._head_size > MAX_HEAD_BYTES or len(self._pairs) > MAX_HEADERS:
             self._status = 431
             raise ValueError
@@ -182,22 +182,21 @@ class RequestParser:
         version = self._parser.get_http_version()
         headers = ReceivedHeaders(self._pairs)
         self._check_head(version, headers)
-        asks = version != "1.0" and (headers.get("expect") or "").lower() == "100-continue"
+        asks = "expect" in headers and headers.get("expect").lower() == "100-continue" and version != "1.0"
         body = self._body = RequestBody(self._ask_for_body if asks else None)
         path, _, query = _strip_origin(self._url.decode()).partition("?")
         method = self._parser.get_method().decode()
         request = Request(method, path, query, headers, self._client, body.read)
         # RFC 9112, section 6.1: a sender of 1.0 doesn't know chunks, so nobody knows where the next request begins.
-        keep_alive = self._parser.should_keep_alive() and not (version == "1.0" and headers.get("transfer-encoding"))
+        keep_alive = self._parser.should_keep_alive() and not (version == "1.0" and "transfer-encoding" in headers)
         self.requests.append(ReceivedRequest(request, body, version, keep_alive))
         self.state, self._size = ParserState.BODY, 0
 
     def _check_head(self, version: str, headers: ReceivedHeaders) -> None:
         """Refuse what httptools accepts, although RFC 9112, sections 3.2 and 6.1, and RFC 9110, section 2.5 don't."""
-        hosts = len(headers.get_all("host"))
         if version not in VERSIONS:
             self._status = 505
-        elif hosts > 1 or (hosts == 0 and version == "1.1"):
+        elif headers.has_several("host") or ("host" not in headers and version == "1.1"):
             self._status = 400
         elif (
             self._parser.get_method() == b"CONNECT"

@@ -1,8 +1,5 @@
 """Appends entries to the journal: for the intake, the receiver, the poller and `replay`."""
 
-import asyncio
-from collections.abc import Iterable
-
 from bridge.core.entries import Entry
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.journal.serde import encode_entry
@@ -28,6 +25,8 @@ class JournalWriter:
         self, producer: BatchingProducer, topic: str, partitions: int, max_message_bytes: int = 2 * MAX_ENTRY_BYTES
     ) -> None:
         self._producer, self._topic, self._partitions = producer, topic, partitions
+        self.append = producer.append
+        """Appends entries, and dead letters between them, in order; see `BatchingProducer.append`."""
         self._max_entry_bytes = min(MAX_ENTRY_BYTES, max_message_bytes // 2)
 
     @property
@@ -47,7 +46,3 @@ class JournalWriter:
             error = f"{record.size} bytes; the journal accepts {self._max_entry_bytes}"
             raise PoisonMessageError(DeadLetterReason.TOO_LARGE, error)
         return record
-
-    def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
-        """Append entries, and dead letters between them, in order; see `BatchingProducer.append`."""
-        return self._producer.append(records)

@@ -33,21 +33,32 @@ RETRY_PAUSE = 0.5
 log = structlog.get_logger(__name__)
 
 
+def _do_nothing() -> None:
+    pass
+
+
 class _Ticket:
     """One call of `append`: how many of its records Kafka doesn't have yet."""
 
-    __slots__ = ("future", "remaining")
+    __slots__ = ("_settle", "future", "remaining")
 
-    def __init__(self, future: asyncio.Future[None]) -> None:
+    def __init__(self, future: asyncio.Future[None], settle: Callable[[], None]) -> None:
         self.future = future
+        self._settle = settle
         self.remaining = 0
 
     def acknowledge(self) -> None:
         self.remaining -= 1
-        if self.remaining == 0 and not self.future.done():
-            self.future.set_result(None)
+        if self.remaining == 0:
+            self._settle()
+            if not self.future.done():
+                self.future.set_result(None)
 
     def fail(self, error: BaseException) -> None:
+        if self.remaining <= 0:
+            return  # another of its records has failed
+        self.remaining = 0
+        self._settle()
         if not self.future.done():
             self.future.set_exception(KafkaUnavailableError(format_error(error)))
             self.future.exception()  # retrieved, in case the caller has given up waiting
@@ -119,18 +130,22 @@ class BatchingProducer:
         if self._producer is None or not await self._producer.client.force_metadata_update():
             raise KafkaError("no broker answers the producer")
 
-    def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
+    def append(self, records: Iterable[Record], on_settled: Callable[[], None] = _do_nothing) -> asyncio.Future[None]:
         """Append records.
+
+        Args:
+            records: The records.
+            on_settled: Called when nothing of them waits for Kafka any more, even if the future was ended earlier.
 
         Returns:
             A future that is done once the broker has all of them (acks=all), or fails with `KafkaUnavailableError` when
-            the broker is not known to have them. Cancelling the future doesn't take the records back.
+            the broker is not known to have them. Ending the future doesn't take the records back.
         """
         loop = asyncio.get_running_loop()
         if self._idle:
             self._acknowledged_at = loop.time()
         future: asyncio.Future[None] = loop.create_future()
-        ticket = _Ticket(future)
+        ticket = _Ticket(future, on_settled)
         for record in records:
             ticket.remaining += 1
             queue = self._queues.get((record.topic, record.partition))
@@ -139,6 +154,7 @@ class BatchingProducer:
             queue.records.append(record)
             queue.tickets.append(ticket)
         if ticket.remaining == 0:
+            on_settled()
             future.set_result(None)
         elif self._timer is None:
             self._timer = loop.call_later(MAX_LINGER_SECONDS if self._departed else LINGER_SECONDS, self._depart)

@@ -2,21 +2,45 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import Histogram
+from prometheus_client.samples import Sample
+
+MAX_UNCOUNTED = 1000
+"""Values that wait to be counted together."""
 
 
 class BatchHistogram(Histogram):
-    """A histogram for values that come in batches: each takes 0.15 instead of 0.75 microseconds."""
+    """A histogram that counts values in batches, at the latest when it is read; it is for one thread.
+
+    A value takes 0.2 instead of 0.9 microseconds. Exemplars aren't kept.
+    """
 
     _upper_bounds: list[float]
     _buckets: list[Any]
 
-    def observe_all(self, amounts: Sequence[float]) -> None:
-        """Observe all of these amounts, as `observe` does one of them."""
-        bounds = self._upper_bounds
-        for bucket, count in Counter([bisect_left(bounds, amount) for amount in amounts]).items():
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._uncounted: list[float] = []
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:  # noqa: ARG002
+        """Observe an amount."""
+        self.observe_all((amount,))
+
+    def observe_all(self, amounts: Iterable[float]) -> None:
+        """Observe all of these amounts."""
+        self._uncounted += amounts
+        if len(self._uncounted) >= MAX_UNCOUNTED:
+            self._count()
+
+    def _count(self) -> None:
+        amounts, self._uncounted = self._uncounted, []
+        for bucket, count in Counter([bisect_left(self._upper_bounds, amount) for amount in amounts]).items():
             self._buckets[bucket].inc(count)
         self._sum.inc(sum(amounts))
+
+    def _child_samples(self) -> Iterable[Sample]:
+        self._count()
+        return super()._child_samples()  # type: ignore[no-any-return]

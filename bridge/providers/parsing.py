@@ -110,13 +110,17 @@ def read_members(document: Any, further: Members = NO_MEMBERS) -> Members:
     """
     if not isinstance(document, dict):
         raise make_unreadable_error("a JSON object was expected")
-    return _index_by_name((*document.items(), *further.items()) if further else document.items())
+    if further:
+        return _index_by_name((*document.items(), *further.items()))
+    members = dict(zip(map(str.lower, document), document.values(), strict=True))
+    return members if len(members) == len(document) else _index_by_name(document.items())
 
 
 def find_first(members: Members, names: Iterable[str]) -> Any:
     """Find the first value that isn't empty, in the order of the names; None if there is none."""
     for name in names:
-        if name in members and not _is_empty(value := members[name]):
+        value = members.get(name)
+        if value is not None and not (isinstance(value, str) and not value.strip()):
             return value
     return None
 
@@ -215,7 +219,7 @@ def to_text(value: Any) -> str | None:
     """
     if not isinstance(value, str):
         return _WORDS.get(value) if isinstance(value, bool) else None
-    if _is_empty(value) or not is_utf8(value):
+    if not value.strip() or not (value.isascii() or is_utf8(value)):
         return None
     return None if value[0] in _TEMPLATE_STARTS and _TEMPLATE.fullmatch(value) else str(value)
 

@@ -19,10 +19,11 @@ def parse_fields(text: str, charset: str = "utf-8") -> Mapping[str, str]:
     """
     if text.count("&") >= MAX_FIELDS:
         raise make_unreadable_error(f"there are more than {MAX_FIELDS} fields")
+    has_escapes = "%" in text or "+" in text
     fields: dict[str, str] = {}
     for part in text.split("&"):
         name, _, value = part.partition("=")
-        if "%" in part or "+" in part:  # few parts have escapes, and this runs once for each callback
+        if has_escapes and ("%" in part or "+" in part):  # few parts have some
             name, value = _unescape(name, charset), _unescape(value, charset)
         if part and not fields.get(name):
             fields[name] = value

@@ -41,14 +41,20 @@ class ClockSkewDetector:
         Returns:
             The hours that the clock is off, when they are first detected; otherwise None.
         """
-        hours = round(seconds / HOUR_SECONDS)
-        is_whole = abs(seconds - hours * HOUR_SECONDS) <= TOLERANCE_SECONDS and abs(hours) <= MAX_HOURS
-        skew = hours if is_whole else 0
+        skew = 0 if abs(seconds) <= TOLERANCE_SECONDS else _find_whole_hours(seconds)
         self._hours.append(skew)
+        if skew == 0 and not self._reported:
+            return None
         if len(self._hours) < SAMPLE_SIZE or self._hours.count(skew) < MIN_AGREEMENT * SAMPLE_SIZE:
             return None
         reported, self._reported = self._reported, skew != 0
         return None if reported or skew == 0 else skew
+
+
+def _find_whole_hours(seconds: float) -> int:
+    hours = round(seconds / HOUR_SECONDS)
+    is_whole = abs(seconds - hours * HOUR_SECONDS) <= TOLERANCE_SECONDS and abs(hours) <= MAX_HOURS
+    return hours if is_whole else 0
 
 
 class ProviderClocks:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bridge.accounts import Accounts, CallbackAccess, ProviderAccount
 from bridge.clock import now_ms
-from bridge.concurrency import wait_until_done
+from bridge.concurrency import Deadline
 from bridge.core.delivery import FastStrEnum
 from bridge.core.errors import InvalidSignatureError, KafkaUnavailableError, UnsupportedMediaTypeError
 from bridge.http_server.messages import BodyIncompleteError, BodyTimeoutError, BodyTooLargeError, Request, Response
@@ -103,7 +103,7 @@ class Receiver:
         self._authenticator = Authenticator(accounts, settings.trusted_proxies)
         providers = frozenset(self._authenticator.providers)
         self._health_path = settings.health_path
-        self._ack_timeout_seconds = settings.ack_timeout / 1000
+        self._deadline = Deadline(settings.ack_timeout / 1000)
         # The limit is for each provider, so that slow callbacks of one leave room for the others.
         self._max_waiting = settings.max_waiting
         self._journal, self._recorder, self._tracing = journal, recorder, tracing
@@ -116,6 +116,7 @@ class Receiver:
         self._durations = {provider: metrics.callback_duration.labels(provider) for provider in providers}
         self._counts: Counter[tuple[str, CallbackOutcome]] = Counter()
         self._waiting: Counter[str] = Counter()
+        self._end_waiting = {provider: partial(self._count_settled, provider) for provider in providers}
         self._in_flight = 0
         metrics.callbacks_in_flight.set_function(lambda: self._in_flight)
 
@@ -201,19 +202,15 @@ class Receiver:
 
     async def _store(self, provider: str, recorded: CallbackRecords) -> bool:
         """Write a callback to the journal; return whether Kafka has all of it."""
-        future = self._journal.append(recorded.records)
         # A record that still waits for Kafka after its callback was answered counts as waiting until then.
         self._waiting[provider] += 1
-        future.add_done_callback(partial(self._end_waiting, provider))
-        if not await wait_until_done(future, self._ack_timeout_seconds):
-            return False
         try:
-            future.result()
-        except KafkaUnavailableError:
+            await self._deadline.wait(self._journal.append(recorded.records, self._end_waiting[provider]))
+        except (KafkaUnavailableError, TimeoutError):
             return False
         return True
 
-    def _end_waiting(self, provider: str, _: object) -> None:
+    def _count_settled(self, provider: str) -> None:
         self._waiting[provider] -= 1
 
 

@@ -1,16 +1,18 @@
 """Free ports of the loopback address, which stay this process's own."""
 
+import atexit
 import random
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 HOST = "127.0.0.1"
 
 PORTS = range(20_000, 32_000)
 """Below Linux's ephemeral ports, so that no client connection takes a server's port while the server is down."""
 
-_claims: list[socket.socket] = []
+_claims = ExitStack()
+atexit.register(_claims.close)
 
 
 def claim_free_ports(count: int, ports: Sequence[int] = PORTS) -> list[int]:
@@ -29,7 +31,7 @@ def _claim(port: int) -> bool:
     with suppress(OSError):
         claim.bind((HOST, port))
         with socket.create_server((HOST, port)):
-            _claims.append(claim)
+            _claims.enter_context(claim)
             return True
     claim.close()
     return False

@@ -173,3 +173,28 @@ async def test_append_of_nothing_is_done(writer: BatchingProducer, clients: Clie
     assert writer.append([]).done()
     await depart(writer)
     assert clients.made[0].sent == []
+
+
+async def test_records_are_settled_once(clients: Clients, writer: BatchingProducer) -> None:
+    """The caller is told when nothing of its records waits for Kafka, even if it has ended the future itself."""
+    settled: list[str] = []
+    acknowledged = writer.append([record(0), record(1)], lambda: settled.append("acknowledged"))
+    acknowledged.set_exception(TimeoutError())
+    acknowledged.exception()
+    await depart(writer)
+    clients.made[0].acknowledge(0)
+    await asyncio.sleep(0)
+    assert settled == []
+    clients.made[0].acknowledge(1)
+    await asyncio.sleep(0)
+    assert settled == ["acknowledged"]
+    failed = writer.append([record(0), record(1)], lambda: settled.append("failed"))
+    await depart(writer)
+    for _, _, future in clients.made[0].sent[2:]:
+        future.set_exception(OSError("gone"))
+    with pytest.raises(KafkaUnavailableError):
+        await failed
+    await asyncio.sleep(0)
+    assert settled == ["acknowledged", "failed"]
+    assert writer.append([], lambda: settled.append("nothing")).done()
+    assert settled == ["acknowledged", "failed", "nothing"]

@@ -5,7 +5,7 @@ What the real service needs, beside its peers, is measured by `make bench`.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import uvloop
@@ -39,20 +39,22 @@ class Memory:
 
     def __init__(self) -> None:
         self.records = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[asyncio.Future[None], Callable[[], None]]] = []
 
-    def append(self, records: Iterable[Record]) -> asyncio.Future[None]:
+    def append(self, records: Iterable[Record], on_settled: Callable[[], None]) -> asyncio.Future[None]:
         """Take records."""
         self.records += len(list(records))
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._acknowledge)
-        self._waiting.append(loop.create_future())
-        return self._waiting[-1]
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((future, on_settled))
+        return future
 
     def _acknowledge(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for future in waiting:
+        for future, on_settled in waiting:
+            on_settled()
             future.set_result(None)
 
 
