@@ -43,4 +43,4 @@ class BatchHistogram(Histogram):
 
     def _child_samples(self) -> Iterable[Sample]:
         self._count()
-        return super()._child_samples()  # type: ignore[no-any-return]
+        return super()._child_samples()
