@@ -1,6 +1,5 @@
 """The bridge as a benchmarked process: its settings, command line, readiness and metrics."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,10 +8,11 @@ from typing import Self
 import aiohttp
 import orjson
 
+from bench import toolchain
 from bench.process import MeasuredProcess, run_to_end
 from bridge.sandbox.ports import claim_free_ports
 
-COMMAND = (sys.executable, "-m", "bridge")
+COMMAND = (str(toolchain.BRIDGE_PYTHON), "-m", "bridge")
 ROOT = Path(__file__).parent.parent
 SECRET = "benchmark-secret-0001"  # noqa: S105 - gives access to a benchmark only
 READY_TIMEOUT_SECONDS = 60.0

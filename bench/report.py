@@ -21,7 +21,9 @@ The contestants of a benchmark take turns on the same broker, each is measured s
 medians. A ratio is the median of the ratios within each round, so that both sides ran under the same conditions. CPU
 time is the contestant's own, as counted by the kernel, and the broker's is counted beside it; it varies less than
 throughput, because the broker, the load generator and the contestant share the cores. The broker runs as in production
-(the optimising compiler, the default garbage collector), and is warm. Before a figure is accepted, the published or
+(the optimising compiler, the default garbage collector), and is warm. The bridge has the packages of its image, and,
+like the image, an interpreter that was built with profile-guided optimization, as distributions build theirs; so have
+the Python peers. Before a figure is accepted, the published or
 acknowledged records are read back and counted.
 
 All contestants compress with LZ4. The bridge's default, gzip, takes 2 µs of CPU more per entry
@@ -89,7 +91,7 @@ def make_documents(found: Mapping[str, Any]) -> dict[str, str]:
 def _machine(found: Mapping[str, Any]) -> Iterator[str]:
     at = found["machine"]
     yield f"Measured {found['measured_at']} on {at['cores']} cores ({at['processor']}), {at['memory_gb']} GB,"
-    yield f"{found['rounds']} rounds, scale {found['scale']:g}."
+    yield f"{at['python']}, {found['rounds']} rounds, scale {found['scale']:g}."
     yield ""
 
 

@@ -1,11 +1,13 @@
 """What the subjects of one run share: the broker, a folder, the amount of work and the progress output."""
 
 import os
+import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.kafka import Cluster
+from bench.toolchain import BRIDGE_PYTHON, find_python
 
 
 class Run(NamedTuple):
@@ -32,7 +34,7 @@ Subject = Callable[[Run], Awaitable[Mapping[str, Any]]]
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return the machine's processor, cores and memory."""
+    """Return the machine's processor, cores and memory, and the version of Python that the bridge runs on."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -42,4 +44,6 @@ def describe_machine() -> dict[str, Any]:
         "unknown",
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"processor": model, "cores": os.cpu_count(), "memory_gb": round(memory / 2**30)}
+    command = find_python(BRIDGE_PYTHON), "--version"
+    python = subprocess.check_output(command, text=True).strip()  # noqa: S603 - our own command
+    return {"processor": model, "cores": os.cpu_count(), "memory_gb": round(memory / 2**30), "python": python}

@@ -1,7 +1,7 @@
 """Builds and runs the peers; the tools are downloaded once to the cache folder.
 
-Java and Go come from wheels. This Java has no compiler, so Eclipse's is downloaded with the jars. Python peers have
-their own environment, which `make bench` creates.
+Java and Go come from wheels. This Java has no compiler, so Eclipse's is downloaded with the jars. The bridge and the
+Python peers have environments of their own, which `make bench` creates.
 """
 
 import hashlib
@@ -15,7 +15,10 @@ from bridge.sandbox.kafka.installation import get_cache_folder
 
 ROOT = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
-PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+BRIDGE_PYTHON = ROOT / ".venv-service" / "bin" / "python"
+"""The interpreter of the bridge, with what its image has."""
+
+PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 """The interpreter of the Python peers."""
 
 KAFKA_STREAMS = (
@@ -29,15 +32,15 @@ BUILD_TIMEOUT_SECONDS = 300.0
 """The first build includes downloads."""
 
 
-def find_python() -> str:
-    """Return the interpreter of the Python peers.
+def find_python(path: Path = PEERS_PYTHON) -> str:
+    """Return an interpreter; unless another is asked for, that of the Python peers.
 
     Raises:
         BenchmarkError: Its environment is missing.
     """
-    if not PYTHON.exists():
-        raise BenchmarkError(f"{PYTHON} is missing: `make bench` creates it")
-    return str(PYTHON)
+    if not path.exists():
+        raise BenchmarkError(f"{path} is missing: `make bench` creates it")
+    return str(path)
 
 
 async def build_java_program(name: str) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from bench.bridge import COMMAND, Bridge, create_topics, make_environment, make_settings
+from bench.bridge import Bridge, create_topics, make_environment, make_settings
 from bench.contest import Contestant, Measured, run_contest
 from bench.process import BenchmarkError, MeasuredProcess, run_to_end
 from bench.run import Run
 from bench.subjects.receiver import is_listening
+from bench.toolchain import BRIDGE_PYTHON
 from bench.traffic import make_attempt
 from bridge.journal.serde import encode_entry
 from bridge.kafka.partitioner import partition_for
@@ -47,7 +48,7 @@ async def measure(run: Run) -> Mapping[str, Any]:
 @asynccontextmanager
 async def _start_provider(run: Run) -> AsyncIterator[str]:
     port = claim_free_ports(1)[0]
-    command = (*COMMAND, "simulate", "dexatel", "--port", str(port), "--profile", "calm")
+    command = (sys.executable, "-m", "bridge", "simulate", "dexatel", "--port", str(port), "--profile", "calm")
     async with MeasuredProcess(command, run.folder / f"provider-{port}", make_environment({})) as process:
         await process.wait_until(lambda: is_listening(f"127.0.0.1:{port}"), 30)
         yield f"http://127.0.0.1:{port}"
@@ -101,7 +102,7 @@ async def _httpx(run: Run) -> Measured:
     # Fewer polls, because httpx is slower.
     polls = run.scale_count(POLLS) // 5
     async with _start_provider(run) as url:
-        command = (sys.executable, "-m", "bench.peers.plain_httpx", url, TOKEN, str(CONNECTIONS), str(polls))
+        command = (str(BRIDGE_PYTHON), "-m", "bench.peers.plain_httpx", url, TOKEN, str(CONNECTIONS), str(polls))
         folder = run.folder / f"httpx-{uuid4().hex[:6]}"
         output = await run_to_end(command, folder, make_environment({}), TIMEOUT_SECONDS)
     per_second, cpu_us = map(float, output.split()[-2:])

@@ -5,7 +5,6 @@ journal.
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -126,7 +125,7 @@ async def is_listening(address: str) -> bool:
 
 
 async def _floor(servers: str, topic: str, address: str) -> Sequence[str]:
-    return sys.executable, "-m", "bench.peers.listener", servers, topic, address
+    return str(toolchain.BRIDGE_PYTHON), "-m", "bench.peers.listener", servers, topic, address
 
 
 async def _go(servers: str, topic: str, address: str) -> Sequence[str]:

@@ -3,7 +3,6 @@
 Every contestant works through the same journal, and its published events are verified.
 """
 
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -167,7 +166,7 @@ def _arguments(arguments: PeerArguments) -> list[str]:
 
 
 async def _floor(arguments: PeerArguments) -> tuple[Sequence[str], Mapping[str, str]]:
-    command = (sys.executable, "-m", "bench.peers.floor", *_arguments(arguments))
+    command = (str(toolchain.BRIDGE_PYTHON), "-m", "bench.peers.floor", *_arguments(arguments))
     return command, make_environment({})
 
 

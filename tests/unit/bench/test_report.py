@@ -5,7 +5,7 @@ from typing import Any
 from bench.report import KNOWN, make_documents
 
 FOUND: dict[str, Any] = {
-    "machine": {"cores": 2, "processor": "a processor", "memory_gb": 24},
+    "machine": {"cores": 2, "processor": "a processor", "memory_gb": 24, "python": "Python 3.13.1"},
     "measured_at": "2026-11-29",
     "rounds": 3,
     "scale": 1,
