@@ -24,6 +24,7 @@ from bridge.app.builder import PartBuilder
 from bridge.app.listeners import ListenerBuilder
 from bridge.app.roles import Role
 from bridge.concurrency import stop_with_timeout
+from bridge.http_server.listener import Listener
 from bridge.intake.intake import Intake
 from bridge.journal.offsets import open_journal
 from bridge.kafka.clients import KafkaClients
@@ -125,6 +126,8 @@ class App:
         receiver = builder.build_receiver() if Role.RECEIVE in roles else None
 
         await self._start_admin(stack, builder, _collect_snapshots(builder, poller, intake, receiver))
+        # Before anything joins a group: a port that is taken must not cost the other processes a rebalance.
+        public = self._listeners.build_public_listener(receiver.handle) if receiver else None
         await stack.enter_async_context(self._task(self._event_loop.run()))
         await stack.enter_async_context(self._task(watch_topics(self._kafka, settings.topics, limits)))
         await builder.producer.start()
@@ -133,7 +136,7 @@ class App:
         for contact in contacts.values():
             await stack.enter_async_context(self._task(contact.watch()))
         await self._start_parts(
-            stack, builder, contacts, tracker=tracker, poller=poller, intake=intake, receiver=receiver
+            stack, builder, contacts, tracker=tracker, poller=poller, intake=intake, receiver=receiver, public=public
         )
         if standby:
             await stack.enter_async_context(self._task(standby.run()))
@@ -159,6 +162,7 @@ class App:
         poller: Poller,
         intake: Intake | None,
         receiver: Receiver | None,
+        public: Listener | None,
     ) -> None:
         """Start what does the process's work, and make readiness depend on it."""
         if tracker:
@@ -170,10 +174,10 @@ class App:
         if intake:
             self._depend_on("intake", contacts, lambda: intake.joined, f"{OUTSIDE_GROUP}; sent events wait")
             await stack.enter_async_context(self._task(intake.run()))
-        if receiver:
+        if receiver and public:
             why = "Kafka accepts nothing; callbacks are answered with 503"
             self._depend_on("receiver", contacts, lambda: receiver.ready, why)
-            await stack.enter_async_context(self._listeners.build_public_listener(receiver.handle))
+            await stack.enter_async_context(public)
         if watcher := self._listeners.build_certificate_watcher():
             await stack.enter_async_context(self._task(watcher.run()))
 

@@ -53,7 +53,7 @@ class ListenerTls(NamedTuple):
 
 
 class Listener:
-    """Listens on a port within its context, and passes requests to a handler.
+    """Listens on a port, and passes requests to a handler within its context: who connects before that waits.
 
     Args:
         handler: Responds to requests.
@@ -63,6 +63,9 @@ class Listener:
         tls: With it, only TLS is accepted.
         limits: How many connections there are, and for how long.
         report: Is told why a connection was closed early.
+
+    Raises:
+        ConfigurationError: Listening on the address failed, or the certificate can't be used.
     """
 
     def __init__(
@@ -76,30 +79,24 @@ class Listener:
         limits: ConnectionLimits = DEFAULT_LIMITS,
         report: Callable[[CloseReason], None] = lambda _: None,
     ) -> None:
-        self._address, self._setting, self._tls, self._report = (host, port), setting, tls, report
+        self._setting, self._tls, self._report = setting, tls, report
         self._table: ConnectionTable[Connection] = ConnectionTable(limits)
         self._context = ConnectionContext(handler, self._table, limits, report)
         self._opening: set[asyncio.Task[None]] = set()
-        self._ssl: ssl.SSLContext | None = None
         self._exhausted = False
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._ssl = self._load_certificate()
+        try:
+            self._listening = _listen(host, port)
+        except OSError as error:
+            raise ConfigurationError(f"{setting}: can't listen on {host}: {os.strerror(error.errno or 0)}") from error
 
     def count_connections(self) -> int:
         """Count the connections that are open."""
         return len(self._table)
 
     async def __aenter__(self) -> Self:
-        """Start to listen.
-
-        Raises:
-            ConfigurationError: Listening on the address failed, or the certificate can't be used.
-        """
-        self._ssl = self._load_certificate()
-        try:
-            self._listening = _listen(*self._address)
-        except OSError as error:
-            message = f"{self._setting}: can't listen on {self._address[0]}: {os.strerror(error.errno or 0)}"
-            raise ConfigurationError(message) from error
+        """Start to accept connections."""
         self._sweeping = asyncio.create_task(self._sweep())
         self._start_accepting()
         return self

@@ -108,6 +108,20 @@ async def test_a_port_in_use_is_named(fleet: Fleet, tmp_path: Path, shared: bool
                 assert str(port) in line
 
 
+async def test_a_port_in_use_moves_no_partitions(fleet: Fleet, tmp_path: Path) -> None:
+    """The process that can't start never joins the groups of those that run."""
+    async with fleet.topics() as topics:
+        settings = {**topics.settings, **CALLBACKS_ONLY}
+        async with fleet.running(settings) as service:
+            before = service.log.count("partitions assigned")
+            with socket.create_server(("127.0.0.1", 0)) as taken:
+                at = {"HTTP__HOST": "127.0.0.1", "HTTP__PORT": str(taken.getsockname()[1]), "ADMIN__PORT": "0"}
+                await line_of({**settings, **at}, tmp_path)
+            await topics.publish(message().sent())
+            await topics.wait_until_folded()
+            assert service.log.count("partitions assigned") == before
+
+
 async def test_one_port_for_both_listeners_is_refused(fleet: Fleet, tmp_path: Path) -> None:
     """Otherwise the status page would answer some of the callbacks."""
     async with fleet.topics() as topics:

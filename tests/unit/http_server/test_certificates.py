@@ -92,21 +92,17 @@ async def test_bad_new_files_leave_the_previous_certificate(secret: MountedSecre
             assert await server.read_serial() == before
 
 
-async def test_a_start_with_bad_files_frees_the_port(secret: MountedSecret) -> None:
-    """It can be tried again."""
-    server = Server(secret)
+async def test_a_start_with_bad_files_names_the_setting(secret: MountedSecret) -> None:
+    """The listener isn't made at all."""
     secret.write({CERTIFICATE: b"", KEY: b""})
     with pytest.raises(ConfigurationError, match=r"^CERT: "):
-        await server.listener.__aenter__()
-    secret.write(issue(AUTHORITY))
-    async with server.listener:
-        assert await server.read_serial()
+        Server(secret)
 
 
 async def test_a_port_in_use_is_named(secret: MountedSecret) -> None:
-    """Two listeners never share a port."""
+    """Two listeners never share a port, also before the first one accepts connections."""
     server = Server(secret)
+    with pytest.raises(ConfigurationError, match=r"^PORT: can't listen on 127\.0\.0\.1: Address already in use"):
+        Listener(server._handle, "127.0.0.1", server.port, setting="PORT")  # noqa: SLF001 - any handler
     async with server.listener:
-        second = Listener(server._handle, "127.0.0.1", server.port, setting="PORT")  # noqa: SLF001 - any handler
-        with pytest.raises(ConfigurationError, match=r"^PORT: can't listen on 127\.0\.0\.1: Address already in use"):
-            await second.__aenter__()
+        assert await server.read_serial()
