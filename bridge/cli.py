@@ -56,17 +56,21 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON, whatever LOG__FORMAT is.")] = False,
 ) -> None:
     """Runs the service."""
+    import structlog  # noqa: PLC0415
     import uvloop  # noqa: PLC0415
 
     from bridge.app.app import App  # noqa: PLC0415
     from bridge.observability import logs  # noqa: PLC0415
-    from bridge.settings.loading import load_settings  # noqa: PLC0415
+    from bridge.settings.loading import find_overridden, load_settings  # noqa: PLC0415
 
     os.umask(0o077)  # the cache has phone numbers in it
     chosen = _roles(roles)
     settings = load_settings(env_file=env_file)
     notices = logs.RecentNotices()
     logs.configure_logging(settings.log.level, "json" if as_json else settings.log.format, notices)
+    log = structlog.get_logger(__name__)
+    for setting, place in find_overridden(env_file).items():
+        log.warning("the environment overrides the env file", setting=setting, place=place)
     uvloop.run(App(settings, chosen, notices).run())
 
 

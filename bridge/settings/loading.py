@@ -64,6 +64,25 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         raise file.locate(error, {name.upper() for name in others}) from None
 
 
+def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Find the variables of an env file that have another value in the folder of secrets or the environment.
+
+    Returns:
+        Where the file sets each of them, as `FILE:LINE`.
+
+    Raises:
+        ConfigurationError: The file or the folder can't be read.
+    """
+    environ = os.environ if environ is None else environ
+    file, others = read_env_file(env_file), {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    winning = {name.upper(): value for name, value in others.items()}
+    return {
+        name.upper(): file.places[name.upper()]
+        for name, value in file.values.items()
+        if name.upper().startswith(PREFIX) and winning.get(name.upper(), value) != value
+    }
+
+
 def _check(variables: Mapping[str, str]) -> Settings:
     """Build the settings.
 

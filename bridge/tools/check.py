@@ -6,7 +6,7 @@ from pathlib import Path
 from bridge.accounts import build_accounts
 from bridge.core.errors import ConfigurationError
 from bridge.observability import logs
-from bridge.settings.loading import load_settings
+from bridge.settings.loading import find_overridden, load_settings
 from bridge.settings.model import Settings
 from bridge.tools.check_finding import CheckFinding
 from bridge.tools.check_kafka import check_kafka
@@ -42,6 +42,8 @@ async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[Ch
                 "settings", "wrong", name.rstrip(":"), text, REMEDY if PAGE in text else f"see {PAGE}; {REMEDY}"
             )
         return
+    for name, place in find_overridden(env_file).items():
+        yield CheckFinding("settings", "warning", name, f"the environment overrides {place}", "remove one of them")
     for finding in list_settings(settings):
         yield finding
     if offline:

@@ -10,7 +10,7 @@ from bridge.accounts import build_accounts
 from bridge.core.delivery import Reason, Status, Verdict
 from bridge.core.errors import ConfigurationError
 from bridge.core.schedule import ALWAYS, FALLBACK
-from bridge.settings.loading import load_settings
+from bridge.settings.loading import find_overridden, load_settings
 
 SECRET = "a-secret-of-16-or-more"
 BASE = {
@@ -328,6 +328,24 @@ def test_secrets_come_from_files_too(tmp_path: Path) -> None:
     assert settings.dexatel.token is not None
     assert settings.dexatel.token.get_secret_value() == "from-a-file"
     assert settings.kafka.group_id == "from-the-environment"
+
+
+def test_overridden_variables_of_an_env_file_are_found(tmp_path: Path) -> None:
+    """Those that have another value in the environment or among the secrets, not those with the same."""
+    secrets, file = tmp_path / "secrets", tmp_path / "local.env"
+    secrets.mkdir()
+    (secrets / "SMS_BRIDGE_ADMIN__TOKEN").write_text("from-the-secrets")
+    file.write_text(
+        "SMS_BRIDGE_ADMIN__TOKEN=from-the-file\nSMS_BRIDGE_HTTP__PORT=1\nSMS_BRIDGE_http__host=::\nSMS_BRIDGE_ADMIN__PORT=2\n"
+    )
+    environ = {
+        "SMS_BRIDGE_SECRETS_DIR": str(secrets),
+        "SMS_BRIDGE_HTTP__PORT": "1",
+        "SMS_BRIDGE_HTTP__HOST": "127.0.0.1",
+    }
+    found = find_overridden(file, environ)
+    assert found == {"SMS_BRIDGE_ADMIN__TOKEN": f"{file}:1", "SMS_BRIDGE_HTTP__HOST": f"{file}:3"}
+    assert find_overridden(None, environ) == {}
 
 
 def test_an_env_file_is_read_only_when_asked(tmp_path: Path) -> None:
