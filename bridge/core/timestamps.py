@@ -37,6 +37,11 @@ def parse_rfc3339(text: str, timezone: tzinfo = UTC) -> int | None:
     return milliseconds if milliseconds is not None and _FIRST_MS <= milliseconds <= _LAST_MS else None
 
 
+def convert_datetime(moment: datetime) -> int:
+    """Convert a time with an offset to the nearest millisecond since the epoch."""
+    return round((moment - _EPOCH) / _MILLISECOND)
+
+
 def _parse_rare_iso(text: str, timezone: tzinfo) -> int | None:
     # Rare forms that RFC 3339 allows: lower-case `t` and `z` (section 5.6), and a leap second (5.7).
     upper = text.upper()
@@ -50,6 +55,6 @@ def _parse_iso(text: str, timezone: tzinfo) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
         aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone)
-        return round((aware - _EPOCH) / _MILLISECOND)
+        return convert_datetime(aware)
     except (ValueError, OverflowError):
         return None

@@ -52,6 +52,8 @@ class FieldMapping:
         self._each_steps = parse_pointer(settings.each) if settings.each else ()
         self.uses_key = any(place.startswith(_KEY) for place in chain(settings.where, *self._places.values()))
         """Whether anything is read from records' keys."""
+        self.is_plain = not (settings.fields or settings.where or settings.constants or settings.providers or self.each)
+        """Whether members are where `sms.sent` has them, and all events count."""
 
     def find_mismatch(self, event: SourceEvent) -> str | None:
         """Find the pointer by which `SENT__WHERE` excludes an event; None if it doesn't.

@@ -19,6 +19,9 @@ TIME_MEMBERS = ("sent_at", "scheduled_at", "give_up_at")
 MAX_TIME_MS = 32_503_679_999_999
 """The end of the year 2999. Some clients write their largest date for "never", and ages are added to times."""
 
+DOTS = frozenset({".", ".."})
+"""No ids: in a URL, percent-encoded too, these name another path (RFC 3986, section 6.2.2)."""
+
 MAX_TEXT_CHARS = 1_000
 """A longer phone number or sender's name is something else."""
 
@@ -31,7 +34,7 @@ def read_id(value: Any) -> str:
             raise ValueError("neither text nor an exact integer")
     if not value:
         raise ValueError("empty")
-    if value in {".", ".."}:  # in a URL, percent-encoded too, these name another path (RFC 3986, section 6.2.2)
+    if value in DOTS:
         raise ValueError(f"{value!r} is no id")
     if len(value) * 4 > MAX_ID_BYTES and len(value.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
         raise ValueError(f"longer than {MAX_ID_BYTES} bytes")

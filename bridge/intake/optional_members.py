@@ -35,6 +35,15 @@ def read_optional(
         return None
 
 
+def compute_latest_sent_at(timestamp: int, now: int) -> int:
+    """Compute until when a message can have been sent: a day after the record's timestamp, or after now without one."""
+    return (timestamp if _is_known(timestamp, now) else now) + MAX_AHEAD_MS
+
+
+def _is_known(timestamp: int, now: int) -> bool:
+    return MIN_EPOCH_MS <= timestamp <= now + MAX_AHEAD_MS
+
+
 def read_sent_at(members: Mapping[str, Any], timestamp: int, now: int, ignored: list[IgnoredMember]) -> int:
     """Read the sending time, or take the record's timestamp.
 
@@ -43,14 +52,13 @@ def read_sent_at(members: Mapping[str, Any], timestamp: int, now: int, ignored: 
     Raises:
         PoisonMessageError: Neither can be used.
     """
-    has_timestamp = MIN_EPOCH_MS <= timestamp <= now + MAX_AHEAD_MS
     known = len(ignored)
     sent_at = read_optional(members, "sent_at", read_time, ignored)
-    if sent_at is not None and sent_at <= (timestamp if has_timestamp else now) + MAX_AHEAD_MS:
+    if sent_at is not None and sent_at <= compute_latest_sent_at(timestamp, now):
         return sent_at
     why = "missing" if sent_at is None else "more than a day in the future"
     why = ignored.pop().why if len(ignored) > known else why
-    if not has_timestamp:
+    if not _is_known(timestamp, now):
         error = f"sent_at: {why}, and the record's timestamp can't take its place"
         raise PoisonMessageError(DeadLetterReason.INVALID, error)
     ignored.append(IgnoredMember("sent_at", f"{why}; the record's timestamp takes its place"))

@@ -18,6 +18,7 @@ from bridge.intake.avro_values import AvroValues, make_avro_values
 from bridge.intake.field_mapping import FieldMapping
 from bridge.intake.member_values import read_id, read_metadata, read_text, read_time
 from bridge.intake.optional_members import IgnoredMember, read_give_up_at, read_optional, read_sent_at
+from bridge.intake.plain_events import PlainEvents
 from bridge.intake.source_event import Headers, SentRecord, SourceEvent, decode_event
 from bridge.kafka.wire_format import strip_frame
 from bridge.observability.tracing import find_traceparent
@@ -84,6 +85,8 @@ class SentParser:
         self._privacy = privacy
         self._max_follow_ms = max_follow_ms
         self._lifetimes = compute_lifetimes(accounts, settings, max_follow_ms)
+        reads_plain = avro is None and self.mapping.is_plain
+        self._plain_events = PlainEvents(accounts, privacy, self._lifetimes) if reads_plain else None
 
     def decode(self, record: SentRecord) -> SourceEvent | None:
         """Decode a record; None if there is no event in it: its row was deleted.
@@ -103,6 +106,8 @@ class SentParser:
         Raises:
             PoisonMessageError: It isn't a JSON object, or doesn't identify an attempt of a configured account.
         """
+        if self._plain_events and (plain := self._plain_events.read(record, now)):
+            return ParsedRecord((plain,))
         event = self.decode(record)
         if event is None:
             return _TOMBSTONE
