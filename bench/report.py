@@ -55,8 +55,8 @@ awaits one `send` per request.""",
         "End to end",
         """One process runs all roles at 500 messages per second for 20 seconds, on a warm broker. Latency is
 measured from a callback's request until a `read_committed` consumer has its event; CPU is the total per message. The
-rows differ in the number of the journal's partitions. One partition is enough for ten times this load; each further one has its own, smaller
-transactions on the same two cores.""",
+rows differ in the number of the journal's partitions. One partition is enough for ten times this load; each further
+one has its own, smaller transactions on the same two cores.""",
     ),
     "partitions": ("Partitions and processes", "The same load on 1, 2 and 4 partitions, one process per partition."),
 }
