@@ -20,6 +20,7 @@ from bridge.observability.metrics import TrackerMetrics
 from bridge.state.ownership import OwnedPartition
 from bridge.state.progress import Progress
 from bridge.tracker.batch import Batch
+from bridge.tracker.pace import Pace
 from bridge.tracker.publisher import Outgoing, Publisher
 from bridge.tracker.quarantine import REFUSALS, Quarantine
 from bridge.tracker.recovery import Recovered, Recovery
@@ -28,10 +29,6 @@ from bridge.tracker.timers import TimerRules, Timers
 
 MAX_WAIT_MS = 1_000
 """Longest wait for entries when no timer runs out before."""
-
-PACE_SECONDS = 0.005
-"""From one transaction of a partition to its next one, at least, for each other partition of this process. Otherwise,
-with many partitions, each entry got a transaction of its own, and waited for those of all the others."""
 
 OFFSET_COMMIT_INTERVAL = 1.0
 """Seconds between commits of offsets alone, each of which takes a tenth of one."""
@@ -73,7 +70,7 @@ class PartitionWorker:
         self._must_confirm = False
         """Whether the partition may be another process's meanwhile; a new producer would fence its owner."""
         self.last_progress_at = time.monotonic()
-        self._published_at = 0.0
+        self._pace = Pace()
         """When its last transaction began."""
         self._task = asyncio.create_task(self._run())
 
@@ -152,7 +149,7 @@ class PartitionWorker:
         while not self._stopping:
             self._note_progress()
             partitions = len(self._member.assignment())
-            await self._keep_pace(partitions - 1)
+            await asyncio.sleep(self._pace.compute_pause(partitions - 1, time.monotonic()))
             size = self._quarantine.choose_size(partitions)
             records = await reader.take(size.entries, self._compute_wait_ms()) if size.entries else []
             self._interruptible = False
@@ -170,17 +167,15 @@ class PartitionWorker:
             if batch.empty and not is_due:
                 self._publisher.skip(batch, outgoing)
             else:
-                before, self._published_at = committed.offset, time.monotonic()
+                before = committed.offset
+                self._pace.begin(time.monotonic())
                 committed = self._advance(committed, offset, batch)
                 with self._quarantining(batch):
                     await self._publisher.publish(self._owned, producer, batch, outgoing, committed)
                 self._metrics.transaction_entries.observe(offset - before)
                 committed_at = time.monotonic()
+                self._pace.end(committed_at)
             self._interruptible = True
-
-    async def _keep_pace(self, others: int) -> None:
-        """Let entries gather while so many other partitions have their transactions."""
-        await asyncio.sleep(max(0.0, self._published_at + others * PACE_SECONDS - time.monotonic()))
 
     def _advance(self, committed: JournalOffset, offset: int, batch: Batch) -> JournalOffset:
         position = self._owned.store.position
