@@ -70,7 +70,7 @@ def run(
     logs.configure_logging(settings.log.level, "json" if as_json else settings.log.format, notices)
     log = structlog.get_logger(__name__)
     for setting, place in find_overridden(env_file).items():
-        log.warning("the environment overrides the env file", setting=setting, place=place)
+        log.warning("the environment or a secret overrides the env file", setting=setting, place=place)
     uvloop.run(App(settings, chosen, notices).run())
 
 

@@ -128,6 +128,8 @@ class App:
         await self._start_admin(stack, builder, _collect_snapshots(builder, poller, intake, receiver))
         # Before anything joins a group: a port that is taken must not cost the other processes a rebalance.
         public = self._listeners.build_public_listener(receiver.handle) if receiver else None
+        if public:
+            stack.callback(public.close)
         await stack.enter_async_context(self._task(self._event_loop.run()))
         await stack.enter_async_context(self._task(watch_topics(self._kafka, settings.topics, limits)))
         await builder.producer.start()

@@ -23,15 +23,13 @@ _EPOCH_UNITS_MS = (1000, 1, 1e-3, 1e-6)
 """Seconds, milliseconds, microseconds and nanoseconds since the epoch. Over 999 years, their numbers never meet."""
 
 _NUMBER = re.compile(r"([0-9]{9,19}(?:\.[0-9]{1,9})?)")
-_USUAL = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
-)
+_USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(Z|[+-][0-9]{2}:?[0-9]{2})?")
 """The form of most times: it is tried first, because it takes half the time of the others."""
 
 _CALENDAR = re.compile(
     r"""
     ([0-9]{4}) ([-/.]) ([0-9]{2}) \2 ([0-9]{2}) [T\ ]
-    ([0-9]{2}:[0-9]{2}) (:[0-9]{2} (?:[.,][0-9]{1,9})?)?
+    ([0-9]{2}:[0-9]{2}) (:[0-9]{2} (?:[.,][0-9]+)?)?
     \ ? (Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?
     """,
     re.VERBOSE,

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import socket
 import ssl
 from collections.abc import Callable, Collection
@@ -14,6 +13,7 @@ from typing import NamedTuple, Self
 import structlog
 
 from bridge.core.errors import ConfigurationError
+from bridge.http_server.addresses import bind, naming_setting
 from bridge.http_server.connection import Connection
 from bridge.http_server.connection_context import ConnectionContext
 from bridge.http_server.connection_table import CloseReason, ConnectionLimits, ConnectionTable, name_peer
@@ -53,7 +53,7 @@ class ListenerTls(NamedTuple):
 
 
 class Listener:
-    """Listens on a port, and passes requests to a handler within its context: who connects before that waits.
+    """Listens on a port within its context, and passes requests to a handler. The address is taken before.
 
     Args:
         handler: Responds to requests.
@@ -86,20 +86,29 @@ class Listener:
         self._exhausted = False
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
         self._ssl = self._load_certificate()
-        try:
-            self._listening = _listen(host, port)
-        except OSError as error:
-            raise ConfigurationError(f"{setting}: can't listen on {host}: {os.strerror(error.errno or 0)}") from error
+        self._naming = partial(naming_setting, setting, host)
+        with self._naming():
+            self._listening = bind(host, port)
 
     def count_connections(self) -> int:
         """Count the connections that are open."""
         return len(self._table)
 
     async def __aenter__(self) -> Self:
-        """Start to accept connections."""
+        """Start to listen.
+
+        Raises:
+            ConfigurationError: Another process has begun to listen on the address meanwhile.
+        """
+        with self._naming():
+            self._listening.listen(BACKLOG)
         self._sweeping = asyncio.create_task(self._sweep())
         self._start_accepting()
         return self
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._listening.close()
 
     async def __aexit__(self, *_: object) -> None:
         """Accept no new connections, and finish the requests in progress."""
@@ -236,16 +245,3 @@ class Listener:
 async def _wait_for(ends: Collection[asyncio.Future[None]], timeout: float) -> None:
     if ends:
         await asyncio.wait(ends, timeout=timeout)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Listen, on IPv4 as well if the address is `::`.
-
-    Raises:
-        OSError: The port is in use, or this machine doesn't have the address.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    dual = family is socket.AF_INET6 and socket.has_dualstack_ipv6()
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
-    listening.settimeout(0)
-    return listening

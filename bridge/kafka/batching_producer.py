@@ -135,7 +135,7 @@ class BatchingProducer:
 
         Args:
             records: The records.
-            on_settled: Called when nothing of them waits for Kafka any more, even if the future was ended earlier.
+            on_settled: Called once Kafka has all of them, or isn't known to have one, even if the future ended earlier.
 
         Returns:
             A future that is done once the broker has all of them (acks=all), or fails with `KafkaUnavailableError` when

@@ -79,7 +79,9 @@ def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = N
     return {
         name.upper(): file.places[name.upper()]
         for name, value in file.values.items()
-        if name.upper().startswith(PREFIX) and winning.get(name.upper(), value) != value
+        if name.upper().startswith(PREFIX)
+        and not name.upper().startswith(_NOT_SETTINGS)
+        and winning.get(name.upper(), value) != value
     }
 
 

@@ -43,7 +43,9 @@ async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[Ch
             )
         return
     for name, place in find_overridden(env_file).items():
-        yield CheckFinding("settings", "warning", name, f"the environment overrides {place}", "remove one of them")
+        yield CheckFinding(
+            "settings", "warning", name, f"the environment or a secret overrides {place}", "remove one of them"
+        )
     for finding in list_settings(settings):
         yield finding
     if offline:

@@ -71,7 +71,6 @@ class PartitionWorker:
         """Whether the partition may be another process's meanwhile; a new producer would fence its owner."""
         self.last_progress_at = time.monotonic()
         self._pace = Pace()
-        """When its last transaction began."""
         self._task = asyncio.create_task(self._run())
 
     @property

@@ -100,9 +100,22 @@ async def test_a_start_with_bad_files_names_the_setting(secret: MountedSecret) -
 
 
 async def test_a_port_in_use_is_named(secret: MountedSecret) -> None:
-    """Two listeners never share a port, also before the first one accepts connections."""
+    """Two listeners never share a port, also if both took it before one of them listened."""
     server = Server(secret)
-    with pytest.raises(ConfigurationError, match=r"^PORT: can't listen on 127\.0\.0\.1: Address already in use"):
-        Listener(server._handle, "127.0.0.1", server.port, setting="PORT")  # noqa: SLF001 - any handler
+    in_use = r"^PORT: can't listen on 127\.0\.0\.1: Address already in use"
+    early = Listener(server._handle, "127.0.0.1", server.port, setting="PORT")  # noqa: SLF001 - any handler
     async with server.listener:
+        with pytest.raises(ConfigurationError, match=in_use):
+            await early.__aenter__()
+        early.close()
+        with pytest.raises(ConfigurationError, match=in_use):
+            Listener(server._handle, "127.0.0.1", server.port, setting="PORT")  # noqa: SLF001
         assert await server.read_serial()
+
+
+async def test_nobody_connects_before_it_listens(secret: MountedSecret) -> None:
+    """A balancer's check would take a process for ready that doesn't serve yet."""
+    server = Server(secret)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", server.port)
+    server.listener.close()
