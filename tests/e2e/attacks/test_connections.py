@@ -22,6 +22,8 @@ from tests.support.service.fleet import Fleet
 from tests.support.service.process import Service
 
 HOSTILE, HONEST = int(os.environ.get("ATTACK_CONNECTIONS", "1500")), 40
+MAX_REFUSED = 1
+"""Honest requests of a test whose connections may be refused."""
 MAX_CONNECTIONS = HOSTILE * 4 // 5
 ANSWER_TIMEOUT = 10.0
 """Seconds for an honest request, on a machine that is busy with other tests as well. Alone, p99 is far below one."""
@@ -67,10 +69,20 @@ async def request(url: str, path: str) -> tuple[int, float]:
 
 
 async def measure(url: str, path: str) -> float:
-    """Send honest requests, one after the other; return the second longest time in milliseconds."""
-    times = []
+    """Send honest requests, one after the other; return the second longest time in milliseconds.
+
+    A connection for which there is no room within a second is refused, as may happen once where all cores are taken.
+    Its client tries again, as providers do.
+    """
+    times, refused = [], 0
     for number in range(HONEST):
-        status, seconds = await request(url, path % number if "%d" in path else path)
+        target = path % number if "%d" in path else path
+        try:
+            status, seconds = await request(url, target)
+        except ConnectionResetError:
+            refused += 1
+            assert refused <= MAX_REFUSED
+            status, seconds = await request(url, target)
         assert status == 200
         times.append(seconds * 1000)
         await asyncio.sleep(0.02)
