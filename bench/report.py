@@ -23,8 +23,7 @@ time is the contestant's own, as counted by the kernel, and the broker's is coun
 throughput, because the broker, the load generator and the contestant share the cores. The broker runs as in production
 (the optimising compiler, the default garbage collector), and is warm. The bridge has the packages of its image, and,
 like the image, an interpreter that was built with profile-guided optimization, as distributions build theirs; so have
-the Python peers. Before a figure is accepted, the published or
-acknowledged records are read back and counted.
+the Python peers. Before a figure is accepted, the published or acknowledged records are read back and counted.
 
 All contestants compress with LZ4. The bridge's default, gzip, takes 2 µs of CPU more per entry
 ([decision 6](decisions/0006-speed.md)).

@@ -53,7 +53,7 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
         ConfigurationError: A setting is missing, unknown or wrong; one line for each.
     """
     environ = os.environ if environ is None else environ
-    file, others = read_env_file(env_file), {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    file, others = read_env_file(env_file), _read_others(environ)
     variables = {**file.values, **others}
     named = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
     settings = {name: value for name, value in named.items() if not name.startswith(_NOT_SETTINGS)}
@@ -73,8 +73,7 @@ def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = N
     Raises:
         ConfigurationError: The file or the folder can't be read.
     """
-    environ = os.environ if environ is None else environ
-    file, others = read_env_file(env_file), {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    file, others = read_env_file(env_file), _read_others(os.environ if environ is None else environ)
     winning = {name.upper(): value for name, value in others.items()}
     return {
         name.upper(): file.places[name.upper()]
@@ -83,6 +82,11 @@ def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = N
         and not name.upper().startswith(_NOT_SETTINGS)
         and winning.get(name.upper(), value) != value
     }
+
+
+def _read_others(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read what wins over an env file: the folder of secrets, then the environment."""
+    return {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
 
 
 def _check(variables: Mapping[str, str]) -> Settings:
