@@ -38,7 +38,7 @@ def _do_nothing() -> None:
 
 
 class _Ticket:
-    """One call of `append`: how many of its records Kafka doesn't have yet."""
+    """One call of `append`: how many of its records are neither acknowledged nor failed yet."""
 
     __slots__ = ("_settle", "future", "remaining")
 
@@ -55,13 +55,12 @@ class _Ticket:
                 self.future.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        if self.remaining <= 0:
-            return  # another of its records has failed
-        self.remaining = 0
-        self._settle()
+        self.remaining -= 1
         if not self.future.done():
             self.future.set_exception(KafkaUnavailableError(format_error(error)))
             self.future.exception()  # retrieved, in case the caller has given up waiting
+        if self.remaining == 0:
+            self._settle()
 
 
 class _Queue:
@@ -135,7 +134,7 @@ class BatchingProducer:
 
         Args:
             records: The records.
-            on_settled: Called once Kafka has all of them, or isn't known to have one, even if the future ended earlier.
+            on_settled: Called once each of them is acknowledged or has failed, even if the future ended earlier.
 
         Returns:
             A future that is done once the broker has all of them (acks=all), or fails with `KafkaUnavailableError` when
