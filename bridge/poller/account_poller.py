@@ -237,17 +237,18 @@ class AccountPoller:
     def _handle_error(self, poll: DuePoll, error: ProviderError) -> None:
         """Pause the account where the error concerns it, else log it; poll the message later, or never again."""
         concerns_account = self._health.record_error(error, poll.key)
-        if not isinstance(error, RequestRejectedError):
+        if isinstance(error, RequestRejectedError):
+            ends = error.permanent and not concerns_account  # else the account may be set up wrongly
+            if not self._retries.has_failed(poll):
+                text = "provider will never know a message; its polling ends" if ends else "provider rejects a poll"
+                log.warning(text, **self._labels, provider_message_id=poll.provider_message_id, error=str(error))
+            if ends:
+                self._retries.end(poll)
+                return
+        if concerns_account:
             self._retries.postpone(poll, getattr(error, "retry_after_seconds", None) or None)
-            return
-        ends = error.permanent and not concerns_account  # else the account may be set up wrongly
-        if not self._retries.has_failed(poll):
-            text = "provider will never know a message; its polling ends" if ends else "provider rejects a poll"
-            log.warning(text, **self._labels, provider_message_id=poll.provider_message_id, error=str(error))
-        if ends:
-            self._retries.end(poll)
         else:
-            self._retries.postpone_within_deadline(poll)
+            self._retries.postpone_rejected(poll)
 
     def _count(self, outcome: str, number: int) -> None:
         self._completed[outcome] += number

@@ -74,6 +74,15 @@ async def test_demo_passes_and_cleans_up(kafka: str) -> None:
     assert await topics_of_demos(kafka) <= before
 
 
+async def test_demo_with_hostile_providers_passes(kafka: str) -> None:
+    """Every fifth poll fails, and a fifth of all messages has each of the faults of callbacks."""
+    async with demo(
+        kafka, "--json", "--messages", "400", "--rate", "100", "--speed", "15", "--profile", "hostile"
+    ) as it:
+        told, complaints = await it.communicate()
+    assert it.returncode == 0, (told + complaints).decode()[-3000:]
+
+
 async def test_interrupted_demo_cleans_up(kafka: str) -> None:
     """Ctrl-C gives exit code 130, no traceback, and leaves no topics."""
     before = await topics_of_demos(kafka)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 import pytest_asyncio
 
+from bridge.poller.retries import MIN_REJECTIONS
 from tests.support.service.bridge import Bridge, Message, message
 from tests.support.service.checks import moment
 from tests.support.service.providers import Providers, Reply, dexatel_says
@@ -153,3 +154,17 @@ async def test_failing_last_poll_delays_the_deadline(bridge: Bridge, providers: 
     providers.gate("dexatel-outlived", None)
     event = await bridge.wait_for_final(one, within=150)  # after so many failures it is asked seldom
     assert (event["status"], event["source"]) == ("delivered", "poll")
+
+
+async def test_garbage_for_the_last_answer_decides_nothing(bridge: Bridge, providers: Providers) -> None:
+    """The deadline waits while the last poll gets garbage, a few times; a report that comes then is the status."""
+    garbage, gives_up_at = Reply(b"<h1>Maintenance</h1>"), ends_in(10)
+    answered, rejected = message(account="last"), message(account="last")
+    providers.script(answered.provider_message_id, [garbage] * (MIN_REJECTIONS - 1) + [dexatel_says("delivered")])
+    providers.script(rejected.provider_message_id, [garbage])
+    for one in (answered, rejected):
+        await bridge.send(one, give_up_at=gives_up_at)
+    for one, end in ((answered, ("delivered", "poll")), (rejected, ("unknown", "deadline"))):
+        event = await bridge.wait_for_final(one)
+        assert (event["status"], event["source"]) == end
+        assert len(providers.polls(one.provider_message_id)) >= MIN_REJECTIONS
