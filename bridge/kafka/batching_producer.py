@@ -1,8 +1,7 @@
 """Appends to topics in batches, at least once, and reports when Kafka has them. What comes together shares a batch."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,10 +11,12 @@ from aiokafka.errors import KafkaError
 
 from bridge.core.errors import KafkaUnavailableError
 from bridge.kafka.clients import KafkaClients
+from bridge.kafka.departures import Departures
 from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
 from bridge.kafka.records import Record, RecordBatches
 from bridge.kafka.retry import retry
+from bridge.kafka.tickets import Ticket, fail_tickets
 
 LINGER_SECONDS = 0.002
 """How long a batch waits for more records, if nothing is in flight."""
@@ -23,9 +24,6 @@ LINGER_SECONDS = 0.002
 MAX_LINGER_SECONDS = 0.02
 """How long it waits for those before it to be acknowledged: with a fast broker, what comes meanwhile shares a batch;
 with a slow one, batches follow each other all the same."""
-
-STUCK_SECONDS = 4.0
-"""Without an acknowledgement, while some are awaited, after which Kafka counts as away."""
 
 RETRY_PAUSE = 0.5
 """Seconds between attempts to make a new producer."""
@@ -37,32 +35,6 @@ def _do_nothing() -> None:
     pass
 
 
-class _Ticket:
-    """One call of `append`: how many of its records are neither acknowledged nor failed yet."""
-
-    __slots__ = ("_settle", "future", "remaining")
-
-    def __init__(self, future: asyncio.Future[None], settle: Callable[[], None]) -> None:
-        self.future = future
-        self._settle = settle
-        self.remaining = 0
-
-    def acknowledge(self) -> None:
-        self.remaining -= 1
-        if self.remaining == 0:
-            self._settle()
-            if not self.future.done():
-                self.future.set_result(None)
-
-    def fail(self, error: BaseException) -> None:
-        self.remaining -= 1
-        if not self.future.done():
-            self.future.set_exception(KafkaUnavailableError(format_error(error)))
-            self.future.exception()  # retrieved, in case the caller has given up waiting
-        if self.remaining == 0:
-            self._settle()
-
-
 class _Queue:
     """What waits for one partition: records, and each one's ticket."""
 
@@ -70,7 +42,7 @@ class _Queue:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
-        self.tickets: list[_Ticket] = []
+        self.tickets: list[Ticket] = []
 
 
 class BatchingProducer:
@@ -78,7 +50,8 @@ class BatchingProducer:
 
     Records wait in a queue for each partition. They depart together, because batches of several partitions share a
     request. As in a database's group commit, they depart when what departed before is acknowledged: a batch costs more
-    than a record does. A partition whose last batches aren't acknowledged waits, and the others don't wait for it.
+    than a record does. A partition whose last batches aren't acknowledged waits, and the others don't wait for it; when
+    it is stuck, it takes no more records, because whatever waits for it takes up the room of others.
 
     Args:
         kafka: The cluster.
@@ -92,11 +65,9 @@ class BatchingProducer:
         self._queues: dict[tuple[str, int], _Queue] = {}
         self._timer: asyncio.TimerHandle | None = None
         """Of the next departure."""
-        self._departed: Counter[tuple[str, int]] = Counter()
-        """By partition, the batches that aren't acknowledged; 1 while it isn't known how many they are."""
+        self._departures = Departures()
         self._in_flight: set[asyncio.Future[Any]] = set()
         """What has to end before the process does."""
-        self._acknowledged_at = 0.0
 
     @property
     def ready(self) -> bool:
@@ -105,8 +76,8 @@ class BatchingProducer:
 
     @property
     def stuck(self) -> bool:
-        """Whether records have waited too long for an acknowledgement."""
-        return not self._idle and asyncio.get_running_loop().time() - self._acknowledged_at > STUCK_SECONDS
+        """Whether several partitions of a topic are stuck, or the only one that was ever used."""
+        return self._departures.are_stuck(asyncio.get_running_loop().time())
 
     @property
     def _idle(self) -> bool:
@@ -129,7 +100,7 @@ class BatchingProducer:
         if self._producer is None or not await self._producer.client.force_metadata_update():
             raise KafkaError("no broker answers the producer")
 
-    def append(self, records: Iterable[Record], on_settled: Callable[[], None] = _do_nothing) -> asyncio.Future[None]:
+    def append(self, records: Sequence[Record], on_settled: Callable[[], None] = _do_nothing) -> asyncio.Future[None]:
         """Append records.
 
         Args:
@@ -138,13 +109,16 @@ class BatchingProducer:
 
         Returns:
             A future that is done once the broker has all of them (acks=all), or fails with `KafkaUnavailableError` when
-            the broker is not known to have them. Ending the future doesn't take the records back.
+            the broker is not known to have them: at once and without any of them if a partition of theirs is stuck.
+            Ending the future doesn't take the records back.
         """
         loop = asyncio.get_running_loop()
-        if self._idle:
-            self._acknowledged_at = loop.time()
         future: asyncio.Future[None] = loop.create_future()
-        ticket = _Ticket(future, on_settled)
+        ticket = Ticket(future, on_settled)
+        if stuck := self._departures.find_stuck(records, loop.time()):
+            ticket.remaining = 1
+            ticket.fail(KafkaError(f"partition {stuck[1]} of {stuck[0]} acknowledges nothing"))
+            return future
         for record in records:
             ticket.remaining += 1
             queue = self._queues.get((record.topic, record.partition))
@@ -156,7 +130,7 @@ class BatchingProducer:
             on_settled()
             future.set_result(None)
         elif self._timer is None:
-            self._timer = loop.call_later(MAX_LINGER_SECONDS if self._departed else LINGER_SECONDS, self._depart)
+            self._timer = loop.call_later(MAX_LINGER_SECONDS if self._departures else LINGER_SECONDS, self._depart)
         return future
 
     async def stop(self, timeout: float) -> None:
@@ -168,7 +142,7 @@ class BatchingProducer:
             await asyncio.wait(self._in_flight, timeout=deadline - loop.time())
         queues, self._queues = self._queues, {}
         for queue in queues.values():
-            _fail(queue.tickets, KafkaUnavailableError("stopped"))
+            fail_tickets(queue.tickets, KafkaUnavailableError("stopped"))
         for unsettled in self._in_flight:
             unsettled.cancel()
         producer, self._producer = self._producer, None
@@ -180,60 +154,73 @@ class BatchingProducer:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        departing = {tp: self._queues.pop(tp) for tp in self._queues.keys() - self._departed.keys()}
+        under_way = self._departures.partitions
+        departing = {tp: self._queues.pop(tp) for tp in list(self._queues) if tp not in under_way}
         if departing:
-            self._departed.update(departing.keys())
-            task = asyncio.create_task(self._send(departing))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
+            self._departures.begin(departing, asyncio.get_running_loop().time())
+            self._start(self._send(departing))
 
-    async def _send(self, departing: Mapping[tuple[str, int], _Queue]) -> None:
+    async def _send(self, departing: dict[tuple[str, int], _Queue]) -> None:
         producer: AIOKafkaProducer | None = None
         try:
             producer = await self._usable_producer()
             batches = RecordBatches(producer)
             for queue in departing.values():
                 batches.add(queue.records)
+        except BaseException as error:  # noqa: BLE001 - what ends the task is raised again
+            self._give_up(producer, departing, error)
+            return
+        # A partition's second batch waits for its first one. The other partitions don't.
+        for tp, long in batches.split_long().items():
+            self._start(self._send_batches(producer, long, {tp: departing.pop(tp)}))
+        await self._send_batches(producer, batches, departing)
+
+    async def _send_batches(
+        self, producer: AIOKafkaProducer, batches: RecordBatches, departing: Mapping[tuple[str, int], _Queue]
+    ) -> None:
+        try:
             pending = await batches.send()
-        except BaseException as error:
-            for tp, queue in departing.items():
-                _fail(queue.tickets, error)
-                self._arrive(tp)
-            if not isinstance(error, Exception):
-                raise
-            self._replace_producer(producer, error)
+        except BaseException as error:  # noqa: BLE001 - what ends the task is raised again
+            self._give_up(producer, departing, error)
             return
         for tp, sent in pending.items():
             first, tickets = 0, departing[tp].tickets
             self._observe(len(tickets))
-            self._departed[tp] = len(sent)
+            self._departures.expect(tp, len(sent))
             for batch in sent:
                 self._in_flight.add(batch.future)
                 some = tickets[first : first + batch.records]
                 batch.future.add_done_callback(partial(self._settle, producer, tp, some))
                 first += batch.records
 
+    def _give_up(
+        self, producer: AIOKafkaProducer | None, departing: Mapping[tuple[str, int], _Queue], error: BaseException
+    ) -> None:
+        for tp, queue in departing.items():
+            fail_tickets(queue.tickets, error)
+            self._arrive(tp)
+        if not isinstance(error, Exception):
+            raise error
+        self._replace_producer(producer, error)
+
     def _settle(
-        self, producer: AIOKafkaProducer, tp: tuple[str, int], tickets: Sequence[_Ticket], sent: asyncio.Future[Any]
+        self, producer: AIOKafkaProducer, tp: tuple[str, int], tickets: Sequence[Ticket], sent: asyncio.Future[Any]
     ) -> None:
         self._in_flight.discard(sent)
         error = asyncio.CancelledError() if sent.cancelled() else sent.exception()
         if error is None:
-            self._acknowledged_at = asyncio.get_running_loop().time()
             for ticket in tickets:
                 ticket.acknowledge()
         else:
-            _fail(tickets, error)
+            fail_tickets(tickets, error)
             if not sent.cancelled():
                 self._replace_producer(producer, error)
         self._arrive(tp)
 
     def _arrive(self, tp: tuple[str, int]) -> None:
         """Note that a batch of a partition is settled, and let what waits depart."""
-        self._departed[tp] -= 1
-        if self._departed[tp] == 0:
-            del self._departed[tp]
-        if self._queues and (not self._departed or self._timer is None):
+        self._departures.settle(tp)
+        if self._queues and (not self._departures or self._timer is None):
             self._depart()
 
     async def _usable_producer(self) -> AIOKafkaProducer:
@@ -248,11 +235,10 @@ class BatchingProducer:
         if producer is not None and self._producer is producer:
             log.warning("batch failed; replacing its producer", error=format_error(error))
             self._producer = None
-            task = asyncio.create_task(abort_producer(producer))
-            self._in_flight.add(task)
-            task.add_done_callback(self._in_flight.discard)
+            self._start(abort_producer(producer))
 
-
-def _fail(tickets: Iterable[_Ticket], error: BaseException) -> None:
-    for ticket in tickets:
-        ticket.fail(error)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start work that has to end before the process does."""
+        task = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)

@@ -1,7 +1,7 @@
 """Records, and how they are handed to a producer in batches. No topic is known by name here."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -57,11 +57,12 @@ class RecordBatches:
 
     Args:
         producer: The producer that will send them.
+        batches: The first ones, by topic and partition.
     """
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, batches: Mapping[tuple[str, int], list[BatchBuilder]] = {}) -> None:
         self._producer = producer
-        self._batches: dict[tuple[str, int], list[BatchBuilder]] = {}
+        self._batches = dict(batches)
 
     def add(self, records: Iterable[Record]) -> None:
         """Add records. A batch that is full is followed by another one; an empty one takes any record."""
@@ -73,6 +74,11 @@ class RecordBatches:
             if not _append(batches[-1], record):
                 batches.append(self._producer.create_batch())
                 _append(batches[-1], record)
+
+    def split_long(self) -> dict[tuple[str, int], "RecordBatches"]:
+        """Take out each partition that has several batches."""
+        long = [tp for tp, batches in self._batches.items() if len(batches) > 1]
+        return {tp: RecordBatches(self._producer, {tp: self._batches.pop(tp)}) for tp in long}
 
     async def send(self) -> dict[tuple[str, int], list[PendingBatch]]:
         """Hand the batches to the producer; return when all but each partition's last one are on the wire.

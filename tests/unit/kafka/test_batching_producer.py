@@ -8,7 +8,7 @@ import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bridge.core.errors import KafkaUnavailableError
-from bridge.kafka import batching_producer
+from bridge.kafka import batching_producer, departures
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.records import Record
 
@@ -21,13 +21,16 @@ class HeldProducer:
     def __init__(self) -> None:
         self.sent: list[tuple[int, BatchBuilder, asyncio.Future[None]]] = []
         """Partition, batch and acknowledgement, in the order of sending."""
+        self.waits = False
 
     def create_batch(self) -> BatchBuilder:
         """Make a batch."""
         return BatchBuilder(BATCH_BYTES, 0)
 
     async def send_batch(self, batch: BatchBuilder, _topic: str, *, partition: int) -> asyncio.Future[None]:
-        """Take a batch."""
+        """Take a batch, when the partition's one before is acknowledged if it waits for that."""
+        if self.waits:
+            await asyncio.gather(*(before for number, _, before in self.sent if number == partition))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent.append((partition, batch, future))
         return future
@@ -82,8 +85,8 @@ def record(partition: int, size: int = 10) -> Record:
 async def depart(writer: BatchingProducer) -> None:
     """Let what is queued depart, as the timer would."""
     writer._depart()  # noqa: SLF001 - in place of waiting
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 async def test_all_partitions_depart_together(writer: BatchingProducer, clients: Clients) -> None:
@@ -139,6 +142,56 @@ async def test_large_call_takes_several_batches(writer: BatchingProducer, client
     await asyncio.sleep(0)
     producer.acknowledge(3)
     await later
+
+
+async def test_long_queue_of_a_slow_partition_holds_up_no_other(writer: BatchingProducer, clients: Clients) -> None:
+    """Its second batch waits for its first one, and nothing else does."""
+    [producer] = clients.made
+    producer.waits = True
+    slow = writer.append([record(0, BATCH_BYTES // 2) for _ in range(3)])
+    quick = writer.append([record(1)])
+    await depart(writer)
+    await asyncio.sleep(0)
+    assert sorted(producer.list_sent()) == [(0, 1), (1, 1)]
+    for _ in range(2):
+        producer.acknowledge(max(place for place, sent in enumerate(producer.list_sent()) if sent == (1, 1)))
+        await quick
+        quick = writer.append([record(1)])
+        await depart(writer)
+    assert not slow.done()
+    while not (slow.done() and quick.done()):
+        for _, _, future in producer.sent:
+            if not future.done():
+                future.set_result(None)
+        await asyncio.sleep(0)
+    assert sorted(producer.list_sent()) == [(0, 1)] * 3 + [(1, 1)] * 3
+
+
+async def test_stuck_partition_takes_no_more(
+    writer: BatchingProducer, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses at once, with all else that is appended with it; the others go on, and Kafka isn't away."""
+    monkeypatch.setattr(departures, "STUCK_SECONDS", 0.01)
+    [producer] = clients.made
+    known = writer.append([record(1)])
+    await depart(writer)
+    producer.acknowledge(0)
+    await known
+    waiting = writer.append([record(0)])
+    await depart(writer)
+    await asyncio.sleep(0.02)
+    refused = writer.append([record(1), record(0)])
+    with pytest.raises(KafkaUnavailableError, match="partition 0 of topic"):
+        await refused
+    other = writer.append([record(1)])
+    await depart(writer)
+    assert producer.list_sent() == [(1, 1), (0, 1), (1, 1)]
+    producer.acknowledge(2)
+    await other
+    assert writer.ready
+    producer.acknowledge(1)
+    await waiting
+    assert not writer.append([record(0)]).done()
 
 
 async def test_failed_batch_costs_its_producer(writer: BatchingProducer, clients: Clients) -> None:
