@@ -1,5 +1,6 @@
 """Writes `sms.sent` to the journal: consume, parse, append, commit. At least once; the tracker drops duplicates."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -24,7 +25,9 @@ from bridge.intake.sent_parser import SentParser
 from bridge.intake.start_offsets import CommittedOffsets, choose_offsets, name_partition
 from bridge.journal.writer import JournalWriter
 from bridge.kafka.clients import KafkaClients
-from bridge.kafka.consumers import close_consumer, fetch
+from bridge.kafka.consumers import close_consumer, fetch, get_positions
+from bridge.kafka.offsets import look_up_each
+from bridge.kafka.records import Record
 from bridge.kafka.retry import retry
 from bridge.observability.metrics import IntakeMetrics
 from bridge.observability.tracing import Tracing
@@ -132,7 +135,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 continue
             if batches:
                 await self._accept(batches)
-                await self._commit(consumer, batches)
+            await self._commit(consumer)
         names = ", ".join(map(name_partition, self._cut_off))
         raise KafkaError(f"{names} end before what was read: the topic was created again")
 
@@ -141,11 +144,16 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
         Raises:
             KafkaError: There is no answer, or no connection.
+            TimeoutError: There is no answer in time.
         """
         if self._consumer is None:
             raise KafkaError("the intake isn't connected")
         tps = self._consumer.assignment() or {TopicPartition(self._source.topics[0], 0)}
-        self._cut_off = self._offsets.find_cut_off(await self._consumer.end_offsets(list(tps)))
+        read = dict(
+            self._offsets.committed
+        )  # what is read while some partitions don't answer may be behind the answers
+        ends = await look_up_each(self._consumer.end_offsets, tps)
+        self._cut_off = [tp for tp, end in ends.items() if read.get(tp, 0) > end]
 
     async def _accept(self, batches: Mapping[TopicPartition, list[Any]]) -> None:
         """Parse a fetch and append it to the journal, until Kafka accepts it."""
@@ -164,9 +172,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await self._append(parsed, started_ns)
 
     async def _append(self, parsed: ParsedFetch, started_ns: int) -> None:
+        # One call for each partition: a part that failed, appended after the rest, would not let the first sent event
+        # win. What has failed is appended again, and nothing else.
+        left: dict[tuple[str, int], list[Record]] = {}
+        for record in parsed.records:
+            left.setdefault((record.topic, record.partition), []).append(record)
+
         async def append() -> None:
-            # In one call: if only a part failed and were appended after the rest, the first sent event would not win.
-            await self._journal.append(parsed.records)
+            tps = list(left)
+            results = await asyncio.gather(*(self._journal.append(left[tp]) for tp in tps), return_exceptions=True)
+            errors = {tp: result for tp, result in zip(tps, results, strict=True) if result}
+            for tp in left.keys() - errors.keys():
+                del left[tp]
+            for error in errors.values():
+                raise error
 
         await retry(append, event="journal didn't accept sent events", pause_seconds=RETRY_PAUSE_SECONDS)
         self._tracing.trace_accepted(parsed.entries, started_ns)
@@ -184,10 +203,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         for dead_letter_reason, number in parsed.dead_letters.items():
             self._dead_letters.count(dead_letter_reason, number)
 
-    async def _commit(self, consumer: AIOKafkaConsumer, batches: Mapping[TopicPartition, list[Any]]) -> None:
-        offsets = {tp: batch[-1].offset + 1 for tp, batch in batches.items()}
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        """Commit what has moved, also after an empty fetch: markers of senders' transactions take offsets, too."""
+        committed, positions = self._offsets.committed, get_positions(consumer)
+        moved = {tp: position for tp, position in positions.items() if committed.get(tp) != position}
         try:
-            await self._offsets.commit(consumer, offsets)
+            if moved:
+                await self._offsets.commit(consumer, moved)
         except (CommitFailedError, IllegalStateError) as error:
             # Another member has the partitions and reads these records again; the tracker drops duplicates.
             log.info("offsets not committed", error=type(error).__name__)

@@ -34,7 +34,7 @@ class CommittedOffsets:
         self._admin, self._group = admin, group
         self._first_counts: dict[str, int] = {}
         """How many partitions each topic had when its first offsets were chosen."""
-        self._committed: dict[TopicPartition, int] = {}
+        self.committed: dict[TopicPartition, int] = {}
         """What this process has committed."""
 
     async def find_missing(self, consumer: AIOKafkaConsumer) -> tuple[list[TopicPartition], list[TopicPartition]]:
@@ -52,7 +52,7 @@ class CommittedOffsets:
             committed = await self._fetch(consumer, topic)
             for tp in sorted(consumer.assignment() - committed):
                 if tp.topic == topic:
-                    is_first = tp.partition < self._first_counts[topic] and tp not in self._committed
+                    is_first = tp.partition < self._first_counts[topic] and tp not in self.committed
                     (first if is_first else added).append(tp)
         return first, added
 
@@ -69,11 +69,7 @@ class CommittedOffsets:
         metadata = {topic: f"{METADATA}{count}" for topic, count in self._first_counts.items()}
         at = {tp: OffsetAndMetadata(offset, metadata[tp.topic]) for tp, offset in offsets.items()}
         await shield_to_completion(consumer.commit(at))
-        self._committed.update(offsets)
-
-    def find_cut_off(self, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
-        """Find partitions that end before what this process has read: their topic was created again."""
-        return [tp for tp, end in ends.items() if self._committed.get(tp, 0) > end]
+        self.committed.update(offsets)
 
     async def _fetch(self, consumer: AIOKafkaConsumer, topic: str) -> set[TopicPartition]:
         count = len(consumer.partitions_for_topic(topic) or ())

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError
+from aiokafka.errors import CommitFailedError, KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.concurrency import stop_with_timeout
@@ -13,8 +14,10 @@ from bridge.core.errors import ConfigurationError
 from bridge.journal.horizon import NOTHING_FORGOTTEN, Horizon
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
-from bridge.kafka.offsets import fetch_committed_offsets
+from bridge.kafka.offsets import fetch_committed_offsets, look_up_each
 from bridge.settings.model import TopicSettings
+
+log = structlog.get_logger(__name__)
 
 REBUILDING = 2**62
 """The `state_end` of a partition whose states are being rebuilt."""
@@ -205,14 +208,25 @@ class _JournalOffsets:
     async def find_new_and_lost(
         self, committed: Mapping[TopicPartition, JournalOffset]
     ) -> tuple[list[TopicPartition], list[TopicPartition]]:
-        """Find the partitions that were never written to and have no offset, and those whose offset is lost."""
-        starts = await self.consumer.beginning_offsets(self.tps)
-        ends = await self.consumer.end_offsets(self.tps)
-        new = [tp for tp in self.tps if tp not in committed and ends[tp] == 0]
+        """Find the partitions that were never written to and have no offset, and those whose offset is lost.
+
+        Without a leader, a partition that has an offset is not checked, so that the others can be worked on.
+
+        Raises:
+            KafkaError: There is no answer about a partition that has none.
+        """
+        starts = await look_up_each(self.consumer.beginning_offsets, self.tps)
+        ends = await look_up_each(self.consumer.end_offsets, starts)
+        if unanswered := [tp for tp in self.tps if tp not in ends]:
+            numbers = [tp.partition for tp in unanswered]
+            log.warning("no answer about partitions; their offsets aren't checked", topic=self.journal, numbers=numbers)
+            if not committed.keys() >= set(unanswered):
+                raise KafkaTimeoutError(f"no answer about the partitions {numbers} of {self.journal}")
+        new = [tp for tp, end in ends.items() if tp not in committed and end == 0]
         lost = [
             tp
-            for tp in self.tps
-            if tp not in new and not (tp in committed and starts[tp] <= committed[tp].offset <= ends[tp])
+            for tp, end in ends.items()
+            if tp not in new and not (tp in committed and starts[tp] <= committed[tp].offset <= end)
         ]
         return new, lost
 
@@ -223,7 +237,7 @@ class _JournalOffsets:
             ConfigurationError: It was deleted, or created again.
         """
         written = {TopicPartition(self._state, tp.partition): at.state_end for tp, at in committed.items()}
-        ends = await self.consumer.end_offsets([tp for tp, end in written.items() if end])
+        ends = await look_up_each(self.consumer.end_offsets, [tp for tp, end in written.items() if end])
         for tp, end in ends.items():
             refuse_lost_state(tp, end, written[tp])
 

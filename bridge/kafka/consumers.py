@@ -39,6 +39,17 @@ async def fetch(
     return found
 
 
+def get_positions(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """Return the next offset of each assigned partition that has one yet; markers of transactions take offsets, too.
+
+    The library's own method waits for the others, maybe for ever: why they have none is told to those that fetch.
+    """
+    subscription = consumer._subscription.subscription  # noqa: SLF001 - see above
+    assignment = subscription and subscription.assignment
+    states = {tp: assignment.state_value(tp) for tp in assignment.tps} if assignment else {}
+    return {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+
 def check_membership(member: AIOKafkaConsumer) -> None:
     """Check that a member which fetches nothing still takes part in its group.
 

@@ -1,7 +1,7 @@
-"""What consumer groups have committed."""
+"""Offsets: where partitions begin and end, and what consumer groups have committed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,39 @@ from aiokafka.structs import OffsetAndMetadata
 
 COORDINATOR_ATTEMPTS = 100
 """Attempts to find a group's coordinator, a tenth of a second apart."""
+
+ANSWER_TIMEOUT = 4.0
+"""Seconds to wait for an answer about one partition."""
+
+
+async def look_up_each(
+    look_up: Callable[[list[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]], tps: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Look up an offset of each partition on its own: there is no answer about one without a leader.
+
+    Args:
+        look_up: A consumer's `beginning_offsets` or `end_offsets`.
+        tps: The partitions.
+
+    Returns:
+        The answers; partitions without one are missing.
+
+    Raises:
+        KafkaError: There is no answer about any of them.
+        TimeoutError: The same.
+    """
+
+    async def ask(tp: TopicPartition) -> int:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            return (await look_up([tp]))[tp]
+
+    tps = list(tps)
+    answers = await asyncio.gather(*map(ask, tps), return_exceptions=True)
+    found = {tp: answer for tp, answer in zip(tps, answers, strict=True) if not isinstance(answer, BaseException)}
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    if errors and not found:
+        raise errors[0]
+    return found
 
 
 async def fetch_committed_offsets(

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from bridge.core.errors import StoreCorruptedError
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import check_membership, close_consumer
+from bridge.kafka.offsets import look_up_each
 from bridge.kafka.retry import retry
 from bridge.state.ownership import OwnedPartition, OwnedPartitions
 from bridge.state.store import Store
@@ -25,9 +26,6 @@ STUCK_TIMEOUT = 60.0
 
 OUTSIDE_TIMEOUT = 60.0
 """Seconds outside the group, a rebalance included, after which a new member is made."""
-
-ANSWER_TIMEOUT = 4.0
-"""Seconds to wait for where a partition of the journal ends."""
 
 CHECK_INTERVAL = 1.0
 RETRY_PAUSE = 1.0
@@ -85,17 +83,9 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         """
         if self._member is None:
             raise KafkaError("the tracker isn't connected")
-        asked = [self._ask_partition(self._member, number) for number in list(self._workers) or [0]]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        if len(errors) == len(answers):
-            raise errors[0]
-
-    async def _ask_partition(self, member: AIOKafkaConsumer, number: int) -> None:
-        tp = TopicPartition(self._journal, number)
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            end = (await member.end_offsets([tp]))[tp]
-        self._owned.note_answer(number, end)
+        tps = [TopicPartition(self._journal, number) for number in list(self._workers) or [0]]
+        for tp, end in (await look_up_each(self._member.end_offsets, tps)).items():
+            self._owned.note_answer(tp.partition, end)
 
     async def _join_group(self) -> None:
         corrupted = False
