@@ -218,11 +218,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """Choose where to start in partitions without an offset, or with one whose record retention has deleted."""
         if isinstance(positions, Mapping):
             log.error("sent events deleted before they were read", positions=_name_partitions(positions))
-            offsets = await consumer.beginning_offsets(list(positions))
+            offsets = await look_up_each(consumer.beginning_offsets, positions)
         else:
             first, added = await self._offsets.find_missing(consumer)
             offsets = await choose_offsets(consumer, first, self._source.choose_start()) if first else {}
-            offsets |= await consumer.beginning_offsets(added) if added else {}
+            offsets |= await look_up_each(consumer.beginning_offsets, added)
             log.info("starting intake without committed offsets", offsets=_name_partitions(offsets))
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)

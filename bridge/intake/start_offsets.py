@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from bridge.concurrency import shield_to_completion
-from bridge.kafka.offsets import fetch_committed_offsets
+from bridge.kafka.offsets import fetch_committed_offsets, look_up_each
 
 MIN_PLAUSIBLE_MS = 100_000_000_000
 """In milliseconds, March 1973: the earliest time that isn't taken for another unit or none at all."""
@@ -90,7 +90,7 @@ def _find_first_count(committed: Iterable[OffsetAndMetadata], count: int) -> int
 async def choose_offsets(
     consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition], start: str | int
 ) -> dict[TopicPartition, int]:
-    """Choose where to start in partitions that are there from the start.
+    """Choose where to start in partitions that are there from the start; in one without a leader, later.
 
     Args:
         consumer: Asks Kafka.
@@ -99,16 +99,17 @@ async def choose_offsets(
 
     Raises:
         KafkaError: There is no answer.
+        TimeoutError: The same.
     """
-    tps = list(tps)
+    beginnings = await look_up_each(consumer.beginning_offsets, tps)
+    tps = list(beginnings)
     if start == "earliest":
-        return dict(await consumer.beginning_offsets(tps))
+        return beginnings
     ends: dict[TopicPartition, int] = await consumer.end_offsets(tps)
     if isinstance(start, str):
         return ends
     found = await consumer.offsets_for_times(dict.fromkeys(tps, max(0, start)))
     first = await consumer.offsets_for_times(dict.fromkeys(tps, 1))
-    beginnings = await consumer.beginning_offsets(tps)
     offsets = {}
     for tp in tps:
         offsets[tp] = found[tp].offset if found.get(tp) else ends[tp]
