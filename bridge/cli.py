@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bridge import __version__
-from bridge.core.errors import ConfigurationError
+from bridge.core.errors import ConfigurationError, KafkaUnavailableError, RegistryUnavailableError
 from bridge.tools import commands
 from bridge.tools.commands import AsJson, EnvFile
 
@@ -202,7 +202,7 @@ def main() -> None:
     """The console script: an error that a person can mend is one line, not a traceback."""
     try:
         cli()
-    except ConfigurationError as error:
+    except (ConfigurationError, KafkaUnavailableError, RegistryUnavailableError) as error:
         _write_error(str(error))
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -11,6 +11,11 @@ MAX_ENTRY_BYTES = 512 * 1024
 """Largest journal entry: half a topic's default limit of 1 MiB, so that an event or a state made from it fits."""
 
 
+def compute_max_entry_bytes(max_message_bytes: int) -> int:
+    """Compute the size of the largest entry, by what the journal takes, and the topics of what is made from it."""
+    return min(MAX_ENTRY_BYTES, max_message_bytes // 2)
+
+
 class JournalWriter:
     """Writes to the journal.
 
@@ -27,7 +32,7 @@ class JournalWriter:
         self._producer, self._topic, self._partitions = producer, topic, partitions
         self.append = producer.append
         """Appends entries, and dead letters between them, in order; see `BatchingProducer.append`."""
-        self._max_entry_bytes = min(MAX_ENTRY_BYTES, max_message_bytes // 2)
+        self._max_entry_bytes = compute_max_entry_bytes(max_message_bytes)
 
     @property
     def ready(self) -> bool:

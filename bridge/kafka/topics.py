@@ -108,6 +108,23 @@ async def prepare_topics(kafka: KafkaClients, topics: TopicSettings, *, create: 
         await stop_with_timeout(admin.close(), "admin client")
 
 
+async def fetch_limits(kafka: KafkaClients, topics: TopicSettings) -> TopicLimits:
+    """Read what the topics take, and go by it: for commands that write to topics which a process has prepared.
+
+    Raises:
+        ConfigurationError: One of them is missing, or may not be described.
+        KafkaError: There is no answer.
+    """
+    admin = await kafka.admin()
+    try:
+        described = await _describe_all(admin, topics)
+        limits = read_limits(topics, described, await read_configs(admin, described))
+    finally:
+        await stop_with_timeout(admin.close(), "admin client")
+    kafka.limit_batches(limits.max_message_bytes)
+    return limits
+
+
 async def watch_topics(kafka: KafkaClients, topics: TopicSettings, limits: TopicLimits) -> None:
     """Look at the topics from time to time, until one takes records of other sizes or ages than at the start.
 
@@ -137,7 +154,7 @@ async def _look(kafka: KafkaClients, topics: TopicSettings) -> tuple[Mapping[str
     except ConfigurationError:
         return None
     try:
-        described = {one["topic"]: one for one in await _describe(admin, [plan.name for plan in plan_topics(topics)])}
+        described = await _describe_all(admin, topics)
         configs = await read_configs(admin, described, log.debug)
     except (KafkaError, OSError, ConfigurationError):
         return None
@@ -157,7 +174,7 @@ async def _prepare(kafka: KafkaClients, admin: Any, topics: TopicSettings, *, cr
         names = ", ".join(plan.name for plan in missing)
         raise ConfigurationError(f"{PREFIX}KAFKA__CREATE_TOPICS is false and these topics are missing: {names}")
     await _create(admin, missing, topics.replication)
-    described = {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in wanted])}
+    described = await _describe_all(admin, topics)
     configs = await read_configs(admin, described)
     refuse_unfit(topics, described, configs)
     warn_of_unwise(topics, described, configs)
@@ -200,6 +217,10 @@ async def _try_to_create(
     # Another replica may have created it at the same time.
     errors = {name: (for_code(code), text[0] if text else "") for name, code, *text in response.topic_errors if code}
     return {name: at for name, at in errors.items() if at[0] is not TopicAlreadyExistsError}
+
+
+async def _describe_all(admin: Any, topics: TopicSettings) -> dict[str, Any]:
+    return {topic["topic"]: topic for topic in await _describe(admin, [plan.name for plan in plan_topics(topics)])}
 
 
 async def _describe(admin: Any, names: list[str]) -> list[Any]:

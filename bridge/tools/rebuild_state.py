@@ -21,6 +21,7 @@ from bridge.history.topic_scanner import TopicScanner, open_scanner
 from bridge.journal.offsets import fetch_journal_offsets
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.errors import format_error
+from bridge.kafka.topics import fetch_limits
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import Settings
 from bridge.state.store import Store
@@ -41,6 +42,7 @@ async def rebuild_state(kafka: KafkaClients, settings: Settings) -> dict[int, in
         ConfigurationError: A bridge runs, or Kafka refuses.
     """
     topics, group = settings.topics, settings.kafka.tracker_group
+    await fetch_limits(kafka, topics)
     async with open_scanner(kafka) as scan:
         await _refuse_running_bridges(scan, group)
         lost = await _find_lost_partitions(scan, settings, group)

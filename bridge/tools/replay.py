@@ -15,21 +15,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from bridge.clock import now_ms
-from bridge.core.errors import DeadLetterReason
+from bridge.core.errors import DeadLetterReason, KafkaUnavailableError
 from bridge.dead_letters import DeadLetter
 from bridge.history.dead_letter_search import DeadLetterPosition, read_letters_at
 from bridge.history.search import HistorySearch
 from bridge.history.topic_scanner import OffsetSpan, TopicScanner, open_scanner
 from bridge.intake.source_event import SentRecord
-from bridge.journal.writer import JournalWriter
+from bridge.journal.writer import JournalWriter, compute_max_entry_bytes
 from bridge.kafka.batching_producer import BatchingProducer
 from bridge.kafka.clients import KafkaClients
+from bridge.kafka.records import Record
+from bridge.kafka.topic_limits import TopicLimits
+from bridge.kafka.topics import fetch_limits
 from bridge.settings.model import Settings
 from bridge.tools.output import ExitCode, make_table, stderr_console, stdout_console, style_text, write_json
 from bridge.tools.replay_parser import ReplayOutcome, ReplayParser, ReplayResult
 
 BATCH_SECONDS = 0.2
 """Of letters, at the rate that is asked for, that are appended together."""
+
+APPEND_TIMEOUT = 30.0
+"""Seconds for some letters, from which on Kafka counts as away."""
 
 STYLES = {
     ReplayOutcome.JOURNALED: "ok",
@@ -62,13 +68,14 @@ class ReplayedLetter(NamedTuple):
 async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -> ExitCode:
     """Parse the selected letters again, and append what can be read now."""
     kafka = KafkaClients(settings.kafka)
+    limits = await fetch_limits(kafka, settings.topics)
     async with open_scanner(kafka) as scan:
         found = sorted(
             await _read_letters(scan, settings, options),
             key=lambda letter: (letter.received_at, letter.partition, letter.offset),
         )
         letters = [one for one in found if options.reasons is None or one.reason in options.reasons]
-        parser = ReplayParser(settings)
+        parser = ReplayParser(settings, compute_max_entry_bytes(limits.max_message_bytes))
         originals = await _originals(scan, settings, letters)
         if parser.avro:
             sources = [originals.get(letter.source) or letter for letter in letters if not letter.http]
@@ -76,9 +83,8 @@ async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -
         now = now_ms()
         read = [ReplayedLetter(letter, parser.parse(letter, originals.get(letter.source), now)) for letter in letters]
         read = [one for one in read if options.provider in {None, _provider(one)}][: options.limit]
-        partitions = await scan.partitions(settings.topics.journal)
     if not options.dry_run:
-        await _append(kafka, settings, partitions, [one for one in read if one.result.entries], options, quiet=as_json)
+        await _append(kafka, settings, limits, [one for one in read if one.result.entries], options, quiet=as_json)
     _report(read, options, as_json=as_json)
     is_missing = options.at is not None and not found
     is_bad = any(one.result.outcome is ReplayOutcome.STILL_BAD for one in read)
@@ -135,7 +141,7 @@ def _merge_spans(positions: Iterable[tuple[str, int, int]]) -> dict[TopicPartiti
 async def _append(
     kafka: KafkaClients,
     settings: Settings,
-    partitions: int,
+    limits: TopicLimits,
     read: list[ReplayedLetter],
     options: ReplayOptions,
     *,
@@ -143,7 +149,7 @@ async def _append(
 ) -> None:
     appender = BatchingProducer(kafka)
     await appender.start()
-    journal = JournalWriter(appender, settings.topics.journal, partitions)
+    journal = JournalWriter(appender, settings.topics.journal, limits.journal_partitions, limits.max_message_bytes)
     records = [journal.to_record(entry) for one in read for entry in one.result.entries]
     at_once = max(1, round(options.rate * BATCH_SECONDS))
     columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -154,10 +160,21 @@ async def _append(
             started = time.monotonic()
             for start in range(0, len(records), at_once):
                 await asyncio.sleep(max(0, started + start / options.rate - time.monotonic()))
-                await journal.append(records[start : start + at_once])
+                await _append_some(journal, records[start : start + at_once], f"{start} of {len(records)}")
                 bar.advance(task, len(records[start : start + at_once]))
     finally:
         await appender.stop(5.0)
+
+
+async def _append_some(journal: JournalWriter, records: list[Record], done: str) -> None:
+    try:
+        async with asyncio.timeout(APPEND_TIMEOUT):
+            await journal.append(records)
+    except (KafkaUnavailableError, TimeoutError) as error:
+        why = str(error) or "no answer in time"
+        raise KafkaUnavailableError(
+            f"the journal has {done} entries and takes no more ({why}); replay again: what it has already is dropped"
+        ) from error
 
 
 def _report(read: list[ReplayedLetter], options: ReplayOptions, *, as_json: bool) -> None:

@@ -49,9 +49,15 @@ class ReplayResult(NamedTuple):
 
 
 class ReplayParser:
-    """Parses dead letters as the service would parse their originals today."""
+    """Parses dead letters as the service would parse their originals today.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: The service's settings.
+        max_entry_bytes: Largest entry that the journal takes.
+    """
+
+    def __init__(self, settings: Settings, max_entry_bytes: int = MAX_ENTRY_BYTES) -> None:
+        self._max_entry_bytes = max_entry_bytes
         # A letter was authentic when it came; its signature isn't kept.
         self._accounts = build_accounts(drop_signatures(settings))
         self._privacy = Privacy(settings.privacy)
@@ -83,7 +89,7 @@ class ReplayParser:
             result = self._parse(letter, original, now)
         except PoisonMessageError as poison:
             return ReplayResult(ReplayOutcome.STILL_BAD, f"{poison.reason.value}: {poison.error}")
-        if any(len(encode_entry(entry)) > MAX_ENTRY_BYTES for entry in result.entries):
+        if any(self._is_too_large(entry) for entry in result.entries):
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, NOT_REPLAYABLE[DeadLetterReason.TOO_LARGE])
         return result
 
@@ -107,7 +113,7 @@ class ReplayParser:
         found = self._sent.parse(record, now)
         if found.skipped:
             return ReplayResult(ReplayOutcome.IGNORED, f"{found.skipped.value} by settings")
-        entries = tuple(_fit(entry) for entry in found.entries)
+        entries = tuple(map(self._fit, found.entries))
         if found.errors:
             why = "; ".join(f"{poison.reason.value}: {poison.error}" for poison in found.errors)
             return ReplayResult(ReplayOutcome.STILL_BAD, why, entries)
@@ -116,6 +122,13 @@ class ReplayParser:
         if folded and all(one.outcome is FoldOutcome.TOO_OLD for one in folded):
             return ReplayResult(ReplayOutcome.NOT_REPLAYABLE, max(one.rejections[0].error for one in folded))
         return _journaled(entries)
+
+    def _fit(self, entry: Sent) -> Sent:
+        """Leave out the metadata of an entry that is too large for the journal, as the intake does."""
+        return replace(entry, metadata={}) if self._is_too_large(entry) else entry
+
+    def _is_too_large(self, entry: Entry) -> bool:
+        return len(encode_entry(entry)) > self._max_entry_bytes
 
     def _parse_callback(self, letter: DeadLetter, http: HttpSource) -> ReplayResult:
         account = self._accounts.get((letter.provider or "", letter.account or ""))
@@ -141,11 +154,6 @@ def _journaled(entries: Sequence[Entry]) -> ReplayResult:
     )
     more = f" and {len(entries) - MAX_NAMED} more" if len(entries) > MAX_NAMED else ""
     return ReplayResult(ReplayOutcome.JOURNALED, why + more, entries)
-
-
-def _fit(entry: Sent) -> Sent:
-    """Leave out the metadata of an entry that is too large for the journal, as the intake does."""
-    return replace(entry, metadata={}) if len(encode_entry(entry)) > MAX_ENTRY_BYTES else entry
 
 
 def drop_signatures(settings: Settings) -> Settings:

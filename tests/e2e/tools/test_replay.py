@@ -1,14 +1,18 @@
 """Dead letters that can be read now are appended to the journal; nothing else changes or is published twice."""
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.support.service.accounts import CALLBACKS_ONLY, SECRETS
 from tests.support.service.bridge import Bridge, message, signature
 from tests.support.service.command import sms_bridge
+from tests.support.service.fleet import Fleet
 from tests.support.service.installation import HOOK_SECRET
 
 Settings = Mapping[str, str]
@@ -141,3 +145,24 @@ async def test_replay_prints_a_table(installation: Bridge, settings: Settings) -
 async def test_replay_usage_errors(settings: Settings, arguments: list[str]) -> None:
     """A wrong option is a usage error, and nothing is replayed."""
     assert (await sms_bridge(settings, "replay", *arguments)).code == 2
+
+
+async def test_replay_to_a_journal_of_small_messages(fleet: Fleet, client: httpx.AsyncClient) -> None:
+    """Batches are as small as the service's own; a letter whose entry doesn't fit is named."""
+    async with fleet.topics() as topics:
+        config = json.dumps({topics.journal: {"max.message.bytes": "20000"}})
+        settings = {**topics.settings, **CALLBACKS_ONLY, "TOPICS__CONFIG": config}
+        async with fleet.running(settings) as service:
+            bridge = Bridge(service, topics, client, SECRETS)
+            messages = [message() for _ in range(30)]
+            await topics.publish_all([one.sent() for one in messages])
+            for number, one in enumerate(messages):
+                text = os.urandom(1_500 if number else 6_000).hex()
+                query = {"our_own_name": one.provider_message_id, "status": "delivered", "text": text}
+                assert (await client.get(bridge.url("dexatel"), params=query)).status_code == 200
+            await topics.wait_until(lambda: len(topics.dead_letters) == len(messages), "letters")
+            mended = {**settings, "DEXATEL__CALLBACK__ID": "our_own_name"}
+            said = await sms_bridge(mended, "replay", "--reason", "unreadable", "--json")
+            assert said.document["totals"] == {"journaled": 29, "still_bad": 0, "ignored": 0, "not_replayable": 1}
+            for one in messages[1:]:
+                assert (await bridge.wait_for_final(one))["status"] == "delivered"
