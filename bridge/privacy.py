@@ -18,7 +18,7 @@ from bridge.core.entries import Report
 from bridge.kafka.wire_format import split_frame
 from bridge.phone_numbers import extract_digits, has_number, replace_numbers
 from bridge.providers.member_paths import MemberPath, extend_path
-from bridge.providers.parsing import strip_byte_order_mark
+from bridge.providers.parsing import load_json, strip_byte_order_mark
 from bridge.providers.urlencoded import MAX_FIELDS
 from bridge.settings.model import PrivacySettings
 
@@ -232,7 +232,7 @@ def _repeats_members(text: str) -> bool:
 
 def _parse_document(text: str) -> dict[str, Any] | list[Any] | None:
     try:
-        document = orjson.loads(strip_byte_order_mark(text))
+        document = load_json(strip_byte_order_mark(text))
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     return document if isinstance(document, dict | list) else None

@@ -8,7 +8,7 @@ without an envelope is one document. `field_mapping.py` finds the members in it.
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, AnyStr
 
 import orjson
 from msgspec import Struct
@@ -16,6 +16,7 @@ from msgspec import Struct
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
 from bridge.core.json_pointer import Steps, find_value, select_by_index
 from bridge.kafka.wire_format import FRAME_BYTES, parse_schema_id, strip_frame
+from bridge.providers.parsing import load_json
 
 _STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 _ATTRIBUTE_PREFIX = "ce_"
@@ -75,10 +76,10 @@ class SourceEvent(Struct, frozen=True):
         return SourceEvent((element,), data, self.record, self)
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: AnyStr) -> Any:
     """Parse a JSON document; None if it is none."""
     try:
-        return orjson.loads(text)
+        return load_json(text)
     except orjson.JSONDecodeError:
         return None
 
@@ -155,7 +156,7 @@ def _as_object(value: Any, what: str) -> dict[str, Any]:
 
 def _parse_object(value: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(value)
+        document = load_json(value)
     except orjson.JSONDecodeError as error:
         raise PoisonMessageError(DeadLetterReason.MALFORMED, f"not JSON: {error}") from None
     if isinstance(document, str):  # an outbox holds the event as text, which a converter writes as JSON once more

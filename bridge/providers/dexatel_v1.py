@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from bridge.core.delivery import Source
 from bridge.core.entries import Report
 from bridge.core.errors import PoisonMessageError, RequestRejectedError
+from bridge.core.json_text import replace_half_emojis
 from bridge.providers.dexatel import ANSWER_NAMES, DETAILS, Dexatel
 from bridge.providers.dialect import MessagePage, PollAnswer, PollRequest
 from bridge.providers.parsing import decode_text, find_first, parse_json, read_members, strip_byte_order_mark
@@ -61,7 +62,7 @@ class DexatelV1(Dexatel):
         if not isinstance(items, list):
             raise RequestRejectedError("the page has no list of messages")
         # Once more, with numbers as JSON has them, for the original text of each message.
-        originals = json.loads(strip_byte_order_mark(text))
+        originals = json.loads(replace_half_emojis(strip_byte_order_mark(text)))
         pairs = zip(items, originals["data"] if isinstance(originals, dict) else originals, strict=True)
         reports = (self._read_item(item, json.dumps(raw, ensure_ascii=False), observed_at) for item, raw in pairs)
         return MessagePage([report for report in reports if report], _find_next_token(document))

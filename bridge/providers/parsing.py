@@ -7,13 +7,14 @@ PoisonMessageError; no other error is raised.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, AnyStr
 
 import orjson
 from msgspec import UNSET, UnsetType
 
 from bridge.core.entries import EXACT_INTEGERS, MAX_ID_BYTES, MAX_PARTS, Part
 from bridge.core.errors import DeadLetterReason, PoisonMessageError
+from bridge.core.json_text import replace_half_emojis
 
 MAX_TEXT_CHARS = 256
 """Maximum length of a status, an error code or a detail. A longer text must be something else."""
@@ -72,6 +73,21 @@ def decode_text(body: bytes) -> str:
         raise make_unreadable_error("the body is not UTF-8") from error
 
 
+def load_json(text: AnyStr) -> Any:
+    """Load a strict JSON document, with halves of emojis replaced.
+
+    Raises:
+        JSONDecodeError: It isn't JSON, or is nested too deeply.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        mended = replace_half_emojis(text)
+        if mended == text:
+            raise
+        return orjson.loads(mended)
+
+
 def parse_json(text: str) -> Any:
     """Parse a JSON document, with its numbers as they were written.
 
@@ -80,8 +96,8 @@ def parse_json(text: str) -> Any:
     """
     text = strip_byte_order_mark(text)
     try:
-        document = orjson.loads(text)  # it is stricter and limits nesting, but can't keep numbers as they were written
-        return _NUMBERS_AS_WRITTEN.decode(text) if _has_numbers(document) else document
+        document = load_json(text)  # it is stricter and limits nesting, but can't keep numbers as they were written
+        return _NUMBERS_AS_WRITTEN.decode(replace_half_emojis(text)) if _has_numbers(document) else document
     except (ValueError, RecursionError) as error:
         raise make_unreadable_error(f"the body is not JSON: {error}") from error
 

@@ -125,12 +125,21 @@ def test_first_nonempty_of_names_differing_in_case() -> None:
     assert get("STATUS=&id=7&Status=sent&status=failed").provider_status == "sent"
 
 
-@pytest.mark.parametrize("extra", [b"NaN", b"1e", b"01", b'"\\ud800"', b"'x'", b"1,}"])
+@pytest.mark.parametrize("extra", [b"NaN", b"1e", b"01", b"'x'", b"1,}"])
 def test_json_that_other_readers_would_refuse_is_unreadable(extra: bytes) -> None:
-    """Text that isn't UTF-8 is rejected before the journal."""
+    """Strict readers of the journal would be stopped by it."""
     body = b'{"message_id":"77","status":"sent","extra":' + extra + b"}"
     with pytest.raises(PoisonMessageError):
         post(body)
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\\uDE00", b"\\ud83dx\\ude00", b"\\\\\\ud83d"])
+@pytest.mark.parametrize("number", [b"", b',"price":0.10'])
+def test_half_an_emoji_costs_no_report(half: bytes, number: bytes) -> None:
+    """A text that was cut, whether in a member that nobody reads or in one that somebody does."""
+    report = post(b'{"message_id":"77","status":"sent","text":"Hi ' + half + b'"' + number + b"}")
+    assert (report.provider_message_id, report.provider_status) == ("77", "sent")
+    assert report.raw.encode().decode() == report.raw
 
 
 def test_a_query_that_cannot_be_written_down_is_unreadable() -> None:
