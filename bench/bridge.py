@@ -1,5 +1,6 @@
 """The bridge as a benchmarked process: its settings, command line, readiness and metrics."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -113,8 +114,10 @@ class Bridge:
 
 
 def make_environment(values: Mapping[str, str]) -> dict[str, str]:
-    """Return settings as environment variables."""
-    return {"PYTHONPATH": str(ROOT), **{f"SMS_BRIDGE_{name}": value for name, value in values.items()}}
+    """Return settings as environment variables, with the allocator's as the image has them."""
+    settings = {f"SMS_BRIDGE_{name}": value for name, value in values.items()}
+    allocator = dict(re.findall(r"(MALLOC_\w+)=(\d+)", (ROOT / "Dockerfile").read_text()))
+    return {"PYTHONPATH": str(ROOT), **allocator, **settings}
 
 
 async def create_topics(values: Mapping[str, str], folder: Path, *, adopt: bool = False) -> None:
