@@ -34,7 +34,7 @@ def _attempt(trace: AttemptTrace) -> dict[str, Any]:
         "attempt": history.key,
         "message_id": timeline.message_id,
         "summary": trace.summary,
-        "tell_customer": tell_customer(timeline),
+        "tell_customer": None if trace.refused else tell_customer(timeline),
         "now": trace.now,
         "state": None if history.state is None else asdict(history.state),
         "journal_partition": history.partition,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bridge.accounts import Accounts, build_accounts
 from bridge.clock import now_ms
-from bridge.core.entries import AttemptKey
+from bridge.core.entries import AttemptKey, Sent
 from bridge.core.errors import ConfigurationError
 from bridge.core.schedule import Schedule
 from bridge.dead_letters import DeadLetter
@@ -48,6 +48,8 @@ class AttemptTrace(NamedTuple):
     now: str
     summary: str
     """What became of it, in a sentence."""
+    refused: Sent | None = None
+    """The sent event that was asked for, if it was refused because the attempt belongs to another message."""
 
 
 class TraceResult(NamedTuple):
@@ -103,7 +105,10 @@ async def _find(search: HistorySearch, query: TraceQuery, settings: Settings, ac
         ids = [query.name, *(AttemptKey.parse(key).provider_message_id for key in keys)]
         letters = await search.find_letters_with(ids)
     return TraceResult(
-        query.name, tuple(_make_trace(one, schedule) for one in gathered), letters=tuple(letters), all=searched
+        query.name,
+        tuple(make_trace(one, schedule, query.name) for one in gathered),
+        letters=tuple(letters),
+        all=searched,
     )
 
 
@@ -129,8 +134,8 @@ async def _find_recipient(search: HistorySearch, number: str, settings: Settings
         raise ConfigurationError(f"--recipient {number!r} has no digits")
     is_one = make_recipient_matcher(number, settings.admin.default_region, Privacy(settings.privacy))
     sents = await search.find_attempts_to(is_one)
-    gathered = await search.collect(sent.key for sent in sents[-MAX_ATTEMPTS:])
-    traces = [_make_trace(one, schedule) for one in gathered]
+    asked = {sent.key: sent.message_id for sent in sents[-MAX_ATTEMPTS:]}
+    traces = [make_trace(one, schedule, asked[one.key]) for one in await search.collect(asked)]
     return TraceResult(number, (), sents=tuple(traces), all=True, left_out=max(0, len(sents) - MAX_ATTEMPTS))
 
 
@@ -140,10 +145,15 @@ def build_schedule(settings: Settings, accounts: Accounts) -> Schedule:
     return Schedule(settings.follow.to_policy(), ages)
 
 
-def _make_trace(gathered: AttemptHistory, schedule: Schedule) -> AttemptTrace:
+def make_trace(gathered: AttemptHistory, schedule: Schedule, asked: str) -> AttemptTrace:
+    """Make an attempt ready to be shown to somebody who asked for this message, or for the attempt."""
     timeline = refold(gathered.key, gathered.records, schedule.policy)
     now = describe_attempt(gathered, timeline, schedule, now_ms())
-    return AttemptTrace(gathered, timeline, now, summarize_attempt(timeline, gathered.state))
+    summary, refused = summarize_attempt(timeline, gathered.state), timeline.find_refused(asked)
+    if refused:
+        belongs = f"the provider's id belongs to message {timeline.message_id}"
+        summary = f"{asked} was refused: {belongs}. That one's story: {summary}"
+    return AttemptTrace(gathered, timeline, now, summary, refused)
 
 
 def describe_attempt(gathered: AttemptHistory, timeline: Timeline, schedule: Schedule, now: int) -> str:

@@ -88,11 +88,32 @@ class Timeline(NamedTuple):
         return next((one for one in self.published if one.event["event_id"] == event_id), None)
 
     @property
+    def sent(self) -> Sent | None:
+        """The sent event that the attempt belongs to: the last one that was followed, or else the first one."""
+        sents = [(step.outcome, step.entry) for step in self.steps if isinstance(step.entry, Sent)]
+        followed = [entry for outcome, entry in reversed(sents) if outcome is FoldOutcome.FOLLOWED]
+        return next(iter(followed or (entry for _, entry in sents)), None)
+
+    @property
     def message_id(self) -> str | None:
         """The message that the attempt belongs to."""
-        sent = next((step.entry for step in self.steps if isinstance(step.entry, Sent)), None)
-        found: Mapping[str, Any] = self.published[0].event if self.published else {}
-        return sent.message_id if sent else found.get("message_id")
+        found: Mapping[str, Any] = self.published[-1].event if self.published else {}
+        return self.sent.message_id if self.sent else found.get("message_id")
+
+    @property
+    def events(self) -> list[Mapping[str, Any]]:
+        """The published events of that message: a provider may use an id again when the attempt is forgotten."""
+        return [one.event for one in self.published if one.event["message_id"] == self.message_id]
+
+    @property
+    def outcomes(self) -> frozenset[FoldOutcome]:
+        """All that was decided."""
+        return frozenset(step.outcome for step in self.steps if step.outcome)
+
+    def find_refused(self, message_id: str) -> Sent | None:
+        """Find a message's sent event that was refused because the attempt belongs to another message."""
+        conflicts = (step.entry for step in self.steps if step.outcome is FoldOutcome.CONFLICT)
+        return next((one for one in conflicts if isinstance(one, Sent) and one.message_id == message_id), None)
 
 
 class AttemptRecords(NamedTuple):
@@ -142,7 +163,7 @@ class _Refolder:
         self.run_out_timer(journaled)
         folded = self._fold(journaled)
         self._state = folded.state
-        self._note(journaled, folded, WHY[folded.outcome])
+        self._note(journaled, folded, _explain(folded, journaled.entry))
 
     def run_out_timer(self, before: JournaledEntry | None) -> None:
         """Let the timer run out if it did before this entry; with None, if it did at all."""
@@ -197,7 +218,7 @@ def describe_state(key: str, state: State, schedule: Schedule, now: int) -> str:
         now: The time.
     """
     if state is None:
-        return "not known: forgotten, or not folded yet"
+        return "nothing is kept of it"
     if isinstance(state, Parked):
         verb = "waits" if len(state.reports) == 1 else "wait"
         reports = format_count(len(state.reports), "report")
@@ -208,6 +229,12 @@ def describe_state(key: str, state: State, schedule: Schedule, now: int) -> str:
     poll = schedule.find_next_poll(key, state, now)
     asked = f"next poll at {format_time(poll)}" if poll else "no more polls"
     return f"waiting: {status}; {asked}; gives up at {format_time(state.ends_at)}"
+
+
+def _explain(folded: FoldResult, entry: Entry) -> str:
+    if folded.outcome is FoldOutcome.CONFLICT and isinstance(folded.state, Followed) and isinstance(entry, Sent):
+        return f"dead letter: it is of message {entry.message_id}; the attempt belongs to {folded.state.message_id}"
+    return WHY[folded.outcome]
 
 
 def _list_events(folded: FoldResult) -> tuple[Mapping[str, Any], ...]:

@@ -132,14 +132,13 @@ class HistorySearch:
         await self._scanner.scan(spans, take, self._progress)
         return sorted(found.values(), key=lambda sent: sent.sent_at)
 
-    async def collect(
-        self, keys: Iterable[str], events: Iterable[PublishedEvent] | None = None
-    ) -> list[AttemptHistory]:
+    async def collect(self, keys: Iterable[str], events: Collection[PublishedEvent] = ()) -> list[AttemptHistory]:
         """Collect everything about these attempts; each partition that may know of them is read once.
 
         Args:
             keys: The attempts.
-            events: Their messages' events, where they are known already.
+            events: Those events that are known already, with all others of their messages. The attempts' other
+                messages are looked up: an attempt may belong to another message than to the one that is asked for.
         """
         topic = self._topics.journal
         partitions = await self._scanner.partitions(topic)
@@ -155,13 +154,13 @@ class HistorySearch:
 
         spans = await self._scanner.spans(topic, self._since, set(numbers.values()))
         await self._scanner.scan(spans, take)
-        if events is None:
-            sents = (one.entry for all_entries in entries.values() for one in all_entries)
-            events = await self.find_events({sent.message_id for sent in sents if isinstance(sent, Sent)})
+        sents = (one.entry for all_entries in entries.values() for one in all_entries)
+        named = list(dict.fromkeys(sent.message_id for sent in sents if isinstance(sent, Sent)))
+        further = await self.find_events(set(named) - {one.event["message_id"] for one in events})
         states = await self._find_states(raws, numbers, entries)
         folded = await self._scanner.committed(self._group, spans)
         by_key: dict[str, list[PublishedEvent]] = {}
-        for event in events:
+        for event in sorted((*events, *further), key=lambda one: _find_rank(named, one)):
             by_key.setdefault(self.make_key(event), []).append(event)
         letters_by_key = await self._find_letters(numbers, entries)
         found = []
@@ -237,6 +236,12 @@ class HistorySearch:
                 await self._scanner.scan(spans, lambda record: take(DeadLetter.parse(record)))
         except TimeoutError:
             self.letters_left = True
+
+
+def _find_rank(message_ids: list[str], event: PublishedEvent) -> int:
+    """Sort events by their messages, as these follow each other; those whose sent event is gone come first."""
+    message_id = event.event["message_id"]
+    return message_ids.index(message_id) if message_id in message_ids else -1
 
 
 def _unmatched_at(letter: DeadLetter, journal: str, number: int) -> int | None:

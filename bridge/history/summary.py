@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bridge.core.attempt import State
+from bridge.core.attempt import Followed, Parked, State
 from bridge.core.delivery import Outcome, Reason, Status
-from bridge.core.entries import Report, Sent
+from bridge.core.entries import Report, extract_provider
 from bridge.core.lifecycle import FoldOutcome
 from bridge.core.timestamps import parse_rfc3339
 from bridge.history.refold import WAITING, Timeline
@@ -51,6 +51,17 @@ TELL_REASON: Mapping[str, str] = {
 }
 
 
+ENDED: Mapping[FoldOutcome, str] = {
+    FoldOutcome.FOLLOWED: "Forgotten: its end is long ago, and its events aren't in sms.delivery any more",
+    FoldOutcome.TOO_OLD: "Not followed: its sent event was read after its deadline; it is a dead letter",
+    FoldOutcome.UNMATCHED: "{came} without a sent event",
+    FoldOutcome.FORGOTTEN: "{came} without a sent event",
+    FoldOutcome.PARKED: "{came} without a sent event",
+    FoldOutcome.UNMAPPED: "{came}, with a status that isn't mapped; no sent event has come",
+}
+"""What became of an attempt that isn't followed and has no events, by the first of these decisions about it."""
+
+
 def summarize_attempt(timeline: Timeline, state: State) -> str:
     """Summarize an attempt, such as "Delivered after 2 s; an earlier 'failed' was overruled.".
 
@@ -58,7 +69,7 @@ def summarize_attempt(timeline: Timeline, state: State) -> str:
         timeline: What happened.
         state: What the state topic has.
     """
-    events = [one.event for one in timeline.published]
+    events = timeline.events
     if events and events[-1]["final"]:
         said = _describe_final(events[-1], events)
     elif events:
@@ -72,9 +83,9 @@ def summarize_attempt(timeline: Timeline, state: State) -> str:
 
 def tell_customer(timeline: Timeline) -> str | None:
     """What support can say to the customer; None as long as nothing was published."""
-    if not timeline.published:
+    if not timeline.events:
         return None
-    last = timeline.published[-1].event
+    last = timeline.events[-1]
     if last["reason"] in TELL_REASON and last["reason"] != Reason.UNSPECIFIED:
         return TELL_REASON[last["reason"]]
     told = TELL_STATUS.get(last["status"])
@@ -111,24 +122,22 @@ def _describe_unknown(last: Mapping[str, Any], events: Sequence[Mapping[str, Any
 
 
 def _describe_unpublished(timeline: Timeline, state: State) -> str:
+    """Describe what has no event; what the state says counts, as the journal may no longer have the sent event."""
     reports = [step.entry for step in timeline.steps if isinstance(step.entry, Report)]
-    sent = next((step.entry for step in timeline.steps if isinstance(step.entry, Sent)), None)
-    if sent is None:
-        if not reports:
-            return "Nothing is known of it"
-        given_up = any(step.outcome in {FoldOutcome.UNMATCHED, FoldOutcome.FORGOTTEN} for step in timeline.steps)
-        came = f"{format_count(len(reports), 'report')} came"
-        return f"{came} without a sent event" if given_up else f"{came}; the sent event is awaited"
-    if state is None and any(step.outcome is FoldOutcome.TOO_OLD for step in timeline.steps):
-        return "Not followed: its sent event was read after its deadline; it is a dead letter"
-    status = getattr(state, "status", None)
-    if status:
-        return f"On its way: {_quote(status)}; a final status hasn't come yet"
-    if reports:
-        return (
-            f"Handed to {sent.provider}; {format_count(len(reports), 'report')} came, with a status that isn't mapped"
-        )
-    return f"Handed to {sent.provider}; no report has come yet"
+    came = f"{format_count(len(reports), 'report')} came"
+    if isinstance(state, Followed) and state.status:
+        if state.final_at is None:
+            return f"On its way: {_quote(state.status)}; a final status hasn't come yet"
+        return f"Final: {_quote(state.status)}; its event isn't in sms.delivery any more"
+    if isinstance(state, Followed) or (timeline.sent and not timeline.outcomes):
+        unmapped = sum(one.status is None for one in reports)
+        heard = f"{format_count(unmapped, 'report')} came, with a status that isn't mapped"
+        return f"Handed to {extract_provider(timeline.key)}; {heard if unmapped else 'no report has come yet'}"
+    if isinstance(state, Parked) and FoldOutcome.TOO_OLD not in timeline.outcomes:
+        return f"{came}; the sent event is awaited"
+    unknown = "{came} without a sent event" if reports else "Nothing is known of it"
+    said = next((text for outcome, text in ENDED.items() if outcome in timeline.outcomes), unknown)
+    return said.format(came=came)
 
 
 def _quote(status: Any) -> str:

@@ -51,12 +51,12 @@ def _advise(asked: str) -> str:
 def _render_trace(trace: AttemptTrace) -> Group:
     history, timeline = trace.history, trace.timeline
     head = Text.assemble(("message ", "dim"), timeline.message_id or "?", ("   attempt ", "dim"), history.key)
-    sent = next((step.entry for step in timeline.steps if isinstance(step.entry, Sent)), None)
+    sent = timeline.sent
     parts: list[Any] = [Text(trace.summary, "bold"), head]
     if sent:
         to = f" to {sent.recipient}" if sent.recipient else ""
         parts.append(Text(f"sent {format_time(sent.sent_at)}{to}", "dim"))
-    parts += [_render_state(trace), _render_steps(timeline, sent)]
+    parts += [Text.assemble(("now  ", "dim"), _render_now(trace)), _render_steps(timeline, sent)]
     if not timeline.agrees:
         parts.append(_render_disagreement(timeline))
     if history.letters:
@@ -64,9 +64,9 @@ def _render_trace(trace: AttemptTrace) -> Group:
     return Group(*parts, Text(""))
 
 
-def _render_state(trace: AttemptTrace) -> Text:
-    last = trace.timeline.published[-1].event if trace.timeline.published else None
-    return Text.assemble(("now  ", "dim"), style_text(trace.now, str(last["outcome"]) if last else ""))
+def _render_now(trace: AttemptTrace) -> Text:
+    events = trace.timeline.events
+    return style_text(trace.now, str(events[-1]["outcome"]) if events else "")
 
 
 def _render_steps(timeline: Timeline, sent: Sent | None) -> Padding:
@@ -108,8 +108,8 @@ def _render_decision(step: TimelineStep, timeline: Timeline) -> RenderableType:
 
 def _render_disagreement(timeline: Timeline) -> Text:
     return style_text(
-        "The published events differ from what these entries give under today's settings; published were: "
-        + ", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in timeline.published),
+        "The published events differ from what these entries give under today's settings; sms.delivery has "
+        + (", ".join(f"#{one.event['sequence']} {one.event['status']}" for one in timeline.published) or "none"),
         "warning",
     )
 
@@ -130,8 +130,10 @@ def _render_letters(letters: Iterable[DeadLetter]) -> Padding:
 def _show_recipient(out: Console, found: TraceResult) -> None:
     rows = []
     for trace in found.sents:
-        sent = next(step.entry for step in trace.timeline.steps if isinstance(step.entry, Sent))
-        rows.append((format_time(sent.sent_at), sent.message_id, trace.history.key, _render_state(trace)[5:]))
+        sent = trace.refused or trace.timeline.sent
+        if sent:
+            now = Text(f"refused: it belongs to {trace.timeline.message_id}") if trace.refused else _render_now(trace)
+            rows.append((format_time(sent.sent_at), sent.message_id, trace.history.key, now))
     out.print(Text(f"{format_count(len(found.sents), 'attempt')} to {found.asked}", "bold"))
     out.print(Padding(make_table(("sent", "message", "attempt", ""), rows), (0, 0, 0, 2)))
     if found.left_out:

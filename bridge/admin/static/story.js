@@ -6,12 +6,12 @@ const EPOCH_MEMBERS = ["sent_at", "starts_at", "gives_up_at"]; // of a sent even
 
 export function attempt(one, link) {
   const events = Object.fromEntries(one.events.map(({ event }) => [event.event_id, event]));
-  const last = one.events.length ? one.events[one.events.length - 1].event : null;
-  const sent = one.timeline.map((step) => step.entry).find((entry) => entry && "sent_at" in entry);
+  const last = one.events.map(({ event }) => event).filter((event) => event.message_id === one.message_id).pop() || null;
+  const sent = one.timeline.map((step) => step.entry).find((entry) => entry && "sent_at" in entry && entry.message_id === one.message_id);
   const began = sent ? sent.sent_at : null;
   const facts = [
     sent && sent.recipient ? ["to ", recipient(sent.recipient)] : null,
-    sent ? ["sent ", moment(sent.sent_at, true)] : "its sent event is no longer in the journal",
+    sent ? ["sent ", moment(sent.sent_at, true)] : one.message_id ? "its sent event is no longer in the journal" : null,
     last && last.final ? null : withTimes(one.now),
   ].filter(Boolean).flatMap((part, index) => (index ? [" · ", part] : [part])).flat();
   return make("article.card.attempt", { "aria-label": `attempt ${one.attempt}` },

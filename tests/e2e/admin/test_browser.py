@@ -140,6 +140,22 @@ async def test_search_by_phone_number(seen: Bridge, browser: Browser) -> None:
     assert await browser.complaints() == []
 
 
+async def test_story_of_an_unmapped_report(seen: Bridge, browser: Browser) -> None:
+    """Without a sent event, nothing is said of one that is awaited, or that the journal no longer has."""
+    one = message()
+    await seen.report_all(one, "levitating")
+    await seen.topics.wait_until_folded()
+    await browser.open(f"{seen.service.admin_url}/#dexatel:{one.provider_message_id}")
+    story = await browser.wait_until(
+        "const told = document.querySelector('#story .attempt'); return told && told.innerText"
+    )
+    assert "1 report came, with a status that isn't mapped; no sent event has come." in story
+    assert "nothing is kept of it" in story
+    for word in ("awaited", "no longer in the journal", "forgotten"):
+        assert word not in story
+    assert await browser.complaints() == []
+
+
 async def test_nothing_found(seen: Bridge, browser: Browser) -> None:
     """The page says what it looked for, and how far back."""
     await browser.open(f"{seen.service.admin_url}/#nobody-knows-this-one")

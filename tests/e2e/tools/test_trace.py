@@ -167,6 +167,28 @@ async def test_trace_shows_a_rejected_sent_event(installation: Bridge, settings:
     assert "carrier-pigeon" in said.out
 
 
+async def test_trace_of_a_message_whose_id_belongs_to_another(installation: Bridge, settings: Settings) -> None:
+    """It says to which message, with that one's events; nothing there contradicts itself."""
+    owner = await installation.send_and_wait(recipient="+254 700 000 002")
+    other = message(provider_message_id=owner.provider_message_id)
+    number = f"+254 701 {uuid4().int % 10**6:06}"
+    await installation.send(other, recipient=number)
+    await installation.wait_for_dead_letter(reason="conflict", source_topic=installation.topics.sent[0])
+    await installation.report_all(owner, "delivered")
+    await installation.wait_for_final(owner)
+    attempt = await story(settings, other.message_id)
+    assert attempt["summary"].startswith(
+        f"{other.message_id} was refused: the provider's id belongs to message {owner.message_id}. "
+        "That one's story: Delivered after "
+    )
+    assert (attempt["message_id"], attempt["now"], attempt["agrees"]) == (owner.message_id, "final: delivered", True)
+    assert (attempt["tell_customer"], len(attempt["events"])) == (None, 1)
+    [conflict] = [step["why"] for step in attempt["timeline"] if step["decision"] == "conflict"]
+    assert conflict.endswith(f"it is of message {other.message_id}; the attempt belongs to {owner.message_id}")
+    listed = await sms_bridge(settings, "trace", "--recipient", number)
+    assert f"refused: it belongs to {owner.message_id}" in " ".join(listed.out.split()), listed.out
+
+
 async def test_trace_exit_code_without_a_match(settings: Settings) -> None:
     """The exit code and the text say that nothing matched; part of an id doesn't match."""
     said = await sms_bridge(settings, "trace", f"m-{uuid4()}")

@@ -54,6 +54,8 @@ def tell(*entries: Entry, expired: bool = False, emit_interim: bool = True, fold
         ([sent(), report(None)], "Handed to dexatel; 1 report came, with a status that isn't mapped."),
         ([report(Status.SENT)], "1 report came; the sent event is awaited."),
         ([report(Status.SENT), report(Status.DELIVERED)], "2 reports came; the sent event is awaited."),
+        ([report(None)], "1 report came, with a status that isn't mapped; no sent event has come."),
+        ([report(None), report(Status.SENT)], "2 reports came; the sent event is awaited."),
         (
             [sent(gives_up_at=SENT_AT - 1)],
             "Not followed: its sent event was read after its deadline; it is a dead letter.",
