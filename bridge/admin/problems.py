@@ -1,6 +1,6 @@
 """What is wrong with a process, from a snapshot: each in a sentence, with its remedy. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bridge.admin import remedies
@@ -33,6 +33,13 @@ class Problem(NamedTuple):
     remedy: Remedy
 
 
+_READY: Mapping[bool, tuple[str, Remedy]] = {
+    True: ("is not ready", remedies.NOT_READY),
+    False: ("gets no answer of Kafka", remedies.KAFKA_LOST),
+}
+"""What a part that isn't ready lacks, and its remedy, by whether Kafka answers it."""
+
+
 def count_outcomes(seen: StatusSnapshot, name: str, provider: str) -> dict[str, int]:
     """Count a provider's callbacks or polls of the last ten minutes, by outcome."""
     growth = measure_recent_growth(seen, name)
@@ -54,8 +61,9 @@ def find_problems(seen: StatusSnapshot) -> list[Problem]:
 def _of_parts(seen: StatusSnapshot) -> Iterable[Problem]:
     for part in seen.parts:
         if not part.ready:
-            text = f"{part.name} is not ready, for {_format_seconds(part.since_seconds)}: {part.why}"
-            yield Problem("wrong", text, remedies.NOT_READY)
+            lacks, remedy = _READY[part.connected]
+            text = f"{part.name} {lacks}, for {_format_seconds(part.since_seconds)}: {part.why}"
+            yield Problem("wrong", text, remedy)
 
 
 def _of_polling(polling: Sequence[AccountPollSnapshot]) -> Iterable[Problem]:

@@ -2,9 +2,13 @@
 
 from importlib.metadata import PackageNotFoundError, metadata
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 RUNBOOKS_PATH = "docs/runbooks"
 """Where the runbooks are in the project."""
+
+PLACEHOLDER = ".example"
+"""The end of hosts that never exist (RFC 2606): such a link leads nowhere."""
 
 
 class Remedy(NamedTuple):
@@ -20,6 +24,11 @@ class Remedy(NamedTuple):
 NOT_READY = Remedy(
     "If all processes have this, look at Kafka first: brokers, ACLs, passwords. If it is this one alone, restart it.",
     "SmsBridgeInstanceNotReady",
+)
+KAFKA_LOST = Remedy(
+    "If all processes have this, look at the cluster: brokers, certificates, passwords. If it is this one alone, look "
+    "at its network and node. The log has Kafka's own error.",
+    "SmsBridgeKafkaLost",
 )
 CREDENTIALS_REFUSED = Remedy(
     "Put the right credentials into the Secret, and restart the bridge; missed polls are caught up on.",
@@ -57,13 +66,16 @@ def make_runbook_url(base: str, runbook: str | None) -> str | None:
 
 
 def find_runbooks(base: str) -> str:
-    """Find where the runbooks are published; empty if the installed package doesn't say.
+    """Find where the runbooks are published; empty if nobody says, or says a placeholder.
 
     Args:
         base: Where the settings say they are; empty: where the project publishes them.
     """
-    if base:
-        return base
+    url = base or _find_published()
+    return "" if (urlsplit(url).hostname or "").endswith(PLACEHOLDER) else url
+
+
+def _find_published() -> str:
     try:
         urls = metadata("sms-bridge").get_all("Project-URL") or []
     except PackageNotFoundError:  # not installed, but on the path

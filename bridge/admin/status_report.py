@@ -10,6 +10,7 @@ from bridge.admin.remedies import make_runbook_url
 from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
 from bridge.core.delivery import RANKS, Status
 from bridge.observability.logs import Notice
+from bridge.observability.readiness import STARTED, PartStatus
 from bridge.state.ownership import PartitionSnapshot
 
 FINAL = frozenset(status.value for status in Status if RANKS[status] == RANKS[Status.DELIVERED])
@@ -29,7 +30,7 @@ def make_report(seen: StatusSnapshot, runbooks: str = "") -> dict[str, Any]:
         "ready": all(part.ready for part in seen.parts),
         "concerns": [_report_problem(problem, runbooks) for problem in find_problems(seen)],
         "runbooks": runbooks,
-        "parts": [{**part._asdict(), "why": None if part.ready else part.why} for part in seen.parts],
+        "parts": [_report_part(part) for part in seen.parts if part.name != STARTED],
         "partitions": {
             "in_all": seen.partitions_in_all,
             "restore_entries_remaining": sum(partition.restore_remaining for partition in seen.partitions),
@@ -48,6 +49,10 @@ def make_report(seen: StatusSnapshot, runbooks: str = "") -> dict[str, Any]:
         "dead_letters": {reason: count for (reason,), count in letters.items()},
         "notices": [notice._asdict() for notice in reversed(seen.notices)],
     }
+
+
+def _report_part(part: PartStatus) -> dict[str, Any]:
+    return {**part._asdict(), "why": None if part.ready else part.why}
 
 
 def _report_problem(problem: Problem, runbooks: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from bridge.kafka.topics import prepare_topics, watch_topics
 from bridge.observability.event_loop import EventLoopMonitor
 from bridge.observability.logs import RecentNotices, ignore_lost_connections
 from bridge.observability.metrics import Metrics
-from bridge.observability.readiness import Readiness
+from bridge.observability.readiness import STARTED, Readiness
 from bridge.observability.tracing import configure_tracing
 from bridge.poller.client import ProviderClient
 from bridge.poller.poller import Poller
@@ -72,7 +72,7 @@ class App:
         self._event_loop = EventLoopMonitor(self._metrics.process.event_loop_delay)
         self._started = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._readiness.add("started", lambda: self._started, "it is still starting")
+        self._readiness.add(STARTED, lambda: self._started, "it is still starting")
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain.
@@ -184,7 +184,7 @@ class App:
             await stack.enter_async_context(self._task(watcher.run()))
 
     def _depend_on(self, part: str, contacts: Mapping[str, Contact], check: Callable[[], bool], why: str) -> None:
-        self._readiness.add(part, lambda: check() and contacts[part].connected, why)
+        self._readiness.add(part, check, why, is_connected=lambda: contacts[part].connected)
 
     async def _start_admin(self, stack: AsyncExitStack, builder: PartBuilder, parts: PartSnapshots) -> None:
         """Listen on the admin port: probes, metrics and the status page, before anything else works."""

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from prometheus_client import Gauge
 
+STARTED = "started"
+"""What readiness depends on beside the parts: that the process has started."""
+
 
 class PartStatus(NamedTuple):
     """A part that readiness depends on."""
@@ -16,11 +19,18 @@ class PartStatus(NamedTuple):
     """For how long it has been so, as far as anybody looked."""
     why: str
     """What it means when it isn't ready."""
+    connected: bool = True
+    """Whether Kafka answers it."""
 
 
 class _Part(NamedTuple):
     check: Callable[[], bool]
     why: str
+    is_connected: Callable[[], bool]
+
+    @property
+    def ready(self) -> bool:
+        return self.check() and self.is_connected()
 
 
 class Readiness:
@@ -36,20 +46,23 @@ class Readiness:
         self._parts: dict[str, _Part] = {}
         self._since: dict[str, tuple[bool, float]] = {}
 
-    def add(self, name: str, check: Callable[[], bool], why: str) -> None:
+    def add(
+        self, name: str, check: Callable[[], bool], why: str, is_connected: Callable[[], bool] = lambda: True
+    ) -> None:
         """Make readiness depend on a part.
 
         Args:
             name: The part.
             check: Whether it is ready.
             why: What it means when it isn't.
+            is_connected: Whether Kafka answers it: without, it isn't ready.
         """
-        self._parts[name] = _Part(check, why)
-        self._gauge.labels(name).set_function(check)
+        part = self._parts[name] = _Part(check, why, is_connected)
+        self._gauge.labels(name).set_function(lambda: part.ready)
 
     def check(self) -> Mapping[str, bool]:
         """Ask every part whether it is ready."""
-        return {name: part.check() for name, part in self._parts.items()}
+        return {name: part.ready for name, part in self._parts.items()}
 
     def statuses(self) -> list[PartStatus]:
         """Ask every part, and tell since when its answer is the same."""
@@ -60,4 +73,5 @@ class Readiness:
         for name, ready in self.check().items():
             if self._since.get(name, (None, 0.0))[0] is not ready:
                 self._since[name] = (ready, now)
-            yield PartStatus(name, ready, round(now - self._since[name][1], 1), self._parts[name].why)
+            part = self._parts[name]
+            yield PartStatus(name, ready, round(now - self._since[name][1], 1), part.why, part.is_connected())

@@ -109,7 +109,7 @@ function provider(one) {
   return make("section.card.provider", { "aria-label": one.provider },
     make("div.head", {}, make("h3", {}, one.provider), together, curve(one.course, `Events of ${one.provider} over the last ten minutes`)),
     make("dl.figures", {},
-      figure("Delivered", rate, ended ? `of ${number(ended)} final in 10 min` : "none final in 10 min"),
+      figure("Delivered", rate, ended ? `of ${number(ended)} final ${ended === 1 ? "event" : "events"} in 10 min, with corrections` : "no final event in 10 min"),
       figure("Callbacks per minute", number(one.callbacks_per_minute), told(one.callbacks)),
       figure("Polls per minute", number(one.polls_per_minute), one.polls_due ? `${number(one.polls_due)} ${one.polls_due === 1 ? "is" : "are"} due` : told(one.polls))),
     one.accounts.map(account));

@@ -138,7 +138,7 @@ async def test_status_reports_each_part(seen: Bridge) -> None:
     await wait_until(counted, 60, lambda: "the status hasn't counted what happened")
     found = await status(seen)
     assert (found["ready"], found["concerns"]) == (True, [])
-    assert {part["name"] for part in found["parts"]} == {"started", "intake", "receiver", "tracker"}
+    assert {part["name"] for part in found["parts"]} == {"intake", "receiver", "tracker"}
     assert len(found["partitions"]["own"]) == found["partitions"]["in_all"]
     assert sum(partition["followed"] for partition in found["partitions"]["own"]) == 1
     account = found["providers"][0]["accounts"][0]

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from bridge.admin.remedies import Remedy, find_runbooks, make_runbook_url
 from bridge.admin.status_report import make_report
 from bridge.admin.status_snapshot import AccountStatus, StatusSnapshot
 from bridge.observability.logs import Notice
-from bridge.observability.readiness import PartStatus
+from bridge.observability.readiness import STARTED, PartStatus
 from bridge.poller.snapshot import AccountPollSnapshot
 from bridge.settings.listeners import AdminSettings
 from bridge.state.ownership import PartitionSnapshot
@@ -71,7 +72,12 @@ def test_no_problems() -> None:
         (
             {"parts": [PartStatus("tracker", ready=False, since_seconds=75.0, why="it is outside its group")]},
             "wrong",
-            "75 s: it is outside",
+            "tracker is not ready, for 75 s: it is outside",
+        ),
+        (
+            {"parts": [PartStatus("tracker", ready=False, since_seconds=75.0, why="it waits", connected=False)]},
+            "wrong",
+            "tracker gets no answer of Kafka, for 75 s: it waits",
         ),
         (
             {"polling": [PAUSED]},
@@ -116,11 +122,24 @@ def test_each_remedy_is_a_sentence_with_a_runbook(remedy: Remedy) -> None:
     assert make_runbook_url("", remedy.runbook) is None
 
 
-def test_runbooks_are_the_projects_by_default() -> None:
+def test_runbooks_are_the_projects_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in the alerts: the URL is in pyproject.toml alone."""
-    homepage = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Homepage"]
-    assert find_runbooks("") == f"{homepage}/docs/runbooks"
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    assert find_runbooks("") in {f"{urls['Homepage']}/docs/runbooks", ""}
+    published = Message()
+    published["Project-URL"] = "Homepage, https://bridge.example.com/"
+    monkeypatch.setattr(remedies, "metadata", lambda _: published)
+    assert find_runbooks("") == "https://bridge.example.com/docs/runbooks"
     assert find_runbooks("https://wiki.example.com") == "https://wiki.example.com"
+
+
+@pytest.mark.parametrize("base", ["https://sms-bridge.example/docs/runbooks", "http://wiki.example:8080"])
+def test_placeholder_is_no_link(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that leads nowhere isn't shown, whether the project or a setting has it."""
+    published = Message()
+    published["Project-URL"] = f"Homepage, {base}"
+    monkeypatch.setattr(remedies, "metadata", lambda _: published)
+    assert find_runbooks("") == find_runbooks(base) == ""
 
 
 @pytest.mark.parametrize("wrong", ["javascript:alert(1)", "//wiki", "wiki.example.com", "https://", "https://a b"])
@@ -135,6 +154,24 @@ def test_report_has_remedy_and_link() -> None:
     [concern] = make_report(WELL._replace(polling=[PAUSED]), "https://example.com/runbooks")["concerns"]
     assert concern["remedy"].startswith("Check whether the provider has an outage")
     assert concern["runbook_url"] == "https://example.com/runbooks/SmsBridgeCircuitOpen.md"
+
+
+@pytest.mark.parametrize(("connected", "runbook"), [(True, "SmsBridgeInstanceNotReady"), (False, "SmsBridgeKafkaLost")])
+def test_a_part_without_kafka_has_its_own_runbook(connected: bool, runbook: str) -> None:  # noqa: FBT001 - a table
+    """It is the one of the alert that fires then."""
+    part = WELL.parts[0]._replace(ready=False, connected=connected)
+    [concern] = make_report(WELL._replace(parts=[part]), "https://example.com")["concerns"]
+    assert concern["runbook_url"] == f"https://example.com/{runbook}.md"
+
+
+def test_that_the_process_has_started_is_no_part() -> None:
+    """It is a problem while it hasn't."""
+    starting = PartStatus(STARTED, ready=False, since_seconds=2.0, why="it is still starting")
+    report = make_report(WELL._replace(parts=[starting, *WELL.parts]))
+    assert [part["name"] for part in report["parts"]] == ["tracker"]
+    assert [concern["text"] for concern in report["concerns"]] == [
+        "Started is not ready, for 2 s: it is still starting"
+    ]
 
 
 def test_partitions_agree_with_their_verb() -> None:
