@@ -1,1 +1,1 @@
-"""A process of the service: `builder.py` builds its parts, `app.py` starts and stops them."""
+"""A process of the service: `builder.py` and `listeners.py` build its parts, `app.py` starts and stops them."""

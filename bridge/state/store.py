@@ -1,6 +1,6 @@
 """The database of attempts: RocksDB in a folder, a cache that may be lost. One column family per journal partition.
 
-What a partition's family holds is `attempts.py`.
+What a partition's family holds is `keys.py`.
 """
 
 import gc

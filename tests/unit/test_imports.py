@@ -1,6 +1,7 @@
 """The import graph has one direction, pure parts stay pure, and names and files stay small."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -94,6 +95,15 @@ def test_packages_import_only_lower_layers() -> None:
             if package and other != package and height[other] >= height[package]:
                 found.append(f"{module} imports {name}")
     assert found == []
+
+
+def test_documented_layers_are_these() -> None:
+    """The table in docs/architecture.md; its top row is the wiring."""
+    rows = re.findall(r"^\| ([0-9]) [a-z ]+\| (.+) \|$", (ROOT / "docs/architecture.md").read_text(), re.MULTILINE)
+    documented = {int(number): frozenset(re.findall(r"`(\w+)`", text)) for number, text in rows}
+    top = len(rows) - 1
+    wiring = frozenset[str]().union(*LAYERS[top:]) - {"__main__"}
+    assert documented == {**dict(enumerate(LAYERS[:top])), top: wiring}
 
 
 def test_packages_never_import_what_they_must_not() -> None:
