@@ -31,6 +31,9 @@ LATE, POLLS = 0.05, 4
 
 PARTITIONS = 24
 
+FLOW_RATE = 500
+"""Messages per second of the end-to-end measurement: a low rate for one process."""
+
 
 class Costs(NamedTuple):
     """Measured unit costs."""
@@ -43,6 +46,18 @@ class Costs(NamedTuple):
     """States that one process restores per second."""
     disk: float
     """Bytes per attempt."""
+    sparse: float | None = None
+    """The CPU time of a message in all roles at a low rate, in microseconds: batches are nearly empty."""
+
+    @property
+    def full(self) -> float:
+        """The CPU time of a message in all roles with full batches, in microseconds."""
+        return self.intake + REPORTS * self.receiver + (1 + REPORTS) * self.tracker
+
+    @property
+    def sparse_rate(self) -> int | None:
+        """How many messages per second one replica takes at a low rate, in hundreds."""
+        return None if self.sparse is None else int(BUSY / self.sparse * 1e4) * 100
 
 
 def read_costs(found: Mapping[str, Any]) -> Costs | None:
@@ -52,7 +67,9 @@ def read_costs(found: Mapping[str, Any]) -> Costs | None:
         known = [one for one in found["known"]["followed"].values() if "failed" not in one][-1]
     except (KeyError, IndexError):
         return None
-    return Costs(us["intake"], us["receiver"], us["tracker"], known["restored_per_second"], known["disk_bytes"])
+    flow = list(found.get("end-to-end", {}).get("medians", {}).values())
+    sparse = flow[0]["cpu_us"] if flow else None
+    return Costs(us["intake"], us["receiver"], us["tracker"], known["restored_per_second"], known["disk_bytes"], sparse)
 
 
 def make_scaling_document(unit: Costs) -> str:
@@ -74,6 +91,12 @@ Measured costs: {unit.intake:.0f} µs of CPU per sent event, {unit.receiver:.0f}
 Assumptions: {REPORTS} reports and {EVENTS} events per message; cores {BUSY:.0%} busy; attempts known for 48 h;
 replication {REPLICATION}; LZ4 compresses to {COMPRESSED:.0%}; {broker_mb:.0f} MB/s per broker; {LATE:.0%} of
 the messages have no final report after 15 minutes and then need {POLLS} polls.
+"""
+    if unit.sparse:
+        yield f"""The costs are those of full batches, so the table has the fewest cores and replicas. At a low
+rate, batches are nearly empty: at {FLOW_RATE} messages per second, a message takes {unit.sparse:,.0f} instead of
+{unit.full:,.0f} µs in all roles. One replica with all roles for every {unit.sparse_rate} messages per second is
+therefore the most that is needed; [sizing](operating.md#sizing) says how to begin.
 """
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.scaling import BUSY, REPORTS, Costs, read_costs
+from bench.scaling import BUSY, FLOW_RATE, Costs, read_costs
 
 Found = Mapping[str, Any]
 
@@ -74,16 +74,19 @@ def _find_best(medians: Found, names: Sequence[str], comparison: Comparison) -> 
 
 def _explain(found: Found, costs: Costs) -> Iterator[str]:
     """Say what a message costs in all roles, and how many a core delivers in a day."""
-    message_us = costs.intake + REPORTS * costs.receiver + (1 + REPORTS) * costs.tracker
-    a_day = BUSY / message_us * 1e6 * DAY_SECONDS
-    yield "**What it means.** A message with its callbacks and events takes"
-    yield f"{message_us:.0f} µs of one core, in all roles: one core that is busy half of the time delivers"
-    yield f"{a_day / 1e6:,.0f} million messages a day, {BUSY / message_us * 1e6:,.0f} a second. More processes share"
+    a_day = BUSY / costs.full * 1e6 * DAY_SECONDS
+    yield "**What it means.** When batches are full, a message with its callbacks and events takes"
+    yield f"{costs.full:.0f} µs of one core, in all roles. This is computed from the saturated benchmarks of each role:"
+    yield "one core that is busy half of the time then delivers"
+    yield f"{a_day / 1e6:,.0f} million messages a day, {BUSY / costs.full * 1e6:,.0f} a second. More processes share"
     yield "the work by partitions; [scaling](scaling.md) has the resources for larger rates."
+    if costs.sparse:
+        yield f"At {FLOW_RATE} messages a second in one process, batches are nearly empty, and a message takes"
+        yield f"{costs.sparse:,.0f} µs (see [end to end](#end-to-end)). It gets cheaper as the load grows."
     flow = found.get("end-to-end", {}).get("medians", {})
     if flow:
         fewest, most = next(iter(flow)), list(flow)[-1]
-        yield f"At 500 messages a second, an event comes {flow[fewest]['p50_ms']:.0f} ms after its callback (p50; p99"
+        yield f"At this rate, an event comes {flow[fewest]['p50_ms']:.0f} ms after its callback (p50; p99"
         yield f"{flow[fewest]['p99_ms']:.0f} ms) with one partition, and {flow[most]['p50_ms']:.0f} ms (p99"
         yield f"{flow[most]['p99_ms']:.0f} ms) with {most}, where broker, bridge and load share the cores."
     yield ""

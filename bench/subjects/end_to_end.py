@@ -17,9 +17,10 @@ from bench.bridge import SECRET, Bridge, make_settings
 from bench.contest import Contestant, Measured, run_contest
 from bench.process import BenchmarkError
 from bench.run import Run
+from bench.scaling import FLOW_RATE
 from bench.traffic import make_sent_event
 
-RATE = 500
+RATE = FLOW_RATE
 """Messages per second, each with a sent event and a callback."""
 
 SECONDS = 20

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import orjson
+
 from bench.report import KNOWN, make_documents
+from bench.scaling import read_costs
+from tests.support.paths import ROOT
 
 FOUND: dict[str, Any] = {
     "machine": {"cores": 2, "processor": "a processor", "memory_gb": 24, "python": "Python 3.13.1"},
@@ -51,6 +55,19 @@ def test_a_message_costs_what_its_entries_and_callbacks_do() -> None:
     page = make_documents({**FOUND, **costs, "known": {"followed": {"1000": ATTEMPTS}}})["performance.md"]
     assert "takes\n200 µs of one core" in page
     assert "delivers\n216 million messages a day, 2,500 a second" in page
+    assert "nearly empty" not in page
+
+
+def test_rules_for_sizing_agree() -> None:
+    """The page that people size by has the figures of the last complete run, and scaling the same rule."""
+    costs = read_costs(orjson.loads((ROOT / "bench/results.json").read_bytes()))
+    assert costs
+    assert costs.sparse
+    operating, scaling = (" ".join((ROOT / f"docs/{name}.md").read_text().split()) for name in ("operating", "scaling"))
+    for text in (operating, scaling):
+        assert f"for every {costs.sparse_rate} messages per second" in text
+    assert f"a message takes {costs.sparse / 1000:.1f} ms of CPU" in operating
+    assert f"a message takes {costs.full:.0f} µs" in operating
 
 
 def test_without_all_costs_nothing_is_said_about_messages() -> None:
