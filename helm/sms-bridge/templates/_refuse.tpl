@@ -44,6 +44,8 @@ config.{{ $name }} holds several settings: give each its own name, as {{ $name }
 {{- $twice := list -}}
 {{- range splitList " " $overruled | compact | uniq }}{{ if gt (len (regexFindAll (printf " %s " .) ($overruled | replace " " "  ") -1)) 1 }}{{ $twice = append $twice . }}{{ end }}{{ end }}
 {{- $rules := list
+  (list (empty $kafka.bootstrapServers)
+    "kafka.bootstrapServers is missing: the addresses of Kafka's brokers, such as kafka:9092; several are separated by commas")
   (list (and $keda.enabled (not $values.split))
     "tracker.keda.enabled needs split: true, because without receivers, callbacks would come and go with the trackers that KEDA starts and stops")
   (list (and $scaling.enabled (not $values.split))

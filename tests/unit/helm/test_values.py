@@ -99,7 +99,7 @@ COMBINATIONS = {
         "minReplicas is more",
     ),
     "no time to drain": ({"preStopSeconds": 20}, "preStopSeconds"),
-    "no brokers": ({"kafka__bootstrapServers": ""}, "/kafka/bootstrapServers"),
+    "no brokers": ({"kafka__bootstrapServers": ""}, "kafka.bootstrapServers is missing: the addresses"),
     "labels that select pods": (
         {"commonLabels": {"app.kubernetes.io/name": "x"}, "tracker__podLabels": {"sms-bridge/callbacks": "x"}},
         "cannot be set by values: app.kubernetes.io/name, sms-bridge/callbacks",
