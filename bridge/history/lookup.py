@@ -67,6 +67,8 @@ class TraceResult(NamedTuple):
     since: int = 0
     read: int = 0
     seconds: float = 0.0
+    providers: tuple[str, ...] = ()
+    """The configured providers, if the id may begin with another one's name."""
     letters_left: bool = False
     """Whether time ran out before all dead letters were looked through."""
 
@@ -109,6 +111,7 @@ async def _find(search: HistorySearch, query: TraceQuery, settings: Settings, ac
         tuple(make_trace(one, schedule, query.name) for one in gathered),
         letters=tuple(letters),
         all=searched,
+        providers=() if keys or ":" not in query.name else tuple(dict.fromkeys(name for name, _ in accounts)),
     )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from bridge.core.delivery import Status
 from bridge.core.errors import DeadLetterReason
+from bridge.tools.option_rules import CHECK, OptionRules, check_options
 
 if TYPE_CHECKING:
     from bridge.settings.model import Settings
@@ -37,17 +38,17 @@ def init(
     ] = False,
 ) -> None:
     """Writes commented settings for some providers, with a new secret for the callbacks of each."""
-    from bridge.tools.init import check_known  # noqa: PLC0415 - each command loads what it needs
-    from bridge.tools.init import init as written  # noqa: PLC0415
+    from bridge.tools.init import check_known, write_settings  # noqa: PLC0415 - each command loads what it needs
 
     try:
         check_known(providers)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="PROVIDER") from None
-    raise typer.Exit(written(providers, helm=helm))
+    raise typer.Exit(write_settings(list(dict.fromkeys(providers)), helm=helm))
 
 
 def check(
+    context: typer.Context,
     *,
     sample: Annotated[
         Path | None, typer.Option(help="Only show how the sms.sent event in this file would be read.", metavar="FILE")
@@ -69,8 +70,7 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Checks settings, Kafka, rights, topics, providers and clocks; exit code 1 when something is wrong."""
-    if (callback is None) != (not provider):
-        raise typer.BadParameter("--callback and --provider are needed together")
+    _check_given(context, CHECK)
     if callback is not None:
         from bridge.tools.check_callback import explain_callback  # noqa: PLC0415 - each command loads what it needs
 
@@ -79,9 +79,9 @@ def check(
         from bridge.tools.check_sample import explain_sample  # noqa: PLC0415
 
         raise typer.Exit(explain_sample(_settings(env_file), sample, key, header or [], as_json=as_json))
-    from bridge.tools.check import check as checked  # noqa: PLC0415
+    from bridge.tools.check import check as check_all  # noqa: PLC0415
 
-    _run(checked(env_file, offline=offline, as_json=as_json))
+    _run(check_all(env_file, offline=offline, as_json=as_json))
 
 
 def providers(*, as_json: AsJson = False) -> None:
@@ -106,9 +106,9 @@ def topics(
     as_json: AsJson = False,
 ) -> None:
     """Lists topics and their expected settings; --apply creates what is missing."""
-    from bridge.tools.topics import topics as shown  # noqa: PLC0415
+    from bridge.tools.topics import show_topics  # noqa: PLC0415
 
-    _run(shown(_settings(env_file), apply=apply, adopt=adopt, rebuild=rebuild_state, as_json=as_json))
+    _run(show_topics(_settings(env_file), apply=apply, adopt=adopt, rebuild=rebuild_state, as_json=as_json))
 
 
 def trace(
@@ -127,12 +127,12 @@ def trace(
 ) -> None:
     """Shows what happened to a message: what came when, from where, and what was decided."""
     if bool(name) == bool(recipient):
-        raise typer.BadParameter("give an id, or --recipient")
+        raise typer.BadParameter("give an id or --recipient" + (", not both" if name else ""))
     from bridge.history.lookup import TraceQuery  # noqa: PLC0415
-    from bridge.tools.trace import trace as traced  # noqa: PLC0415
+    from bridge.tools.trace import trace_messages  # noqa: PLC0415
 
     question = TraceQuery(name, recipient, _moment(since), thorough)
-    _run(traced(_settings(env_file), question, as_json=as_json))
+    _run(trace_messages(_settings(env_file), question, as_json=as_json))
 
 
 def tail(
@@ -148,15 +148,17 @@ def tail(
         ),
     ] = "end",
     env_file: EnvFile = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as it is, one per line.")] = False,
 ) -> None:
     """Follows sms.delivery until Ctrl-C."""
-    from bridge.tools.tail import TailFilter  # noqa: PLC0415
-    from bridge.tools.tail import tail as tailed  # noqa: PLC0415
+    from bridge.tools.providers import check_configured  # noqa: PLC0415
+    from bridge.tools.tail import TailFilter, follow_events  # noqa: PLC0415
 
     wanted = TailFilter(_only(message_id), _only(provider), _only(status), final)
-    where = begin if begin in {"end", "start"} else _moment(begin, "--from")
-    _run(tailed(_settings(env_file), wanted, where, as_json=as_json), endless=True)  # type: ignore[arg-type]
+    where = begin if begin in {"end", "start"} else _moment(begin, "--from", "; or end, or start")
+    settings = _settings(env_file)
+    check_configured(settings, provider or ())
+    _run(follow_events(settings, wanted, where, as_json=as_json), endless=True)  # type: ignore[arg-type]
 
 
 def replay(
@@ -177,11 +179,13 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Parses dead letters again, and appends what can be read now to the journal."""
-    from bridge.tools.replay import ReplayOptions  # noqa: PLC0415
-    from bridge.tools.replay import replay as replayed  # noqa: PLC0415
+    from bridge.tools.providers import check_configured  # noqa: PLC0415
+    from bridge.tools.replay import ReplayOptions, replay_letters  # noqa: PLC0415
 
     choice = ReplayOptions(_only(reason), provider, _moment(since) or 0, limit, rate, dry_run, _positions(at))
-    _run(replayed(_settings(env_file), choice, as_json=as_json))
+    settings = _settings(env_file)
+    check_configured(settings, [provider] if provider else ())
+    _run(replay_letters(settings, choice, as_json=as_json))
 
 
 def _settings(env_file: Path | None) -> "Settings":
@@ -193,17 +197,27 @@ def _settings(env_file: Path | None) -> "Settings":
     return settings
 
 
+def _check_given(context: typer.Context, rules: OptionRules) -> None:
+    sources = {
+        option: context.get_parameter_source(one.name or "") for one in context.command.params for option in one.opts
+    }
+    try:
+        check_options(rules, [option for option, source in sources.items() if source and source.name == "COMMANDLINE"])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 def _only(values: list[Any] | None) -> frozenset[Any] | None:
     return frozenset(values) if values else None
 
 
-def _moment(text: str | None, option: str = "--since") -> int | None:
+def _moment(text: str | None, option: str = "--since", further: str = "") -> int | None:
     from bridge.history.topic_scanner import parse_moment  # noqa: PLC0415
 
     try:
         return None if text is None else parse_moment(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+        raise typer.BadParameter(f"{error}{further}", param_hint=option) from None
 
 
 def _positions(texts: list[str] | None) -> frozenset[Any] | None:

@@ -61,7 +61,7 @@ def check_known(names: Iterable[str]) -> None:
             raise ValueError(f"{name} is unknown; {advice or '`sms-bridge providers` lists those that are known'}")
 
 
-def init(names: Sequence[str], *, helm: bool) -> ExitCode:
+def write_settings(names: Sequence[str], *, helm: bool) -> ExitCode:
     """Print settings for these providers."""
     sections = [_describe_kafka(helm=helm), *(_describe_provider(name) for name in names)]
     print("\n".join(_format_values(names, sections) if helm else _format_env(names, sections)))  # noqa: T201 - its result

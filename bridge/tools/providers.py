@@ -1,11 +1,25 @@
 """`sms-bridge providers`: the providers that the bridge knows, and the documentation that it knows them from."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from bridge.accounts import build_accounts
+from bridge.core.errors import ConfigurationError
 from bridge.dialects import BUILDERS
 from bridge.providers.presets import list_presets, load_preset
-from bridge.settings.model import PREFIX
+from bridge.settings.model import PREFIX, Settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, write_json
+
+
+def check_configured(settings: Settings, names: Collection[str]) -> None:
+    """Check that providers which `--provider` names are configured.
+
+    Raises:
+        ConfigurationError: One isn't.
+    """
+    configured = dict.fromkeys(provider for provider, _ in build_accounts(settings)) if names else ()
+    for name in names:
+        if name not in configured:
+            raise ConfigurationError(f"--provider {name} isn't configured; there is {', '.join(configured)}")
 
 
 def list_providers(*, as_json: bool) -> ExitCode:

@@ -37,6 +37,9 @@ BATCH_SECONDS = 0.2
 APPEND_TIMEOUT = 30.0
 """Seconds for some letters, from which on Kafka counts as away."""
 
+MAX_GAP = 1_000
+"""Offsets up to which reading on is quicker than seeking."""
+
 STYLES = {
     ReplayOutcome.JOURNALED: "ok",
     ReplayOutcome.STILL_BAD: "wrong",
@@ -65,7 +68,7 @@ class ReplayedLetter(NamedTuple):
     result: ReplayResult
 
 
-async def replay(settings: Settings, options: ReplayOptions, *, as_json: bool) -> ExitCode:
+async def replay_letters(settings: Settings, options: ReplayOptions, *, as_json: bool) -> ExitCode:
     """Parse the selected letters again, and append what can be read now."""
     kafka = KafkaClients(settings.kafka)
     limits = await fetch_limits(kafka, settings.topics)
@@ -122,12 +125,8 @@ async def _originals(
     return found
 
 
-MAX_GAP = 1_000
-"""Offsets up to which reading on is quicker than seeking."""
-
-
 def _merge_spans(positions: Iterable[tuple[str, int, int]]) -> dict[TopicPartition, list[OffsetSpan]]:
-    """Few spans_by_partition that hold all of these positions."""
+    """Merge positions into few spans that hold all of them, by partition."""
     found: dict[TopicPartition, list[OffsetSpan]] = {}
     for topic, partition, offset in sorted(positions):
         spans = found.setdefault(TopicPartition(topic, partition), [])

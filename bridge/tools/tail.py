@@ -9,11 +9,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.text import Text
 
+from bridge.clock import now_ms
 from bridge.history.topic_scanner import open_scanner
 from bridge.kafka.clients import KafkaClients
 from bridge.kafka.consumers import close_consumer
 from bridge.kafka.wire_format import strip_frame
 from bridge.settings.model import Settings
+from bridge.text import format_time
 from bridge.tools.output import ExitCode, stderr_console, stdout_console, style_text, write_json
 
 FETCH_TIMEOUT_MS = 500
@@ -39,7 +41,7 @@ class TailFilter(NamedTuple):
         )
 
 
-async def tail(
+async def follow_events(
     settings: Settings, wanted: TailFilter, since: Literal["end", "start"] | int, *, as_json: bool
 ) -> ExitCode:
     """Show events until the task is cancelled.
@@ -61,9 +63,8 @@ async def tail(
         for tp, offset in starts.items():
             consumer.seek(tp, offset)
         if not as_json:
-            stderr_console().print(
-                Text(f"{topic}, from {since if isinstance(since, str) else 'then'}; Ctrl-C ends", "dim")
-            )
+            begin = since if isinstance(since, str) else format_time(since)
+            stderr_console().print(Text(f"{topic}, from {begin}; Ctrl-C ends", "dim"))
         await _follow(consumer, wanted, as_json=as_json)
     finally:
         await close_consumer(consumer)
@@ -81,9 +82,15 @@ async def _follow(consumer: AIOKafkaConsumer, wanted: TailFilter, *, as_json: bo
         await asyncio.sleep(0)
 
 
+def format_observed(observed_at: str, today: str) -> str:
+    """Format an event's time to the millisecond, with its date where that isn't today's."""
+    date, time = observed_at[:10], observed_at[11:23]
+    return time if date == today else f"{date} {time}"
+
+
 def _show(out: Console, event: Mapping[str, Any]) -> None:
     attempt = f"{event['provider']}:{event['account']}:{event['provider_message_id']}"
-    line = Text(f"{event['observed_at'][11:23]}  ")
+    line = Text(f"{format_observed(event['observed_at'], format_time(now_ms())[:10])}  ")
     line.append_text(style_text(f"{event['status']:<11}", event["outcome"]))
     line.append(f" {'final' if event['final'] else '':<5}  #{event['sequence']:<2} {event['source']:<8}  ")
     line.append(event["message_id"], "bold")

@@ -15,7 +15,7 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, style_text
 from bridge.tools.rebuild_state import rebuild_state
 
 
-async def topics(
+async def show_topics(
     settings: Settings, *, apply: bool, adopt: Literal["end", "start"] | None, rebuild: bool, as_json: bool
 ) -> ExitCode:
     """List the topics; when asked, create what is missing, adopt lost offsets and rebuild lost states."""

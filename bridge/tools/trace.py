@@ -11,7 +11,7 @@ from bridge.tools.output import ExitCode, stderr_console, write_json
 from bridge.tools.trace_view import show_traces
 
 
-async def trace(settings: Settings, query: TraceQuery, *, as_json: bool) -> ExitCode:
+async def trace_messages(settings: Settings, query: TraceQuery, *, as_json: bool) -> ExitCode:
     """Find and show.
 
     Raises:

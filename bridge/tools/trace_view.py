@@ -32,7 +32,7 @@ def show_traces(found: TraceResult) -> None:
         out.print(_render_letters(found.letters))
     if not (found.traces or found.sents or found.letters):
         out.print(style_text(f"{found.asked}: nothing since {format_time(max(0, found.since))}", "warning"))
-        out.print(_advise(found.asked))
+        out.print(_advise(found))
     since, duration = format_time(max(0, found.since)), format_duration(1000 * found.seconds)
     cost = f"{format_count(found.read, 'record')} read in {duration}, since {since}"
     if found.traces and not found.all and ":" not in found.asked:
@@ -40,10 +40,13 @@ def show_traces(found: TraceResult) -> None:
     out.print(Text(cost, "dim"))
 
 
-def _advise(asked: str) -> str:
+def _advise(found: TraceResult) -> str:
     """Say what else to try for what wasn't found."""
     further = "--since looks further back, as far as the topics reach."
-    if is_phone_number(asked):
+    if found.providers:
+        named = found.asked.partition(":")[0]
+        return f"{named} isn't a configured provider; there is {', '.join(found.providers)}. {further}"
+    if is_phone_number(found.asked):
         return f"A phone number is found by --recipient, in national form with {REGION_SETTING}. {further}"
     return f"Ids are compared as a whole, and with their case; the status page also finds their beginning. {further}"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import Mapping
 
@@ -47,14 +48,26 @@ async def test_tail_starts_at_the_end(installation: Bridge, settings: Settings) 
     arguments = ("tail", "--from", "1h", "--provider", "dexatel", "--message-id", old.message_id, "--json")
     async with started(settings, *arguments) as process:
         assert process.stdout
+        assert process.stderr
         async with asyncio.timeout(WITHIN):
             assert json.loads(await process.stdout.readline())["message_id"] == old.message_id
+    async with started(settings, "tail", "--from", "1h") as process:
+        assert process.stderr
+        async with asyncio.timeout(WITHIN):
+            assert re.search(rb"delivery, from 20\d\d-.+Z; Ctrl-C ends", await process.stderr.readline())
 
 
 @pytest.mark.parametrize("arguments", [["--from", "once"], ["--status", "lost"]])
 async def test_tail_usage_errors(settings: Settings, arguments: list[str]) -> None:
     """A wrong filter is a usage error."""
     assert (await sms_bridge(settings, "tail", *arguments)).code == 2
+
+
+@pytest.mark.parametrize("command", ["tail", "replay"])
+async def test_a_provider_that_is_not_configured_is_refused(settings: Settings, command: str) -> None:
+    """Nothing would ever come of it."""
+    said = await sms_bridge(settings, command, "--provider", "foo")
+    assert (said.code, "--provider foo isn't configured; there is dexatel" in said.err) == (1, True)
 
 
 async def test_simulator_handles_sigterm() -> None:

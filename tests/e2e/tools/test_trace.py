@@ -194,6 +194,8 @@ async def test_trace_exit_code_without_a_match(settings: Settings) -> None:
     said = await sms_bridge(settings, "trace", f"m-{uuid4()}")
     assert said.code == 1
     assert "nothing since" in said.out
+    unknown = await sms_bridge(settings, "trace", "foo:123")
+    assert "foo isn't a configured provider; there is dexatel" in unknown.out
 
 
 async def test_since_limits_the_search(installation: Bridge, settings: Settings) -> None:

@@ -1,10 +1,17 @@
 """The command line helps: with `-h`, and with what was meant."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from bridge.cli import cli
+from bridge.core.errors import ConfigurationError
+from bridge.tools.option_rules import CHECK, check_options
+from bridge.tools.providers import check_configured
+from bridge.tools.tail import format_observed
+from tests.support.settings import settings_of
 
 COMMANDS = sorted(get_command(cli).commands)  # type: ignore[attr-defined]  # it is a group
 RUNNER = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
@@ -34,3 +41,66 @@ def test_what_was_meant_is_suggested(line: str, meant: str) -> None:
     result = RUNNER.invoke(cli, line.split())
     assert result.exit_code == 2
     assert meant in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("check --key k", "--key needs --sample"),
+        ("check --header a=b --callback f --provider dexatel", "--header needs --sample"),
+        ("check --provider dexatel", "--provider needs --callback"),
+        ("check --callback f", "--callback needs --provider"),
+        ("check --account promo", "--account needs --callback"),
+        ("check --sample f --callback f --provider dexatel", "give --sample or --callback, not both"),
+        ("check --sample f --offline", "give --sample or --offline, not both"),
+        ("trace m-1 --recipient 1", "give an id or --recipient, not both"),
+        ("trace", "give an id or --recipient"),
+        ("tail --from foo", "or end, or start"),
+    ],
+)
+def test_options_without_effect_are_refused(line: str, told: str) -> None:
+    """With what they need, or exclude."""
+    result = RUNNER.invoke(cli, line.split())
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.replace("│", " ").split())
+
+
+OPTIONS = sorted({*CHECK.alternatives, *CHECK.needs, *CHECK.needs.values()})
+
+
+@given(st.sets(st.sampled_from(OPTIONS)))
+def test_any_accepted_options_have_an_effect(given_options: set[str]) -> None:
+    """Of those that ask for different things one is given, and each option has what it needs."""
+    try:
+        check_options(CHECK, given_options)
+    except ValueError:
+        return
+    assert len(given_options & {*CHECK.alternatives}) <= 1
+    assert all(CHECK.needs.get(option, option) in given_options for option in given_options)
+
+
+def test_each_option_of_check_has_its_rule() -> None:
+    """A new one is an alternative, needs another one, or is for all of them."""
+    [command] = [one for name, one in get_command(cli).commands.items() if name == "check"]  # type: ignore[attr-defined]
+    known = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    assert known - {"--env-file", "--json", "--help"} == {*OPTIONS}
+
+
+def test_providers_that_are_not_configured_are_refused() -> None:
+    """With those that are."""
+    configured = settings_of()
+    check_configured(configured, ["dexatel"])
+    with pytest.raises(ConfigurationError, match="--provider foo isn't configured; there is dexatel"):
+        check_configured(configured, ["dexatel", "foo"])
+
+
+@pytest.mark.parametrize(
+    ("observed_at", "shown"),
+    [
+        ("2026-01-31T12:00:00.123Z", "12:00:00.123"),
+        ("2026-01-30T23:59:59.999Z", "2026-01-30 23:59:59.999"),
+    ],
+)
+def test_an_event_of_another_day_has_its_date(observed_at: str, shown: str) -> None:
+    """Today's have the time alone."""
+    assert format_observed(observed_at, "2026-01-31") == shown
