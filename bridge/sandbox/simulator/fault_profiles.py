@@ -16,13 +16,13 @@ T = TypeVar("T")
 class CallbackFault(StrEnum):
     """A fault in how a provider reports a message. `GET /truth` shows these values."""
 
-    NEVER_REPORTED = "never_told"
+    NEVER_REPORTED = "never_reported"
     """The provider never reports a final status, neither by callback nor when polled."""
     LOST = "lost"
     """The last callback is not sent; only a poll returns that status."""
     DUPLICATED = "duplicated"
     """Every callback is sent twice."""
-    REORDERED = "disordered"
+    REORDERED = "reordered"
     """Callbacks are sent in reverse order."""
     EARLY = "early"
     """The first callback is sent before the sender publishes its sent event."""
