@@ -33,7 +33,7 @@ from bridge.sandbox.demo.kept_run import KeptRun, keep_run, wait_for_signal
 from bridge.sandbox.demo.live_view import LiveView
 from bridge.sandbox.demo.plain_view import JsonView, PlainView, summarize
 from bridge.sandbox.demo.run_stats import RunStats
-from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages, send_messages
+from bridge.sandbox.demo.sent_producer import PROVIDERS, Message, make_messages, make_unusable_event, send_messages
 from bridge.sandbox.demo.verification import VerificationResult, verify
 from bridge.sandbox.kafka.broker import sandbox
 from bridge.sandbox.kafka.installation import SandboxError, get_release
@@ -135,9 +135,12 @@ async def perform(options: DemoOptions, view: View, *, keep: bool = False) -> Ve
         def add_event(value: bytes) -> None:
             stats.add_event(orjson.loads(value), time.time())
 
-        view.show_phase(f"Sending {options.messages} messages, {options.rate:g} a second")
+        view.show_phase(
+            f"Sending a sent event without an id, and {options.messages} messages, {options.rate:g} a second"
+        )
         view.show_phase(f"Status page during the run: {system.bridge.status_page_url}")
         stats.start_clock()
+        await publish(*make_unusable_event())
         messages = make_messages(options.messages, options.seed)
         sending = send_messages(messages, options.rate, system.providers, publish_sent, stats.expect)
         await _run_alongside(
@@ -147,7 +150,7 @@ async def perform(options: DemoOptions, view: View, *, keep: bool = False) -> Ve
             _update_view(view, stats),
         )
         stats.bridge_counts = await system.bridge.fetch_counts() or stats.bridge_counts
-        result = verify(stats.expected, stats.events)
+        result = verify(stats.expected, stats.events, stats.dead_letters)
         view.show_result(result, summarize(stats, result, options._asdict()))
         if keep:
             bridge = system.bridge

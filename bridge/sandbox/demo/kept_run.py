@@ -44,7 +44,11 @@ def keep_run(environment: Mapping[str, str], events: Sequence[Event], page: str,
     return KeptRun(
         file,
         page,
-        (f"{program} trace {message} {option}", f"{program} tail --from start --final {option}"),
+        (
+            f"{program} trace {message} {option}",
+            f"{program} tail --from start --final {option}",
+            f"{program} replay --dry-run {option}",
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from bridge.sandbox.demo.kept_run import KeptRun
 from bridge.sandbox.demo.plain_view import sum_counts, summarize_percentiles
 from bridge.sandbox.demo.run_stats import RunStats
 from bridge.sandbox.demo.sent_producer import PROVIDERS
-from bridge.sandbox.demo.verification import Event, VerificationResult, Violation
+from bridge.sandbox.demo.verification import EXPECTED_DEAD_LETTERS, Event, VerificationResult, Violation
 
 COLOURS: Mapping[str, str] = {
     Outcome.IN_PROGRESS: "cyan",
@@ -49,6 +49,7 @@ VIOLATION_TEXTS: Mapping[Violation, str] = {
     Violation.MOVED_BACK: "with a status that moved back",
     Violation.UNLINKED: "with a wrong correction",
     Violation.UNEXPECTED: "never sent",
+    Violation.DEAD_LETTERS: "unexpected counts of dead letters",
 }
 ALWAYS_SHOWN = frozenset({Violation.LOST, Violation.WRONG, Violation.DUPLICATED})
 """Shown even if the count is 0."""
@@ -148,7 +149,11 @@ def _render_numbers(stats: RunStats) -> RenderableType:
     table.add_row("parked", _join_counts([(bridge.get("reports.parked", 0), "before the sent event")]))
     table.add_row("published", _join_counts([(len(stats.events), "events"), (stats.corrections, "corrections")]))
     table.add_row(
-        "failed", Text.assemble((str(dead_letters), "bold red" if dead_letters else ""), (" dead letters", "dim"))
+        "failed",
+        Text.assemble(
+            (str(dead_letters), "bold red" if dead_letters > sum(EXPECTED_DEAD_LETTERS.values()) else ""),
+            (" dead letters", "dim"),
+        ),
     )
     table.add_row("sent→final", _format_percentiles(stats.sent_to_final_seconds))
     table.add_row("seen→read", _format_percentiles(stats.observed_to_read_seconds))

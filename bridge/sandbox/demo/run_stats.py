@@ -70,6 +70,12 @@ class RunStats:
             self._arrivals.popleft()
         return len(self._arrivals) / max(1.0, min(RATE_WINDOW_SECONDS, self.seconds))
 
+    @property
+    def dead_letters(self) -> dict[str, int]:
+        """How many dead letters the bridge has written, by reason."""
+        counts = {name.partition(".")[::2]: count for name, count in self.bridge_counts.items()}
+        return {reason: count for (name, reason), count in counts.items() if name == "dead_letters"}
+
     def start_clock(self) -> None:
         """Start measuring `seconds`."""
         self._started = time.monotonic()

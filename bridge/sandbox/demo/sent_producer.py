@@ -53,6 +53,11 @@ class Message(NamedTuple):
         )
 
 
+def make_unusable_event() -> tuple[bytes, bytes]:
+    """Return key and value of a record that lacks the provider's id: the bridge can only make a dead letter of it."""
+    return b"msg-00000", orjson.dumps({"message_id": "msg-00000", "provider": PROVIDERS[0], "sender": "DEMO"})
+
+
 def make_messages(count: int, seed: int) -> Iterator[Message]:
     """Yield messages for both providers in random order; the same seed gives the same messages."""
     rng = random.Random(seed)

@@ -15,6 +15,9 @@ RANKS: Mapping[str, int] = {"scheduled": 1, "pending": 2, "sent": 3}
 FINAL_RANK = 4
 """How far a message is with a status, on purpose not the service's own table; all others are final."""
 
+EXPECTED_DEAD_LETTERS: Mapping[str, int] = {"invalid": 1}
+"""By reason: the demo's sender begins with a sent event that lacks the provider's id."""
+
 Event = Mapping[str, Any]
 """One event of `sms.delivery`, as it was read."""
 
@@ -46,6 +49,8 @@ class Violation(StrEnum):
     """A correction doesn't name the event that it corrects, or an event claims to be a correction and isn't."""
     UNEXPECTED = "strange"
     """The event is about a message that was never sent, or has another message's id."""
+    DEAD_LETTERS = "other_dead_letters"
+    """The dead letters aren't those of what the demo sends on purpose."""
 
 
 class ViolationFound(NamedTuple):
@@ -89,12 +94,17 @@ def is_fulfilled(expected: ExpectedResult | None, event: Event) -> bool:
     return expected is not None and event["final"] and event["status"] == expected.status
 
 
-def verify(expected: Mapping[str, ExpectedResult], events: Sequence[Event]) -> VerificationResult:
+def verify(
+    expected: Mapping[str, ExpectedResult],
+    events: Sequence[Event],
+    dead_letters: Mapping[str, int] = EXPECTED_DEAD_LETTERS,
+) -> VerificationResult:
     """Find all violations.
 
     Args:
         expected: By attempt key.
         events: In the order in which they were read.
+        dead_letters: How many the bridge has written, by reason.
     """
     unique, findings = _remove_duplicates(events)
     chains: dict[str, list[Event]] = {key: [] for key in expected}
@@ -103,6 +113,11 @@ def verify(expected: Mapping[str, ExpectedResult], events: Sequence[Event]) -> V
     for key, chain in chains.items():
         for check in CHECKS:
             findings += [ViolationFound(violation, key, text) for violation, text in check(expected.get(key), chain)]
+    for reason in sorted({*EXPECTED_DEAD_LETTERS, *dead_letters}):
+        written, due = dead_letters.get(reason, 0), EXPECTED_DEAD_LETTERS.get(reason, 0)
+        if written != due:
+            text = f"{written} dead letters with this reason; {due} expected"
+            findings.append(ViolationFound(Violation.DEAD_LETTERS, reason, text))
     return VerificationResult(
         messages=len(expected),
         ended=sum(any(event["final"] for event in chains[key]) for key in expected),

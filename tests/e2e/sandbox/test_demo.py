@@ -105,7 +105,9 @@ async def test_kept_demo_can_be_explored(kafka: str) -> None:
         kept: dict[str, Any] = {"type": ""}
         while kept["type"] != "kept":
             kept = orjson.loads(await process.stdout.readline())
-        trace, tail = kept["commands"]
+        trace, tail, replay = kept["commands"]
+        code, said = await run("sh", "-c", replay)
+        assert (code, "still unreadable" in said, "provider_message_id" in said) == (1, True, True), said
         code, said = await run("sh", "-c", trace)
         assert (code, "final: " in said) == (0, True), said
         followed = await asyncio.create_subprocess_exec("sh", "-c", f"exec {tail} --json", stdout=PIPE)
@@ -135,7 +137,7 @@ async def test_a_dumb_terminal_gets_plain_lines(kafka: str) -> None:
     os.close(slave)
     said = await asyncio.to_thread(read_all, master)
     assert await process.wait() == 0, said
-    assert "Sending 5 messages" in said
+    assert "and 5 messages" in said
     assert '"ok":true' in said
 
 

@@ -1,12 +1,18 @@
 """The verification accepts correct events and finds each violation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from bridge.core.delivery import RANKS, Status, make_event_id
-from bridge.sandbox.demo.verification import ExpectedResult, VerificationResult, Violation, verify
+from bridge.sandbox.demo.verification import (
+    EXPECTED_DEAD_LETTERS,
+    ExpectedResult,
+    VerificationResult,
+    Violation,
+    verify,
+)
 
 KEY = "dexatel:default:d-1"
 OTHER = "speedocom:default:42"
@@ -50,6 +56,22 @@ def test_correct_events_have_no_violation() -> None:
     result = verify(EXPECTED, make_correct_events())
     assert result == VerificationResult(messages=2, ended=2, events=6, corrections=1, findings=())
     assert result.ok
+
+
+@pytest.mark.parametrize(
+    ("written", "reasons"),
+    [
+        (EXPECTED_DEAD_LETTERS, []),
+        ({}, ["invalid"]),
+        ({"invalid": 2}, ["invalid"]),
+        ({"invalid": 1, "unreadable": 3}, ["unreadable"]),
+    ],
+)
+def test_dead_letters_are_those_that_are_sent_on_purpose(written: Mapping[str, int], reasons: list[str]) -> None:
+    """None is missing, and there is no other."""
+    result = verify(EXPECTED, make_correct_events(), written)
+    assert [finding.key for finding in result.findings] == reasons
+    assert violations_of(result) <= {Violation.DEAD_LETTERS}
 
 
 Change = Callable[[list[dict[str, Any]]], Any]
