@@ -1,6 +1,7 @@
 """`sms-bridge providers`: the providers that the bridge knows, and the documentation that it knows them from."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
 from bridge.accounts import build_accounts
 from bridge.core.errors import ConfigurationError
@@ -11,14 +12,16 @@ from bridge.tools.output import ExitCode, make_table, stdout_console, write_json
 
 
 def check_configured(settings: Settings, names: Collection[str]) -> None:
-    """Check that providers which `--provider` names are configured.
+    """Check that providers which `--provider` names are configured; where none are, any name may be right.
 
     Raises:
-        ConfigurationError: One isn't.
+        ConfigurationError: One isn't, and others are.
     """
-    configured = dict.fromkeys(provider for provider, _ in build_accounts(settings)) if names else ()
+    configured: Mapping[str, None] = {}
+    with suppress(ConfigurationError):  # who only follows events may have Kafka's settings alone
+        configured = dict.fromkeys(provider for provider, _ in build_accounts(settings))
     for name in names:
-        if name not in configured:
+        if configured and name not in configured:
             raise ConfigurationError(f"--provider {name} isn't configured; there is {', '.join(configured)}")
 
 

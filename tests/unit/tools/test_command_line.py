@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import cli
 from bridge.core.errors import ConfigurationError
+from bridge.settings.loading import load_settings
 from bridge.tools.option_rules import CHECK, check_options
 from bridge.tools.providers import check_configured
 from bridge.tools.tail import format_observed
@@ -92,6 +93,7 @@ def test_providers_that_are_not_configured_are_refused() -> None:
     check_configured(configured, ["dexatel"])
     with pytest.raises(ConfigurationError, match="--provider foo isn't configured; there is dexatel"):
         check_configured(configured, ["dexatel", "foo"])
+    check_configured(load_settings({"SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS": "one:9092"}), ["foo"])  # Kafka's alone
 
 
 @pytest.mark.parametrize(
