@@ -133,7 +133,7 @@ def _list_kinds(annotation: Any) -> tuple[Any, ...]:
 def _make_setting(prefix: str, name: str, field: FieldInfo, kinds: tuple[Any, ...]) -> Setting:
     is_secret = SecretStr in kinds or name in ALSO_SECRET
     words = next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), None)
-    form = next((part.form for part in field.metadata if isinstance(part, ValueForm)), "")
+    form, pattern = next((part for part in field.metadata if isinstance(part, ValueForm)), ValueForm(""))
     outer = [get_origin(kind) or kind for kind in (field.annotation, *get_args(field.annotation))]
     if is_secret:
         reference = "secrets" if tuple in outer else "secret"
@@ -143,8 +143,10 @@ def _make_setting(prefix: str, name: str, field: FieldInfo, kinds: tuple[Any, ..
         reference = "text"
     else:
         reference = next((TYPES[kind] for kind in outer if kind in TYPES), "text")
-    is_choice = words is not None and field.annotation is not None and not form and reference == "text"
-    return Setting(prefix, name, {"enum": list(words or ())} if is_choice else _refer(reference), is_secret)
+    if words is not None and not form and reference == "text":
+        return Setting(prefix, name, {"enum": list(words)}, is_secret)
+    schema = {"type": "string", "pattern": pattern} if pattern else _refer(reference)
+    return Setting(prefix, name, schema, is_secret)
 
 
 def _refer(reference: str) -> dict[str, str]:

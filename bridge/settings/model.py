@@ -17,6 +17,7 @@ from bridge.settings.kafka import KafkaSettings
 from bridge.settings.listeners import AdminSettings, HttpSettings
 from bridge.settings.providers import DexatelSettings, ProviderName, SpeedocomSettings, WebhookSettings
 from bridge.settings.secrets import Credential, Key
+from bridge.settings.topic_names import OptionalTopicName, TopicName, TopicNames, check_distinct
 from bridge.settings.types import (
     Count,
     Duration,
@@ -25,10 +26,10 @@ from bridge.settings.types import (
     Pointer,
     Start,
     Table,
-    Texts,
     TopicConfig,
     Where,
 )
+from bridge.text import suggest_similar
 
 PREFIX = "SMS_BRIDGE_"
 
@@ -36,18 +37,18 @@ PREFIX = "SMS_BRIDGE_"
 class TopicSettings(Group):
     """Names of the topics, and sizes of the topics that the bridge creates."""
 
-    sent: Texts = ("sms.sent",)
+    sent: TopicNames = ("sms.sent",)
     """Topics that sent events are read from; never created."""
-    delivery: str = "sms.delivery"
+    delivery: TopicName = "sms.delivery"
     """Topic that delivery events are published to."""
-    latest: str = ""
+    latest: OptionalTopicName = ""
     """Compacted topic of each attempt's latest event, such as `sms.delivery.latest`, keyed by
     `provider:account:provider_message_id` and written in the same transaction. Empty: no such topic."""
-    journal: str = "sms-bridge.journal"
+    journal: TopicName = "sms-bridge.journal"
     """Journal: all sent events and reports, kept for 7 days."""
-    state: str = "sms-bridge.state"
+    state: TopicName = "sms-bridge.state"
     """State of every attempt, compacted."""
-    dead_letter: str = "sms-bridge.dead-letter"
+    dead_letter: TopicName = "sms-bridge.dead-letter"
     """Dead letters: input that the bridge could not use."""
     journal_partitions: Count = 24
     """Partitions of the journal and state topics when they are created; can't change later."""
@@ -58,6 +59,19 @@ class TopicSettings(Group):
     config: TopicConfig = Field(default_factory=dict)
     """Kafka's settings of topics when they are created, by topic, instead of the bridge's own; null leaves one to the
     broker: `{"sms-bridge.state":{"segment.ms":null}}`."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        own = {name: getattr(self, name) for name in ("delivery", "latest", "journal", "state", "dead_letter")}
+        named = [(f"TOPICS__{setting.upper()}", name) for setting, name in own.items() if name]
+        check_distinct([*(("TOPICS__SENT", name) for name in self.sent), *named])
+        if unknown := self.config.keys() - {name for _, name in named}:
+            advice = suggest_similar(min(unknown), (name for _, name in named))
+            raise ValueError(
+                f"TOPICS__CONFIG has {min(unknown)!r}, which the bridge doesn't create; "
+                + (advice or "name one of the bridge's own topics")
+            )
+        return self
 
 
 class SentSettings(Group):

@@ -171,9 +171,11 @@ def _check_id_forms(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class ValueForm(NamedTuple):
-    """How docs/settings.md describes a type of value."""
+    """How docs/settings.md and the chart's schema describe a type of value."""
 
     form: str
+    pattern: str = ""
+    """A regular expression that every value of this type matches, for the chart's schema; empty: none."""
 
 
 class Group(BaseModel):

@@ -27,6 +27,7 @@ TYPOS = {
     "setting": {"config__DEXATEL__POL": "never"},
     "choice": {"config__FOLLOW__EMIT": "finals"},
     "duration": {"config__HTTP__ACK_TIMEOUT": "5"},
+    "topic": {"config__TOPICS__JOURNAL": "sms journal"},
     "secret": {"secrets__DEXATEL__TOKENS": "x"},
     "server without port": {"kafka__bootstrapServers": "kafka"},
     "account's setting": {"config__DEXATEL__ACCOUNTS__OTHER__POL": "never"},
