@@ -29,9 +29,11 @@ SETTINGS = """\
 
 Settings are environment variables with the prefix `SMS_BRIDGE_`; two underscores separate a group from its member.
 Durations are written as `500ms`, `90s`, `15m`, `47h` or `2d`, lists with commas or as JSON, tables as JSON objects. A
-file of `NAME=value` lines is read only with `--env-file`. The files in the folder `SMS_BRIDGE_SECRETS_DIR` are read as
-well; they are named like the variables. Variables override both. A wrong setting stops the start with one line that
-names the variable.
+wrong setting stops the start with one line that names the variable.
+
+A setting may come from three places. The environment overrides the files in the folder `SMS_BRIDGE_SECRETS_DIR`, which
+are named like the variables, and these override the file of `NAME=value` lines that `--env-file` names. Names may be in
+lower case everywhere; where one place has a name twice, it counts in capitals, and in an env file in the later line.
 """
 
 PROVIDERS = """\

@@ -14,14 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from bridge.core.errors import ConfigurationError
-from bridge.settings.env_file import read_env_file
 from bridge.settings.model import PREFIX, Settings
+from bridge.settings.sources import SECRETS_DIR, Variable, locate, read_sources
 from bridge.text import suggest_similar
 
-SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-_NOT_SETTINGS = (SECRETS_DIR, f"{PREFIX}SANDBOX_")
-"""Variables with the prefix that aren't settings of the service."""
-
+_MECHANISM = f"{PREFIX}KAFKA__SASL_MECHANISM"
 _TOKEN = f"{PREFIX}KAFKA__SASL_PASSWORD"
 _TOKEN_FILE = f"{PREFIX}KAFKA__OAUTH__TOKEN_FILE"
 _TOKEN_SOURCES = {_TOKEN_FILE, f"{PREFIX}KAFKA__OAUTH__TOKEN_URL"}
@@ -52,16 +49,12 @@ def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | Non
     Raises:
         ConfigurationError: A setting is missing, unknown or wrong; one line for each.
     """
-    environ = os.environ if environ is None else environ
-    file, others = read_env_file(env_file), _read_others(environ)
-    variables = {**file.values, **others}
-    named = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
-    settings = {name: value for name, value in named.items() if not name.startswith(_NOT_SETTINGS)}
-    _keep_token_file(settings, environ)
+    sources = read_sources(os.environ if environ is None else environ, env_file)
+    variables = _keep_token_file(sources.merge(), sources.secrets)
     try:
-        return _check(settings)
+        return _check({name: one.value for name, one in variables.items() if name != SECRETS_DIR})
     except ConfigurationError as error:
-        raise file.locate(error, {name.upper() for name in others}) from None
+        raise locate(error, variables) from None
 
 
 def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
@@ -73,20 +66,8 @@ def find_overridden(env_file: Path | None, environ: Mapping[str, str] | None = N
     Raises:
         ConfigurationError: The file or the folder can't be read.
     """
-    file, others = read_env_file(env_file), _read_others(os.environ if environ is None else environ)
-    winning = {name.upper(): value for name, value in others.items()}
-    return {
-        name.upper(): file.places[name.upper()]
-        for name, value in file.values.items()
-        if name.upper().startswith(PREFIX)
-        and not name.upper().startswith(_NOT_SETTINGS)
-        and winning.get(name.upper(), value) != value
-    }
-
-
-def _read_others(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read what wins over an env file: the folder of secrets, then the environment."""
-    return {**_read_secrets(environ.get(SECRETS_DIR)), **environ}
+    sources = read_sources(os.environ if environ is None else environ, env_file)
+    return {name: one.place for name, one in sources.find_overridden().items()}
 
 
 def _check(variables: Mapping[str, str]) -> Settings:
@@ -120,41 +101,14 @@ def _build(variables: Mapping[str, str]) -> Settings:
     return FromVariables()  # type: ignore[call-arg]  # the source provides the arguments
 
 
-def _read_secrets(folder: str | None) -> dict[str, str]:
-    """Read a folder of secrets: one file for each variable. A newline at the end isn't part of the secret."""
-    if not folder:
-        return {}
-    path = Path(folder)
-    if not path.is_dir():
-        raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
-    # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
-    files = (file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-    secrets = {file.name: _read_secret(file) for file in files}
-    for name in secrets:
-        group, separator, _ = name.partition("__")
-        if separator and group.lower() in Settings.model_fields:
-            raise ConfigurationError(f"{SECRETS_DIR}: the file {name} should be called {PREFIX}{name.upper()}")
-    return secrets
-
-
-def _read_secret(file: Path) -> str:
-    try:
-        return file.read_text("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{file.name}: the file in {SECRETS_DIR} isn't a text in UTF-8") from None
-
-
-def _keep_token_file(settings: dict[str, str], environ: Mapping[str, str]) -> None:
+def _keep_token_file(variables: Mapping[str, Variable], secrets: Mapping[str, Variable]) -> Mapping[str, Variable]:
     """Replace an OAuth token from the folder of secrets by its file, so that a renewed token is noticed."""
-    folder = environ.get(SECRETS_DIR)
-    given = {name.upper() for name in environ}
-    oauth = settings.get(f"{PREFIX}KAFKA__SASL_MECHANISM") == "OAUTHBEARER"
-    if not folder or not oauth or _TOKEN in given or settings.keys() & _TOKEN_SOURCES:
-        return
-    files = [file for file in Path(folder).iterdir() if file.name.upper() == _TOKEN and file.is_file()]
-    if files:
-        del settings[_TOKEN]
-        settings[_TOKEN_FILE] = str(files[0])
+    token = secrets.get(_TOKEN)
+    oauth = variables.get(_MECHANISM, Variable("")).value == "OAUTHBEARER"
+    if token is None or variables[_TOKEN] is not token or not oauth or variables.keys() & _TOKEN_SOURCES:
+        return variables
+    others = {name: one for name, one in variables.items() if name != _TOKEN}
+    return {**others, _TOKEN_FILE: Variable(token.place, token.place)}
 
 
 def _check_groups(variables: Mapping[str, str]) -> None:

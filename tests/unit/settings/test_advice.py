@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bridge.core.errors import ConfigurationError
-from bridge.settings.loading import SECRETS_DIR, load_settings
+from bridge.settings.loading import load_settings
 from bridge.settings.model import PREFIX, Settings
+from bridge.settings.sources import SECRETS_DIR
 
 NEEDED = {
     "KAFKA__BOOTSTRAP_SERVERS": "kafka:9092",

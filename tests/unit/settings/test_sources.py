@@ -1,0 +1,88 @@
+"""The sources of settings: which one wins, whatever the case of the names, and where a wrong value is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bridge.core.errors import ConfigurationError
+from bridge.settings.loading import find_overridden, load_settings
+
+NEEDED = "SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS=kafka:9092\n"
+SOURCES = ("file", "secrets", "environment")
+"""A later one wins."""
+
+SPELLINGS: Mapping[str, Callable[[str], str]] = {
+    "absent": lambda _: "",
+    "capitals": str.upper,
+    "small": str.lower,
+    "mixed": str.title,
+}
+COMBINATIONS = [*product(SPELLINGS, repeat=len(SOURCES))]
+GROUP_ID, LEVEL = "SMS_BRIDGE_KAFKA__GROUP_ID", "SMS_BRIDGE_LOG__LEVEL"
+"""A setting that takes the name of any source, and one that takes none."""
+
+
+class Given(NamedTuple):
+    """What is given to the service."""
+
+    environ: Mapping[str, str]
+    env_file: Path
+    places: Mapping[str, str]
+    """Where the variable is set, by source; empty for the environment."""
+
+
+def give(folder: Path, variable: str, spellings: Sequence[str]) -> Given:
+    """Set a variable, as it is spelled in each source, to the name of the source."""
+    spelled = zip(SOURCES, spellings, strict=True)
+    names = {source: name for source, spelling in spelled if (name := SPELLINGS[spelling](variable))}
+    env_file, secrets = folder / "bridge.env", folder / "secrets"
+    env_file.write_text(NEEDED + (f"{names['file']}=file\n" if "file" in names else ""))
+    secrets.mkdir()
+    if "secrets" in names:
+        (secrets / names["secrets"]).write_text("secrets\n")
+    environ = {names["environment"]: "environment"} if "environment" in names else {}
+    places = {"file": f"{env_file}:2", "secrets": str(secrets / names.get("secrets", "")), "environment": ""}
+    return Given(
+        {"SMS_BRIDGE_SECRETS_DIR": str(secrets), **environ}, env_file, {source: places[source] for source in names}
+    )
+
+
+@pytest.mark.parametrize("spellings", COMBINATIONS, ids="-".join)
+def test_the_later_source_wins_in_whatever_case(tmp_path: Path, spellings: tuple[str, ...]) -> None:
+    """Env file, secrets, environment; the values of the env file that don't count are found."""
+    given = give(tmp_path, GROUP_ID, spellings)
+    assert load_settings(given.environ, given.env_file).kafka.group_id == ["sms-bridge", *given.places][-1]
+    is_overridden = "file" in given.places and len(given.places) > 1
+    overridden = {GROUP_ID: given.places["file"]} if is_overridden else {}
+    assert find_overridden(given.env_file, given.environ) == overridden
+
+
+@pytest.mark.parametrize("spellings", COMBINATIONS[1:], ids="-".join)
+def test_a_wrong_value_is_reported_with_the_place_that_counts(tmp_path: Path, spellings: tuple[str, ...]) -> None:
+    """The line of the env file, or the path of the secret; a variable of the environment has none."""
+    given = give(tmp_path, LEVEL, spellings)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(given.environ, given.env_file)
+    [line] = str(caught.value).splitlines()
+    place = [*given.places.values()][-1]
+    assert line == f"{LEVEL} should be 'debug', 'info', 'warning' or 'error'{f' ({place})' if place else ''}"
+
+
+@pytest.mark.parametrize("small_first", [False, True])
+def test_of_two_spellings_in_a_source_one_counts(tmp_path: Path, *, small_first: bool) -> None:
+    """The later line of an env file; elsewhere, where there is no order, the one in capitals."""
+    names = [GROUP_ID, GROUP_ID.lower()][:: -1 if small_first else 1]
+    env_file = tmp_path / "bridge.env"
+    env_file.write_text(NEEDED + "".join(f"{name}={name}\n" for name in names))
+    assert load_settings({}, env_file).kafka.group_id == names[-1]
+    spelled = {name: name for name in names}
+    assert load_settings(spelled, env_file).kafka.group_id == GROUP_ID
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    for name in names:
+        (secrets / name).write_text(name)
+    settings = load_settings({"SMS_BRIDGE_SECRETS_DIR": str(secrets)}, env_file)
+    assert settings.kafka.group_id == GROUP_ID
