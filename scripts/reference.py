@@ -32,8 +32,9 @@ Durations are written as `500ms`, `90s`, `15m`, `47h` or `2d`, lists with commas
 wrong setting stops the start with one line that names the variable.
 
 A setting may come from three places. The environment overrides the files in the folder `SMS_BRIDGE_SECRETS_DIR`, which
-are named like the variables, and these override the file of `NAME=value` lines that `--env-file` names. Names may be in
-lower case everywhere; where one place has a name twice, it counts in capitals, and in an env file in the later line.
+are named like the variables, and these override the file of `NAME=value` lines that `--env-file` names. The folder may
+be set in that file, too. Names may be in lower case everywhere; where one place has a name twice, it counts in
+capitals, and in an env file in the later line.
 """
 
 PROVIDERS = """\

@@ -54,8 +54,11 @@ def read_sources(environ: Mapping[str, str], env_file: Path | None) -> Sources:
     """
     file = _read_env_file(env_file)
     environment = _fold((name, Variable(environ[name])) for name in _order(environ))
-    folder = environment.get(SECRETS_DIR)
-    secrets = _read_secrets(Path(folder.value)) if folder and folder.value else {}
+    known = {**file, **environment}
+    try:
+        secrets = _read_secrets(known[SECRETS_DIR].value) if SECRETS_DIR in known else {}
+    except ConfigurationError as error:
+        raise locate(error, known) from None
     return Sources(file, secrets, environment)
 
 
@@ -113,12 +116,15 @@ def _is_wrong(binding: Binding) -> bool:
 # --- the folder of secrets --------------------------------------------------------------------------------------------
 
 
-def _read_secrets(folder: Path) -> dict[str, Variable]:
+def _read_secrets(folder: str) -> dict[str, Variable]:
     """Read a folder of secrets: one file for each variable. A newline at the end isn't part of the secret."""
-    if not folder.is_dir():
+    if not folder:
+        return {}
+    path = Path(folder)
+    if not path.is_dir():
         raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
     # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
-    files = {file.name: file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")}
+    files = {file.name: file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")}
     for name in files:
         group, separator, _ = name.partition("__")
         if separator and group.lower() in Settings.model_fields:

@@ -86,3 +86,58 @@ def test_of_two_spellings_in_a_source_one_counts(tmp_path: Path, *, small_first:
         (secrets / name).write_text(name)
     settings = load_settings({"SMS_BRIDGE_SECRETS_DIR": str(secrets)}, env_file)
     assert settings.kafka.group_id == GROUP_ID
+
+
+FOLDER = "SMS_BRIDGE_SECRETS_DIR"
+WHERE_THE_FOLDER_IS_SET = {
+    "environment": ("", "secrets", "secrets"),
+    "file": ("secrets", None, "secrets"),
+    "both": ("others", "secrets", "secrets"),
+    "taken away": ("secrets", "", None),
+}
+"""The folder in the env file and in the environment, and the one that counts."""
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_environ", "counts"), WHERE_THE_FOLDER_IS_SET.values(), ids=WHERE_THE_FOLDER_IS_SET
+)
+@pytest.mark.parametrize("spell", [str.upper, str.lower])
+def test_the_env_file_may_set_the_folder_of_secrets(
+    tmp_path: Path, in_file: str, in_environ: str | None, counts: str | None, spell: Callable[[str], str]
+) -> None:
+    """Without its secrets, callbacks would not have to be signed. The environment wins, as for any other variable."""
+    for name in ("secrets", "others"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "SMS_BRIDGE_DEXATEL__WEBHOOK_SECRET").write_text(f"the-signing-key-of-{name}")
+        (tmp_path / name / "SMS_BRIDGE_KAFKA__SASL_PASSWORD").write_text("a-token")
+
+    def path_of(name: str) -> str:
+        return str(tmp_path / name) if name else ""
+
+    env_file = tmp_path / "bridge.env"
+    env_file.write_text(f"{NEEDED}SMS_BRIDGE_KAFKA__SASL_MECHANISM=OAUTHBEARER\n{spell(FOLDER)}={path_of(in_file)}\n")
+    environ = {} if in_environ is None else {spell(FOLDER): path_of(in_environ)}
+    settings = load_settings(environ, env_file)
+    key, token_file = settings.dexatel.webhook_secret, settings.kafka.oauth.token_file
+    assert (key.get_secret_value() if key else None) == (f"the-signing-key-of-{counts}" if counts else None)
+    assert token_file == (tmp_path / counts / "SMS_BRIDGE_KAFKA__SASL_PASSWORD" if counts else None)
+    is_overridden = in_environ is not None and in_environ != in_file
+    assert find_overridden(env_file, environ) == ({FOLDER: f"{env_file}:3"} if is_overridden else {})
+
+
+def test_secrets_of_an_env_files_folder_override_it(tmp_path: Path) -> None:
+    """What the folder has beside the file is found."""
+    (tmp_path / "SMS_BRIDGE_KAFKA__GROUP_ID").write_text("secrets")
+    env_file = tmp_path / "bridge.env"
+    env_file.write_text(f"{NEEDED}{GROUP_ID}=file\n{FOLDER}={tmp_path}\n")
+    assert load_settings({}, env_file).kafka.group_id == "secrets"
+    assert find_overridden(env_file, {}) == {GROUP_ID: f"{env_file}:2"}
+
+
+def test_a_folder_that_is_none_is_named_with_its_place(tmp_path: Path) -> None:
+    """As any other wrong value."""
+    env_file = tmp_path / "bridge.env"
+    env_file.write_text(f"{NEEDED}{FOLDER}={tmp_path}/none\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({}, env_file)
+    assert str(caught.value) == f"{FOLDER} should be a folder; {tmp_path}/none isn't one ({env_file}:2)"
