@@ -35,6 +35,9 @@ A setting may come from three places. The environment overrides the files in the
 are named like the variables, and these override the file of `NAME=value` lines that `--env-file` names. The folder may
 be set in that file, too. Names may be in lower case everywhere; where one place has a name twice, it counts in
 capitals, and in an env file in the later line.
+
+In an env file, a value is literal: `$` and `${NAME}` stand for themselves. Quotes around it are taken off (`docker run`
+leaves them); within them, a backslash escapes. Outside quotes, a blank and `#` begin a comment.
 """
 
 PROVIDERS = """\

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
 from bridge.core.errors import ConfigurationError
@@ -103,10 +102,8 @@ def _read_env_file(path: Path | None) -> dict[str, Variable]:
     if wrong := [one for one in bindings if _is_wrong(one)]:
         lines = (f"{path}:{one.original.line}: should be NAME=value, a comment or empty" for one in wrong)
         raise ConfigurationError("\n".join(lines))
-    values = dotenv_values(path)
-    return _fold(
-        (one.key, Variable(values[one.key] or "", f"{path}:{one.original.line}")) for one in bindings if one.key
-    )
+    # As they are: no other variable stands in a value, least of all where a secret has a $ in it.
+    return _fold((one.key, Variable(one.value or "", f"{path}:{one.original.line}")) for one in bindings if one.key)
 
 
 def _is_wrong(binding: Binding) -> bool:

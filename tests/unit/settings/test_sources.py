@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from bridge.core.errors import ConfigurationError
 from bridge.settings.loading import find_overridden, load_settings
@@ -53,22 +56,58 @@ def give(folder: Path, variable: str, spellings: Sequence[str]) -> Given:
 @pytest.mark.parametrize("spellings", COMBINATIONS, ids="-".join)
 def test_the_later_source_wins_in_whatever_case(tmp_path: Path, spellings: tuple[str, ...]) -> None:
     """Env file, secrets, environment; the values of the env file that don't count are found."""
-    given = give(tmp_path, GROUP_ID, spellings)
-    assert load_settings(given.environ, given.env_file).kafka.group_id == ["sms-bridge", *given.places][-1]
-    is_overridden = "file" in given.places and len(given.places) > 1
-    overridden = {GROUP_ID: given.places["file"]} if is_overridden else {}
-    assert find_overridden(given.env_file, given.environ) == overridden
+    sources = give(tmp_path, GROUP_ID, spellings)
+    assert load_settings(sources.environ, sources.env_file).kafka.group_id == ["sms-bridge", *sources.places][-1]
+    is_overridden = "file" in sources.places and len(sources.places) > 1
+    overridden = {GROUP_ID: sources.places["file"]} if is_overridden else {}
+    assert find_overridden(sources.env_file, sources.environ) == overridden
 
 
 @pytest.mark.parametrize("spellings", COMBINATIONS[1:], ids="-".join)
 def test_a_wrong_value_is_reported_with_the_place_that_counts(tmp_path: Path, spellings: tuple[str, ...]) -> None:
     """The line of the env file, or the path of the secret; a variable of the environment has none."""
-    given = give(tmp_path, LEVEL, spellings)
+    sources = give(tmp_path, LEVEL, spellings)
     with pytest.raises(ConfigurationError) as caught:
-        load_settings(given.environ, given.env_file)
+        load_settings(sources.environ, sources.env_file)
     [line] = str(caught.value).splitlines()
-    place = [*given.places.values()][-1]
+    place = [*sources.places.values()][-1]
     assert line == f"{LEVEL} should be 'debug', 'info', 'warning' or 'error'{f' ({place})' if place else ''}"
+
+
+LITERAL = st.text("pa$s{}WORD:-#", min_size=1)
+"""Values with everything in them that a shell would replace."""
+
+
+@given(value=LITERAL, quote=st.sampled_from(["", "'", '"']))
+@example(value="pa${ss}wo$rd", quote="")
+@example(value="${SMS_BRIDGE_KAFKA__BOOTSTRAP_SERVERS}", quote='"')
+@example(value="${HOME:-/root}", quote="'")
+def test_an_env_file_is_read_literally(value: str, quote: str) -> None:
+    """A password with a `$` is what it is, with or without quotes, which only mark its ends."""
+    with NamedTemporaryFile("w", suffix=".env") as file:
+        file.write(f"{NEEDED}SMS_BRIDGE_KAFKA__SASL_PASSWORD={quote}{value}{quote}\n")
+        file.flush()
+        password = load_settings({"SS": "x"}, Path(file.name)).kafka.sasl_password
+    assert password
+    assert password.get_secret_value() == value
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('"it\'s"', "it's"),
+        (r"'it\'s \\ \n'", r"it's \ \n"),
+        (r'"say \"$x\"\t\\"', 'say "$x"\t\\'),
+        ("plain # a comment", "plain"),
+        ("plain#none", "plain#none"),
+        ("a\"b'c", "a\"b'c"),
+    ],
+)
+def test_quotes_and_comments_of_an_env_file(tmp_path: Path, written: str, read: str) -> None:
+    """As docs/settings.md says."""
+    env_file = tmp_path / "bridge.env"
+    env_file.write_text(f"{NEEDED}{GROUP_ID}={written}\n")
+    assert load_settings({}, env_file).kafka.group_id == read
 
 
 @pytest.mark.parametrize("small_first", [False, True])
