@@ -2,19 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, model_validator
 
 from bridge.settings.secrets import Credential
 from bridge.settings.types import Group, Texts
-
-
-def _check_token_url(url: str) -> str:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None):
-        raise ValueError("should be a URL such as https://login.example.com/token, without a user name")
-    return url
+from bridge.settings.urls import UrlWithQuery
 
 
 def _check_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
@@ -30,7 +23,7 @@ class OAuthSettings(Group):
 
     token_file: Path | None = None
     """File of the token, which another program renews. It is read anew for each connection."""
-    token_url: Annotated[str, AfterValidator(_check_token_url)] = ""
+    token_url: UrlWithQuery = ""
     """URL at which an OAuth server issues tokens to a client with an id and a secret."""
     client_id: str | None = None
     """Id of the client."""

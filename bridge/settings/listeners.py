@@ -1,14 +1,14 @@
 """The settings of the two ports: the public one, for callbacks, and the internal one, for administration."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, field_validator, model_validator
 
 from bridge.core.schedule import SECOND
 from bridge.settings.secrets import Key
 from bridge.settings.types import Count, Duration, Group, Networks, Port
+from bridge.settings.urls import Url
 
 
 def _parse_region(text: str) -> str:
@@ -45,7 +45,7 @@ class HttpSettings(Group):
     """How long a connection is kept without a request; longer than your load balancer keeps its own."""
     trusted_proxies: Networks = ()
     """Proxies whose `X-Forwarded-For` or `Forwarded` is trusted; if both are present and disagree, neither is."""
-    public_url: str = ""
+    public_url: Url = ""
     """URL of the bridge as providers call it, such as `https://sms.example.com`, for signatures that include it. Empty:
     as the request's `Host` says."""
     health_path: str = "/healthz"
@@ -56,13 +56,12 @@ class HttpSettings(Group):
     tls_key: Path | None = None
     """PEM file of the server certificate's private key."""
 
-    @model_validator(mode="after")
-    def _check_urls(self) -> Self:
-        if self.public_url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.public_url):
-            raise ValueError("HTTP__PUBLIC_URL should be a URL such as https://sms.example.com")
-        if self.health_path and (not self.health_path.startswith("/") or self.health_path.startswith("/dlr")):
-            raise ValueError("HTTP__HEALTH_PATH should be a path such as /healthz, outside /dlr")
-        return self
+    @field_validator("health_path")
+    @classmethod
+    def _check_health_path(cls, path: str) -> str:
+        if path and (not path.startswith("/") or path.startswith("/dlr")):
+            raise ValueError("should be a path such as /healthz, outside /dlr")
+        return path
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
@@ -83,19 +82,13 @@ class AdminSettings(Group):
     default_region: Annotated[str, AfterValidator(_parse_region)] = ""
     """Region whose national phone numbers people search for, as two letters (ISO 3166), such as `GB`: `07700 900123`
     then finds `+447700900123`, on the page and with `sms-bridge trace --recipient`. Empty: international forms only."""
-    runbook_base: str = ""
+    runbook_base: Url = ""
     """URL under which you publish the runbooks: the status page's links append `/{Alert}.md` to it. Empty: the
     project's."""
     tls_cert: Path | None = None
     """PEM file of the port's certificate; with it, the port accepts only TLS, for probes and metrics as well."""
     tls_key: Path | None = None
     """PEM file of the certificate's private key."""
-
-    @model_validator(mode="after")
-    def _check_urls(self) -> Self:
-        if self.runbook_base and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", self.runbook_base):
-            raise ValueError("ADMIN__RUNBOOK_BASE should be a URL such as https://wiki.example.com/runbooks")
-        return self
 
     @model_validator(mode="after")
     def _check_tls(self) -> Self:

@@ -29,6 +29,7 @@ from bridge.settings.types import (
     TopicConfig,
     Where,
 )
+from bridge.settings.urls import Url
 from bridge.text import suggest_similar
 
 PREFIX = "SMS_BRIDGE_"
@@ -149,7 +150,7 @@ class PrivacySettings(Group):
 class RegistrySettings(Group):
     """A schema registry: Confluent's or a compatible one."""
 
-    url: str = ""
+    url: Url = ""
     """URL of the registry: the schema of the delivery events is registered there at start, and the schemas of Avro are
     fetched from there. Empty: no registry."""
     username: str | None = None

@@ -30,6 +30,7 @@ from bridge.settings.types import (
     TimeFormats,
     Zone,
 )
+from bridge.settings.urls import Url
 from bridge.settings.webhook_polls import WebhookPollSettings
 
 
@@ -107,7 +108,7 @@ class PolledAccountSettings(AccountSettings):
     credentials: ClassVar[tuple[str, ...]]
     """The settings with the credentials for polls."""
 
-    base_url: str = ""
+    base_url: Url = ""
     """Base URL of the provider's API, for polls."""
     poll: PollAges = FALLBACK
     """When to poll a message: `fallback` (15m 1h 4h 12h 24h 36h after sending), `always` (10s … 36h), or your own

@@ -205,9 +205,6 @@ Methods = Annotated[
     tuple[Literal["GET", "POST", "PUT", "PATCH"], ...], BeforeValidator(parse_list), Field(min_length=1)
 ]
 _HEADER_NAME = Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")
-UrlTemplate = Annotated[
-    str | None, Field(pattern=r"^https?://[^/?#{}\s]+[/?][^\s]*\{id\}"), ValueForm("URL with `{id}`")
-]
 HeaderName = Annotated[str, _HEADER_NAME, ValueForm("header's name")]
 OptionalHeaderName = Annotated[str | None, _HEADER_NAME, ValueForm("header's name")]
 HeaderValue = Annotated[str, Field(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"), ValueForm("text")]

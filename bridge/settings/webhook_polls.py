@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from bridge.core.schedule import FALLBACK, SECOND
 from bridge.settings.secrets import Credential
-from bridge.settings.types import Choices, Count, Duration, Group, Pointer, PollAges, Table, UrlTemplate
+from bridge.settings.types import Choices, Count, Duration, Group, Pointer, PollAges, Table
+from bridge.settings.urls import UrlTemplate
 
 PollSecrets = Annotated[dict[str, Credential], Field(default_factory=dict)]
 

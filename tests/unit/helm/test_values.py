@@ -28,6 +28,8 @@ TYPOS = {
     "choice": {"config__FOLLOW__EMIT": "finals"},
     "duration": {"config__HTTP__ACK_TIMEOUT": "5"},
     "topic": {"config__TOPICS__JOURNAL": "sms journal"},
+    "URL without scheme": {"config__REGISTRY__URL": "registry:8081"},
+    "URL with a query": {"prometheusRule__runbookBase": "https://wiki.example.com/?page="},
     "secret": {"secrets__DEXATEL__TOKENS": "x"},
     "server without port": {"kafka__bootstrapServers": "kafka"},
     "account's setting": {"config__DEXATEL__ACCOUNTS__OTHER__POL": "never"},

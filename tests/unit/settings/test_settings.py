@@ -139,7 +139,7 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ("WEBHOOKS__ACME__ID_FORM", "upper", "ACME__ID_FORM should be a list of casefold"),
         ("WEBHOOKS__ACME__CODES", '{"7":"failed"}', "ACME__CODES '7' should map to an object"),
         ("WEBHOOKS__ACME__METHODS", "DELETE", "ACME__METHODS should be 'GET', 'POST'"),
-        ("WEBHOOKS__ACME__POLL__URL", "http://{id}/x", "ACME__POLL__URL has a form that isn't taken"),
+        ("WEBHOOKS__ACME__POLL__URL", "http://{id}/x", "ACME__POLL__URL should be a URL such as"),
         ("WEBHOOKS__ACME__POLL__HEADERS", '{"A":"{key}"}', "ACME__POLL {key} is no secret; set POLL__SECRETS__KEY"),
         ("WEBHOOKS__ACME__POLL__SECRETS__ID", "x", "ACME__POLL {id} stands for the message id"),
         ("WEBHOOKS__ACME__ANSWER__STATUS", "500", "ACME__ANSWER__STATUS should be less than or equal to 299"),
