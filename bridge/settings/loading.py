@@ -76,12 +76,16 @@ def _check(variables: Mapping[str, str]) -> Settings:
     Raises:
         ConfigurationError: A setting is missing, unknown or wrong; one line for each.
     """
-    _check_groups(variables)
+    groups = {name.upper() for name in Settings.model_fields}
+    known = {name: value for name, value in variables.items() if name.removeprefix(PREFIX).split("__")[0] in groups}
+    lines = [_describe_unknown(name) for name in variables if name not in known]  # pydantic would ignore them
     try:
-        return _build(variables)
+        settings = _build(known)
     except ValidationError as error:
-        lines = dict.fromkeys(_format_error(details) for details in error.errors(include_url=False))
-        raise ConfigurationError("\n".join(lines)) from None
+        lines += [_format_error(details) for details in error.errors(include_url=False)]
+    if lines:
+        raise ConfigurationError("\n".join(dict.fromkeys(lines)))
+    return settings
 
 
 def _build(variables: Mapping[str, str]) -> Settings:
@@ -109,14 +113,6 @@ def _keep_token_file(variables: Mapping[str, Variable], secrets: Mapping[str, Va
         return variables
     others = {name: one for name, one in variables.items() if name != _TOKEN}
     return {**others, _TOKEN_FILE: Variable(token.place, token.place)}
-
-
-def _check_groups(variables: Mapping[str, str]) -> None:
-    """Reject a variable whose group doesn't exist: pydantic would ignore it."""
-    groups = {name.upper() for name in Settings.model_fields}
-    for name in variables:
-        if name.removeprefix(PREFIX).split("__")[0] not in groups:
-            raise ConfigurationError(_describe_unknown(name))
 
 
 def _describe_unknown(variable: str) -> str:

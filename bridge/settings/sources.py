@@ -122,10 +122,11 @@ def _read_secrets(folder: str) -> dict[str, Variable]:
         raise ConfigurationError(f"{SECRETS_DIR} should be a folder; {folder} isn't one")
     # In a mounted secret, Kubernetes has entries of its own whose names begin with two dots.
     files = {file.name: file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")}
-    for name in files:
-        group, separator, _ = name.partition("__")
-        if separator and group.lower() in Settings.model_fields:
-            raise ConfigurationError(f"{SECRETS_DIR}: the file {name} should be called {PREFIX}{name.upper()}")
+    if wrong := [
+        name for name in sorted(files) if "__" in name and name.split("__")[0].lower() in Settings.model_fields
+    ]:
+        lines = (f"{SECRETS_DIR}: the file {name} should be called {PREFIX}{name.upper()}" for name in wrong)
+        raise ConfigurationError("\n".join(lines))
     return _fold((name, Variable(_read_secret(files[name]), str(files[name]))) for name in _order(files))
 
 

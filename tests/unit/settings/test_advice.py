@@ -1,6 +1,7 @@
 """A mistake in settings is one line that says what to do: the variable, file and line, or the value that was meant."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,43 @@ def test_a_secret_is_called_like_its_variable(tmp_path: Path) -> None:
     (tmp_path / "DEXATEL__TOKEN").write_text("0123456789abcdef")
     with pytest.raises(ConfigurationError, match=f"DEXATEL__TOKEN should be called {PREFIX}DEXATEL__TOKEN$"):
         load_settings({**make_needed(), SECRETS_DIR: str(tmp_path)})
+
+
+MISTAKES = {
+    "FOO": "FOO: unknown setting; docs/settings.md lists all settings",
+    "LGO__LEVEL": "LGO__LEVEL: unknown setting; did you mean SMS_BRIDGE_LOG__LEVEL?",
+    "LOG__LEVLE": "LOG__LEVLE: unknown setting; did you mean SMS_BRIDGE_LOG__LEVEL?",
+    "LOG__FORMAT": "LOG__FORMAT should be 'auto', 'json' or 'console'",
+    "HTTP__PORT": "HTTP__PORT should be a whole number",
+    "PRIVACY__RECIPIENT": "PRIVACY__HASH_KEY is needed when PRIVACY__RECIPIENT is hash",
+    "REGISTRY": "REGISTRY is a group of settings; docs/settings.md lists its members",
+}
+"""One of each kind: what is said when the variable is `hash`."""
+
+
+@pytest.mark.parametrize("count", range(1, len(MISTAKES) + 1))
+def test_all_mistakes_are_reported_at_once(count: int, tmp_path: Path) -> None:
+    """Of whatever kinds they are, and in which source: a line for each, and none for anything else."""
+    for names in combinations(MISTAKES, count):
+        env_file = tmp_path / "bridge.env"
+        env_file.write_text("".join(f"{PREFIX}{name}=hash\n" for name in names[::2]))
+        with pytest.raises(ConfigurationError) as caught:
+            load_settings({f"{PREFIX}{name}": "hash" for name in names[1::2]}, env_file)
+        lines = [line.partition(" (")[0] for line in str(caught.value).splitlines()]
+        missing = "KAFKA__BOOTSTRAP_SERVERS is missing; set it"
+        assert sorted(lines) == sorted(f"{PREFIX}{line}" for line in (missing, *map(MISTAKES.__getitem__, names)))
+
+
+def test_all_secrets_with_wrong_names_are_reported_at_once(tmp_path: Path) -> None:
+    """A line for each."""
+    for name in ("DEXATEL__TOKEN", "admin__token"):
+        (tmp_path / name).write_text("0123456789abcdef")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({**make_needed(), SECRETS_DIR: str(tmp_path)})
+    assert [line.rsplit(" ", 1)[1] for line in str(caught.value).splitlines()] == [
+        f"{PREFIX}DEXATEL__TOKEN",
+        f"{PREFIX}ADMIN__TOKEN",
+    ]
 
 
 def make_needed() -> dict[str, str]:
