@@ -5,6 +5,7 @@ BridgeError
 ├── InvalidSignatureError      the signature of a callback is wrong: answer 401 and keep nothing
 ├── KafkaUnavailableError      Kafka did not acknowledge in time: retry
 ├── RegistryUnavailableError   the schema registry gave no usable answer: retry
+│   └── RegistryRefusedError   it doesn't accept the credentials: retry, until somebody changes them or its rights
 ├── PollFailedError            a poll gave no usable answer: retry with backoff
 │   └── RequestRejectedError   the provider answers, but not this request: retry it alone
 ├── RateLimitedError           the provider answered 429: retry later
@@ -88,6 +89,10 @@ class RegistryUnavailableError(BridgeError):
     """The schema registry gave no usable answer: an outage, a refusal, or another program's answer."""
 
     retriable = True
+
+
+class RegistryRefusedError(RegistryUnavailableError):
+    """The schema registry doesn't accept the credentials, or not for what it was asked."""
 
 
 class PollFailedError(BridgeError):

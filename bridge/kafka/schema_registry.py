@@ -12,7 +12,7 @@ import orjson
 import structlog
 from httpx_aiohttp import AiohttpTransport
 
-from bridge.core.errors import ConfigurationError, RegistryUnavailableError
+from bridge.core.errors import ConfigurationError, RegistryRefusedError, RegistryUnavailableError
 from bridge.kafka.wire_format import make_frame
 from bridge.schemas import load_schema
 from bridge.settings.model import PREFIX, RegistrySettings, TopicSettings
@@ -25,6 +25,8 @@ REQUEST_TIMEOUT = 10.0
 
 NOT_FOUND = {40401, 40402, 40403}
 """The registry's own codes: it has no such subject, version or schema. Another program's 404 has no code."""
+
+REFUSALS = {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +101,17 @@ async def _fetch_references(
     return True
 
 
+async def is_registered(registry: RegistrySettings, subject: str) -> bool:
+    """Ask whether the registry has a schema for a subject. Nothing is registered.
+
+    Raises:
+        RegistryUnavailableError: It gives no usable answer.
+    """
+    async with _connect(registry) as client:
+        path = f"subjects/{quote(subject, safe='')}/versions/latest"
+        return await _get(client, f"{registry.url.rstrip('/')}/{path}") is not None
+
+
 def _connect(registry: RegistrySettings) -> httpx.AsyncClient:
     auth = None
     if registry.username and registry.password:
@@ -107,7 +120,11 @@ def _connect(registry: RegistrySettings) -> httpx.AsyncClient:
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> dict[str, Any] | None:
-    """Get a document that has a schema; None if the registry says that it has no such schema."""
+    """Get a document that has a schema; None if the registry says that it has no such schema.
+
+    Raises:
+        RegistryUnavailableError: It gives no usable answer.
+    """
     try:
         answer = await client.get(url, headers={"accept": JSON})
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -117,6 +134,8 @@ async def _get(client: httpx.AsyncClient, url: str) -> dict[str, Any] | None:
         return None
     if answer.status_code != httpx.codes.OK or not isinstance(document.get("schema"), str):
         why = document.get("message") or f"status {answer.status_code}"
+        if answer.status_code in REFUSALS:
+            raise RegistryRefusedError(f"the registry refuses the credentials: {why}")
         raise RegistryUnavailableError(f"the registry has no usable answer: {why}")
     return document
 

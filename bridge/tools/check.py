@@ -11,6 +11,7 @@ from bridge.settings.model import Settings
 from bridge.tools.check_finding import CheckFinding
 from bridge.tools.check_kafka import check_kafka
 from bridge.tools.check_providers import check_providers
+from bridge.tools.check_registry import check_registry
 from bridge.tools.check_settings import check_folder, list_settings
 from bridge.tools.output import ExitCode, make_table, stdout_console, style_text, write_json
 
@@ -53,6 +54,8 @@ async def _findings(env_file: Path | None, *, offline: bool) -> AsyncIterator[Ch
     yield check_folder(settings.state.directory)
     async for finding in check_kafka(settings):
         yield finding
+    if settings.registry.url:
+        yield await check_registry(settings)
     async for finding in check_providers(accounts):
         yield finding
 

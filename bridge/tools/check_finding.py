@@ -9,7 +9,7 @@ class CheckFinding(NamedTuple):
     """What was found; `check --json` writes the members under these names."""
 
     area: str
-    """`settings`, `kafka`, `rights`, `topics`, `providers` or `clock`."""
+    """`settings`, `kafka`, `rights`, `topics`, `registry`, `providers` or `clock`."""
     level: Level
     subject: str
     told: str

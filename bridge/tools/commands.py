@@ -69,7 +69,7 @@ def check(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Checks settings, Kafka, rights, topics, providers and clocks; exit code 1 when something is wrong."""
+    """Checks settings, Kafka, rights, topics, registry, providers and clocks; exit code 1 when something is wrong."""
     _check_given(context, CHECK)
     if callback is not None:
         from bridge.tools.check_callback import explain_callback  # noqa: PLC0415 - each command loads what it needs

@@ -20,6 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it means to
 from bridge.sandbox.kafka.broker import Sandbox
 from bridge.settings.loading import load_settings
 from bridge.tools.check_settings import list_settings
+from tests.support.kafka.schema_registry import listening, registered
 from tests.support.ports import find_free_ports
 from tests.support.service.bridge import Bridge
 from tests.support.service.command import Said, sms_bridge
@@ -90,6 +91,16 @@ async def test_credentials_and_errors_are_distinguished(
     people = await sms_bridge(asked, "check")
     assert people.code == 1
     assert "3 wrong" in people.out
+
+
+async def test_the_registry_is_asked_and_gets_nothing(settings: Settings) -> None:
+    """One that refuses the credentials is found; of one that accepts them, nothing is changed."""
+    async with listening() as registry:
+        said = await sms_bridge({**settings, **registered(registry)}, "check", "--json")
+        assert (said.code, registry.subjects) == (0, {})
+        assert [x["subject"] for x in said.document["findings"] if x["area"] == "registry"] == [registry.url]
+        wrongly = {**settings, **registered(registry, PASSWORD="another-password-of-it")}
+        assert wrong(await sms_bridge(wrongly, "check", "--json")) == [("registry", registry.url)]
 
 
 async def test_wrong_settings_are_listed(settings: Settings) -> None:

@@ -37,9 +37,8 @@ class Registry:
         return app
 
     async def _register(self, request: web.Request) -> web.Response:
-        expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if request.headers.get("Authorization") != expected:
-            return web.json_response({"error_code": 401, "message": "Unauthorized"}, status=401)
+        if unauthorized := _refuse_stranger(request):
+            return unauthorized
         assert request.content_type == "application/vnd.schemaregistry.v1+json"
         if self.refusal:
             return web.json_response({"error_code": 409, "message": self.refusal}, status=409)
@@ -69,10 +68,21 @@ class Registry:
         return web.json_response(self.schemas[schema_id])
 
     async def _version(self, request: web.Request) -> web.Response:
+        if unauthorized := _refuse_stranger(request):
+            return unauthorized
+        if self.is_away:
+            return web.json_response({"error_code": 50003, "message": "Error while forwarding"}, status=500)
         subject = request.match_info["subject"]
         if subject not in self.subjects:
             return web.json_response({"error_code": 40401, "message": f"Subject '{subject}' not found."}, status=404)
         return web.json_response({"subject": subject, "version": 1, "id": 1, "schema": self.subjects[subject]})
+
+
+def _refuse_stranger(request: web.Request) -> web.Response | None:
+    expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    if request.headers.get("Authorization") == expected:
+        return None
+    return web.json_response({"error_code": 401, "message": "Unauthorized"}, status=401)
 
 
 @asynccontextmanager
