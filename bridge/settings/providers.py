@@ -30,7 +30,7 @@ from bridge.settings.types import (
     TimeFormats,
     Zone,
 )
-from bridge.settings.urls import Url
+from bridge.settings.urls import PathTemplate, Url
 from bridge.settings.webhook_polls import WebhookPollSettings
 
 
@@ -137,7 +137,7 @@ class DexatelAccountSettings(PolledAccountSettings):
     """Which API is polled; with `v1`, many due messages are read from its list of messages."""
     token: Credential = None
     """API token for polls: the header `token`, or `X-Dexatel-Key` with `v1`."""
-    poll_path: str = ""
+    poll_path: PathTemplate = ""
     """`legacy`: path of a poll, with `{id}` for the message id."""
     webhook_secret: Key = None
     """Secret of the signature of JSON webhooks; with it, only signed webhooks are accepted."""
@@ -149,7 +149,7 @@ class DexatelAccountSettings(PolledAccountSettings):
         """List the settings that polls require and that aren't set."""
         needed = {"BASE_URL": self.base_url, "TOKEN": self.token}
         if self.api == "legacy":
-            needed["POLL_PATH"] = self.poll_path if "{id}" in self.poll_path else ""
+            needed["POLL_PATH"] = self.poll_path
         return [name for name, value in needed.items() if not value]
 
 

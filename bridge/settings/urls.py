@@ -1,4 +1,4 @@
-"""The types of settings that are URLs. All are checked alike before anything is started. Pure."""
+"""The types of settings that are URLs, or paths in them. All are checked alike before anything is started. Pure."""
 
 import re
 from functools import partial
@@ -44,6 +44,14 @@ _check_template = partial(
     _check_url, pattern=_TEMPLATE, form="https://name.example.com/messages/{id}, without user name and fragment"
 )
 
+
+def _check_path_template(path: str) -> str:
+    if path and "{id}" not in path:
+        raise ValueError("should contain {id}, which stands for the message id, such as /messages/{id}")
+    return path
+
+
 Url = Annotated[str, AfterValidator(_check_plain), ValueForm("URL", f"^({_URL})?$")]
 UrlWithQuery = Annotated[str, AfterValidator(_check_with_query), ValueForm("URL", f"^({_WITH_QUERY})?$")]
 UrlTemplate = Annotated[str | None, AfterValidator(_check_template), ValueForm("URL with `{id}`", f"^({_TEMPLATE})?$")]
+PathTemplate = Annotated[str, AfterValidator(_check_path_template), ValueForm("path with `{id}`", r"^(.*\{id\}.*)?$")]

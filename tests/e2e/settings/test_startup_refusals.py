@@ -51,6 +51,7 @@ SETTINGS: dict[str, tuple[dict[str, str | None], str]] = {
     "networks that are none": ({"DEXATEL__ALLOWED_NETWORKS": "everybody"}, "DEXATEL__ALLOWED_NETWORKS"),
     "polls without a token": ({**POLLED, "DEXATEL__POLL": "always", "DEXATEL__TOKEN": None}, "DEXATEL__TOKEN"),
     "polls without a path": ({**POLLED, "DEXATEL__POLL": "1s", "DEXATEL__POLL_PATH": None}, "DEXATEL__POLL_PATH"),
+    "a path without an id": ({**POLLED, "DEXATEL__POLL_PATH": "/dlr"}, "DEXATEL__POLL_PATH should contain {id}"),
     "polls without a key": (
         {"SPEEDOCOM__POLL": "fallback", "SPEEDOCOM__BASE_URL": "http://127.0.0.1:1", "SPEEDOCOM__PARTNER_ID": "1"},
         "SPEEDOCOM__API_KEY",

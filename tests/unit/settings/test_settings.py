@@ -143,6 +143,8 @@ def test_polls_have_modes_or_a_list_of_ages(text: str, ages: tuple[int, ...]) ->
         ("WEBHOOKS__ACME__POLL__HEADERS", '{"A":"{key}"}', "ACME__POLL {key} is no secret; set POLL__SECRETS__KEY"),
         ("WEBHOOKS__ACME__POLL__SECRETS__ID", "x", "ACME__POLL {id} stands for the message id"),
         ("WEBHOOKS__ACME__ANSWER__STATUS", "500", "ACME__ANSWER__STATUS should be less than or equal to 299"),
+        ("DEXATEL__POLL_PATH", "/x", "SMS_BRIDGE_DEXATEL__POLL_PATH should contain {id}"),
+        ("DEXATEL__ACCOUNTS__PROMO__POLL_PATH", "/{ID}", "PROMO__POLL_PATH should contain {id}"),
         ("HTTP__PUBLIC_URL", "sms.example", "SMS_BRIDGE_HTTP__PUBLIC_URL should be a URL such as"),
         ("HTTP__HEALTH_PATH", "healthz", "SMS_BRIDGE_HTTP__HEALTH_PATH should be a path such as /healthz"),
         ("HTTP__HEALTH_PATH", "/dlr/x", "SMS_BRIDGE_HTTP__HEALTH_PATH should be a path such as /healthz"),
