@@ -12,7 +12,7 @@ from bridge.providers.dexatel_v1 import DexatelV1
 from bridge.providers.dialect import Dialect, Polled
 from bridge.providers.generic_polls import AnswerPointers, GenericPolled, PollTemplates
 from bridge.providers.generic_webhook import CallbackPointers, GenericWebhook
-from bridge.providers.presets import load_preset
+from bridge.providers.presets import list_presets, load_preset
 from bridge.providers.report_builder import FieldNames
 from bridge.providers.report_rules import ReportRules
 from bridge.providers.signatures import SCHEMES, SignatureScheme
@@ -28,6 +28,7 @@ from bridge.settings.providers import (
 )
 from bridge.settings.types import Group
 from bridge.settings.webhook_polls import WebhookPollSettings
+from bridge.text import suggest_similar
 
 DEXATEL_DIALECTS = {"legacy": Dexatel, "v1": DexatelV1}
 """By the setting `API`."""
@@ -104,7 +105,8 @@ def apply_preset(provider: str, webhook: WebhookSettings) -> WebhookSettings:
         preset = WebhookSettings.model_validate({"preset": webhook.preset, **load_preset(webhook.preset).settings})
     except ValueError as error:
         variable = f"{PREFIX}WEBHOOKS__{provider.upper().replace('-', '_')}__PRESET"
-        raise ConfigurationError(f"{variable} {error}") from None
+        advice = suggest_similar(webhook.preset.lower(), list_presets())
+        raise ConfigurationError("; ".join(filter(None, (f"{variable} {error}", advice)))) from None
     inherited = {name: getattr(preset, name) for name in preset.model_fields_set}
     # What an account doesn't set itself, it inherits from the provider later.
     accounts = {

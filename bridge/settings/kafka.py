@@ -12,6 +12,8 @@ from bridge.settings.urls import UrlWithQuery
 
 def _check_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
+        if "/" in address:
+            raise ValueError("should be host:port, without a scheme such as http:// or a path")
         host, _, port = address.rpartition(":")
         if not host or not port.isascii() or not port.isdigit():
             raise ValueError("should be host:port, with commas between several brokers")

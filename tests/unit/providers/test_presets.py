@@ -147,3 +147,11 @@ def test_an_unknown_preset_is_named() -> None:
     """The error names the variable and the presets that exist."""
     with pytest.raises(ConfigurationError, match=r"SMS_BRIDGE_WEBHOOKS__MY_ONE__PRESET should be one of 46elks, "):
         accounts(WEBHOOKS__MY_ONE__PRESET="nexmo", WEBHOOKS__MY_ONE__CALLBACK_SECRETS=SECRET)
+
+
+@pytest.mark.parametrize("preset", list_presets())
+def test_a_misspelt_preset_is_recognized(preset: str) -> None:
+    """As `init` does: with a letter too many, or in capitals."""
+    for misspelt in (f"{preset[:-1]}{preset[-2:]}", preset.upper()):
+        with pytest.raises(ConfigurationError, match=f"; did you mean {preset}\\?$"):
+            accounts(WEBHOOKS__MY_ONE__PRESET=misspelt, WEBHOOKS__MY_ONE__CALLBACK_SECRETS=SECRET)

@@ -103,6 +103,13 @@ def test_a_broker_without_a_port_is_refused(servers: str) -> None:
     assert "should be host:port" in refuse({"KAFKA__BOOTSTRAP_SERVERS": servers})
 
 
+@pytest.mark.parametrize("servers", ["http://kafka:9092", "one:9092,SASL_SSL://two:9092", "kafka:9092/", "a/b:9092"])
+def test_a_broker_is_no_url(servers: str) -> None:
+    """A scheme belongs to the broker's own settings, and would be taken as a part of the host's name."""
+    said = refuse({"KAFKA__BOOTSTRAP_SERVERS": servers})
+    assert said == f"{PREFIX}KAFKA__BOOTSTRAP_SERVERS should be host:port, without a scheme such as http:// or a path"
+
+
 @pytest.mark.parametrize("servers", ["[::1]:9092, [2001:db8::1]:9093", '["[::1]:9092", "[2001:db8::1]:9093"]'])
 def test_brokers_may_have_ipv6_addresses(servers: str) -> None:
     """Although such an address begins as a list in JSON does."""
