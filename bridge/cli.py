@@ -15,8 +15,10 @@ from bridge import __version__
 from bridge.core.errors import ConfigurationError, KafkaUnavailableError, RegistryUnavailableError
 from bridge.tools import commands
 from bridge.tools.commands import AsJson, EnvFile
+from bridge.tools.usage import PlainGroup
 
 cli = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

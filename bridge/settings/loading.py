@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from bridge.core.errors import ConfigurationError
 from bridge.settings.model import PREFIX, Settings
 from bridge.settings.sources import SECRETS_DIR, Variable, locate, read_sources
+from bridge.settings.wording import word_mistake
 from bridge.text import suggest_similar
 
 _MECHANISM = f"{PREFIX}KAFKA__SASL_MECHANISM"
@@ -27,16 +28,6 @@ _SETTING_NAME = re.compile("[A-Z]+(_[A-Z]+|__[A-Z]+)+ ")
 
 _MIN_SIMILARITY = 0.75
 """Between 0 and 1: a less similar name isn't suggested for an unknown one."""
-
-_MESSAGES = {
-    "missing": "is missing; set it",
-    "bool_parsing": "should be true or false",
-    "int_parsing": "should be a whole number",
-    "float_parsing": "should be a number",
-    "string_pattern_mismatch": "has a form that isn't taken; docs/settings.md says which one is",
-    "model_type": "is a group of settings; docs/settings.md lists its members",
-}
-"""Messages that replace pydantic's own, by its error type."""
 
 
 def load_settings(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> Settings:
@@ -155,12 +146,7 @@ def _format_error(error: Any) -> str:
         return _describe_unknown(name)
     if error["type"] == "missing" and error["loc"] == ("kafka",):
         name += "__BOOTSTRAP_SERVERS"
-    message = _MESSAGES.get(error["type"])
-    if message is None:
-        message = error["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if error["type"] == "literal_error":  # never one of a secret
-        advice = suggest_similar(str(error["input"]).lower(), re.findall("'([^']+)'", error["ctx"]["expected"]))
-        message += f"; {advice}" if advice else ""
+    message = word_mistake(error)
     if not _SETTING_NAME.match(message):
         return f"{name} {message}"
     if name == PREFIX:  # a check of all settings

@@ -1,5 +1,9 @@
 """The command line helps: with `-h`, and with what was meant."""
 
+import re
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +110,55 @@ def test_providers_that_are_not_configured_are_refused() -> None:
 def test_an_event_of_another_day_has_its_date(observed_at: str, shown: str) -> None:
     """Today's have the time alone."""
     assert format_observed(observed_at, "2026-01-31") == shown
+
+
+def list_parameters(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """List the options and arguments of all commands, each with the path of its command."""
+    for name, one in getattr(command, "commands", {}).items():
+        yield from list_parameters(one, (*path, name))
+    yield from ((path, parameter) for parameter in command.params if path)
+
+
+def write_value(parameter: Any, value: str) -> list[str]:
+    """Write an option or an argument on the command line."""
+    return [*(parameter.opts[:1] if parameter.param_type_name == "option" else ()), value]
+
+
+PARAMETERS = [
+    (path, parameter)
+    for path, parameter in list_parameters(get_command(cli))
+    if not getattr(parameter, "is_flag", False) and parameter.bare_type() not in {"str", "Path", "list[str]"}
+]
+"""Those that don't take any text: with a wrong value, no command is run."""
+
+
+@pytest.mark.parametrize("value", ["-1x", "it's"])
+@pytest.mark.parametrize(
+    ("path", "parameter"), PARAMETERS, ids=[f"{' '.join(path)} {parameter.name}" for path, parameter in PARAMETERS]
+)
+def test_no_error_of_usage_is_in_others_words(path: tuple[str, ...], parameter: Any, value: str) -> None:
+    """Whatever an option takes, what is wrong with its value is said as of a setting."""
+    result = RUNNER.invoke(cli, [*path, *write_value(parameter, value)])
+    assert result.exit_code == 2
+    assert not re.search("Value error|Input should|a valid|parse", result.output)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("topics --adopt middle", "'--adopt': should be one of end, start ╰"),
+        ("topics --adopt strt", "'--adopt': should be one of end, start; did you mean start?"),
+        ("replay --reason Malform", "internal; did you mean malformed?"),
+        ("tail --status delivred", "did you mean delivered?"),
+        ("sandbox --brokers 2", "'--brokers': should be one of 1, 3 ╰"),
+        ("simulate dexatell", "should be one of dexatel, speedocom; did you mean dexatel?"),
+        ("simulate dexatel --port x", "'--port': should be a whole number ╰"),
+        ("simulate dexatel --port 65536", "'--port': should be less than or equal to 65535 ╰"),
+        ("replay --rate x", "'--rate': should be a number ╰"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_those_that_are_taken(line: str, told: str) -> None:
+    """Also those of an argument, and of an option that may be repeated."""
+    result = RUNNER.invoke(cli, line.split())
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.replace("│", "").split())
