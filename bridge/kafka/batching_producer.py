@@ -66,6 +66,8 @@ class BatchingProducer:
         self._timer: asyncio.TimerHandle | None = None
         """Of the next departure."""
         self._departures = Departures()
+        self._refusing: set[tuple[str, int]] = set()
+        """Stuck partitions that were logged as refusing records."""
         self._in_flight: set[asyncio.Future[Any]] = set()
         """What has to end before the process does."""
 
@@ -117,7 +119,7 @@ class BatchingProducer:
         ticket = Ticket(future, on_settled)
         if stuck := self._departures.find_stuck(records, loop.time()):
             ticket.remaining = 1
-            ticket.fail(KafkaError(f"partition {stuck[1]} of {stuck[0]} acknowledges nothing"))
+            ticket.fail(self._refuse(*stuck))
             return future
         for record in records:
             ticket.remaining += 1
@@ -211,6 +213,9 @@ class BatchingProducer:
         if error is None:
             for ticket in tickets:
                 ticket.acknowledge()
+            if tp in self._refusing:
+                self._refusing.discard(tp)
+                log.warning("partition acknowledges records again", topic=tp[0], partition=tp[1])
         else:
             fail_tickets(tickets, error)
             if not sent.cancelled():
@@ -222,6 +227,13 @@ class BatchingProducer:
         self._departures.settle(tp)
         if self._queues and (not self._departures or self._timer is None):
             self._depart()
+
+    def _refuse(self, topic: str, partition: int) -> KafkaError:
+        """Make the error for records of a stuck partition; the first one is logged, unless all of Kafka is away."""
+        if (topic, partition) not in self._refusing and not self.stuck:
+            self._refusing.add((topic, partition))
+            log.error("partition acknowledges nothing; refusing its records", topic=topic, partition=partition)
+        return KafkaError(f"partition {partition} of {topic} acknowledges nothing")
 
     async def _usable_producer(self) -> AIOKafkaProducer:
         async with self._making:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,7 +171,15 @@ async def test_long_queue_of_a_slow_partition_holds_up_no_other(writer: Batching
 async def test_stuck_partition_takes_no_more(
     writer: BatchingProducer, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It refuses at once, with all else that is appended with it; the others go on, and Kafka isn't away."""
+    """It refuses at once, with all else that is appended with it; the others go on, and Kafka isn't away.
+
+    One line says so, and one that it is over.
+    """
+    logged: list[str] = []
+    log = SimpleNamespace(
+        error=lambda event, **_: logged.append(event), warning=lambda event, **_: logged.append(event)
+    )
+    monkeypatch.setattr(batching_producer, "log", log)
     monkeypatch.setattr(departures, "STUCK_SECONDS", 0.01)
     [producer] = clients.made
     known = writer.append([record(1)])
@@ -180,9 +189,9 @@ async def test_stuck_partition_takes_no_more(
     waiting = writer.append([record(0)])
     await depart(writer)
     await asyncio.sleep(0.02)
-    refused = writer.append([record(1), record(0)])
-    with pytest.raises(KafkaUnavailableError, match="partition 0 of topic"):
-        await refused
+    for _ in range(2):
+        with pytest.raises(KafkaUnavailableError, match="partition 0 of topic"):
+            await writer.append([record(1), record(0)])
     other = writer.append([record(1)])
     await depart(writer)
     assert producer.list_sent() == [(1, 1), (0, 1), (1, 1)]
@@ -192,6 +201,10 @@ async def test_stuck_partition_takes_no_more(
     producer.acknowledge(1)
     await waiting
     assert not writer.append([record(0)]).done()
+    assert logged == [
+        "partition acknowledges nothing; refusing its records",
+        "partition acknowledges records again",
+    ]
 
 
 async def test_failed_batch_costs_its_producer(writer: BatchingProducer, clients: Clients) -> None:
