@@ -144,7 +144,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
         Raises:
             KafkaError: There is no answer, or no connection.
-            TimeoutError: There is no answer in time.
         """
         if self._consumer is None:
             raise KafkaError("the intake isn't connected")

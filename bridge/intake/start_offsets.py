@@ -99,7 +99,6 @@ async def choose_offsets(
 
     Raises:
         KafkaError: There is no answer.
-        TimeoutError: The same.
     """
     beginnings = await look_up_each(consumer.beginning_offsets, tps)
     tps = list(beginnings)

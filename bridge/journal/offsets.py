@@ -1,6 +1,7 @@
 """The tracker's offsets in the journal: committed when the journal is new, refused when lost, adopted on demand."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -222,12 +223,10 @@ class _JournalOffsets:
             log.warning("no answer about partitions; their offsets aren't checked", topic=self.journal, numbers=numbers)
             if not committed.keys() >= set(unanswered):
                 raise KafkaTimeoutError(f"no answer about the partitions {numbers} of {self.journal}")
-        new = [tp for tp, end in ends.items() if tp not in committed and end == 0]
-        lost = [
-            tp
-            for tp, end in ends.items()
-            if tp not in new and not (tp in committed and starts[tp] <= committed[tp].offset <= end)
-        ]
+        known = {tp: committed[tp].offset for tp in ends if tp in committed}
+        new = [tp for tp, end in ends.items() if tp not in known and end == 0]
+        held = {tp for tp, offset in known.items() if starts[tp] <= offset <= ends[tp]}
+        lost = [tp for tp in ends if tp not in held and tp not in new]
         return new, lost
 
     async def refuse_lost_state(self, committed: Mapping[TopicPartition, JournalOffset]) -> None:
@@ -237,9 +236,10 @@ class _JournalOffsets:
             ConfigurationError: It was deleted, or created again.
         """
         written = {TopicPartition(self._state, tp.partition): at.state_end for tp, at in committed.items()}
-        ends = await look_up_each(self.consumer.end_offsets, [tp for tp, end in written.items() if end])
-        for tp, end in ends.items():
-            refuse_lost_state(tp, end, written[tp])
+        with suppress(KafkaTimeoutError):  # each partition is checked again when it is restored
+            ends = await look_up_each(self.consumer.end_offsets, [tp for tp, end in written.items() if end])
+            for tp, end in ends.items():
+                refuse_lost_state(tp, end, written[tp])
 
     async def commit(self, positions: Mapping[TopicPartition, int], horizon: Horizon = NOTHING_FORGOTTEN) -> None:
         """Commit these offsets under a new journal id; the horizon counts for partitions that have states."""

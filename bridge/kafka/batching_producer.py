@@ -16,7 +16,7 @@ from bridge.kafka.errors import format_error
 from bridge.kafka.producers import abort_producer
 from bridge.kafka.records import Record, RecordBatches
 from bridge.kafka.retry import retry
-from bridge.kafka.tickets import Ticket, fail_tickets
+from bridge.kafka.tickets import RecordQueue, Ticket, fail_tickets
 
 LINGER_SECONDS = 0.002
 """How long a batch waits for more records, if nothing is in flight."""
@@ -33,16 +33,6 @@ log = structlog.get_logger(__name__)
 
 def _do_nothing() -> None:
     pass
-
-
-class _Queue:
-    """What waits for one partition: records, and each one's ticket."""
-
-    __slots__ = ("records", "tickets")
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.tickets: list[Ticket] = []
 
 
 class BatchingProducer:
@@ -62,7 +52,7 @@ class BatchingProducer:
         self._kafka, self._observe = kafka, observe
         self._producer: Any = None  # aiokafka has no types; an AIOKafkaProducer, once there is one
         self._making = asyncio.Lock()
-        self._queues: dict[tuple[str, int], _Queue] = {}
+        self._queues: dict[tuple[str, int], RecordQueue] = {}
         self._timer: asyncio.TimerHandle | None = None
         """Of the next departure."""
         self._departures = Departures()
@@ -125,7 +115,7 @@ class BatchingProducer:
             ticket.remaining += 1
             queue = self._queues.get((record.topic, record.partition))
             if queue is None:
-                queue = self._queues[record.topic, record.partition] = _Queue()
+                queue = self._queues[record.topic, record.partition] = RecordQueue()
             queue.records.append(record)
             queue.tickets.append(ticket)
         if ticket.remaining == 0:
@@ -145,6 +135,7 @@ class BatchingProducer:
         queues, self._queues = self._queues, {}
         for queue in queues.values():
             fail_tickets(queue.tickets, KafkaUnavailableError("stopped"))
+        await asyncio.sleep(0)  # a task that is cancelled before its first step settles nothing
         for unsettled in self._in_flight:
             unsettled.cancel()
         producer, self._producer = self._producer, None
@@ -162,7 +153,7 @@ class BatchingProducer:
             self._departures.begin(departing, asyncio.get_running_loop().time())
             self._start(self._send(departing))
 
-    async def _send(self, departing: dict[tuple[str, int], _Queue]) -> None:
+    async def _send(self, departing: dict[tuple[str, int], RecordQueue]) -> None:
         producer: AIOKafkaProducer | None = None
         try:
             producer = await self._usable_producer()
@@ -178,28 +169,33 @@ class BatchingProducer:
         await self._send_batches(producer, batches, departing)
 
     async def _send_batches(
-        self, producer: AIOKafkaProducer, batches: RecordBatches, departing: Mapping[tuple[str, int], _Queue]
+        self, producer: AIOKafkaProducer, batches: RecordBatches, departing: Mapping[tuple[str, int], RecordQueue]
     ) -> None:
+        handed = dict.fromkeys(departing, 0)
         try:
-            pending = await batches.send()
-        except BaseException as error:  # noqa: BLE001 - what ends the task is raised again
-            self._give_up(producer, departing, error)
-            return
-        for tp, sent in pending.items():
-            first, tickets = 0, departing[tp].tickets
-            self._observe(len(tickets))
-            self._departures.expect(tp, len(sent))
-            for batch in sent:
+            async for tp, batch in batches.send():
+                tickets = departing[tp].tickets[handed[tp] : handed[tp] + batch.records]
+                handed[tp] += batch.records
+                self._departures.add(tp)
                 self._in_flight.add(batch.future)
-                some = tickets[first : first + batch.records]
-                batch.future.add_done_callback(partial(self._settle, producer, tp, some))
-                first += batch.records
+                batch.future.add_done_callback(partial(self._settle, producer, tp, tickets))
+        except BaseException as error:  # noqa: BLE001 - what ends the task is raised again
+            self._give_up(producer, departing, error, handed)
+            return
+        for tp, queue in departing.items():
+            self._observe(len(queue.tickets))
+            self._arrive(tp)
 
     def _give_up(
-        self, producer: AIOKafkaProducer | None, departing: Mapping[tuple[str, int], _Queue], error: BaseException
+        self,
+        producer: AIOKafkaProducer | None,
+        departing: Mapping[tuple[str, int], RecordQueue],
+        error: BaseException,
+        handed: Mapping[tuple[str, int], int] = {},
     ) -> None:
+        """Let all records fail that weren't handed over; the others are settled by their batches."""
         for tp, queue in departing.items():
-            fail_tickets(queue.tickets, error)
+            fail_tickets(queue.tickets[handed.get(tp, 0) :], error)
             self._arrive(tp)
         if not isinstance(error, Exception):
             raise error
@@ -223,8 +219,8 @@ class BatchingProducer:
         self._arrive(tp)
 
     def _arrive(self, tp: tuple[str, int]) -> None:
-        """Note that a batch of a partition is settled, and let what waits depart."""
-        self._departures.settle(tp)
+        """Note that a batch of a partition is settled, or all are handed over, and let what waits depart."""
+        self._departures.settle(tp, asyncio.get_running_loop().time())
         if self._queues and (not self._departures or self._timer is None):
             self._depart()
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 from bridge.kafka.records import Record
 
 STUCK_SECONDS = 4.0
-"""After which a partition that acknowledges nothing counts as stuck."""
+"""After which a partition that has acknowledged nothing counts as stuck."""
 
 MANY_STUCK = 2
 """Stuck partitions of a topic from which on Kafka counts as away; one alone may have lost its leader or replicas."""
@@ -19,16 +19,19 @@ class _Departed:
     __slots__ = ("batches", "since")
 
     def __init__(self, since: float) -> None:
-        self.batches = 1  # while it isn't known how many they are
+        self.batches = 1
         self.since = since
 
 
 class Departures:
-    """The partitions that batches have departed for; all times are the event loop's, in seconds."""
+    """The partitions that batches have departed for; all times are the event loop's, in seconds.
+
+    A departure counts as a batch until all of its batches are handed over: it begins, and is settled then.
+    """
 
     def __init__(self) -> None:
         self._departed: dict[Partition, _Departed] = {}
-        """The earliest first."""
+        """Those that have shown no life for the longest time first."""
         self._used: set[Partition] = set()
 
     def __bool__(self) -> bool:
@@ -46,16 +49,17 @@ class Departures:
             self._departed[partition] = _Departed(now)
             self._used.add(partition)
 
-    def expect(self, partition: Partition, batches: int) -> None:
-        """Note how many batches have departed for a partition."""
-        self._departed[partition].batches = batches
+    def add(self, partition: Partition) -> None:
+        """Note that a batch is handed over for a partition."""
+        self._departed[partition].batches += 1
 
-    def settle(self, partition: Partition) -> None:
+    def settle(self, partition: Partition, now: float) -> None:
         """Note that one of a partition's batches is settled."""
-        departed = self._departed[partition]
+        departed = self._departed.pop(partition)
         departed.batches -= 1
-        if departed.batches == 0:
-            del self._departed[partition]
+        if departed.batches:
+            departed.since = now
+            self._departed[partition] = departed
 
     def find_stuck(self, records: Iterable[Record], now: float) -> Partition | None:
         """Find a stuck partition that one of the records is for."""

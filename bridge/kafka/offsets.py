@@ -6,7 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
+from aiokafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    KafkaError,
+    KafkaTimeoutError,
+    NotCoordinatorError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 COORDINATOR_ATTEMPTS = 100
@@ -30,7 +36,6 @@ async def look_up_each(
 
     Raises:
         KafkaError: There is no answer about any of them.
-        TimeoutError: The same.
     """
 
     async def ask(tp: TopicPartition) -> int:
@@ -38,11 +43,14 @@ async def look_up_each(
             return (await look_up([tp]))[tp]
 
     tps = list(tps)
-    answers = await asyncio.gather(*map(ask, tps), return_exceptions=True)
-    found = {tp: answer for tp, answer in zip(tps, answers, strict=True) if not isinstance(answer, BaseException)}
-    errors = [answer for answer in answers if isinstance(answer, BaseException)]
+    answers = dict(zip(tps, await asyncio.gather(*map(ask, tps), return_exceptions=True), strict=True))
+    errors = [answer for answer in answers.values() if isinstance(answer, BaseException)]
+    for error in errors:
+        if not isinstance(error, KafkaError | TimeoutError):
+            raise error
+    found = {tp: answer for tp, answer in answers.items() if not isinstance(answer, BaseException)}
     if errors and not found:
-        raise errors[0]
+        raise errors[0] if isinstance(errors[0], KafkaError) else KafkaTimeoutError(f"no answer about {tps[0].topic}")
     return found
 
 

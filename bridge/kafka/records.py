@@ -1,7 +1,7 @@
 """Records, and how they are handed to a producer in batches. No topic is known by name here."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -80,31 +80,30 @@ class RecordBatches:
         long = [tp for tp, batches in self._batches.items() if len(batches) > 1]
         return {tp: RecordBatches(self._producer, {tp: self._batches.pop(tp)}) for tp in long}
 
-    async def send(self) -> dict[tuple[str, int], list[PendingBatch]]:
-        """Hand the batches to the producer; return when all but each partition's last one are on the wire.
+    async def send(self) -> AsyncIterator[tuple[tuple[str, int], PendingBatch]]:
+        """Hand the batches to the producer, in order for each partition, and yield each one that it has taken.
 
         A batch that fails breaks the producer: its sequence number is spent.
 
-        Returns:
-            The batches by topic and partition, in order.
+        Yields:
+            Topic and partition, and the batch. All but each partition's last one are on the wire at the end.
         """
-        pending: dict[tuple[str, int], list[PendingBatch]] = {tp: [] for tp in self._batches}
         # The first batch of every partition, then the second ones: a partition's batches wait for one another.
         for batches in zip_longest(*self._batches.values()):
-            for (topic, partition), builder in zip(self._batches, batches, strict=True):
+            for tp, builder in zip(self._batches, batches, strict=True):
                 if builder is not None:
+                    topic, partition = tp
                     future = await self._producer.send_batch(builder, topic, partition=partition)
                     # The caller may be cancelled before the batch fails.
                     future.add_done_callback(retrieve_exception)
-                    pending[topic, partition].append(PendingBatch(future, builder.record_count()))
-        return pending
+                    yield tp, PendingBatch(future, builder.record_count())
 
 
 async def send_batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> list[PendingBatch]:
     """Hand records to a producer in batches, as `RecordBatches.send` does, and return the batches."""
     batches = RecordBatches(producer)
     batches.add(records)
-    return [batch for some in (await batches.send()).values() for batch in some]
+    return [batch async for _, batch in batches.send()]
 
 
 def _append(builder: BatchBuilder, record: Record) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from bridge.core.errors import KafkaUnavailableError
 from bridge.kafka.errors import format_error
+from bridge.kafka.records import Record
 
 
 class Ticket:
@@ -33,6 +34,16 @@ class Ticket:
             self.future.exception()  # retrieved, in case the caller has given up waiting
         if self.remaining == 0:
             self._settle()
+
+
+class RecordQueue:
+    """What waits for one partition: records, and each one's ticket."""
+
+    __slots__ = ("records", "tickets")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.tickets: list[Ticket] = []
 
 
 def fail_tickets(tickets: Iterable[Ticket], error: BaseException) -> None:

@@ -67,7 +67,7 @@ class TopicSettings(Group):
         named = [(f"TOPICS__{setting.upper()}", name) for setting, name in own.items() if name]
         check_distinct([*(("TOPICS__SENT", name) for name in self.sent), *named])
         if unknown := self.config.keys() - {name for _, name in named}:
-            advice = suggest_similar(min(unknown), (name for _, name in named))
+            advice = suggest_similar(min(unknown), (name for _, name in named if not min(unknown).startswith(name)))
             raise ValueError(
                 f"TOPICS__CONFIG has {min(unknown)!r}, which the bridge doesn't create; "
                 + (advice or "name one of the bridge's own topics")

@@ -79,7 +79,6 @@ class Tracker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
         Raises:
             KafkaError: No broker answers, or there is no connection.
-            TimeoutError: No broker answers in time.
         """
         if self._member is None:
             raise KafkaError("the tracker isn't connected")

@@ -50,11 +50,11 @@ async def commit_transaction(
             await producer.begin_transaction()
 
             # Step 2. Hand over every batch.
-            pending = await batches.send()
+            pending = [handed async for handed in batches.send()]
 
             # Step 3. See every batch acknowledged: a commit would go through without one that failed.
-            await asyncio.gather(*(batch.future for some in pending.values() for batch in some))
-            last = [some[-1] for (topic, _), some in pending.items() if topic == target.state]
+            await asyncio.gather(*(batch.future for _, batch in pending))
+            states = [batch for (topic, _), batch in pending if topic == target.state]
 
             # Step 4. The journal's offset joins the transaction: not before, because a broker that still verifies the
             # batches answers it in a way that the client library doesn't expect.
@@ -70,7 +70,7 @@ async def commit_transaction(
     except BaseException:
         give_up_transaction(producer)
         raise
-    return max((batch.future.result().offset + batch.records for batch in last), default=None)
+    return max((batch.future.result().offset + batch.records for batch in states), default=None)
 
 
 def make_state_records(changes: Iterable[StateChange], topic: str, partition: int) -> list[Record]:

@@ -168,6 +168,19 @@ async def test_long_queue_of_a_slow_partition_holds_up_no_other(writer: Batching
     assert sorted(producer.list_sent()) == [(0, 1)] * 3 + [(1, 1)] * 3
 
 
+async def test_batches_are_settled_while_others_wait_to_be_sent(writer: BatchingProducer, clients: Clients) -> None:
+    """A partition's second batch may wait for long, and nobody waits for it whose records are there."""
+    [producer] = clients.made
+    producer.waits = True
+    calls = [writer.append([record(0, BATCH_BYTES // 2)]) for _ in range(3)]
+    await depart(writer)
+    for number, call in enumerate(calls):
+        assert len(producer.sent) == number + 1
+        producer.acknowledge(number)
+        await call
+        await depart(writer)
+
+
 async def test_stuck_partition_takes_no_more(
     writer: BatchingProducer, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
