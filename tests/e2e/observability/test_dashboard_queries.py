@@ -87,6 +87,8 @@ def settings(url: str) -> dict[str, str]:
         "SPEEDOCOM__POLL": "1s,2s,3s,4s,5s,6s,7s,8s",
         "SPEEDOCOM__RATE_PER_SECOND": "200",
         "SPEEDOCOM__CALLBACK_SECRETS": SECRETS["speedocom", "default"],
+        # Before a partition is assigned, a standby may have filled its cache: nothing would be rebuilt then.
+        "STATE__STANDBY": "none",
         "HTTP__MAX_WAITING": "2",
         "HTTP__MAX_CONNECTIONS": "400",
     }
