@@ -97,13 +97,15 @@ class Timeline(NamedTuple):
     @property
     def message_id(self) -> str | None:
         """The message that the attempt belongs to."""
+        sent = self.sent
         found: Mapping[str, Any] = self.published[-1].event if self.published else {}
-        return self.sent.message_id if self.sent else found.get("message_id")
+        return sent.message_id if sent else found.get("message_id")
 
     @property
     def events(self) -> list[Mapping[str, Any]]:
         """The published events of that message: a provider may use an id again when the attempt is forgotten."""
-        return [one.event for one in self.published if one.event["message_id"] == self.message_id]
+        message_id = self.message_id
+        return [one.event for one in self.published if one.event["message_id"] == message_id]
 
     @property
     def outcomes(self) -> frozenset[FoldOutcome]:

@@ -83,9 +83,10 @@ def summarize_attempt(timeline: Timeline, state: State) -> str:
 
 def tell_customer(timeline: Timeline) -> str | None:
     """What support can say to the customer; None as long as nothing was published."""
-    if not timeline.events:
+    events = timeline.events
+    if not events:
         return None
-    last = timeline.events[-1]
+    last = events[-1]
     if last["reason"] in TELL_REASON and last["reason"] != Reason.UNSPECIFIED:
         return TELL_REASON[last["reason"]]
     told = TELL_STATUS.get(last["status"])
@@ -124,19 +125,20 @@ def _describe_unknown(last: Mapping[str, Any], events: Sequence[Mapping[str, Any
 def _describe_unpublished(timeline: Timeline, state: State) -> str:
     """Describe what has no event; what the state says counts, as the journal may no longer have the sent event."""
     reports = [step.entry for step in timeline.steps if isinstance(step.entry, Report)]
+    outcomes = timeline.outcomes
     came = f"{format_count(len(reports), 'report')} came"
     if isinstance(state, Followed) and state.status:
         if state.final_at is None:
             return f"On its way: {_quote(state.status)}; a final status hasn't come yet"
         return f"Final: {_quote(state.status)}; its event isn't in sms.delivery any more"
-    if isinstance(state, Followed) or (timeline.sent and not timeline.outcomes):
+    if isinstance(state, Followed) or (timeline.sent and not outcomes):
         unmapped = sum(one.status is None for one in reports)
         heard = f"{format_count(unmapped, 'report')} came, with a status that isn't mapped"
         return f"Handed to {extract_provider(timeline.key)}; {heard if unmapped else 'no report has come yet'}"
-    if isinstance(state, Parked) and FoldOutcome.TOO_OLD not in timeline.outcomes:
+    if isinstance(state, Parked) and FoldOutcome.TOO_OLD not in outcomes:
         return f"{came}; the sent event is awaited"
     unknown = "{came} without a sent event" if reports else "Nothing is known of it"
-    said = next((text for outcome, text in ENDED.items() if outcome in timeline.outcomes), unknown)
+    said = next((text for outcome, text in ENDED.items() if outcome in outcomes), unknown)
     return said.format(came=came)
 
 

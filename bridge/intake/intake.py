@@ -148,9 +148,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         if self._consumer is None:
             raise KafkaError("the intake isn't connected")
         tps = self._consumer.assignment() or {TopicPartition(self._source.topics[0], 0)}
-        read = dict(
-            self._offsets.committed
-        )  # what is read while some partitions don't answer may be behind the answers
+        # Looked at before the answers come: what is read meanwhile may be beyond them.
+        read = dict(self._offsets.committed)
         ends = await look_up_each(self._consumer.end_offsets, tps)
         self._cut_off = [tp for tp, end in ends.items() if read.get(tp, 0) > end]
 
@@ -183,8 +182,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             errors = {tp: result for tp, result in zip(tps, results, strict=True) if result}
             for tp in left.keys() - errors.keys():
                 del left[tp]
-            for error in errors.values():
-                raise error
+            if errors:
+                raise next(iter(errors.values()))
 
         await retry(append, event="journal didn't accept sent events", pause_seconds=RETRY_PAUSE_SECONDS)
         self._tracing.trace_accepted(parsed.entries, started_ns)
